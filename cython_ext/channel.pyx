@@ -1,0 +1,511 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The channel as Python sees it; who writes what and why nothing is lost stands in ``channel.pxd``.
+
+A call that finds a record (room for one) touches no lock, makes no system call and keeps the GIL. Only waiting lets go of
+it: some pauses, some yields, then a futex. Every sleep is bounded by 100 ms, so that signals and ``close`` are seen even
+when the process that should have rung was killed between publishing and ringing.
+"""
+
+import os
+import time
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+from posix.unistd cimport getpid
+
+from cython_ext.memory cimport Memory
+
+cdef enum:
+    MAGIC = 0x6C6E6E6168436669   # "ifChannl", read as a little-endian word
+    BOUND_NS = 100000000
+
+cdef uint64_t FOREVER = <uint64_t>-1
+cdef uint32_t fork_count = 0
+
+RECORD_BYTES = CHANNEL_RECORD_BYTES
+
+
+class ChannelError(ValueError):
+    """The memory holds no usable channel, or this end of it belongs to someone else."""
+
+
+class ChannelClosed(Exception):  # noqa: N818 - reads like EOFError: it is how a stream ends
+    """The channel was closed; for a consumer: and everything that was published has been read."""
+
+
+def _forked():
+    global fork_count
+    fork_count += 1
+
+
+# A child has its own copy of the indices, which is stale as soon as somebody else goes on with the link.
+os.register_at_fork(after_in_child=_forked)
+
+
+def _start_time(pid: int) -> int:
+    """When the process started, in clock ticks since boot; 0 when it runs no more."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if fields[0] in b"ZX" else int(fields[19])
+
+
+def _claim_word(pid: int) -> int:
+    """Names a process for good: its id alone may be given to another one later."""
+    return _start_time(pid) << CLAIM_PID_BITS | pid
+
+
+cdef uint64_t deadline_of(object timeout_s) except? 0:
+    if timeout_s is None:
+        return FOREVER
+    return clock_ns() + <uint64_t>(max(0.0, min(<double>timeout_s, 1e9)) * 1e9)
+
+
+cdef uint64_t bound_to(uint64_t deadline_ns) noexcept:
+    """How long one sleep may last; 0 when the time is up."""
+    cdef uint64_t now = clock_ns()
+    if deadline_ns <= now:
+        return 0
+    return min(deadline_ns - now, <uint64_t>BOUND_NS)
+
+
+cdef uint64_t need_bytes(uint64_t producers, uint64_t capacity) except 0:
+    if not 1 <= producers <= CHANNEL_PRODUCERS_MAX:
+        raise ValueError(f"{producers} producers; a channel has 1 to {CHANNEL_PRODUCERS_MAX}")
+    if not 1 <= capacity <= CHANNEL_CAPACITY_MAX or capacity & (capacity - 1):
+        raise ValueError(f"a capacity of {capacity} records; it must be a power of two up to {CHANNEL_CAPACITY_MAX}")
+    return (sizeof(chan_header) + sizeof(iopf_crew) + (producers + CHANNEL_EXTRA_ACTORS) * sizeof(iopf_actor)
+            + producers * link_bytes(capacity))
+
+
+cdef uint32_t layout_word() noexcept:
+    return <uint32_t>(sizeof(iopf_actor) << 16 | sizeof(iopf_crew) << 4 | 1)
+
+
+# ---- waiting, without the GIL
+
+cdef bint out_wait(chan_out *out, uint64_t bound_ns) noexcept nogil:
+    """True when there is room or the channel is closed, false when a sleep has ended without either."""
+    cdef waiter w
+    cdef uint32_t key
+    cdef int ret
+    waiter_reset(&w)
+    while waiter_spin(out.actor, &w):
+        if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is not NULL or chan_closed(out.header):
+            return True
+    key = ec_prepare(out.actor, bell_of(out.actor), SITE_WAIT_ROOM)
+    if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is not NULL or chan_closed(out.header):
+        ec_cancel(out.actor, bell_of(out.actor), key)
+        return True
+    ret = ec_sleep(out.actor, bell_of(out.actor), key, bound_ns, SITE_WAIT_ROOM)
+    if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is NULL:
+        return chan_closed(out.header)
+    # With less than half of the link free the consumer had no reason to ring yet.
+    if ret != 0 and (out.end.mine - out.end.theirs) * 2 <= out.end.mask:
+        out.actor.timeouts_with_work += 1
+    return True
+
+
+cdef uint64_t in_take(chan_in *inn, char *into, uint64_t most) noexcept nogil:
+    """Copies up to ``most`` records from all sources that have some; returns how many."""
+    cdef uint64_t done = 0, count, until_wrap
+    cdef link_end *e
+    while done < most and in_find(inn):
+        e = &inn.at.end
+        count = min(e.theirs - e.mine, most - done)
+        until_wrap = e.mask + 1 - (e.mine & e.mask)
+        if count > until_wrap:
+            count = until_wrap
+        memcpy(into + done * CHANNEL_RECORD_BYTES, in_record(inn), count * CHANNEL_RECORD_BYTES)
+        in_took(inn, count)
+        done += count
+    return done
+
+
+cdef void in_look_all(chan_in *inn) noexcept nogil:
+    cdef uint32_t i
+    for i in range(inn.count):
+        if inn.sources[i].looked != inn.sources[i].end.mine:
+            in_look(inn, &inn.sources[i])
+
+
+cdef bint in_wait(chan_in *inn, uint64_t bound_ns) noexcept nogil:
+    """True when there is a record or the channel is closed, false when a sleep has ended without either."""
+    cdef waiter w
+    cdef uint32_t key
+    cdef int ret
+    in_look_all(inn)
+    waiter_reset(&w)
+    while waiter_spin(inn.actor, &w):
+        if in_find(inn) or chan_closed(inn.header):
+            return True
+    key = ec_prepare(inn.actor, bell_of(inn.actor), SITE_WAIT_WORK)
+    if in_find(inn) or chan_closed(inn.header):
+        ec_cancel(inn.actor, bell_of(inn.actor), key)
+        return True
+    ret = ec_sleep(inn.actor, bell_of(inn.actor), key, bound_ns, SITE_WAIT_WORK)
+    if not in_find(inn):
+        return chan_closed(inn.header)
+    if ret != 0:
+        inn.actor.timeouts_with_work += 1
+    return True
+
+
+cdef class Channel:
+    """A formatted channel in shared memory: ``Channel.format`` once, ``Channel`` in every process that uses it.
+
+    It pins the mapping: an ``mmap`` below it cannot be closed while the channel or one of its ends exists.
+    """
+
+    @staticmethod
+    def bytes_needed(uint64_t producers, uint64_t capacity) -> int:
+        """Bytes of memory for a channel with ``capacity`` records of room per producer."""
+        return need_bytes(producers, capacity)
+
+    @staticmethod
+    def format(Memory memory not None, uint64_t offset, uint64_t producers, uint64_t capacity,
+               *, uint32_t spins=50, uint32_t yields=64):
+        """Makes an empty channel of what lies at ``offset``, which must be a multiple of 64. Nobody may be using it.
+
+        ``spins`` pauses and ``yields`` yields come before a sleep; with a core per process 1,000 pauses are better.
+        """
+        cdef uint64_t total = need_bytes(producers, capacity)
+        cdef chan_header *header = <chan_header *>memory.at(offset, total)
+        cdef iopf_crew *crew
+        cdef uint32_t slot
+        if not memory.writable:
+            raise PermissionError("the memory is mapped read-only")
+        if <uint64_t>header % 64:
+            raise ValueError(f"offset {offset} does not start a cache line of 64 bytes")
+        st64_rel(&header.magic, 0)
+        memset(<char *>header + 8, 0, total - 8)
+        header.layout = layout_word()
+        header.producers = <uint32_t>producers
+        header.capacity = capacity
+        header.bytes = total
+        crew = chan_crew(header)
+        crew.actors = <uint32_t>producers + CHANNEL_EXTRA_ACTORS
+        crew.spins = spins
+        crew.yields = yields
+        for slot in range(crew.actors):
+            crew_actor(crew, slot).slot = slot
+        st64_rel(&header.magic, MAGIC)  # partner: the acquire load in Channel
+
+    def __cinit__(self, Memory memory not None, uint64_t offset=0):
+        cdef chan_header *header = <chan_header *>memory.at(offset, sizeof(chan_header))
+        if not memory.writable:
+            raise PermissionError("the memory is mapped read-only")
+        if <uint64_t>header % 64:
+            raise ValueError(f"offset {offset} does not start a cache line of 64 bytes")
+        if ld64_acq(&header.magic) != MAGIC:
+            raise ChannelError(f"there is no channel at offset {offset}")
+        if header.layout != layout_word():
+            raise ChannelError("the channel was made by another version of the emulator")
+        try:
+            fits = need_bytes(header.producers, header.capacity) == header.bytes
+        except ValueError as error:
+            raise ChannelError(f"the header of the channel is damaged: {error}") from None
+        if not fits:
+            raise ChannelError("the header of the channel is damaged: its size does not fit its numbers")
+        if header.bytes > memory.size - offset:
+            raise ChannelError(f"the channel has {header.bytes} bytes, but {memory.size - offset} are mapped: truncated")
+        PyObject_GetBuffer(memory._owner, &self.view, PyBUF_WRITABLE)
+        self.held = True
+        self.header = header
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.view)
+
+    @property
+    def producers(self) -> int:
+        return self.header.producers
+
+    @property
+    def capacity(self) -> int:
+        """Records of room that each producer has."""
+        return self.header.capacity
+
+    @property
+    def closed(self) -> bool:
+        return chan_closed(self.header)
+
+    def producer(self, uint32_t index) -> Producer:
+        """Becomes producer ``index``; a predecessor must have let go of it or be dead."""
+        return Producer(self, index)
+
+    def consumer(self) -> Consumer:
+        """Becomes the consumer; a predecessor must have let go of it or be dead."""
+        return Consumer(self)
+
+    def close(self):
+        """Marks the channel as closed and wakes everybody. What was published before can still be read."""
+        cdef iopf_crew *crew = chan_crew(self.header)
+        cdef iopf_actor *closer = crew_actor(crew, self.header.producers + 1)
+        cdef uint32_t slot
+        st32_rel(&self.header.closed, 1)  # partner: the acquire load in chan_closed
+        for slot in range(self.header.producers + 1):
+            ec_notify(closer, bell_of(crew_actor(crew, slot)), 0xFFFF, SITE_CLOSE)
+
+    def stats(self) -> dict:
+        """What each end has counted about waiting: ``producer 0`` ..., ``consumer``.
+
+        ``timeouts_with_work`` counts sleeps that ended by their bound with work present: a lost wake-up, if nobody died.
+        """
+        cdef iopf_crew *crew = chan_crew(self.header)
+        cdef iopf_actor *actor
+        cdef uint32_t slot
+        counters = {}
+        for slot in range(self.header.producers + 1):
+            actor = crew_actor(crew, slot)
+            name = f"producer {slot}" if slot < self.header.producers else "consumer"
+            counters[name] = {
+                "sleeps": actor.sleeps, "wakes": actor.wakes, "yields": actor.yields,
+                "wait_timeouts": actor.wait_timeouts, "timeouts_with_work": actor.timeouts_with_work,
+            }
+        return counters
+
+    cdef uint64_t claim(self, uint32_t slot, uint64_t before) except 0:
+        """Enters this process as the owner of an end. ``before`` is the claim of the parent that we go on for, or 0."""
+        cdef uint64_t *place = &crew_actor(chan_crew(self.header), slot).work[0]
+        cdef uint64_t mine = _claim_word(getpid()), word
+        while True:
+            word = ld64_acq(place)
+            owner = <int>(word & ((1 << CLAIM_PID_BITS) - 1))
+            if word != 0 and word != before and _claim_word(owner) == word:
+                end = f"producer {slot}" if slot < self.header.producers else "the consumer"
+                raise ChannelError(f"{end} is process {owner}, which is running")
+            if cas64(place, word, mine):
+                return mine
+
+    cdef void unclaim(self, uint32_t slot, uint64_t word) noexcept:
+        if word & ((1 << CLAIM_PID_BITS) - 1) == <uint64_t>getpid():
+            cas64(&crew_actor(chan_crew(self.header), slot).work[0], word, 0)
+
+    cdef int check(self) except -1:
+        """The rare things that stop a wait."""
+        PyErr_CheckSignals()
+        if ld32_acq(&chan_crew(self.header).verdict_count):
+            raise ChannelError("an index of the channel is out of range: some process wrote over it")
+        return 0
+
+
+cdef class Producer:
+    """One producing end. Belongs to one thread at a time; a forked child goes on where its parent stood."""
+
+    def __cinit__(self, Channel channel not None, uint32_t index):
+        if index >= channel.header.producers:
+            raise IndexError(f"no producer {index}; the channel has {channel.header.producers}")
+        self.channel = channel
+        self.index = index
+        self.attach()
+
+    def __dealloc__(self):
+        if self.word:
+            self.channel.unclaim(self.index, self.word)
+
+    cdef int attach(self) except -1:
+        cdef chan_header *header = self.channel.header
+        self.word = self.channel.claim(self.index, self.word)
+        self.forks = fork_count
+        self.out.header = header
+        self.out.actor = crew_actor(chan_crew(header), self.index)
+        self.out.reader = crew_actor(chan_crew(header), header.producers)
+        link_attach(&self.out.end, chan_link(header, self.index), header.capacity, True)
+        return 0
+
+    cdef int verify(self) except -1:
+        """Before every use: is this end still ours, and the channel open?"""
+        if iopf_unlikely(self.forks != fork_count):
+            self.attach()
+        if iopf_unlikely(ld64_rlx(&self.out.actor.work[0]) != self.word):
+            raise ChannelError(f"producer {self.index} has passed to another process")
+        if iopf_unlikely(self.waiting):
+            raise ChannelError(f"producer {self.index} is waiting in another thread")
+        if iopf_unlikely(chan_closed(self.out.header)):
+            raise ChannelClosed("put to a closed channel")
+        return 0
+
+    cdef bint await_room(self, uint64_t deadline_ns) except -1:
+        """False when the time is up."""
+        cdef uint64_t bound_ns
+        cdef bint there = False
+        while not there:
+            bound_ns = bound_to(deadline_ns)
+            if bound_ns == 0:
+                return False
+            self.waiting = True
+            with nogil:
+                there = out_wait(&self.out, bound_ns)
+            self.waiting = False
+            self.channel.check()
+        if chan_closed(self.out.header):
+            raise ChannelClosed("put to a closed channel")
+        return True
+
+    cdef uint64_t put_all(self, const char *records, uint64_t count, object timeout_s) except? 0:
+        """Returns how many went in: fewer than ``count`` only when the time was up."""
+        cdef uint64_t done, deadline_ns = 0
+        done = out_put(&self.out, records, count)
+        out_publish(&self.out)
+        while done < count:
+            if deadline_ns == 0:
+                deadline_ns = deadline_of(timeout_s)
+            if not self.await_room(deadline_ns):
+                return done
+            done += out_put(&self.out, records + done * CHANNEL_RECORD_BYTES, count - done)
+            out_publish(&self.out)
+        return done
+
+    def put(self, record, timeout_s=None):
+        """Puts one record of 64 bytes. Raises TimeoutError when there was no room for so long, else waits for ever."""
+        cdef Py_buffer view
+        cdef uint64_t done
+        self.verify()
+        if PyBytes_CheckExact(record) and PyBytes_GET_SIZE(record) == CHANNEL_RECORD_BYTES:
+            done = self.put_all(PyBytes_AS_STRING(record), 1, timeout_s)
+        else:
+            PyObject_GetBuffer(record, &view, PyBUF_SIMPLE)
+            try:
+                if view.len != CHANNEL_RECORD_BYTES:
+                    raise ValueError(f"a record has {CHANNEL_RECORD_BYTES} bytes, not {view.len}")
+                done = self.put_all(<const char *>view.buf, 1, timeout_s)
+            finally:
+                PyBuffer_Release(&view)
+        if done == 0:
+            raise TimeoutError(f"no room in the channel within {timeout_s} s")
+
+    def put_many(self, records, timeout_s=None) -> int:
+        """Puts a buffer of n * 64 bytes in order, with one doorbell per stretch of room. Returns how many went in.
+
+        That is n, unless ``timeout_s`` ran out after a part; TimeoutError when not even one went in.
+        """
+        cdef Py_buffer view
+        cdef uint64_t done
+        self.verify()
+        PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
+        try:
+            if view.len % CHANNEL_RECORD_BYTES:
+                raise ValueError(f"{view.len} bytes are no whole number of records of {CHANNEL_RECORD_BYTES} bytes")
+            done = self.put_all(<const char *>view.buf, view.len // CHANNEL_RECORD_BYTES, timeout_s)
+            if done == 0 and view.len:
+                raise TimeoutError(f"no room in the channel within {timeout_s} s")
+        finally:
+            PyBuffer_Release(&view)
+        return done
+
+
+cdef class Consumer:
+    """The consuming end. Belongs to one thread at a time; a forked child goes on where its parent stood."""
+
+    def __cinit__(self, Channel channel not None):
+        self.channel = channel
+        self.inn.count = channel.header.producers
+        self.inn.sources = <chan_source *>calloc(self.inn.count, sizeof(chan_source))
+        if self.inn.sources is NULL:
+            raise MemoryError
+        self.attach()
+
+    def __dealloc__(self):
+        if self.word:
+            self.channel.unclaim(self.inn.count, self.word)
+        free(self.inn.sources)
+
+    cdef int attach(self) except -1:
+        cdef chan_header *header = self.channel.header
+        cdef chan_source *source
+        cdef uint32_t index
+        self.word = self.channel.claim(header.producers, self.word)
+        self.forks = fork_count
+        self.inn.header = header
+        self.inn.actor = crew_actor(chan_crew(header), header.producers)
+        self.inn.at = self.inn.sources
+        for index in range(header.producers):
+            source = self.inn.sources + index
+            link_attach(&source.end, chan_link(header, index), header.capacity, False)
+            source.writer = crew_actor(chan_crew(header), index)
+            # A predecessor may have died between taking and looking, so the first look comes at once.
+            source.looked = source.end.mine - source.end.mask
+        return 0
+
+    cdef int verify(self) except -1:
+        if iopf_unlikely(self.forks != fork_count):
+            self.attach()
+        if iopf_unlikely(ld64_rlx(&self.inn.actor.work[0]) != self.word):
+            raise ChannelError("the consumer has passed to another process")
+        if iopf_unlikely(self.waiting):
+            raise ChannelError("the consumer is waiting in another thread")
+        return 0
+
+    cdef int await_record(self, object timeout_s) except -1:
+        cdef uint64_t deadline_ns = deadline_of(timeout_s), bound_ns
+        while not in_find(&self.inn):
+            if chan_closed(self.inn.header) and not in_find(&self.inn):
+                raise ChannelClosed("the channel is closed and read up")
+            bound_ns = bound_to(deadline_ns)
+            if bound_ns == 0:
+                raise TimeoutError(f"no record in the channel within {timeout_s} s")
+            self.waiting = True
+            with nogil:
+                in_wait(&self.inn, bound_ns)
+            self.waiting = False
+            self.channel.check()
+        return 0
+
+    def get(self, timeout_s=None) -> bytes:
+        """The next record. Raises TimeoutError when there was none for so long, ChannelClosed when none will come."""
+        cdef bytes record
+        self.verify()
+        if not in_find(&self.inn):
+            self.await_record(timeout_s)
+        record = PyBytes_FromStringAndSize(in_record(&self.inn), CHANNEL_RECORD_BYTES)
+        in_took(&self.inn, 1)
+        return record
+
+    def get_into(self, buffer, timeout_s=None) -> None:
+        """As ``get``, into a writable buffer of 64 bytes."""
+        cdef Py_buffer view
+        self.verify()
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        try:
+            if view.len != CHANNEL_RECORD_BYTES:
+                raise ValueError(f"a record has {CHANNEL_RECORD_BYTES} bytes, not {view.len}")
+            if not in_find(&self.inn):
+                self.await_record(timeout_s)
+            in_take(&self.inn, <char *>view.buf, 1)
+        finally:
+            PyBuffer_Release(&view)
+
+    def get_many(self, uint64_t most, timeout_s=None) -> bytes:
+        """Waits for a record, then returns what is there: 1 to ``most`` records in one piece."""
+        cdef bytes records
+        cdef uint64_t count
+        if most == 0:
+            raise ValueError("ask for at least one record")
+        self.verify()
+        if not in_find(&self.inn):
+            self.await_record(timeout_s)
+        most = min(most, <uint64_t>self.inn.count * (self.inn.at.end.mask + 1))
+        records = PyBytes_FromStringAndSize(NULL, most * CHANNEL_RECORD_BYTES)
+        count = in_take(&self.inn, PyBytes_AS_STRING(records), most)
+        return records if count == most else records[:count * CHANNEL_RECORD_BYTES]
+
+    def get_many_into(self, buffer, timeout_s=None) -> int:
+        """As ``get_many``, into a writable buffer that holds a whole number of records; returns how many came."""
+        cdef Py_buffer view
+        self.verify()
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        try:
+            if view.len == 0 or view.len % CHANNEL_RECORD_BYTES:
+                raise ValueError(f"{view.len} bytes do not hold a whole number of records of {CHANNEL_RECORD_BYTES} bytes")
+            if not in_find(&self.inn):
+                self.await_record(timeout_s)
+            return in_take(&self.inn, <char *>view.buf, view.len // CHANNEL_RECORD_BYTES)
+        finally:
+            PyBuffer_Release(&view)

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The crew: one record per actor (a process of the system), and the scheduling point.
+ *
+ * Who writes what
+ *   crew header      the creator before start; `rcu_epoch`, `lock_order`, `verdicts` by any actor, atomically
+ *   actor line 0     the owner at every point; `mode` and the noise odds by the creator
+ *   actor line 1     the owner (RCU epoch, held locks); read by whoever waits for a grace period
+ *   actor line 2     the doorbell: `seq` by whoever rings, `waiters` by the owner
+ *   actor line 3     identity: the owner when it comes up; `state` by the supervisor when it has seen the death
+ *   actor line 4..   counters, owner only
+ * Readers (supervisor, `iopf top`) take each word on its own; they never need two words to agree.
+ *
+ * A scheduling point costs a store to the owner's own line and one predicted branch. `mode` selects what happens in
+ * the slow path: noise (random yields and short sleeps). The controller that grants steps hangs on the same call.
+ */
+#ifndef IOPF_CREW_H
+#define IOPF_CREW_H
+
+#include "cython_ext/atomic.h"
+
+#define CREW_MAX_CLASSES 32  /* lock classes and pools, each */
+#define CREW_VERDICTS 16
+#define CREW_MAGAZINES 8
+#define CREW_HELD 8
+
+enum { POINT_NORMAL = 0, POINT_NOISE = 1 };
+/* The kind of access a point stands before; later explorers derive dependence from it. */
+enum { ACC_LOCAL = 0, ACC_READ, ACC_WRITE, ACC_RMW, ACC_LOCK, ACC_UNLOCK, ACC_WAIT, ACC_WAKE };
+
+enum {
+    ACTOR_UNUSED = 0, ACTOR_STARTING, ACTOR_READY, ACTOR_RUNNING, ACTOR_STOPPING, ACTOR_DONE, ACTOR_DEAD
+};
+
+typedef struct {
+    uint32_t kind, actor, site, cls;
+    uint64_t object, generation, detail;
+    uint32_t other_actor, ready;  /* ready: released last, so a reader never sees half a verdict */
+} iopf_verdict;
+
+typedef struct {
+    uint32_t head, count;     /* objects kept by this actor: index+1 of the first, how many */
+    uint64_t allocs, frees;   /* by this actor, ever */
+    uint64_t fails, pad;
+} iopf_magazine;
+
+typedef struct {
+    /* line 0 */
+    uint32_t last_point, mode;
+    uint64_t heartbeat, rng, points;
+    uint32_t noise_yield_in, noise_sleep_in;
+    uint32_t wait_site, wait_object;
+    uint64_t wait_since_ns;
+    uint64_t pad0;
+    /* line 1 */
+    uint64_t rcu_epoch;
+    uint32_t rcu_nest, held_count;
+    uint32_t held[CREW_HELD];
+    uint64_t deadline_ns, pad1;
+    /* line 2 */
+    uint32_t bell_seq, bell_waiters;
+    uint64_t pad2[7];
+    /* line 3 */
+    uint32_t slot, role, index, pid;
+    uint64_t start_time;
+    uint32_t state, exit_status;
+    uint64_t pad3[4];
+    /* lines 4, 5: waiting, counted by the owner */
+    uint64_t sleeps, wakes, wait_timeouts, timeouts_with_work, yields, lock_waits, owner_deaths, steps;
+    uint64_t work[8];         /* meaning by role; the last one: CPU time in ns, written at the end */
+    /* lines 6.. */
+    iopf_magazine magazine[CREW_MAGAZINES];
+} iopf_actor;
+
+typedef struct {
+    uint32_t actors, stop;
+    uint64_t rcu_epoch;
+    uint64_t tick_mult;       /* nanoseconds = (ticks * tick_mult) >> 24; 0: ticks are clock_ns() */
+    uint32_t spins, yields;   /* wait policy: pauses, then yields, then sleep */
+    uint32_t lockdep, poison;
+    uint32_t verdict_count, pad;
+    uint64_t pad1[2];
+    uint32_t lock_order[CREW_MAX_CLASSES];
+    iopf_verdict verdicts[CREW_VERDICTS];
+} iopf_crew;
+
+_Static_assert(sizeof(iopf_actor) % 64 == 0, "actors must not share cache lines");
+_Static_assert(__builtin_offsetof(iopf_actor, rcu_epoch) == 64, "actor line 1");
+_Static_assert(__builtin_offsetof(iopf_actor, bell_seq) == 128, "actor line 2");
+_Static_assert(__builtin_offsetof(iopf_actor, slot) == 192, "actor line 3");
+_Static_assert(__builtin_offsetof(iopf_actor, sleeps) == 256, "actor line 4");
+_Static_assert(sizeof(iopf_crew) % 64 == 0, "the first actor starts a line");
+
+/* The actors follow the crew header directly, so an actor finds the crew from its own slot. */
+static inline iopf_crew *crew_of(const iopf_actor *self) {
+    return (iopf_crew *)((char *)(self - self->slot) - sizeof(iopf_crew));
+}
+static inline iopf_actor *crew_actor(iopf_crew *crew, uint32_t slot) {
+    return (iopf_actor *)((char *)crew + sizeof(iopf_crew)) + slot;
+}
+
+static __attribute__((noinline, unused)) void point_slow(iopf_actor *self, uint32_t id, const volatile void *addr,
+                                                         uint32_t kind) {
+    (void)id, (void)addr, (void)kind;
+    if (self->mode != POINT_NOISE) return;
+    self->points++;
+    uint64_t r = xorshift64(&self->rng);
+    if (self->noise_sleep_in && (uint32_t)(r >> 32) % self->noise_sleep_in == 0)
+        nap_ns(1000 + (r & 0xffff) % 50000);
+    else if (self->noise_yield_in && (uint32_t)r % self->noise_yield_in == 0)
+        sched_yield();
+}
+
+/* id = site << 8 | operation of the primitive. The volatile store keeps every point visible to an observer. */
+static inline void point(iopf_actor *self, uint32_t id, const volatile void *addr, uint32_t kind) {
+    *(volatile uint32_t *)&self->last_point = id;
+    if (iopf_unlikely(self->mode != POINT_NORMAL)) point_slow(self, id, addr, kind);
+}
+
+static inline uint64_t crew_ticks(const iopf_crew *crew) {
+    return iopf_likely(crew->tick_mult != 0) ? cycle_counter() : clock_ns();
+}
+static inline uint64_t crew_ticks_ns(const iopf_crew *crew, uint64_t ticks) {
+    return crew->tick_mult ? (uint64_t)(((unsigned __int128)ticks * crew->tick_mult) >> 24) : ticks;
+}
+
+/* Records a verdict once per slot; the first one is the one that ends the run. Never blocks. */
+static __attribute__((noinline, unused)) void verdict_raise(iopf_actor *self, uint32_t kind, uint32_t cls,
+                                                            uint64_t object, uint64_t generation,
+                                                            uint32_t other_actor, uint64_t detail, uint32_t site) {
+    iopf_crew *crew = crew_of(self);
+    uint32_t n = xadd32(&crew->verdict_count, 1);
+    if (n >= CREW_VERDICTS) return;
+    iopf_verdict *v = &crew->verdicts[n];
+    v->kind = kind, v->actor = self->slot, v->site = site, v->cls = cls;
+    v->object = object, v->generation = generation, v->other_actor = other_actor, v->detail = detail;
+    st32_rel(&v->ready, 1); /* partner: the supervisor's acquire load of `ready` */
+}
+
+#endif

@@ -1,0 +1,142 @@
+# cython: language_level=3, cdivision=True
+"""The robust mutex, the reader-writer lock, and the order of locks.
+
+Mutex word: bits 0..15 the owner's slot + 1, bit 31 somebody sleeps. Written by lockers and the owner. Acquire on
+taking, release on giving back (both locked instructions). The owner is a slot of the crew, never a pid: a slot whose
+state is DEAD is confirmed dead by the supervisor's pidfd, so the next locker takes the word over and returns EOWNERDEAD
+(130); the caller then decides whether what the lock protects is whole.
+
+    An owner killed before its unlock leaves its slot in the word: taken over after its death is confirmed.
+    An owner killed between clearing the word and waking leaves a sleeper: it wakes by its bound and finds the word free.
+
+Reader-writer word: bits 0..15 readers, bit 29 a writer waits (keeps new readers out), bit 30 a writer is in,
+bit 31 somebody sleeps. The writer's slot + 1 stands in ``writer``. A dead writer is taken over like a dead owner. A dead reader
+cannot be told from a live one here; readers are kernel processes only, and their death ends the machine.
+
+Order: every lock has a class (0..31). Taking class c while holding class h records the edge h -> c in the crew once; an
+edge that closes a cycle is a verdict (as lockdep does), even when the deadlock itself did not happen. Waiting for a
+work ring is an edge to the ring's class as well (``lockdep_acquire`` / ``lockdep_release`` around the wait and the work).
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.wait cimport *
+
+cdef enum:
+    LOCK_DIED = 130            # EOWNERDEAD
+    LOCK_SLEEPERS = 0x80000000
+    LOCK_OWNER = 0xFFFF
+    RW_WRITER = 0x40000000
+    RW_WAITING = 0x20000000
+    LOCK_BOUND_NS = 20000000   # how long a locker sleeps before it looks whether the owner died
+
+cdef struct rmutex:
+    uint32_t word
+    uint32_t cls
+
+cdef struct rwlock:
+    uint32_t word
+    uint32_t writer
+    uint32_t cls
+    uint32_t pad
+
+cdef bint lockdep_reaches(iopf_crew *crew, uint32_t start, uint32_t target) noexcept nogil
+cdef void lockdep_edge(iopf_actor *self, uint32_t held, uint32_t cls, uint32_t site) noexcept nogil
+cdef int mutex_lock_slow(iopf_actor *self, rmutex *m, uint32_t site) noexcept nogil
+cdef int rw_lock_slow(iopf_actor *self, rwlock *l, bint write, uint32_t site) noexcept nogil
+
+cdef inline void lockdep_acquire(iopf_actor *self, uint32_t cls, uint32_t site) noexcept nogil:
+    cdef iopf_crew *crew = crew_of(self)
+    cdef uint32_t i, n = self.held_count
+    if not crew.lockdep or cls >= CREW_MAX_CLASSES:
+        return
+    if n > CREW_HELD:
+        n = CREW_HELD
+    for i in range(n):
+        if iopf_unlikely(self.held[i] >= CREW_MAX_CLASSES):
+            continue
+        if iopf_unlikely(not (ld32_rlx(&crew.lock_order[self.held[i]]) >> cls) & 1):
+            lockdep_edge(self, self.held[i], cls, site)
+    if self.held_count < CREW_HELD:
+        self.held[self.held_count] = cls
+    self.held_count += 1
+
+cdef inline void lockdep_release(iopf_actor *self, uint32_t cls) noexcept nogil:
+    cdef uint32_t i, n
+    if not crew_of(self).lockdep or cls >= CREW_MAX_CLASSES or self.held_count == 0:
+        return
+    n = self.held_count if self.held_count < CREW_HELD else CREW_HELD
+    self.held_count -= 1
+    i = n
+    while i > 0:
+        i -= 1
+        if self.held[i] == cls:
+            while i + 1 < n:
+                self.held[i] = self.held[i + 1]
+                i += 1
+            return
+
+cdef inline int mutex_lock(iopf_actor *self, rmutex *m, uint32_t site) noexcept nogil:
+    """0, or LOCK_DIED when the last owner died holding it (the caller owns it now all the same)."""
+    lockdep_acquire(self, m.cls, site)
+    point(self, site << 8 | OP_LOCK_CAS, m, ACC_LOCK)
+    if iopf_likely(cas32(&m.word, 0, self.slot + 1)):
+        return 0
+    return mutex_lock_slow(self, m, site)
+
+cdef inline void mutex_unlock(iopf_actor *self, rmutex *m, uint32_t site) noexcept nogil:
+    cdef uint32_t old
+    point(self, site << 8 | OP_UNLOCK, m, ACC_UNLOCK)
+    old = xchg32(&m.word, 0)
+    lockdep_release(self, m.cls)
+    if iopf_unlikely((old & LOCK_OWNER) != self.slot + 1):
+        verdict_raise(self, VERDICT_LOCK_MISUSE, m.cls, old, 0, (old & LOCK_OWNER) - 1, 0, site)
+    if iopf_unlikely(old & LOCK_SLEEPERS):
+        self.wakes += 1
+        futex_wake32(&m.word, 1)
+
+cdef inline bint mutex_held(iopf_actor *self, rmutex *m) noexcept nogil:
+    return (ld32_rlx(&m.word) & LOCK_OWNER) == self.slot + 1
+
+cdef inline int read_lock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
+    cdef uint32_t word
+    lockdep_acquire(self, l.cls, site)
+    point(self, site << 8 | OP_READ_LOCK, l, ACC_LOCK)
+    word = ld32_rlx(&l.word)
+    if iopf_likely(not word & (RW_WRITER | RW_WAITING)) and cas32(&l.word, word, word + 1):
+        return 0
+    return rw_lock_slow(self, l, False, site)
+
+cdef inline void read_unlock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
+    cdef uint32_t old
+    point(self, site << 8 | OP_READ_UNLOCK, l, ACC_UNLOCK)
+    old = xadd32(&l.word, <uint32_t>-1)
+    lockdep_release(self, l.cls)
+    if iopf_unlikely(old & LOCK_OWNER) == 0:
+        verdict_raise(self, VERDICT_LOCK_MISUSE, l.cls, old, 0, 0, 1, site)
+    if iopf_unlikely(old & LOCK_SLEEPERS) and (old & LOCK_OWNER) == 1:
+        and_32(&l.word, ~<uint32_t>LOCK_SLEEPERS)
+        self.wakes += 1
+        futex_wake32(&l.word, 0x7FFFFFFF)
+
+cdef inline int write_lock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
+    lockdep_acquire(self, l.cls, site)
+    point(self, site << 8 | OP_WRITE_LOCK, l, ACC_LOCK)
+    if iopf_likely(cas32(&l.word, 0, RW_WRITER)):
+        st32_rel(&l.writer, self.slot + 1)
+        return 0
+    return rw_lock_slow(self, l, True, site)
+
+cdef inline void write_unlock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
+    cdef uint32_t old
+    point(self, site << 8 | OP_WRITE_UNLOCK, l, ACC_UNLOCK)
+    if iopf_unlikely(ld32_rlx(&l.writer) != self.slot + 1):
+        verdict_raise(self, VERDICT_LOCK_MISUSE, l.cls, l.writer, 0, l.writer - 1, 2, site)
+    st32_rel(&l.writer, 0)
+    old = and_32(&l.word, ~<uint32_t>(RW_WRITER | LOCK_SLEEPERS | RW_WAITING))
+    lockdep_release(self, l.cls)
+    if iopf_unlikely(old & LOCK_SLEEPERS):
+        self.wakes += 1
+        futex_wake32(&l.word, 0x7FFFFFFF)

@@ -1,0 +1,194 @@
+# cython: language_level=3, cdivision=True
+"""Pools of kernel objects: fixed size, generations, poison, and lists that know their nodes.
+
+A pool is an array of equal slots; each begins with ``objhdr``. Free slots hang on one shared chain (``free_word``: tag << 32 | index + 1).
+An actor takes up to ``batch`` slots from it at a time into its own magazine and allocates from there; frees go into the magazine too and
+return to the chain in batches. So the shared word is touched once per batch.
+
+    free_word     any actor, compare-and-swap; the tag changes with every change, so a chain read before is never installed
+    free_next     whoever owns the slot at the time: the chain's next, valid while the slot is free
+    magazine      its actor only
+    generation    grows by one at each free; state is LIVE between alloc and free, FREE otherwise
+    next, prev, list   the holder of the lock of the list that the node is on
+
+References are ``generation << 32 | index + 1``; 0 is none. ``pool_deref`` compares: a stale one is a verdict that names the class, the
+object, who freed it and who used it. The body of a freed object is filled with 0x6b when the crew asks for poison.
+
+What may run against what: alloc, free and deref of different objects, all against all. A process killed in the middle loses at
+most the slots it was moving (one batch); nothing else is touched, and ``capacity - reachable`` counts them.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+
+cdef enum:
+    OBJ_FREE = 0x6F4AEE00
+    OBJ_LIVE = 0x6F4A11FE
+    POOL_POISON = 0x6B
+
+cdef struct objhdr:
+    uint32_t generation
+    uint32_t state
+    uint32_t free_next
+    uint32_t next        # index + 1
+    uint32_t prev
+    uint32_t list        # id of the list the node is on; 0: none
+    uint32_t alloc_actor
+    uint32_t free_actor
+
+cdef struct pool:
+    uint64_t free_word
+    uint32_t capacity
+    uint32_t stride
+    uint64_t offset      # of slot 0, from the pool's own address
+    uint32_t cls         # which magazine of an actor, and the name in verdicts
+    uint32_t batch
+    uint32_t fail_nth    # the n-th allocation from now fails once; 0: none does
+    uint32_t pad0
+    uint64_t pad1[3]
+
+cdef struct listhead:
+    uint32_t first       # index + 1
+    uint32_t last
+    uint32_t count
+    uint32_t id          # never 0
+
+cdef uint32_t pool_grab(iopf_actor *self, pool *p, uint32_t site) noexcept nogil
+cdef void pool_flush(iopf_actor *self, pool *p, uint32_t keep, uint32_t site) noexcept nogil
+cdef void list_verdict(iopf_actor *self, pool *p, uint32_t index1, listhead *l, uint32_t what, uint32_t site) noexcept nogil
+
+cdef inline objhdr *pool_slot(pool *p, uint32_t index) noexcept nogil:
+    return <objhdr *>(<char *>p + p.offset + <uint64_t>index * p.stride)
+
+cdef inline uint64_t pool_ref(pool *p, objhdr *obj) noexcept nogil:
+    cdef uint64_t index = (<uint64_t>(<char *>obj - <char *>p) - p.offset) // p.stride
+    return <uint64_t>obj.generation << 32 | (index + 1)
+
+cdef inline uint32_t ref_index(uint64_t ref) noexcept nogil:
+    return <uint32_t>ref - 1
+
+cdef inline objhdr *pool_alloc(iopf_actor *self, pool *p, uint32_t site) noexcept nogil:
+    """An object with a zeroed body, or NULL (the caller's -ENOMEM)."""
+    cdef iopf_magazine *mag = &self.magazine[p.cls]
+    cdef objhdr *obj
+    cdef uint32_t n
+    point(self, site << 8 | OP_POOL_ALLOC, p, ACC_RMW)
+    if iopf_unlikely(p.fail_nth != 0):
+        n = xadd32(&p.fail_nth, <uint32_t>-1)
+        if n == 1:
+            mag.fails += 1
+            return NULL
+    if mag.head == 0 and pool_grab(self, p, site) == 0:
+        mag.fails += 1
+        return NULL
+    obj = pool_slot(p, mag.head - 1)
+    mag.head = obj.free_next
+    mag.count -= 1
+    mag.allocs += 1
+    if iopf_unlikely(obj.state != OBJ_FREE):
+        verdict_raise(self, VERDICT_DOUBLE_FREE, p.cls, pool_ref(p, obj), obj.generation, obj.free_actor, 1, site)
+        return NULL
+    memset(<char *>obj + sizeof(objhdr), 0, p.stride - sizeof(objhdr))
+    obj.next = obj.prev = obj.list = 0
+    obj.alloc_actor = self.slot
+    st32_rel(&obj.state, OBJ_LIVE)
+    return obj
+
+cdef inline void pool_free(iopf_actor *self, pool *p, objhdr *obj, uint32_t site) noexcept nogil:
+    cdef iopf_magazine *mag = &self.magazine[p.cls]
+    cdef uint64_t ref
+    point(self, site << 8 | OP_POOL_FREE, obj, ACC_WRITE)
+    ref = pool_ref(p, obj)
+    if iopf_unlikely(not cas32(&obj.state, OBJ_LIVE, OBJ_FREE)):
+        verdict_raise(self, VERDICT_DOUBLE_FREE, p.cls, ref, obj.generation, obj.free_actor, 0, site)
+        return
+    if iopf_unlikely(obj.list != 0):
+        verdict_raise(self, VERDICT_LIST, p.cls, ref, obj.generation, obj.alloc_actor, 4, site)
+    obj.free_actor = self.slot
+    st32_rel(&obj.generation, obj.generation + 1)
+    if crew_of(self).poison:
+        memset(<char *>obj + sizeof(objhdr), POOL_POISON, p.stride - sizeof(objhdr))
+    obj.free_next = mag.head
+    mag.head = ref_index(ref) + 1
+    mag.count += 1
+    mag.frees += 1
+    if mag.count > 2 * p.batch:
+        pool_flush(self, p, p.batch, site)
+
+cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t site) noexcept nogil:
+    """The live object behind a reference, or NULL after a verdict (stale, freed or never valid)."""
+    cdef uint32_t index = ref_index(ref)
+    cdef objhdr *obj
+    point(self, site << 8 | OP_POOL_DEREF, p, ACC_READ)
+    if iopf_unlikely(index >= p.capacity):
+        verdict_raise(self, VERDICT_BAD_WORD, p.cls, ref, 0, 0, 0, site)
+        return NULL
+    obj = pool_slot(p, index)
+    if iopf_unlikely(ld32_acq(&obj.state) != OBJ_LIVE or obj.generation != <uint32_t>(ref >> 32)):
+        verdict_raise(self, VERDICT_USE_AFTER_FREE, p.cls, ref, obj.generation, obj.free_actor, 0, site)
+        return NULL
+    return obj
+
+cdef inline objhdr *pool_try(pool *p, uint64_t ref) noexcept nogil:
+    """Like ``pool_deref`` but silent: for readers that may meet a freed object by design (under RCU, or printing)."""
+    cdef objhdr *obj
+    if ref == 0 or ref_index(ref) >= p.capacity:
+        return NULL
+    obj = pool_slot(p, ref_index(ref))
+    if ld32_acq(&obj.state) != OBJ_LIVE or obj.generation != <uint32_t>(ref >> 32):
+        return NULL
+    return obj
+
+# Lists. The caller holds the lock of the list; nodes are objects of one pool; a node is on one list at a time.
+
+cdef inline void list_add_tail(iopf_actor *self, pool *p, listhead *l, objhdr *obj, uint32_t site) noexcept nogil:
+    cdef uint32_t index1 = ref_index(pool_ref(p, obj)) + 1
+    if iopf_unlikely(obj.list != 0 or obj.state != OBJ_LIVE):
+        list_verdict(self, p, index1, l, 1, site)
+        return
+    obj.list = l.id
+    obj.next = 0
+    obj.prev = l.last
+    if l.last:
+        pool_slot(p, l.last - 1).next = index1
+    else:
+        l.first = index1
+    l.last = index1
+    l.count += 1
+
+cdef inline objhdr *list_node(iopf_actor *self, pool *p, listhead *l, uint32_t index1, uint32_t site) noexcept nogil:
+    """The node at ``index1`` of a list, checked; NULL at the end or after a verdict."""
+    cdef objhdr *obj
+    if index1 == 0:
+        return NULL
+    if iopf_unlikely(index1 > p.capacity):
+        list_verdict(self, p, index1, l, 2, site)
+        return NULL
+    obj = pool_slot(p, index1 - 1)
+    if iopf_unlikely(obj.state != OBJ_LIVE or obj.list != l.id):
+        list_verdict(self, p, index1, l, 3, site)
+        return NULL
+    return obj
+
+cdef inline void list_del(iopf_actor *self, pool *p, listhead *l, objhdr *obj, uint32_t site) noexcept nogil:
+    cdef uint32_t index1 = ref_index(pool_ref(p, obj)) + 1
+    if iopf_unlikely(obj.list != l.id or obj.prev > p.capacity or obj.next > p.capacity):
+        list_verdict(self, p, index1, l, 3, site)
+        return
+    if obj.prev:
+        pool_slot(p, obj.prev - 1).next = obj.next
+    else:
+        l.first = obj.next
+    if obj.next:
+        pool_slot(p, obj.next - 1).prev = obj.prev
+    else:
+        l.last = obj.prev
+    l.count -= 1
+    obj.next = obj.prev = obj.list = 0
+
+cdef void pool_format(pool *p, uint64_t offset, uint32_t capacity, uint32_t stride, uint32_t cls, uint32_t batch) noexcept nogil
+cdef uint32_t pool_live(pool *p) noexcept nogil
+cdef uint32_t pool_chain(pool *p) noexcept nogil

@@ -1,0 +1,74 @@
+# cython: language_level=3, cdivision=True
+"""Read-copy-update between processes.
+
+``crew.rcu_epoch`` counts grace periods; it is advanced by whoever waits for one. An actor's ``rcu_epoch`` is 0
+outside a read section and the epoch it saw on entering inside one; only the owner writes it.
+
+    reader: rcu_epoch = crew epoch; fence; dereference ...; release store of 0
+    waiter: unpublish; epoch + 1 (locked add = fence); wait until no actor is inside with an older epoch
+    The reader's fence is the partner of the waiter's locked add: a reader that the waiter did not see inside entered
+    later and reads the unpublished pointer.
+
+A read section may nest. It must not sleep, and must not wait for a work ring. A reader that died inside is skipped once its slot is
+DEAD. What may run against what: any number of readers and waiters.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.wait cimport *
+
+cdef inline void rcu_read_lock(iopf_actor *self, uint32_t site) noexcept nogil:
+    self.rcu_nest += 1
+    if self.rcu_nest == 1:
+        point(self, site << 8 | OP_RCU_LOCK, &self.rcu_epoch, ACC_WRITE)
+        st64_rlx(&self.rcu_epoch, ld64_acq(&crew_of(self).rcu_epoch))
+        fence()  # partner: the locked add in rcu_start
+
+cdef inline void rcu_read_unlock(iopf_actor *self, uint32_t site) noexcept nogil:
+    if iopf_unlikely(self.rcu_nest == 0):
+        verdict_raise(self, VERDICT_RCU, 0, 0, 0, self.slot, 1, site)
+        return
+    self.rcu_nest -= 1
+    if self.rcu_nest == 0:
+        point(self, site << 8 | OP_RCU_UNLOCK, &self.rcu_epoch, ACC_WRITE)
+        st64_rel(&self.rcu_epoch, 0)
+
+cdef inline void rcu_check_held(iopf_actor *self, uint64_t obj, uint32_t site) noexcept nogil:
+    """For a dereference: outside a read section it is a verdict."""
+    if iopf_unlikely(self.rcu_nest == 0):
+        verdict_raise(self, VERDICT_RCU, 0, obj, 0, self.slot, 2, site)
+
+cdef inline uint64_t rcu_start(iopf_actor *self) noexcept nogil:
+    """Starts a grace period: what was unpublished before is free once ``rcu_passed`` says so of the result."""
+    return xadd64(&crew_of(self).rcu_epoch, 1) + 1
+
+cdef inline bint rcu_passed(iopf_actor *self, uint64_t epoch) noexcept nogil:
+    cdef iopf_crew *crew = crew_of(self)
+    cdef iopf_actor *other
+    cdef uint64_t seen
+    cdef uint32_t i
+    for i in range(crew.actors):
+        other = crew_actor(crew, i)
+        seen = ld64_acq(&other.rcu_epoch)
+        if seen != 0 and seen < epoch and ld32_acq(&other.state) != ACTOR_DEAD:
+            return False
+    return True
+
+cdef inline void synchronize_rcu(iopf_actor *self, uint32_t site) noexcept nogil:
+    """Waits until every read section that was open at the call has ended. Never inside one."""
+    cdef uint64_t epoch
+    cdef waiter w
+    if iopf_unlikely(self.rcu_nest != 0):
+        verdict_raise(self, VERDICT_RCU, 0, 0, 0, self.slot, 3, site)
+        return
+    epoch = rcu_start(self)
+    waiter_reset(&w)
+    point(self, site << 8 | OP_RCU_WAIT, &crew_of(self).rcu_epoch, ACC_WAIT)
+    self.wait_site = site
+    self.wait_since_ns = clock_ns()
+    while not rcu_passed(self, epoch):
+        if not waiter_spin(self, &w):
+            nap_ns(50000)  # readers do not ring: a grace period is rare and a section is short
+    self.wait_site = 0

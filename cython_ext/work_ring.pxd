@@ -1,0 +1,80 @@
+# cython: language_level=3, cdivision=True
+"""The work ring: many producers, many consumers, one order of arrival, and a flush that waits for exactly what was queued before it.
+
+Each slot carries one word, ``position << 20 | owner << 4 | state``, and seven words of payload. For position p of a ring of N:
+
+    FREE(p) --producer: CAS--> RESERVED(p) --store--> READY(p) --consumer: CAS--> TAKEN(p) --store--> DONE(p) --CAS--> FREE(p + N)
+
+    slot word   as above; ``owner`` is the crew slot + 1 of whoever reserved or took it, so an obligation has a name
+    payload     the owner of RESERVED writes, the owner of TAKEN reads
+    tail        first position not yet published, a hint that everybody helps along
+    head        first position not yet taken, the same
+    floor       first position not yet done, the same; a flush waits for it to reach the tail it saw
+
+The CAS on the slot word is the reservation, so a process that dies in the middle is known by its slot: ``work_repair`` turns
+what a dead producer reserved and a dead consumer took into DONE and counts them as lost. Until then a reserved position holds back
+the ones behind it; a taken one holds back only flushes.
+
+What may run against what: push, pop, done, flush and repair, all against all.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.wait cimport *
+
+cdef enum:
+    WORK_FREE = 0
+    WORK_RESERVED = 1
+    WORK_READY = 2
+    WORK_TAKEN = 3
+    WORK_DONE = 4
+    WORK_PAYLOAD = 7
+
+cdef struct workslot:
+    uint64_t word
+    uint64_t payload[7]
+
+cdef struct workring:
+    uint64_t tail
+    uint64_t pad0[7]
+    uint64_t head
+    uint64_t pad1[7]
+    uint64_t floor
+    uint64_t lost
+    uint64_t pad2[6]
+    eventcount bell            # consumers sleep here
+    uint64_t pad3[7]
+    eventcount idle            # flushers sleep here
+    uint32_t flushers
+    uint32_t count             # slots, a power of two
+    uint32_t cls               # lock class of waiting for this ring
+    uint32_t pad4
+    uint64_t pad5[5]
+    # slots follow
+
+cdef inline uint64_t work_word(uint64_t position, uint32_t owner1, uint32_t state) noexcept nogil:
+    return position << 20 | <uint64_t>owner1 << 4 | state
+
+cdef inline workslot *work_slot(workring *r, uint64_t position) noexcept nogil:
+    return <workslot *>(<char *>r + sizeof(workring)) + (position & (r.count - 1))
+
+cdef void work_format(workring *r, uint32_t count, uint32_t cls) noexcept nogil
+cdef int work_push(iopf_actor *self, workring *r, const uint64_t *payload, uint32_t words, uint32_t site) noexcept nogil
+cdef int work_pop(iopf_actor *self, workring *r, uint64_t *payload, uint64_t *position, uint32_t site) noexcept nogil
+cdef void work_done(iopf_actor *self, workring *r, uint64_t position, uint32_t site) noexcept nogil
+cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t site) noexcept nogil
+cdef uint32_t work_repair(iopf_actor *self, workring *r, uint32_t dead_slot, uint32_t site) noexcept nogil
+cdef void work_settle(iopf_actor *self, workring *r) noexcept nogil
+
+cdef inline bint work_waiting(workring *r) noexcept nogil:
+    """Whether a consumer would find work; for the re-check before sleeping."""
+    cdef uint64_t head = ld64_acq(&r.head)
+    cdef uint64_t word = ld64_acq(&work_slot(r, head).word)
+    return (word >> 20) != head or (word & 15) >= WORK_READY
+
+cdef inline uint64_t work_backlog(workring *r) noexcept nogil:
+    """Positions queued and not yet taken, as a reader sees it."""
+    cdef uint64_t head = ld64_acq(&r.head), tail = ld64_acq(&r.tail)
+    return tail - head if tail > head else 0

@@ -1,0 +1,164 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The moves of the work ring. States, owners and the table of what may run against what stand in ``work_ring.pxd``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.mutex cimport lockdep_acquire, lockdep_release
+from cython_ext.wait cimport *
+
+
+cdef void work_format(workring *r, uint32_t count, uint32_t cls) noexcept nogil:
+    cdef uint32_t i
+    r.count = count
+    r.cls = cls
+    r.tail = r.head = r.floor = r.lost = 0
+    r.bell.word = r.idle.word = 0
+    r.flushers = 0
+    for i in range(count):
+        st64_rel(&work_slot(r, i).word, work_word(i, 0, WORK_FREE))
+
+
+cdef int work_push(iopf_actor *self, workring *r, const uint64_t *payload, uint32_t words, uint32_t site) noexcept nogil:
+    """Queues up to seven words; 0, or -EBUSY (-16) when every slot is reserved, waiting or in work."""
+    cdef uint64_t tail, word
+    cdef workslot *slot
+    cdef uint32_t i
+    while True:
+        tail = ld64_acq(&r.tail)
+        slot = work_slot(r, tail)
+        point(self, site << 8 | OP_WORK_RESERVE, &slot.word, ACC_RMW)
+        word = ld64_acq(&slot.word)
+        if word == work_word(tail, 0, WORK_FREE):
+            if cas64(&slot.word, word, work_word(tail, self.slot + 1, WORK_RESERVED)):
+                break
+        elif word >> 20 == tail:
+            cas64(&r.tail, tail, tail + 1)  # somebody reserved this position and has not moved the hint yet
+        elif word >> 20 < tail:
+            work_settle(self, r)
+            if ld64_acq(&slot.word) == word and ld64_acq(&r.tail) == tail:
+                return -16
+        # a position beyond ours: the hint was stale; look again
+    for i in range(words):
+        slot.payload[i] = payload[i]
+    point(self, site << 8 | OP_WORK_PUBLISH, &slot.word, ACC_WRITE)
+    st64_rel(&slot.word, work_word(tail, self.slot + 1, WORK_READY))  # partner: the acquire load in work_pop
+    cas64(&r.tail, tail, tail + 1)
+    return 0
+
+
+cdef int work_pop(iopf_actor *self, workring *r, uint64_t *payload, uint64_t *position, uint32_t site) noexcept nogil:
+    """1 with the payload and its position, 0 when nothing is ready. Every position taken is given back by ``work_done``."""
+    cdef uint64_t head, word
+    cdef workslot *slot
+    cdef uint32_t state, i
+    while True:
+        head = ld64_acq(&r.head)
+        slot = work_slot(r, head)
+        point(self, site << 8 | OP_WORK_TAKE, &slot.word, ACC_RMW)
+        word = ld64_acq(&slot.word)
+        if word >> 20 != head:
+            if word >> 20 > head:
+                cas64(&r.head, head, head + 1)
+                continue
+            return 0
+        state = word & 15
+        if state == WORK_READY:
+            if not cas64(&slot.word, word, work_word(head, self.slot + 1, WORK_TAKEN)):
+                continue
+            for i in range(WORK_PAYLOAD):
+                payload[i] = slot.payload[i]
+            position[0] = head
+            cas64(&r.head, head, head + 1)
+            return 1
+        if state < WORK_READY:
+            return 0
+        cas64(&r.head, head, head + 1)
+
+
+cdef void work_settle(iopf_actor *self, workring *r) noexcept nogil:
+    """Frees finished slots at the floor, in order, and wakes flushers when it moved."""
+    cdef uint64_t floor, word
+    cdef workslot *slot
+    cdef bint moved = False
+    while True:
+        floor = ld64_acq(&r.floor)
+        slot = work_slot(r, floor)
+        word = ld64_acq(&slot.word)
+        if word >> 20 == floor and word & 15 == WORK_DONE:
+            # The head must not stay behind a slot that is free again for the next lap.
+            if ld64_acq(&r.head) <= floor:
+                cas64(&r.head, floor, floor + 1)
+            if ld64_acq(&r.tail) <= floor:
+                cas64(&r.tail, floor, floor + 1)
+            cas64(&slot.word, word, work_word(floor + r.count, 0, WORK_FREE))
+        elif word >> 20 <= floor:
+            break
+        if cas64(&r.floor, floor, floor + 1):
+            moved = True
+    if moved and ld32_acq(&r.flushers):
+        ec_notify(self, &r.idle, 0x7FFFFFFF, 0)
+
+
+cdef void work_done(iopf_actor *self, workring *r, uint64_t position, uint32_t site) noexcept nogil:
+    cdef workslot *slot = work_slot(r, position)
+    point(self, site << 8 | OP_WORK_DONE, &slot.word, ACC_WRITE)
+    if not cas64(&slot.word, work_word(position, self.slot + 1, WORK_TAKEN), work_word(position, self.slot + 1, WORK_DONE)):
+        verdict_raise(self, VERDICT_BAD_WORD, r.cls, position, ld64_rlx(&slot.word), 0, 6, site)
+        return
+    fence()  # partner: the locked add of `flushers` in work_flush
+    work_settle(self, r)
+
+
+cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t site) noexcept nogil:
+    """Waits until every position queued before the call is done; 0, or -ETIMEDOUT (-110). Later work is not waited for."""
+    cdef uint64_t target = ld64_acq(&r.tail), until = clock_ns() + timeout_ns, word
+    cdef uint32_t key
+    cdef waiter w
+    cdef int ret = 0
+    # The hint may lag behind a push that has returned: count what is published beyond it.
+    while True:
+        word = ld64_acq(&work_slot(r, target).word)
+        if word >> 20 == target and word & 15 != WORK_FREE and word & 15 != WORK_RESERVED:
+            target += 1
+        else:
+            break
+    lockdep_acquire(self, r.cls, site)
+    waiter_reset(&w)
+    xadd32(&r.flushers, 1)
+    while True:
+        work_settle(self, r)
+        point(self, site << 8 | OP_WORK_FLUSH, &r.floor, ACC_WAIT)
+        if ld64_acq(&r.floor) >= target:
+            break
+        if waiter_spin(self, &w):
+            continue
+        if clock_ns() > until:
+            ret = -110
+            break
+        key = ec_prepare(self, &r.idle, site)
+        if ld64_acq(&r.floor) >= target:
+            ec_cancel(self, &r.idle, key)
+            break
+        ec_sleep(self, &r.idle, key, 50000000, site)
+    xadd32(&r.flushers, <uint32_t>-1)
+    lockdep_release(self, r.cls)
+    return ret
+
+
+cdef uint32_t work_repair(iopf_actor *self, workring *r, uint32_t dead_slot, uint32_t site) noexcept nogil:
+    """After a confirmed death: what it had reserved or taken becomes DONE. Returns how many positions were lost."""
+    cdef uint32_t i, n = 0, state
+    cdef uint64_t word
+    cdef workslot *slot
+    for i in range(r.count):
+        slot = work_slot(r, i)
+        word = ld64_acq(&slot.word)
+        state = word & 15
+        if (word >> 4) & 0xFFFF == dead_slot + 1 and (state == WORK_RESERVED or state == WORK_TAKEN):
+            if cas64(&slot.word, word, (word & ~<uint64_t>15) | WORK_DONE):
+                n += 1
+    xadd64(&r.lost, n)
+    work_settle(self, r)
+    return n

@@ -1,0 +1,247 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The device engine: drives a PRI function with a replayed program or a synthetic workload.
+
+Runs beside everything else; all shared words it writes are those named in ``pri.pxd``. After its workload is over the process stays to answer
+invalidations and stop requests until the machine ends, as a function in a slot does.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.link cimport link_waiting
+from cython_ext.wait cimport *
+from device_procs.pri cimport *
+from device_procs.workload cimport *
+from emulator.mm.pgtable cimport translate
+from emulator.spec.board cimport *
+from emulator.spec.process cimport Process
+from emulator.spec.program cimport *
+from emulator.spec.sites cimport *
+
+cdef enum:
+    IDLE_NS = 250000000
+    BURST = 64                   # groups started before responses are looked at again
+
+
+cdef bint tenant_gone(function *f, uint32_t ten) noexcept nogil:
+    """The tenant will never come so far: dead, exited, or the run releases everything."""
+    cdef tenant *t = &f.v.tenants[ten]
+    return ld32_acq(&t.dead) or ld32_acq(&t.exited) or ld32_acq(&t.finished)
+
+
+cdef uint64_t due_ns(function *f, uint64_t t_ns) noexcept nogil:
+    """When a replayed arrival is due on the monotonic clock; 0: at once."""
+    if f.v.cfg.pace == 0:
+        return 0
+    return f.v.board.start_ns + t_ns * 1000 // f.v.cfg.pace
+
+
+cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil:
+    """The next group of the program, if its time has come, its tenant is so far, and it fits; true when one was sent or skipped."""
+    cdef prog_op *op = program(f.v, f.program)
+    cdef uint64_t address[64]
+    cdef uint8_t rwx[64]
+    cdef uint64_t at = f.next_op, due
+    cdef uint32_t n = 0, ten, pasid
+    if at >= f.program_count:
+        f.over = 1
+        return False
+    ten = op[at].arg
+    if ten >= f.v.cfg.tenants:
+        f.next_op = f.program_count
+        return True
+    due = due_ns(f, op[at].t_ns)
+    if due > now_ns:
+        if due < next_ns[0]:
+            next_ns[0] = due
+        return False
+    while n < GROUP_MAX and at + n < f.program_count:
+        address[n] = op[at + n].a
+        rwx[n] = <uint8_t>(op[at + n].flags & 7)
+        n += 1
+        if op[at + n - 1].flags & F_LAST:
+            break
+    if ld64_acq(&f.v.tenants[ten].ops_done) < op[at].b:
+        if not tenant_gone(f, ten):
+            return False
+        f.d.dev.abandoned += n
+        f.next_op += n
+        return True
+    pasid = ld32_acq(&f.v.tenants[ten].pasid)
+    if pasid == 0 or f.stopping == pasid + 1:
+        if not tenant_gone(f, ten):
+            return False
+        f.d.dev.abandoned += n
+        f.next_op += n
+        return True
+    if not group_fits(f, n):
+        return False
+    f.d.dev.accesses += n
+    f.next_op += n
+    return group_start(f, ten, pasid, address, rwx, n)
+
+
+cdef uint32_t keep_absent(function *f, uint32_t pasid, uint32_t n) noexcept nogil:
+    """Of the staged accesses, keeps those that need a request: neither in the ATC nor granted by a translation."""
+    cdef uint32_t i, kept = 0
+    for i in range(n):
+        if atc_lookup(f, pasid, f.staged_address[i], f.staged_rwx[i]):
+            f.d.dev.atc_hits += 1
+        elif translate(f.v, f.dev, pasid, f.staged_address[i], f.staged_rwx[i]):
+            atc_fill(f, pasid, f.staged_address[i], f.staged_rwx[i])
+            f.d.dev.present += 1
+        else:
+            f.staged_address[kept] = f.staged_address[i]
+            f.staged_rwx[kept] = f.staged_rwx[i]
+            kept += 1
+    return kept
+
+
+cdef bint send_synthetic(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil:
+    cdef tenant *t = &f.v.tenants[f.tenant]
+    cdef uint32_t pasid, n
+    if ld64_acq(&t.ops_done) < f.ready_epoch:
+        if tenant_gone(f, f.tenant):
+            f.over = 1
+        return False
+    pasid = ld32_acq(&t.pasid)
+    if pasid == 0 or f.stopping == pasid + 1:
+        if tenant_gone(f, f.tenant):
+            f.over = 1
+        return False
+    if f.staged == 0:
+        if f.work.pattern == PATTERN_CHASE and f.open_groups + f.retry_count:
+            return False
+        n = workload_next(&f.work, now_ns, f.staged_address, f.staged_rwx)
+        if n == 0:
+            if workload_over(&f.work):
+                f.over = 1
+            elif f.work.not_before_ns < next_ns[0]:
+                next_ns[0] = f.work.not_before_ns
+            return False
+        f.d.dev.accesses += n
+        f.staged = n if f.work.always else keep_absent(f, pasid, n)
+        if f.staged == 0:
+            return True
+    if not group_fits(f, f.staged):
+        return False
+    n = f.staged
+    f.staged = 0
+    return group_start(f, f.tenant, pasid, f.staged_address, f.staged_rwx, n)
+
+
+cdef void finish(function *f) noexcept nogil:
+    """The workload is over and nothing is open: says so once, to the supervisor's count and to every tenant that waits."""
+    cdef uint32_t ten
+    if f.d.dev.stopped or f.open_groups or f.retry_count or f.staged:
+        return
+    st32_rel(&f.d.dev.stopped, 1)
+    xadd32(&f.v.board.devices_done, 1)
+    for ten in range(f.v.cfg.tenants):
+        bell_ring(f.v.self, crew_actor(f.v.crew, f.v.tenants[ten].actor), DEV_RECEIVE)
+    bell_ring(f.v.self, crew_actor(f.v.crew, 0), DEV_RECEIVE)
+
+
+cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
+    """One round: responses, stop requests, retries, new groups. True when anything moved."""
+    cdef bint moved = receive(f)
+    cdef uint32_t n = 0, phase = ld32_acq(&f.v.board.phase)
+    cdef uint64_t now_ns = 0
+    moved |= serve_stop(f)
+    if phase >= PHASE_STOPPING and not f.over:
+        f.over = 1
+        f.d.dev.abandoned += f.staged
+        f.staged = 0
+    if phase >= PHASE_RELEASING:
+        f.over = 2
+    if f.retry_count or f.work.gap_ns or f.v.cfg.pace:
+        now_ns = clock_ns()
+    if f.retry_count:
+        moved |= send_retries(f, now_ns, next_ns)
+    if not ld32_acq(&f.d.pri_enabled) and not f.over:
+        return moved
+    while not f.over and n < BURST:
+        if not (send_replay(f, now_ns, next_ns) if f.work.pattern == PATTERN_REPLAY else send_synthetic(f, now_ns, next_ns)):
+            break
+        moved = True
+        n += 1
+    publish(f)
+    if f.over:
+        finish(f)
+    return moved
+
+
+cdef int device_main(function *f) noexcept nogil:
+    cdef view *v = f.v
+    cdef uint64_t next_ns, now
+    cdef uint32_t key
+    cdef waiter w
+    waiter_reset(&w)
+    while ld32_acq(&v.board.phase) < PHASE_ENDING:
+        v.self.heartbeat += 1
+        next_ns = <uint64_t>-1
+        if device_step(f, &next_ns):
+            waiter_reset(&w)
+            continue
+        if waiter_spin(v.self, &w):
+            continue
+        key = ec_prepare(v.self, bell_of(v.self), DEV_WAIT)
+        next_ns = <uint64_t>-1
+        if link_waiting(&f.down) or device_step(f, &next_ns) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
+            ec_cancel(v.self, bell_of(v.self), key)
+            waiter_reset(&w)
+            continue
+        now = clock_ns()
+        if next_ns <= now:
+            ec_cancel(v.self, bell_of(v.self), key)
+            continue
+        next_ns -= now
+        if ec_sleep(v.self, bell_of(v.self), key, next_ns if next_ns < IDLE_NS else IDLE_NS, DEV_WAIT) == -110 and next_ns >= IDLE_NS:
+            if link_waiting(&f.down):
+                v.self.timeouts_with_work += 1
+        waiter_reset(&w)
+    return 0
+
+
+def run(Process process, uint32_t dev, dict p):
+    """Runs device ``dev`` until the machine ends; status 0, or raises MemoryError. ``p`` holds the workload (see tools/supervisor)."""
+    cdef function *f = <function *>calloc(1, sizeof(function))
+    cdef workload *w
+    cdef int ret
+    if f == NULL:
+        raise MemoryError("no memory for the device's own state")
+    if dev >= process.v.cfg.devices:
+        free(f)
+        raise ValueError(f"device {dev}: the board has {process.v.cfg.devices}")
+    ret = function_attach(f, &process.v, dev, p["groups_in_flight"], p["atc_entries"])
+    f.max_retries = p["max_retries"]
+    f.program = p["program"]
+    f.program_count = p["program_count"]
+    f.tenant = p["tenant"]
+    f.ready_epoch = p["ready_epoch"]
+    w = &f.work
+    w.pattern = p["pattern"]
+    w.group_pages = p["group_pages"]
+    w.groups = p["groups"]
+    w.pages = p["pages"]
+    w.vma_pages = p["vma_pages"]
+    w.stride_pages = p["stride_pages"]
+    w.burst_groups = p["burst_groups"]
+    w.gap_ns = p["gap_ns"]
+    w.zipf_s = p["zipf_s"]
+    w.write_permille = p["write_permille"]
+    w.exec_permille = p["exec_permille"]
+    w.invalid_permille = p["invalid_permille"]
+    w.always = p["always"]
+    w.rng = p["seed"]
+    w.cursor = p["start_page"]
+    process.ready()
+    if ret == 0:
+        with nogil:
+            device_main(f)
+    function_free(f)
+    free(f)
+    if ret != 0:
+        raise MemoryError("no memory for the device's groups")

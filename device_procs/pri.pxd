@@ -1,0 +1,92 @@
+# cython: language_level=3, cdivision=True
+"""The page request interface of one PCIe function (rules: spec/hardware.md 1.3 to 1.5).
+
+The device process alone writes its uplink, its ``devside`` counters, its ``open_ticks`` and its row of done counts. It reads its downlink,
+its control words (PRI enable, stop request), the PASID tables and page tables (as an IOMMU does for its translation requests).
+
+Groups live in private memory: ``groups`` has one record per group that may be open, ``by_prgi`` says which record an open group index uses.
+
+    FREE -> (send) OPEN -> (Success, pages present | Invalid) FREE
+                   OPEN -> (Success, a page still absent) RETRY -> (send, again) OPEN
+                   OPEN -> (Failure) the function switches PRI off and forgets everything that is open
+Credits count requests: each takes one when sent, and the response to the group returns those of the group.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from cython_ext.link cimport link_end
+from device_procs.workload cimport workload
+from emulator.spec.board cimport *
+
+cdef enum:
+    GROUP_FREE = 0
+    GROUP_OPEN = 1
+    GROUP_RETRY = 2
+    NO_GROUP = 0xFFFF
+
+cdef struct group:
+    uint32_t state
+    uint32_t count
+    uint32_t tenant
+    uint32_t pasid
+    uint32_t prgi
+    uint32_t retries
+    uint32_t ignored             # PASID stopped with a marker: the response only returns credits
+    uint32_t pad
+    uint64_t first_uid
+    uint64_t sent_ticks
+    uint64_t not_before_ns       # for a retry
+    uint64_t address[64]
+    uint8_t rwx[64]
+
+cdef struct atc_entry:
+    uint64_t key                 # page << 20 | PASID, + 1; 0: empty
+    uint32_t rwx
+    uint32_t pad
+
+cdef struct function:
+    view *v
+    device *d
+    uint32_t dev
+    uint32_t window              # groups that may be open
+    uint32_t credits
+    uint32_t max_retries
+    uint32_t atc_mask
+    uint32_t over                # nothing more will be started
+    uint64_t next_uid
+    uint64_t next_op             # of a replayed program
+    uint64_t program
+    uint64_t program_count
+    uint32_t tenant              # of a synthetic workload
+    uint32_t next_prgi
+    uint64_t ready_epoch
+    uint32_t free_count
+    uint32_t retry_count
+    uint32_t open_groups
+    uint32_t open_requests
+    uint32_t owed                # invalidation completions not yet on the link
+    uint32_t unpublished
+    uint32_t stopping            # PASID being stopped, + 1
+    uint32_t staged              # accesses of a group that waits for credits
+    uint64_t staged_address[64]
+    uint8_t staged_rwx[64]
+    uint16_t *free_list
+    uint16_t *retry_list
+    group *groups
+    atc_entry *atc
+    workload work
+    link_end up
+    link_end down
+    uint16_t by_prgi[512]
+
+cdef int function_attach(function *f, view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil
+cdef void function_free(function *f) noexcept nogil
+cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx, uint32_t count) noexcept nogil
+cdef bint group_fits(function *f, uint32_t count) noexcept nogil
+cdef bint send_retries(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil
+cdef bint receive(function *f) noexcept nogil
+cdef bint serve_stop(function *f) noexcept nogil
+cdef void publish(function *f) noexcept nogil
+cdef bint atc_lookup(function *f, uint32_t pasid, uint64_t address, uint32_t rwx) noexcept nogil
+cdef void atc_fill(function *f, uint32_t pasid, uint64_t address, uint32_t rwx) noexcept nogil
+cdef void group_done(function *f, uint32_t ten) noexcept nogil

@@ -1,0 +1,361 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The decision table, the page request queue and the command queue of VT-d. Rules and order stand in ``vtd.pxd``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.histogram cimport hist_add
+from cython_ext.link cimport *
+from cython_ext.record_ring cimport *
+from cython_ext.wait cimport *
+from emulator.spec.board cimport *
+from emulator.spec.sites cimport *
+from emulator.spec.vtd cimport *
+
+cdef enum:
+    IDLE_NS = 250000000
+    IRQ_SLOT = 2             # crew slot of the IRQ thread
+    BURST = 64               # requests taken from one link before the next is served
+    COMMANDS = 64            # commands executed before the links are served again
+
+
+cdef void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
+    if not u.is_dirty[dev]:
+        u.is_dirty[dev] = 1
+        u.dirty[u.dirty_count] = dev
+        u.dirty_count += 1
+
+
+cdef void hw_fate(unit *u, uint32_t dev, uint64_t *rec, uint32_t fate) noexcept nogil:
+    st32_rel(ledger(u.v, OFF_LEDGER_HW, dev, prq_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate))
+
+
+cdef bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, uint32_t prgi, uint32_t code, bint auto_response,
+                        uint64_t submit_ticks) noexcept nogil:
+    """A PRG Response towards the function; lost when the function is gone or has let its link fill up."""
+    cdef uint64_t *slot = NULL
+    if not u.gone[dev]:
+        slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
+    if slot == NULL:
+        u.v.devices[dev].hw.responses_lost += 1
+        return False
+    slot[0] = DOWN_RESPONSE | <uint64_t>(code & 15) << 8 | <uint64_t>pp << 12 | <uint64_t>(prgi & 511) << 16 | <uint64_t>pasid << 32
+    slot[1] = auto_response
+    slot[2] = submit_ticks
+    slot[3] = u.ticks
+    link_filled(&u.down[dev])
+    u.v.devices[dev].hw.responses += 1
+    mark_dirty(u, dev)
+    return True
+
+
+cdef void flush_responses(unit *u) noexcept nogil:
+    """Publishes what was written to the downlinks, and rings each function once."""
+    cdef uint32_t i, dev
+    for i in range(u.dirty_count):
+        dev = u.dirty[i]
+        u.is_dirty[dev] = 0
+        link_publish(u.v.self, &u.down[dev], HW_RESPOND)
+        bell_ring(u.v.self, crew_actor(u.v.crew, u.v.devices[dev].actor), HW_RESPOND)
+    u.dirty_count = 0
+
+
+cdef void raise_event(unit *u, uint32_t bit) noexcept nogil:
+    """Sets a status bit; the interrupt goes out only on the change from both clear."""
+    cdef uint32_t old
+    point(u.v.self, HW_PRS << 8 | OP_REG_WRITE, &u.regs.prs, ACC_RMW)
+    old = or_32(&u.regs.prs, bit)
+    if old & (PRS_PPR | PRS_PRO):
+        return
+    u.regs.interrupts += 1
+    or_32(&u.regs.pectl, PECTL_IP)
+    bell_ring(u.v.self, crew_actor(u.v.crew, IRQ_SLOT), HW_INTERRUPT)
+
+
+cdef void publish_records(unit *u) noexcept nogil:
+    cdef uint64_t used
+    if u.prq_published == u.prq_tail:
+        return
+    ring_publish(u.v.self, &u.prq, u.prq_tail, HW_PRQ_WRITE)
+    u.prq_published = u.prq_tail
+    u.prq_head = ring_head(u.v.self, &u.prq, HW_PRQ_WRITE)
+    used = ring_used(&u.prq, u.prq_head, u.prq_tail)
+    if used > u.regs.prq_hwm:
+        u.regs.prq_hwm = used
+    raise_event(u, PRS_PPR)
+
+
+cdef bint queue_full(unit *u) noexcept nogil:
+    cdef uint64_t after = ring_advance(&u.prq, u.prq_tail)
+    if after != u.prq_head:
+        return False
+    publish_records(u)
+    u.prq_head = ring_head(u.v.self, &u.prq, HW_PRQ_WRITE)
+    return after == u.prq_head
+
+
+cdef void refuse(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp, bint quiet) noexcept nogil:
+    """Tables say no: Invalid for a last request, silence for another."""
+    cdef hwside *hw = &u.v.devices[dev].hw
+    if not quiet:
+        u.regs.fault_log += 1
+    if rec[1] & PRI_LAST:
+        hw.auto_invalid += 1
+        hw_fate(u, dev, rec, FATE_AUTO_INVALID)
+        send_response(u, dev, pasid, pp, prq_prgi(rec[1]), RESP_INVALID, True, u.ticks)
+    else:
+        hw.drop_refused += 1
+        hw_fate(u, dev, rec, FATE_DROP_REFUSED)
+
+
+cdef void lose(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp) noexcept nogil:
+    """Overflow: Success for a last request, silence for another."""
+    cdef hwside *hw = &u.v.devices[dev].hw
+    if rec[1] & PRI_LAST:
+        hw.auto_success += 1
+        hw_fate(u, dev, rec, FATE_AUTO_SUCCESS)
+        send_response(u, dev, pasid, pp, prq_prgi(rec[1]), RESP_SUCCESS, True, u.ticks)
+    else:
+        hw.drop_overflow += 1
+        hw_fate(u, dev, rec, FATE_DROP_OVERFLOW)
+
+
+cdef void write_record(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp) noexcept nogil:
+    cdef uint64_t *to = ring_record(&u.prq, u.prq_tail)
+    cdef prq_note *note = u.notes + u.prq_tail // PRQ_RECORD_BYTES
+    to[0] = prq_qw0(u.v.devices[dev].rid, pasid, pp, (rec[0] >> 9) & 1, (rec[0] >> 10) & 1)
+    to[1] = rec[1]
+    to[2] = 0
+    to[3] = 0
+    note.uid = rec[2]
+    note.sent_ticks = rec[3]
+    note.hw_ticks = u.ticks
+    note.device = dev
+    u.prq_tail = ring_advance(&u.prq, u.prq_tail)
+
+
+cdef void take_request(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
+    """One Page Request message through the decision table."""
+    cdef view *v = u.v
+    cdef device *d = &v.devices[dev]
+    cdef uint32_t pasid = <uint32_t>(rec[0] >> 32) & 0xFFFFF
+    cdef bint pp = (rec[0] >> 8) & 1
+    cdef uint64_t entry = 0
+    d.hw.received += 1
+    if u.gone[dev]:
+        d.hw.link_down += 1
+        hw_fate(u, dev, rec, FATE_LINK_DOWN)
+        return
+    if rec[3] and u.ticks > rec[3]:
+        hist_add(stage_hist(v, v.self.slot, STAGE_LINK), crew_ticks_ns(v.crew, u.ticks - rec[3]))
+    if pp and pasid < v.cfg.max_pasids:
+        point(v.self, HW_PASID_ENTRY << 8 | OP_FIELD_READ, &pasid_table(v, dev)[pasid], ACC_READ)
+        entry = ld64_acq(&pasid_table(v, dev)[pasid])
+    if not ld32_acq(&d.pre) or entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT:
+        refuse(u, dev, rec, pasid, pp, (entry & PTE_QUIET) != 0)
+        return
+    if ld32_acq(&u.regs.prs) & PRS_PRO:
+        lose(u, dev, rec, pasid, pp)
+        return
+    if queue_full(u):
+        lose(u, dev, rec, pasid, pp)
+        u.regs.overflows += 1
+        raise_event(u, PRS_PRO)
+        return
+    d.hw.enqueued += 1
+    hw_fate(u, dev, rec, FATE_ENQUEUED)
+    write_record(u, dev, rec, pasid, pp)
+
+
+cdef void take_marker(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
+    u.v.devices[dev].hw.markers += 1
+    if u.gone[dev] or ld32_acq(&u.regs.prs) & PRS_PRO or queue_full(u):
+        return
+    rec[1] = PRI_LAST
+    write_record(u, dev, rec, <uint32_t>(rec[0] >> 32) & 0xFFFFF, (rec[0] >> 8) & 1)
+
+
+cdef void end_invalidation(unit *u, uint32_t dev) noexcept nogil:
+    if u.pending[dev] == 0:
+        return
+    u.pending[dev] -= 1
+    u.pending_total -= 1
+    u.v.devices[dev].hw.invalidations_done += 1
+
+
+cdef uint32_t serve_link(unit *u, uint32_t dev, uint32_t most) noexcept nogil:
+    """Takes up to ``most`` messages of one function; returns how many."""
+    cdef uint64_t *rec
+    cdef uint32_t n = 0, kind
+    while n < most:
+        rec = link_next(u.v.self, &u.up[dev], HW_REQUEST)
+        if rec == NULL:
+            break
+        if n & 15 == 0:
+            u.ticks = crew_ticks(u.v.crew)
+        kind = <uint32_t>rec[0] & 0xFF
+        if kind == UP_REQUEST:
+            take_request(u, dev, rec)
+        elif kind == UP_MARKER:
+            take_marker(u, dev, rec)
+        elif kind == UP_INVALIDATED:
+            end_invalidation(u, dev)
+        else:
+            u.v.devices[dev].hw.malformed += 1
+        link_taken(&u.up[dev])
+        n += 1
+    if n:
+        link_consume(u.v.self, &u.up[dev], HW_REQUEST)
+    return n
+
+
+cdef void link_down(unit *u, uint32_t dev) noexcept nogil:
+    """The function is gone: what it had sent is lost with its link, and invalidations of it end with an error."""
+    u.gone[dev] = 1
+    u.regs.inval_errors += u.pending[dev]
+    u.pending_total -= u.pending[dev]
+    u.pending[dev] = 0
+    serve_link(u, dev, UP_SLOTS)
+
+
+cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil:
+    cdef uint32_t dev, n = 0
+    for dev in range(u.v.cfg.devices):
+        if iopf_unlikely(not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
+            link_down(u, dev)
+        if link_waiting(&u.up[dev]):
+            n += serve_link(u, dev, most)
+    publish_records(u)
+    return n
+
+
+cdef bint send_invalidation(unit *u, uint32_t dev, uint64_t qw0, uint64_t qw1) noexcept nogil:
+    """Towards the function; false when its link has no room now (the command waits)."""
+    cdef uint64_t *slot
+    if u.gone[dev]:
+        u.regs.inval_errors += 1
+        return True
+    slot = link_room(u.v.self, &u.down[dev], HW_INVALIDATE)
+    if slot == NULL:
+        return False
+    slot[0] = DOWN_INVALIDATE | (qw0 & (<uint64_t>0xFFFFF << 32))
+    slot[1] = qw1
+    slot[2] = 0
+    slot[3] = u.ticks
+    link_filled(&u.down[dev])
+    u.pending[dev] += 1
+    u.pending_total += 1
+    u.v.devices[dev].hw.invalidations_sent += 1
+    mark_dirty(u, dev)
+    return True
+
+
+cdef bint finish_wait(unit *u, uint64_t *rec) noexcept nogil:
+    """An invalidation wait: false while invalidations before it are open."""
+    if u.pending_total:
+        return False
+    if rec[0] & WAIT_PD:
+        # Requests that had arrived are in the queue or answered before the status is written.
+        serve_links(u, UP_SLOTS)
+        flush_responses(u)
+        u.regs.drains += 1
+    if rec[0] & WAIT_SW:
+        st64_rel(&u.regs.qi_wait_done, rec[1])
+        ec_notify(u.v.self, &u.regs.qi_bell, 0x7FFFFFFF, HW_WAIT)
+    return True
+
+
+cdef bint execute(unit *u, uint64_t *rec, qi_note *note) noexcept nogil:
+    """One command; false when it has to wait."""
+    cdef uint32_t kind = qi_type(rec[0]), dev = prq_rid(rec[0]) - RID_BASE
+    if kind == QI_INV_WAIT:
+        return finish_wait(u, rec)
+    if dev >= u.v.cfg.devices:
+        u.regs.fault_log += 1
+        return True
+    if kind == QI_PAGE_GRP_RESP:
+        send_response(u, dev, prq_pasid(rec[0]), (rec[0] >> 4) & 1, prq_prgi(rec[1]), <uint32_t>(rec[0] >> 12) & 15, False,
+                      note.submit_ticks)
+        if u.ticks > note.submit_ticks:
+            hist_add(stage_hist(u.v, u.v.self.slot, STAGE_COMMAND), crew_ticks_ns(u.v.crew, u.ticks - note.submit_ticks))
+    elif kind == QI_DEV_TLB_INV:
+        return send_invalidation(u, dev, rec[0], rec[1])
+    return True
+
+
+cdef uint32_t serve_commands(unit *u) noexcept nogil:
+    cdef uint64_t tail, head
+    cdef qi_note *notes = <qi_note *>view_region(u.v, OFF_QI_NOTES)
+    cdef uint32_t n = 0
+    tail = ring_tail(u.v.self, &u.qi, HW_COMMAND)
+    head = ring_head(u.v.self, &u.qi, HW_COMMAND)
+    if head == tail:
+        return 0
+    u.ticks = crew_ticks(u.v.crew)
+    while head != tail and n < COMMANDS:
+        if not execute(u, ring_record(&u.qi, head), notes + head // QI_RECORD_BYTES):
+            break
+        head = ring_advance(&u.qi, head)
+        n += 1
+    if n:
+        u.regs.commands += n
+        ring_consume(u.v.self, &u.qi, head, HW_COMMAND)
+    return n
+
+
+cdef bint work_there(unit *u) noexcept nogil:
+    cdef uint32_t dev
+    if not u.pending_total and ld64_acq(&u.regs.qi.tail) != ld64_acq(&u.regs.qi.head):
+        return True
+    for dev in range(u.v.cfg.devices):
+        if link_waiting(&u.up[dev]) or (not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
+            return True
+    return False
+
+
+cdef void unit_attach(unit *u, view *v) noexcept nogil:
+    cdef uint32_t dev
+    u.v = v
+    u.regs = &v.board.iommu
+    u.notes = <prq_note *>view_region(v, OFF_PRQ_NOTES)
+    ring_attach(&u.prq, &u.regs.prq, view_region(v, OFF_PRQ_RECORDS), v.cfg.prq_records, PRQ_RECORD_BYTES)
+    ring_attach(&u.qi, &u.regs.qi, view_region(v, OFF_QI_RECORDS), v.cfg.qi_records, QI_RECORD_BYTES)
+    u.prq_tail = u.prq_published = ld64_acq(&u.regs.prq.tail)
+    u.prq_head = ld64_acq(&u.regs.prq.head)
+    for dev in range(v.cfg.devices):
+        link_attach(&u.up[dev], uplink(v, dev), UP_SLOTS, False)
+        link_attach(&u.down[dev], downlink(v, dev), DOWN_SLOTS, True)
+
+
+cdef int iommu_main(view *v) noexcept nogil:
+    """Runs until PHASE_ENDING; 0, or -ENOMEM when the process cannot get its own memory."""
+    cdef unit *u = <unit *>calloc(1, sizeof(unit))
+    cdef uint32_t key
+    cdef waiter w
+    if u == NULL:
+        return -12
+    unit_attach(u, v)
+    waiter_reset(&w)
+    while True:
+        v.self.heartbeat += 1
+        if serve_links(u, BURST) + serve_commands(u):
+            flush_responses(u)
+            waiter_reset(&w)
+            continue
+        flush_responses(u)
+        if waiter_spin(v.self, &w):
+            continue
+        if ld32_acq(&v.board.phase) >= PHASE_ENDING:
+            break
+        key = ec_prepare(v.self, bell_of(v.self), HW_WAIT)
+        if work_there(u) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
+            ec_cancel(v.self, bell_of(v.self), key)
+            waiter_reset(&w)
+            continue
+        if ec_sleep(v.self, bell_of(v.self), key, IDLE_NS, HW_WAIT) == -110 and work_there(u):
+            v.self.timeouts_with_work += 1
+        waiter_reset(&w)
+    free(u)
+    return 0

@@ -1,0 +1,41 @@
+# cython: language_level=3
+"""Entries of the kernel processes: interrupt thread, workers, tasks and the hotplug thread."""
+
+from libc.stdint cimport uint32_t
+
+from emulator.kernel.prq cimport irq_main
+from emulator.kernel.task cimport hotplug_main, task_main
+from emulator.kernel.worker cimport worker_main
+from emulator.spec.process cimport Process
+
+
+def run_irq(Process process not None) -> int:
+    cdef int ret
+    process.ready()
+    with nogil:
+        ret = irq_main(&process.v)
+    return ret
+
+
+def run_worker(Process process not None) -> int:
+    cdef int ret
+    process.ready()
+    with nogil:
+        ret = worker_main(&process.v)
+    return ret
+
+
+def run_task(Process process not None, uint32_t tenant) -> int:
+    cdef int ret
+    process.ready()
+    with nogil:
+        ret = task_main(&process.v, tenant)
+    return ret
+
+
+def run_hotplug(Process process not None) -> int:
+    cdef int ret
+    process.ready()
+    with nogil:
+        ret = hotplug_main(&process.v)
+    return ret

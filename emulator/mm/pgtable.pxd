@@ -1,0 +1,73 @@
+# cython: language_level=3, cdivision=True
+"""Page tables: four levels of 512 entries, as x86-64 has them, in pages of the arena.
+
+An entry is 0 or: bit 0 present, bit 1 writable, bit 2 executable; above the leaf also bits 12..35 index + 1 of the next table.
+
+    entry above the leaf   installed once by compare-and-swap (two faults may race; the loser frees its table), cleared at exit
+    leaf                   set by compare-and-swap under the mmap read lock, changed and cleared under the write lock
+    readers                faults, the IOMMU and the devices' translation requests: acquire loads, no lock
+Every index is checked before it is followed, since a walker may run while its mm goes away.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.pool cimport OBJ_LIVE, pool, pool_slot, pool_try
+from emulator.spec.board cimport *
+
+cdef enum:
+    PT_PRESENT = 1
+    PT_WRITE = 2
+    PT_EXEC = 4
+    PT_LEVELS = 4
+
+cdef inline uint64_t table_entry(uint32_t index) noexcept nogil:
+    return PT_PRESENT | <uint64_t>(index + 1) << 12
+
+cdef inline uint32_t level_index(uint64_t address, uint32_t level) noexcept nogil:
+    """Level 3 is the root, level 0 holds the leaves."""
+    return <uint32_t>(address >> (12 + 9 * level)) & 511
+
+cdef inline table_page *table_of(view *v, uint64_t entry) noexcept nogil:
+    cdef pool *p = v.pools[POOL_TABLE]
+    cdef uint32_t index1 = <uint32_t>(entry >> 12) & 0xFFFFFF
+    cdef table_page *page
+    if not entry & PT_PRESENT or index1 == 0 or index1 > p.capacity:
+        return NULL
+    page = <table_page *>pool_slot(p, index1 - 1)
+    return page if ld32_acq(&page.hdr.state) == OBJ_LIVE else NULL
+
+cdef inline uint64_t *leaf_of(view *v, uint64_t pgd, uint64_t address) noexcept nogil:
+    """The leaf entry of an address, or NULL where no table reaches."""
+    cdef table_page *page = <table_page *>pool_try(v.pools[POOL_TABLE], pgd)
+    cdef uint32_t level = PT_LEVELS - 1
+    while page != NULL and level > 0:
+        page = table_of(v, ld64_acq(&page.entries[level_index(address, level)]))
+        level -= 1
+    if page == NULL:
+        return NULL
+    return &page.entries[level_index(address, 0)]
+
+cdef inline bint translate(view *v, uint32_t dev, uint32_t pasid, uint64_t address, uint32_t rwx) noexcept nogil:
+    """What a translation request of a device gets: whether all of read 1, write 2, execute 4 are granted now.
+
+    The IOMMU's walk: PASID table entry, then the page table of that address space. No entry, or one in quiet abort, grants nothing.
+    """
+    cdef uint64_t entry, leaf
+    cdef uint64_t *at
+    cdef mm_struct *mm
+    cdef uint32_t index1
+    if pasid >= v.cfg.max_pasids:
+        return False
+    entry = ld64_acq(&pasid_table(v, dev)[pasid])
+    index1 = <uint32_t>(entry >> 8) & 0xFFFFFF
+    if entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT or index1 == 0 or index1 > v.pools[POOL_MM].capacity:
+        return False
+    mm = <mm_struct *>pool_slot(v.pools[POOL_MM], index1 - 1)
+    if ld32_acq(&mm.hdr.state) != OBJ_LIVE or <uint32_t>mm.mm_id != <uint32_t>(entry >> 32):
+        return False
+    at = leaf_of(v, ld64_acq(&mm.pgd), address)
+    if at == NULL:
+        return False
+    leaf = ld64_acq(at)
+    return (leaf & PT_PRESENT) != 0 and not (rwx & 2 and not leaf & PT_WRITE) and not (rwx & 4 and not leaf & PT_EXEC)

@@ -1,0 +1,179 @@
+"""Rules that span fields. Each function is one rule and yields its problems."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean
+from emulator.scenario.expand import answers_to, binds, devices, tenants
+from emulator.scenario.schema import (
+    DEVICES_MAX,
+    SUPPORTED_GENERATIONS,
+    SUPPORTED_PROFILES,
+    TENANTS_MAX,
+    Scenario,
+)
+
+
+def _supported(scenario: Scenario) -> Iterator[Problem]:
+    profile, generation = scenario.iommu.profile, scenario.kernel.generation
+    if profile not in SUPPORTED_PROFILES:
+        have = ", ".join(sorted(SUPPORTED_PROFILES))
+        text = f"profile '{profile}' is not supported by this version; it has {have}"
+        yield Problem("iommu.profile", text, UNSUPPORTED)
+    if generation not in SUPPORTED_GENERATIONS:
+        have = ", ".join(sorted(SUPPORTED_GENERATIONS))
+        text = f"generation '{generation}' is not supported by this version; it has {have}"
+        yield Problem("kernel.generation", text, UNSUPPORTED)
+
+
+def _counts(scenario: Scenario) -> Iterator[Problem]:
+    device_count = sum(device.count for device in scenario.device)
+    if device_count > DEVICES_MAX:
+        yield Problem("device", f"{device_count} devices in all; the limit is {DEVICES_MAX}")
+    tenant_count = sum(tenant.count for tenant in scenario.tenant)
+    if tenant_count > TENANTS_MAX:
+        yield Problem("tenant", f"{tenant_count} tenants in all; the limit is {TENANTS_MAX}")
+    if tenant_count >= scenario.iommu.max_pasids:
+        text = f"{tenant_count} tenants need {tenant_count} PASIDs besides 0; raise it"
+        yield Problem("iommu.max_pasids", text)
+
+
+def _names_differ(scenario: Scenario) -> Iterator[Problem]:
+    for section, instances in (("device", devices(scenario)), ("tenant", tenants(scenario))):
+        counted = Counter(instance.name for instance in instances)
+        for name in [name for name, count in counted.items() if count > 1]:
+            yield Problem(section, f"the name '{name}' is used {counted[name]} times; rename")
+
+
+def _names_known(scenario: Scenario) -> Iterator[Problem]:
+    all_devices, all_tenants = devices(scenario), tenants(scenario)
+    for index, device in enumerate(scenario.device):
+        name = device.tenant
+        if name is None or any(answers_to(tenant, name) for tenant in all_tenants):
+            continue
+        near = did_you_mean(name, [tenant.name for tenant in all_tenants])
+        yield Problem(f"device[{index}].tenant", f"no tenant is named '{name}'{near}")
+    for index, owner in enumerate(scenario.tenant):
+        for position, name in enumerate([] if owner.bind == "all" else owner.bind):
+            if any(answers_to(each, name) for each in all_devices):
+                continue
+            near = did_you_mean(name, [each.name for each in all_devices])
+            path = f"tenant[{index}].bind[{position}]"
+            yield Problem(path, f"no device is named '{name}'{near}")
+
+
+def _bound(scenario: Scenario) -> Iterator[Problem]:
+    """A device works in memory that is bound to it."""
+    all_tenants = tenants(scenario)
+    reported: set[int] = set()
+    for device in devices(scenario):
+        wanted = device.spec.tenant
+        fits = [t for t in all_tenants if wanted is None or answers_to(t, wanted)]
+        if not fits or device.entry in reported or any(binds(t, device) for t in fits):
+            continue
+        reported.add(device.entry)
+        who = "no tenant binds it" if wanted is None else f"tenant '{wanted}' does not bind it"
+        yield Problem(f"device[{device.entry}]", f"{device.name}: {who}; add it to its bind list")
+
+
+def _groups_fit(scenario: Scenario) -> Iterator[Problem]:
+    for index, device in enumerate(scenario.device):
+        replay = device.workload.pattern == "replay"
+        field = "trace.group_limit" if replay else f"device[{index}].group_pages"
+        pages = scenario.trace.group_limit if replay else device.group_pages
+        if pages > device.credits:
+            text = f"a group of {pages} requests never fits device[{index}].credits"
+            yield Problem(field, f"{text} = {device.credits}; lower it or raise the credits")
+
+
+def _workloads(scenario: Scenario) -> Iterator[Problem]:
+    for index, device in enumerate(scenario.device):
+        work, path = device.workload, f"device[{index}].workload"
+        if work.write_ratio + work.exec_ratio > 1:
+            text = f"write_ratio + exec_ratio = {work.write_ratio + work.exec_ratio:g}"
+            yield Problem(f"{path}.exec_ratio", f"{text}; at most 1")
+        if work.pattern == "replay":
+            continue
+        if device.group_pages > work.pages:
+            text = f"a working set of {work.pages} pages is smaller than a group"
+            yield Problem(f"{path}.pages", f"{text} of {device.group_pages}")
+
+
+def _memory(scenario: Scenario) -> Iterator[Problem]:
+    for index, tenant in enumerate(scenario.tenant):
+        if tenant.pages < tenant.vmas:
+            text = f"{tenant.pages} pages cannot fill {tenant.vmas} areas; raise pages"
+            yield Problem(f"tenant[{index}].pages", f"{text} or lower vmas")
+    for index, device in enumerate(scenario.device):
+        if device.workload.pattern == "replay":
+            continue
+        owners = [
+            owner
+            for owner in tenants(scenario)
+            if device.tenant is None or answers_to(owner, device.tenant)
+        ]
+        mapped = min((owner.spec.pages for owner in owners), default=None)
+        if mapped is not None and device.workload.pages > mapped:
+            text = f"a working set of {device.workload.pages} pages, but its tenant maps {mapped}"
+            yield Problem(f"device[{index}].workload.pages", f"{text}; lower it or raise pages")
+
+
+def _ends(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.system.duration_s > 0:
+        return
+    for index, device in enumerate(scenario.device):
+        if device.workload.groups == 0 and device.workload.pattern != "replay":
+            text = "nothing will end this run: set system.duration_s or a number of groups"
+            yield Problem(f"device[{index}].workload.groups", text)
+
+
+def _traces(scenario: Scenario) -> Iterator[Problem]:
+    replaying = [
+        index for index, each in enumerate(scenario.device) if each.workload.pattern == "replay"
+    ]
+    if replaying and not scenario.trace.files:
+        path = f"device[{replaying[0]}].workload.pattern"
+        yield Problem(path, "replay needs a trace: name one in trace.files")
+    if scenario.trace.files and not replaying:
+        text = "no device replays it: set workload.pattern = 'replay' or leave the files out"
+        yield Problem("trace.files", text)
+    if scenario.trace.files.count("-") > 1:
+        yield Problem("trace.files", "standard input ('-') can be read only once")
+
+
+_RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
+    _supported,
+    _counts,
+    _names_differ,
+    _names_known,
+    _bound,
+    _groups_fit,
+    _workloads,
+    _memory,
+    _ends,
+    _traces,
+)
+
+
+def problems(scenario: Scenario) -> list[Problem]:
+    """Everything that makes the scenario impossible to run."""
+    return [problem for rule in _RULES for problem in rule(scenario)]
+
+
+def notes(scenario: Scenario, sources: Mapping[str, str]) -> list[str]:
+    """What is allowed and may still surprise. Defaults that nobody chose are not commented on."""
+    found = []
+    for index, device in enumerate(scenario.device):
+        path = f"device[{index}].groups_in_flight"
+        fit = device.credits // device.group_pages
+        if path in sources and device.groups_in_flight > fit:
+            text = f"{device.credits} credits allow only {fit} groups of {device.group_pages}"
+            found.append(f"$.{path} = {device.groups_in_flight} is never reached: {text}")
+    offered = sum(device.credits * device.count for device in scenario.device)
+    records = scenario.iommu.prq_records
+    if offered > records:
+        text = f"the devices may have {offered} requests outstanding, the queue holds {records}"
+        found.append(f"the page request queue can overflow: {text} records")
+    return found

@@ -1,0 +1,54 @@
+"""How a scenario is refused: one line per problem, and the exit status that goes with it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# These two are exit statuses of the command line (`iopf help exit-codes`). They stand here because
+# the emulator must not import the tools; a test holds the two places together.
+USAGE = 2
+UNSUPPORTED = 4
+
+
+def one_line(text: str) -> str:
+    """The text with control characters escaped, so that a strange file name stays on one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'depth'?`, or nothing when no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a scenario. `path` is like `device[0].credits`, or empty."""
+
+    path: str
+    text: str
+    status: int = USAGE
+
+    def line(self, where: str) -> str:
+        """`file: $.path: text`; `where` is the file or the option the value came from."""
+        parts = [where, f"$.{self.path}" if self.path else "", self.text]
+        return ": ".join(part for part in parts if part)
+
+
+class ScenarioError(Exception):
+    """A scenario that cannot be run: `lines` for stderr, `status` for the exit status."""
+
+    def __init__(self, lines: list[str], status: int = USAGE) -> None:
+        if not lines:
+            raise ValueError("a ScenarioError needs at least one line")
+        self.lines = [one_line(line) for line in lines]
+        self.status = status
+        super().__init__("\n".join(self.lines))
+
+
+def worst_status(statuses: Iterable[int]) -> int:
+    """A mistake outranks a missing feature: fixing the mistake may remove the need for it."""
+    found = set(statuses)
+    return USAGE if USAGE in found or not found else UNSUPPORTED

@@ -1,0 +1,489 @@
+# cython: language_level=3, cdivision=True
+"""The board: everything that two processes share, by who writes it.
+
+Hardware, kernel and devices meet here and nowhere else. Offsets are from the start of the arena; ``view`` holds the pointers of one
+process. Counts and sizes come from ``config``, which is written once before any process starts and checked on attach; words that
+processes write at run time are checked where they are used.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from cython_ext.crew cimport *
+from cython_ext.event_ring cimport event_ring
+from cython_ext.histogram cimport histogram
+from cython_ext.link cimport LINK_HEADER_BYTES
+from cython_ext.mutex cimport rmutex, rwlock
+from cython_ext.pool cimport listhead, objhdr, pool
+from cython_ext.record_ring cimport ring_regs
+from cython_ext.wait cimport eventcount
+from cython_ext.work_ring cimport workring
+
+cdef enum:
+    MAX_DEVICES = 256
+    MAX_TENANTS = 64
+    MAX_HANDLERS = 32
+    GROUP_MAX = 64
+    DOWN_SLOTS = 1024        # responses and invalidations to one device: 512 groups and as many invalidations
+    UP_SLOTS = 1024          # requests of one device on their way
+    OFFSETS = 32
+    BOARD_AT = 4096          # the first page belongs to the header of the arena
+
+cpdef enum Role:
+    ROLE_SUPERVISOR = 0
+    ROLE_IOMMU = 1
+    ROLE_IRQ = 2
+    ROLE_HANDLER = 3
+    ROLE_TASK = 4
+    ROLE_HOTPLUG = 5
+    ROLE_TENANT = 6
+    ROLE_DEVICE = 7
+
+cpdef enum Phase:
+    PHASE_STARTING = 0
+    PHASE_RUNNING = 1
+    PHASE_STOPPING = 2       # devices finish what is open and stop
+    PHASE_RELEASING = 3      # tenants unbind and exit, the hotplug process removes the devices
+    PHASE_ENDING = 4         # kernel and hardware processes leave
+
+cpdef enum Order:
+    ORDER_NONE = 0
+    ORDER_PROBE = 1
+    ORDER_REMOVE = 2
+
+cpdef enum:  # pool classes
+    POOL_FAULT = 0
+    POOL_GROUP = 1
+    POOL_PARAM = 2
+    POOL_HANDLE = 3
+    POOL_DOMAIN = 4
+    POOL_MM = 5
+    POOL_TABLE = 6
+    POOL_CLASSES = 7
+
+cpdef enum LockClass:
+    LOCK_SVA = 1             # iommu_sva_lock: bind and unbind; nests everything below
+    LOCK_GROUP = 2           # iommu group mutex: the PASID array of one device
+    LOCK_QUEUE = 3           # iopf_queue.lock: the devices of a queue
+    LOCK_DEV_PARAM = 4       # dev->iommu->lock: the published fault_param
+    LOCK_FAULT_PARAM = 5     # fault_param.lock: partial and pending lists
+    LOCK_MMAP = 6            # mmap_lock: the VMAs of one mm
+    LOCK_PASID = 7           # the global PASID bitmap
+    LOCK_QI = 8              # the invalidation queue's tail; innermost
+    LOCK_IOPF = 9            # VT-d iopf_lock: device lookup against release
+    LOCK_WQ = 10             # not a lock: waiting for, and working for, the work ring
+
+cpdef enum:  # indices of board.offsets
+    OFF_CREW = 0
+    OFF_DEVICES = 1
+    OFF_UPLINKS = 2
+    OFF_DOWNLINKS = 3
+    OFF_PASID_TABLES = 4
+    OFF_PASID_ARRAYS = 5
+    OFF_PRQ_RECORDS = 6
+    OFF_PRQ_NOTES = 7
+    OFF_QI_RECORDS = 8
+    OFF_QI_NOTES = 9
+    OFF_WORK = 10
+    OFF_POOLS = 11
+    OFF_TENANTS = 12
+    OFF_VMAS = 13
+    OFF_LEDGER_HW = 14
+    OFF_LEDGER_KERNEL = 15
+    OFF_PROGRAMS = 16
+    OFF_HISTOGRAMS = 17
+    OFF_EVENTS = 18
+    OFF_DONE = 19
+    OFF_PASID_BITMAP = 20
+    OFF_META = 21
+
+cdef struct config:
+    uint32_t devices
+    uint32_t handlers
+    uint32_t tenants
+    uint32_t prq_records
+    uint32_t qi_records
+    uint32_t max_pasids
+    uint32_t ledger_slots        # per device, a power of two
+    uint32_t max_vmas            # per mm
+    uint32_t work_slots
+    uint32_t event_records       # per actor
+    uint32_t mms                 # pool sizes
+    uint32_t faults
+    uint32_t groups
+    uint32_t handles
+    uint32_t tables
+    uint32_t generation          # kernel generation, 72 = v7.2
+    uint32_t profile             # 0 = vtd
+    uint32_t programs            # records in all programs
+    uint32_t major_permille      # share of major faults
+    uint32_t exponential         # service times: 0 fixed, 1 exponential
+    uint32_t pace                # 0: arrival times ignored; else thousandths: 1000 = as recorded
+    uint32_t account             # check every request when it is retired
+    uint64_t minor_ns
+    uint64_t major_ns
+    uint64_t seed
+    uint64_t watchdog_ns
+    uint64_t start_ticks         # when PHASE_RUNNING began
+
+cdef struct iommu_regs:
+    # written by the IOMMU process unless said otherwise
+    ring_regs prq                # PQH (kernel) and PQT
+    ring_regs qi                 # head (IOMMU) and tail (kernel, under qi_lock)
+    uint32_t prs                 # PPR, PRO: set by the IOMMU, cleared by the IRQ thread, both atomically
+    uint32_t pectl               # IP: the interrupt message; consumed by the IRQ thread
+    uint64_t interrupts
+    uint64_t overflows
+    uint64_t prq_hwm             # most records in the queue
+    uint64_t fault_log           # non-recoverable faults recorded
+    uint64_t commands
+    uint64_t drains
+    uint64_t inval_errors        # invalidations ended because the device is gone
+    uint64_t pad[5]
+    # written by the kernel
+    rmutex qi_lock
+    rmutex iopf_lock
+    eventcount prq_complete      # drainers wait for a pass of the IRQ thread
+    uint64_t prq_passes
+    uint64_t overflow_passes     # passes that saw PRO
+    uint64_t qi_wait_next        # next status value for an invalidation wait; under qi_lock
+    uint64_t prq_records_popped
+    uint64_t discards            # iopf_queue_discard_partial calls
+    # written by the IOMMU: the highest status value done
+    uint64_t qi_wait_done
+    eventcount qi_bell
+    uint64_t pad2[3]
+
+cdef struct board:
+    uint64_t layout_hash
+    uint64_t start_ns            # CLOCK_MONOTONIC when PHASE_RUNNING began
+    uint32_t phase               # supervisor; futex
+    uint32_t ready               # counts processes that have come up; the supervisor's bell follows
+    config cfg
+    uint64_t offsets[32]
+    iommu_regs iommu
+    # kernel globals
+    rmutex sva_lock
+    rmutex pasid_lock
+    uint64_t mm_generation       # last one given out
+    uint64_t rcu_retired         # fault_param objects waiting for a grace period: chain by free_next, index + 1
+    rmutex queue_lock
+    listhead queue_devices       # fault_param objects on the queue
+    uint32_t tenants_done
+    uint32_t devices_done
+    uint32_t hotplug_done
+    uint32_t pad
+
+cdef struct devside:             # written by the device process
+    uint64_t sent                # requests put on the link
+    uint64_t groups_sent
+    uint64_t groups_done
+    uint64_t retired_ok          # requests of groups answered Success, Invalid, Failure
+    uint64_t retired_invalid
+    uint64_t retired_failure
+    uint64_t open_requests       # credits in use
+    uint64_t retries             # requests sent again because the page was still absent after Success
+    uint64_t atc_hits
+    uint64_t present             # accesses that needed no request
+    uint64_t invalidations
+    uint64_t unexpected          # responses that match no open group (UPRGI)
+    uint64_t markers
+    uint64_t by_overflow         # requests of groups that the hardware answered because of overflow
+    uint64_t by_hardware         # requests of groups that the hardware answered Invalid
+    uint64_t accesses            # what the workload asked for
+    uint64_t abandoned           # not sent because the tenant or the run was over
+    uint64_t forgotten           # open when PRI was switched off
+    uint64_t gave_up             # retried as often as the limit allows
+    uint64_t open_groups
+    uint32_t stopped
+    uint32_t failed              # RF bit of the PRI status
+    uint64_t retry_groups        # answered Success, a page still absent, not yet sent again
+    uint64_t pad[2]
+
+cdef struct hwside:              # written by the IOMMU process
+    uint64_t received            # page requests taken from the link
+    uint64_t enqueued
+    uint64_t auto_success        # last requests lost to overflow, answered Success
+    uint64_t auto_invalid        # last requests refused by the tables, answered Invalid
+    uint64_t drop_overflow       # non-last requests lost to overflow
+    uint64_t drop_refused        # non-last requests refused by the tables
+    uint64_t link_down           # requests of a function that is gone
+    uint64_t malformed
+    uint64_t markers
+    uint64_t responses           # page group responses delivered
+    uint64_t responses_lost      # the function is gone or its link is full
+    uint64_t invalidations_sent
+    uint64_t invalidations_done
+    uint64_t pad[3]
+
+cdef struct kernside:            # written by kernel processes, atomically
+    uint64_t popped              # records read from the queue
+    uint64_t answered_ok         # requests of groups answered
+    uint64_t answered_invalid
+    uint64_t answered_failure
+    uint64_t discarded           # partial, freed at overflow
+    uint64_t freed               # partial, freed at removal of the device
+    uint64_t rejected            # answered or dropped without a record
+    uint64_t dropped_nomem       # non-last, no memory
+    uint64_t markers
+    uint64_t groups
+    uint64_t partial             # now on the partial list
+    uint64_t pending             # groups now pending
+    uint64_t binds
+    uint64_t unbinds
+    uint64_t pad[2]
+
+cdef struct device:
+    # configuration, and what the kernel sets up through it
+    uint32_t rid
+    uint32_t credits             # Outstanding Page Request Allocation
+    uint32_t capacity            # Outstanding Page Request Capacity
+    uint32_t pri_enabled         # PRI capability, Enable; written by the kernel
+    uint32_t pre                 # context entry PRE: the IOMMU takes page requests; written by the kernel
+    uint32_t link_up             # cleared by the supervisor when the function is gone
+    uint32_t actor               # crew slot of the device process
+    uint32_t stop_kind           # 0 wait for responses, 1 stop marker
+    # kernel: struct device
+    rmutex group_lock
+    rmutex param_lock
+    uint64_t fault_param         # reference; published and read under RCU
+    uint32_t iopf_refcount
+    uint32_t registered          # in the driver's table of requester ids
+    # stop of one PASID: a driver asks under group_lock, the device acknowledges
+    uint32_t stop_request        # sequence number
+    uint32_t stop_done           # the last one acknowledged; the device writes
+    uint32_t stop_pasid
+    uint32_t stop_actor          # who asked: the device rings it
+    uint32_t order               # probe or remove: the supervisor asks, the hotplug process does
+    uint32_t removing            # under sva_lock: no new bind
+    uint64_t pad1[4]
+    devside dev
+    hwside hw
+    kernside kern
+    uint64_t open_ticks[512]     # by group index: when the group was sent, 0 = not open; the device writes
+
+cdef struct prq_note:            # travels beside a queue record, same slot
+    uint64_t uid
+    uint64_t sent_ticks
+    uint64_t hw_ticks
+    uint64_t device
+
+cdef struct qi_note:             # travels beside a command
+    uint64_t submit_ticks
+    uint64_t pad
+
+cdef struct vma:
+    uint64_t start
+    uint64_t end
+    uint32_t prot                # 1 read, 2 write, 4 execute
+    uint32_t flags
+    uint64_t pad
+
+cdef struct mm_struct:
+    objhdr hdr
+    uint32_t users               # mm_users: the address space is alive
+    uint32_t count               # mm_count: the structure is
+    rwlock mmap_lock
+    uint64_t mm_id               # generation, never repeats
+    uint64_t pgd                 # reference of the root table
+    uint32_t nvmas
+    uint32_t pasid               # 0: none
+    uint32_t tenant
+    uint32_t pad0
+    uint64_t domain              # SVA domain of this mm
+    uint64_t rss                 # pages present, atomically
+    uint64_t minor
+    uint64_t major
+    uint64_t pad[2]
+
+cdef struct table_page:
+    objhdr hdr
+    uint64_t entries[512]
+    uint64_t pad[4]
+
+cdef struct iopf_fault:
+    objhdr hdr
+    uint64_t qw0
+    uint64_t qw1
+    uint64_t uid
+    uint64_t sent_ticks
+    uint64_t hw_ticks
+    uint64_t irq_ticks
+    uint32_t device
+    uint32_t pad0
+    uint64_t pad[5]
+
+cdef struct iopf_group:
+    objhdr hdr
+    uint64_t fault_param         # reference, counted
+    uint64_t handle              # attach handle, not counted: valid until the drain before its free
+    uint32_t fault_count
+    uint32_t pending             # on the fault_param's list
+    listhead faults              # the non-last requests, in order of arrival
+    iopf_fault last              # its header is not used
+    uint64_t queued_ticks
+    uint64_t answered
+    uint64_t pad[3]
+
+cdef struct fault_param:
+    objhdr hdr
+    rmutex lock
+    uint32_t users
+    uint32_t device
+    listhead partial
+    listhead faults
+    uint64_t rcu_epoch           # set when the last reference went
+    uint64_t on_queue
+    uint64_t pad[2]
+
+cdef struct attach_handle:
+    objhdr hdr
+    uint64_t domain
+    uint64_t mm
+    uint32_t device
+    uint32_t pasid
+    uint32_t users
+    uint32_t pad0
+    uint64_t pad[8]
+
+cdef struct sva_domain:
+    objhdr hdr
+    uint64_t mm                  # counted in mm_count
+    uint32_t users
+    uint32_t pad0
+    uint64_t pad[10]
+
+cdef struct syscall_box:
+    uint32_t state               # 0 idle, 1 posted (tenant), 2 done (task)
+    uint32_t op
+    uint64_t args[5]
+    int64_t ret
+
+cdef struct tenant:
+    syscall_box box              # tenant and its task
+    uint64_t mm                  # reference; the task writes
+    uint32_t pasid               # of the current mm; the task writes
+    uint32_t started             # forked: the parent's task has made the mm
+    uint64_t ops_done            # operations of its program that are over; the tenant writes
+    uint32_t gate_waiting        # devices ring it while this is set
+    uint32_t dead                # the process is gone
+    uint32_t actor
+    uint32_t task
+    uint64_t program             # first record, count
+    uint64_t program_count
+    uint64_t devices[4]          # bitmap of devices that its program binds
+    uint32_t finished
+    uint32_t exited
+    uint64_t pad[5]
+
+cdef struct prog_op:
+    uint16_t op
+    uint16_t flags
+    uint32_t arg
+    uint64_t t_ns
+    uint64_t a
+    uint64_t b
+    uint64_t c
+    uint64_t d
+
+cpdef enum Fate:
+    FATE_NONE = 0
+    FATE_ENQUEUED = 1
+    FATE_AUTO_SUCCESS = 2
+    FATE_AUTO_INVALID = 3
+    FATE_DROP_OVERFLOW = 4
+    FATE_DROP_REFUSED = 5
+    FATE_LINK_DOWN = 6
+    FATE_ANSWERED = 8        # in a group that got an answer
+    FATE_DISCARDED = 9       # partial, overflow
+    FATE_FREED = 10          # partial, removal
+    FATE_REJECTED = 11
+    FATE_NOMEM = 12
+
+cpdef enum LinkKind:
+    UP_REQUEST = 1
+    UP_MARKER = 2
+    UP_INVALIDATED = 3
+    DOWN_RESPONSE = 1
+    DOWN_INVALIDATE = 2
+
+cpdef enum Stage:
+    STAGE_LINK = 0           # device to hardware
+    STAGE_QUEUE = 1          # hardware queue to IRQ thread
+    STAGE_REPORT = 2         # IRQ thread until the group is queued
+    STAGE_WORK = 3           # queued until a handler takes it
+    STAGE_MM = 4             # handler: faults until the last page is done
+    STAGE_RESPOND = 5        # mm done until the response is submitted
+    STAGE_COMMAND = 6        # response submitted until the hardware executes it
+    STAGE_RETURN = 7         # hardware to device
+    STAGE_ROUND = 8          # group sent until its response arrives
+    STAGES = 9
+
+cdef struct view:
+    char *base
+    uint64_t size
+    board *board
+    config *cfg
+    iopf_crew *crew
+    iopf_actor *self
+    device *devices
+    tenant *tenants
+    workring *work
+    pool *pools[8]
+    event_ring *events
+
+cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept nogil
+
+cdef inline char *view_region(view *v, uint32_t which) noexcept nogil:
+    return v.base + v.board.offsets[which]
+
+cdef inline uint64_t *pasid_table(view *v, uint32_t dev) noexcept nogil:
+    """The PASID table that the IOMMU walks: kernel writes, hardware and devices read."""
+    return <uint64_t *>view_region(v, OFF_PASID_TABLES) + <uint64_t>dev * v.cfg.max_pasids
+
+cdef inline uint64_t *pasid_array(view *v, uint32_t dev) noexcept nogil:
+    """The group's attach handles by PASID: written under group_lock, read under RCU."""
+    return <uint64_t *>view_region(v, OFF_PASID_ARRAYS) + <uint64_t>dev * v.cfg.max_pasids
+
+cdef inline char *uplink(view *v, uint32_t dev) noexcept nogil:
+    return view_region(v, OFF_UPLINKS) + <uint64_t>dev * (LINK_HEADER_BYTES + UP_SLOTS * 64)
+
+cdef inline char *downlink(view *v, uint32_t dev) noexcept nogil:
+    return view_region(v, OFF_DOWNLINKS) + <uint64_t>dev * (LINK_HEADER_BYTES + DOWN_SLOTS * 64)
+
+cdef inline histogram *stage_hist(view *v, uint32_t slot, uint32_t stage) noexcept nogil:
+    """The histogram of one stage kept by one actor."""
+    return <histogram *>view_region(v, OFF_HISTOGRAMS) + <uint64_t>slot * STAGES + stage
+
+cdef inline uint64_t *done_count(view *v, uint32_t dev, uint32_t ten) noexcept nogil:
+    """Groups of tenant ``ten`` that device ``dev`` has finished: the device writes, the tenant reads."""
+    return <uint64_t *>view_region(v, OFF_DONE) + <uint64_t>dev * MAX_TENANTS + ten
+
+# A request's name: bits 0..55 its number among those of its device, bits 56..61 its place in the group.
+cdef inline uint64_t uid_of(uint64_t number, uint32_t place) noexcept nogil:
+    return number | <uint64_t>place << 56
+
+cdef inline uint64_t uid_number(uint64_t uid) noexcept nogil:
+    return uid & ((<uint64_t>1 << 56) - 1)
+
+cdef inline uint32_t *ledger(view *v, uint32_t which, uint32_t dev, uint32_t prgi, uint64_t uid) noexcept nogil:
+    """What one side did with a request: low 24 bits of its number << 8 | fate. One entry per group index and place, so that an entry
+    is taken over only by a later group with the same index."""
+    cdef uint64_t slot = <uint64_t>prgi * (v.cfg.ledger_slots // 512) + ((uid >> 56) & 63)
+    return <uint32_t *>view_region(v, which) + <uint64_t>dev * v.cfg.ledger_slots + (slot & (v.cfg.ledger_slots - 1))
+
+cdef inline uint32_t ledger_word(uint64_t uid, uint32_t fate) noexcept nogil:
+    return <uint32_t>(uid & 0xFFFFFF) << 8 | fate
+
+cdef inline vma *mm_vmas(view *v, uint32_t mm_index) noexcept nogil:
+    return <vma *>view_region(v, OFF_VMAS) + <uint64_t>mm_index * v.cfg.max_vmas
+
+cdef inline prog_op *program(view *v, uint64_t first) noexcept nogil:
+    return <prog_op *>view_region(v, OFF_PROGRAMS) + first
+
+# A PASID table entry: bit 0 present, bit 1 quiet abort, bits 8..31 mm index + 1, bits 32..63 low half of the mm's id.
+cdef enum:
+    PTE_PRESENT = 1
+    PTE_QUIET = 2
+
+cdef inline uint64_t pasid_entry(uint32_t mm_index, uint64_t mm_id) noexcept nogil:
+    return PTE_PRESENT | <uint64_t>((mm_index + 1) & 0xFFFFFF) << 8 | (mm_id & <uint64_t>0xFFFFFFFF) << 32

@@ -1,0 +1,219 @@
+# cython: language_level=3
+"""Laying the board out, formatting it, attaching to it. What is on it stands in ``board.pxd``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+import zlib
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.event_ring cimport event_record, event_ring
+from cython_ext.histogram cimport histogram
+from cython_ext.link cimport LINK_HEADER_BYTES
+from cython_ext.memory cimport Memory
+from cython_ext.pool cimport pool, pool_format
+from cython_ext.work_ring cimport work_format, workring, workslot
+from emulator.spec.vtd cimport RID_BASE
+
+PAGE = 4096
+CONFIG_FIELDS = (
+    "devices", "handlers", "tenants", "prq_records", "qi_records", "max_pasids", "ledger_slots", "max_vmas", "work_slots",
+    "event_records", "mms", "faults", "groups", "handles", "tables", "generation", "profile", "programs", "major_permille",
+    "exponential", "pace", "account", "minor_ns", "major_ns", "seed", "watchdog_ns",
+)
+POOL_NAMES = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table")
+
+
+def slots_of(config: dict) -> dict:
+    """Crew slots: first slot and number of each role, and the total."""
+    slots = {"supervisor": (0, 1), "iommu": (1, 1), "irq": (2, 1), "handler": (3, config["handlers"])}
+    at = 3 + config["handlers"]
+    for role, count in (("task", config["tenants"]), ("hotplug", 1), ("tenant", config["tenants"]), ("device", config["devices"])):
+        slots[role] = (at, count)
+        at += count
+    slots["total"] = (0, at)
+    return slots
+
+
+cdef dict pool_shapes(dict c):
+    return {
+        POOL_FAULT: (c["faults"], sizeof(iopf_fault), 32),
+        POOL_GROUP: (c["groups"], sizeof(iopf_group), 32),
+        POOL_PARAM: (max(2 * c["devices"], 8), sizeof(fault_param), 1),
+        POOL_HANDLE: (c["handles"], sizeof(attach_handle), 1),
+        POOL_DOMAIN: (c["mms"], sizeof(sva_domain), 1),
+        POOL_MM: (c["mms"], sizeof(mm_struct), 1),
+        POOL_TABLE: (c["tables"], sizeof(table_page), 4),
+    }
+
+
+def stride(size: int) -> int:
+    return (size + 63) & ~63
+
+
+def plan_layout(config: dict) -> dict:
+    """Offsets of every region in bytes from the start of the arena, by number of ``Offset``, and ``total``; all 64-byte aligned."""
+    slots = slots_of(config)["total"][1]
+    devices = config["devices"]
+    pools = 0
+    for capacity, size, _ in pool_shapes(config).values():
+        pools += stride(sizeof(pool)) + capacity * stride(size)
+    sizes = {
+        OFF_CREW: sizeof(iopf_crew) + slots * sizeof(iopf_actor),
+        OFF_DEVICES: devices * sizeof(device),
+        OFF_UPLINKS: devices * (LINK_HEADER_BYTES + UP_SLOTS * 64),
+        OFF_DOWNLINKS: devices * (LINK_HEADER_BYTES + DOWN_SLOTS * 64),
+        OFF_PASID_TABLES: devices * config["max_pasids"] * 8,
+        OFF_PASID_ARRAYS: devices * config["max_pasids"] * 8,
+        OFF_PRQ_RECORDS: config["prq_records"] * 32,
+        OFF_PRQ_NOTES: config["prq_records"] * sizeof(prq_note),
+        OFF_QI_RECORDS: config["qi_records"] * 32,
+        OFF_QI_NOTES: config["qi_records"] * sizeof(qi_note),
+        OFF_WORK: sizeof(workring) + config["work_slots"] * sizeof(workslot),
+        OFF_POOLS: pools,
+        OFF_TENANTS: max(1, config["tenants"]) * sizeof(tenant),
+        OFF_VMAS: config["mms"] * config["max_vmas"] * sizeof(vma),
+        OFF_LEDGER_HW: devices * config["ledger_slots"] * 4,
+        OFF_LEDGER_KERNEL: devices * config["ledger_slots"] * 4,
+        OFF_PROGRAMS: max(1, config["programs"]) * sizeof(prog_op),
+        OFF_HISTOGRAMS: slots * STAGES * sizeof(histogram),
+        OFF_EVENTS: slots * (sizeof(event_ring) + config["event_records"] * sizeof(event_record)),
+        OFF_DONE: devices * MAX_TENANTS * 8,
+        OFF_PASID_BITMAP: max(1, config["max_pasids"] // 64) * 8,
+        OFF_META: 65536,
+    }
+    offsets = {}
+    at = <uint64_t>BOARD_AT + stride(sizeof(board))
+    at = (at + PAGE - 1) & ~(PAGE - 1)
+    for which in sorted(sizes):
+        offsets[which] = at
+        at += (sizes[which] + 255) & ~255
+    offsets["total"] = (at + PAGE - 1) & ~(PAGE - 1)
+    return offsets
+
+
+def layout_hash() -> int:
+    """Changes whenever the size of a shared structure does: a board of another build is refused."""
+    shapes = (sizeof(board), sizeof(config), sizeof(iommu_regs), sizeof(device), sizeof(tenant), sizeof(mm_struct), sizeof(iopf_fault),
+              sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(sva_domain), sizeof(table_page), sizeof(vma),
+              sizeof(iopf_crew), sizeof(iopf_actor), sizeof(workring), sizeof(workslot), sizeof(histogram), sizeof(event_ring),
+              sizeof(pool), sizeof(prog_op), UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
+    return zlib.crc32(repr((shapes, CONFIG_FIELDS)).encode()) | 1 << 32
+
+
+cdef board *board_in(Memory memory) except NULL:
+    if memory.size < BOARD_AT + sizeof(board):
+        raise ValueError("the shared memory is too short for a board")
+    return <board *>(memory.base + BOARD_AT)
+
+
+def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uint32_t spins, uint32_t yields, bint lockdep, bint poison,
+                 uint32_t noise_yield_in=0, uint32_t noise_sleep_in=0):
+    """Writes a fresh board into zeroed memory; the layout is that of ``plan_layout(config)``."""
+    cdef board *b = board_in(memory)
+    cdef iopf_crew *crew
+    cdef iopf_actor *actor
+    cdef uint32_t i, role, first, count, total
+    layout = plan_layout(config)
+    if memory.size < layout["total"]:
+        raise ValueError(f"the board needs {layout['total']} bytes, the memory has {memory.size}")
+    b.cfg.devices, b.cfg.handlers, b.cfg.tenants = config["devices"], config["handlers"], config["tenants"]
+    b.cfg.prq_records, b.cfg.qi_records, b.cfg.max_pasids = config["prq_records"], config["qi_records"], config["max_pasids"]
+    b.cfg.ledger_slots, b.cfg.max_vmas, b.cfg.work_slots = config["ledger_slots"], config["max_vmas"], config["work_slots"]
+    b.cfg.event_records, b.cfg.mms, b.cfg.faults, b.cfg.groups = config["event_records"], config["mms"], config["faults"], config["groups"]
+    b.cfg.handles, b.cfg.tables, b.cfg.generation, b.cfg.profile = config["handles"], config["tables"], config["generation"], config["profile"]
+    b.cfg.programs, b.cfg.major_permille, b.cfg.exponential = config["programs"], config["major_permille"], config["exponential"]
+    b.cfg.pace, b.cfg.account, b.cfg.minor_ns, b.cfg.major_ns = config["pace"], config["account"], config["minor_ns"], config["major_ns"]
+    b.cfg.seed, b.cfg.watchdog_ns = config["seed"], config["watchdog_ns"]
+    for which, offset in layout.items():
+        if which != "total":
+            b.offsets[<uint32_t>which] = offset
+    slots = slots_of(config)
+    total = slots["total"][1]
+    crew = <iopf_crew *>(memory.base + <uint64_t>layout[OFF_CREW])
+    crew.actors = total
+    crew.tick_mult = tick_mult
+    crew.spins, crew.yields, crew.lockdep, crew.poison = spins, yields, lockdep, poison
+    crew.rcu_epoch = 1
+    roles = (("supervisor", ROLE_SUPERVISOR), ("iommu", ROLE_IOMMU), ("irq", ROLE_IRQ), ("handler", ROLE_HANDLER), ("task", ROLE_TASK),
+             ("hotplug", ROLE_HOTPLUG), ("tenant", ROLE_TENANT), ("device", ROLE_DEVICE))
+    for name, number in roles:
+        first, count = slots[name]
+        for i in range(count):
+            actor = crew_actor(crew, first + i)
+            actor.slot = first + i
+            actor.role = number
+            actor.index = i
+            actor.rng = (<uint64_t>config["seed"] * <uint64_t>0x9E3779B97F4A7C15) ^ (<uint64_t>(first + i + 1) * <uint64_t>0xD1B54A32D192ED03)
+            actor.mode = POINT_NOISE if noise_yield_in or noise_sleep_in else POINT_NORMAL
+            actor.noise_yield_in = noise_yield_in
+            actor.noise_sleep_in = noise_sleep_in
+    format_objects(memory, b, config, layout, slots)
+    b.layout_hash = layout_hash()
+
+
+cdef format_objects(Memory memory, board *b, dict config, dict layout, dict slots):
+    cdef uint64_t at = layout[OFF_POOLS]
+    cdef pool *p
+    cdef uint32_t i, first
+    cdef device *d
+    cdef tenant *t
+    cdef event_ring *ring
+    for cls, (capacity, size, batch) in pool_shapes(config).items():
+        p = <pool *>(memory.base + at)
+        pool_format(p, stride(sizeof(pool)), capacity, stride(size), cls, batch)
+        at += stride(sizeof(pool)) + capacity * stride(size)
+    work_format(<workring *>(memory.base + <uint64_t>layout[OFF_WORK]), config["work_slots"], LOCK_WQ)
+    b.sva_lock.cls, b.pasid_lock.cls, b.queue_lock.cls = LOCK_SVA, LOCK_PASID, LOCK_QUEUE
+    b.iommu.qi_lock.cls, b.iommu.iopf_lock.cls = LOCK_QI, LOCK_IOPF
+    b.queue_devices.id = 4
+    (<uint64_t *>(memory.base + <uint64_t>layout[OFF_PASID_BITMAP]))[0] = 1
+    first = slots["device"][0]
+    for i in range(b.cfg.devices):
+        d = <device *>(memory.base + <uint64_t>layout[OFF_DEVICES]) + i
+        d.rid = RID_BASE + i
+        d.link_up = 1
+        d.actor = first + i
+        d.group_lock.cls, d.param_lock.cls = LOCK_GROUP, LOCK_DEV_PARAM
+    for i in range(b.cfg.tenants):
+        t = <tenant *>(memory.base + <uint64_t>layout[OFF_TENANTS]) + i
+        t.actor = slots["tenant"][0] + i
+        t.task = slots["task"][0] + i
+    for i in range(slots["total"][1]):
+        ring = <event_ring *>(memory.base + <uint64_t>layout[OFF_EVENTS]
+                              + <uint64_t>i * (sizeof(event_ring) + <uint64_t>b.cfg.event_records * sizeof(event_record)))
+        ring.capacity = b.cfg.event_records
+
+
+cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept nogil:
+    """Fills ``v`` for one process; 0, or -EINVAL when the memory is not a whole board of this layout."""
+    cdef uint64_t at
+    cdef uint32_t i
+    if size < BOARD_AT + sizeof(board):
+        return -22
+    v.base = base
+    v.size = size
+    v.board = <board *>(base + BOARD_AT)
+    v.cfg = &v.board.cfg
+    for i in range(OFF_META + 1):
+        if v.board.offsets[i] >= size or v.board.offsets[i] & 63:
+            return -22
+    v.crew = <iopf_crew *>view_region(v, OFF_CREW)
+    if slot >= v.crew.actors or v.cfg.devices > MAX_DEVICES or v.cfg.tenants > MAX_TENANTS or v.cfg.handlers > MAX_HANDLERS:
+        return -22
+    v.self = crew_actor(v.crew, slot)
+    v.devices = <device *>view_region(v, OFF_DEVICES)
+    v.tenants = <tenant *>view_region(v, OFF_TENANTS)
+    v.work = <workring *>view_region(v, OFF_WORK)
+    v.events = <event_ring *>(view_region(v, OFF_EVENTS)
+                              + <uint64_t>slot * (sizeof(event_ring) + <uint64_t>v.cfg.event_records * sizeof(event_record)))
+    at = v.board.offsets[OFF_POOLS]
+    for i in range(POOL_CLASSES):
+        if at + sizeof(pool) > size:
+            return -22
+        v.pools[i] = <pool *>(base + at)
+        at += v.pools[i].offset + <uint64_t>v.pools[i].capacity * v.pools[i].stride
+        if at > size:
+            return -22
+    return 0

@@ -1,0 +1,105 @@
+# cython: language_level=3
+"""What only the supervisor writes: phases, orders to the hotplug thread, deaths, programs, tenants."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.memory cimport Memory
+from cython_ext.wait cimport *
+from cython_ext.work_ring cimport work_repair
+from emulator.spec.board cimport *
+from emulator.spec.sites cimport START_BARRIER
+
+
+cdef class Control:
+    """The supervisor's hand on the board (crew slot 0)."""
+
+    cdef view v
+    cdef readonly Memory memory
+
+    def __cinit__(self, Memory memory not None):
+        if view_attach(&self.v, memory.base, memory.size, 0) != 0:
+            raise ValueError("the shared memory holds no whole board of this build")
+        self.memory = memory
+
+    def set_phase(self, uint32_t phase) -> None:
+        """Publishes the phase and wakes everybody, wherever they sleep."""
+        if phase == PHASE_RUNNING:
+            self.v.board.start_ns = clock_ns()
+        st32_rel(&self.v.board.phase, phase)
+        futex_wake32(&self.v.board.phase, 0x7FFFFFFF)
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        cdef uint32_t i
+        for i in range(self.v.crew.actors):
+            bell_ring(self.v.self, crew_actor(self.v.crew, i), START_BARRIER)
+        ec_notify(self.v.self, &self.v.work.bell, 0x7FFFFFFF, START_BARRIER)
+        ec_notify(self.v.self, &self.v.board.iommu.qi_bell, 0x7FFFFFFF, START_BARRIER)
+        ec_notify(self.v.self, &self.v.board.iommu.prq_complete, 0x7FFFFFFF, START_BARRIER)
+
+    def wait_bell(self, uint64_t timeout_ns) -> None:
+        """Sleeps until somebody rings the supervisor, at most ``timeout_ns``."""
+        cdef uint32_t key
+        with nogil:
+            key = ec_prepare(self.v.self, bell_of(self.v.self), START_BARRIER)
+            ec_sleep(self.v.self, bell_of(self.v.self), key, timeout_ns, START_BARRIER)
+
+    def order(self, uint32_t dev, uint32_t what, uint32_t hotplug_slot) -> None:
+        """Asks the hotplug thread to probe or remove a device."""
+        self._device(dev).order = what
+        fence()
+        bell_ring(self.v.self, crew_actor(self.v.crew, hotplug_slot), START_BARRIER)
+
+    cdef device *_device(self, uint32_t dev) except NULL:
+        if dev >= self.v.cfg.devices:
+            raise IndexError(f"device {dev} of {self.v.cfg.devices}")
+        return &self.v.devices[dev]
+
+    def configure_device(self, uint32_t dev, uint32_t credits, uint32_t stop_kind) -> None:
+        d = self._device(dev)
+        d.credits = d.capacity = credits
+        d.stop_kind = stop_kind
+
+    def configure_tenant(self, uint32_t index, uint64_t first, uint64_t count, devices) -> None:
+        cdef tenant *t
+        cdef uint32_t dev
+        if index >= self.v.cfg.tenants:
+            raise IndexError(f"tenant {index} of {self.v.cfg.tenants}")
+        t = &self.v.tenants[index]
+        t.program, t.program_count = first, count
+        for dev in devices:
+            t.devices[dev >> 6] |= <uint64_t>1 << (dev & 63)
+
+    def load_programs(self, uint64_t first, const unsigned char[::1] data) -> None:
+        """Copies packed records of 48 bytes to record ``first`` of the program region."""
+        cdef uint64_t size = data.shape[0]
+        if size % sizeof(prog_op) or first + size // sizeof(prog_op) > self.v.cfg.programs:
+            raise ValueError(f"{size} bytes of program do not fit at record {first} of {self.v.cfg.programs}")
+        if size:
+            memcpy(program(&self.v, first), &data[0], size)
+
+    def actor_dead(self, uint32_t slot) -> None:
+        """A confirmed death: whoever waits for this actor may go on or take over."""
+        if slot >= self.v.crew.actors:
+            raise IndexError(f"slot {slot} of {self.v.crew.actors}")
+        st32_rel(&crew_actor(self.v.crew, slot).state, ACTOR_DEAD)
+
+    def device_gone(self, uint32_t dev) -> None:
+        """The function's process is dead: its link goes down. Everybody who may wait for it is rung."""
+        st32_rel(&self._device(dev).link_up, 0)
+        if not self._device(dev).dev.stopped:
+            self._device(dev).dev.stopped = 1
+            xadd32(&self.v.board.devices_done, 1)
+        self.wake_all()
+
+    def tenant_gone(self, uint32_t index) -> None:
+        """The tenant's process is dead: its task runs the exit path."""
+        if index >= self.v.cfg.tenants:
+            raise IndexError(f"tenant {index} of {self.v.cfg.tenants}")
+        if not ld32_acq(&self.v.tenants[index].finished):
+            xadd32(&self.v.board.tenants_done, 1)
+        st32_rel(&self.v.tenants[index].dead, 1)
+        self.wake_all()

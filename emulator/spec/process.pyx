@@ -1,0 +1,54 @@
+# cython: language_level=3
+"""One process of the system: attached to the board, with an actor of its own."""
+
+import os
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.memory cimport Memory
+from cython_ext.wait cimport *
+from emulator.spec.board cimport *
+from emulator.spec.sites cimport START_BARRIER
+
+
+cdef class Process:
+    """Takes crew slot ``slot`` of the board in ``memory``.
+
+    Raises ValueError when the memory holds no board of this build or the slot does not exist.
+    """
+
+    def __cinit__(self, Memory memory not None, uint32_t slot):
+        cdef int ret = view_attach(&self.v, memory.base, memory.size, slot)
+        if ret != 0:
+            raise ValueError("the shared memory holds no board of this build, or has no such slot; start a new system")
+        self.memory = memory
+        self.slot = slot
+
+    def arrive(self, uint64_t start_time) -> None:
+        """First words of a process: who it is. ``start_time`` in clock ticks since boot, from /proc."""
+        self.v.self.pid = <uint32_t>os.getpid()
+        self.v.self.start_time = start_time
+        st32_rel(&self.v.self.state, ACTOR_STARTING)
+
+    def ready(self) -> None:
+        """Says that the process is up, and waits for the start; returns early when the supervisor has given up."""
+        cdef uint32_t phase
+        st32_rel(&self.v.self.state, ACTOR_READY)
+        xadd32(&self.v.board.ready, 1)
+        with nogil:
+            bell_ring(self.v.self, crew_actor(self.v.crew, 0), START_BARRIER)
+            while True:
+                phase = ld32_acq(&self.v.board.phase)
+                if phase != PHASE_STARTING:
+                    break
+                self.v.self.heartbeat += 1
+                point(self.v.self, START_BARRIER << 8 | OP_BELL_SLEEP, &self.v.board.phase, ACC_WAIT)
+                futex_wait32(&self.v.board.phase, PHASE_STARTING, 250000000)
+        st32_rel(&self.v.self.state, ACTOR_RUNNING)
+
+    def done(self, uint64_t cpu_ns) -> None:
+        """Last words: the CPU time that the process has used, in nanoseconds."""
+        self.v.self.work[7] = cpu_ns
+        st32_rel(&self.v.self.state, ACTOR_DONE)

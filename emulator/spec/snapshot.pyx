@@ -1,0 +1,209 @@
+# cython: language_level=3
+"""Reading the board: counters, states, histograms and verdicts as plain Python values.
+
+Works on a read-only mapping. Each word is read on its own; sums of a running system may be off by what happened in between, those of a
+system at rest are exact.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.histogram cimport HIST_BINS, histogram
+from cython_ext.memory cimport Memory
+from cython_ext.pool cimport pool_chain, pool_live
+from cython_ext.work_ring cimport work_backlog
+from emulator.spec.board cimport *
+from emulator.spec.vtd cimport PRS_PPR, PRS_PRO
+
+POOLS = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table")
+
+
+cdef class Snapshot:
+    """A reader of one board. Raises ValueError when the memory holds none of this build."""
+
+    cdef view v
+    cdef readonly Memory memory
+
+    def __cinit__(self, Memory memory not None):
+        if view_attach(&self.v, memory.base, memory.size, 0) != 0:
+            raise ValueError("the shared memory holds no whole board of this build")
+        self.memory = memory
+
+    @property
+    def phase(self) -> int:
+        return ld32_acq(&self.v.board.phase)
+
+    @property
+    def layout_hash(self) -> int:
+        return self.v.board.layout_hash
+
+    @property
+    def meta_offset(self) -> int:
+        return self.v.board.offsets[OFF_META]
+
+    @property
+    def ready(self) -> int:
+        return ld32_acq(&self.v.board.ready)
+
+    @property
+    def verdict_count(self) -> int:
+        return ld32_acq(&self.v.crew.verdict_count)
+
+    def progress(self) -> tuple:
+        """(devices done, tenants done, removals done)."""
+        return (ld32_acq(&self.v.board.devices_done), ld32_acq(&self.v.board.tenants_done), ld32_acq(&self.v.board.hotplug_done))
+
+    def ticks_ns(self, uint64_t ticks) -> int:
+        return crew_ticks_ns(self.v.crew, ticks)
+
+    def actor(self, uint32_t slot) -> dict:
+        cdef iopf_actor *a
+        if slot >= self.v.crew.actors:
+            raise IndexError(f"slot {slot} of {self.v.crew.actors}")
+        a = crew_actor(self.v.crew, slot)
+        return {
+            "slot": slot, "role": a.role, "index": a.index, "pid": a.pid, "start_time": a.start_time, "state": a.state,
+            "exit_status": a.exit_status, "last_point": a.last_point, "heartbeat": a.heartbeat, "wait_site": a.wait_site,
+            "wait_since_ns": a.wait_since_ns, "points": a.points, "sleeps": a.sleeps, "wakes": a.wakes,
+            "wait_timeouts": a.wait_timeouts, "timeouts_with_work": a.timeouts_with_work, "yields": a.yields,
+            "lock_waits": a.lock_waits, "owner_deaths": a.owner_deaths, "work": [a.work[i] for i in range(8)],
+        }
+
+    def actors(self) -> list:
+        return [self.actor(i) for i in range(self.v.crew.actors)]
+
+    def heartbeat(self, uint32_t slot) -> int:
+        return crew_actor(self.v.crew, slot).heartbeat if slot < self.v.crew.actors else 0
+
+    def device(self, uint32_t dev) -> dict:
+        """Counters of one device as its three sides keep them, and the age of its oldest open group in nanoseconds."""
+        cdef device *d
+        cdef devside *s
+        cdef hwside *h
+        cdef kernside *k
+        cdef uint64_t now, oldest = 0, at
+        if dev >= self.v.cfg.devices:
+            raise IndexError(f"device {dev} of {self.v.cfg.devices}")
+        d = &self.v.devices[dev]
+        s, h, k = &d.dev, &d.hw, &d.kern
+        now = crew_ticks(self.v.crew)
+        for i in range(512):
+            at = ld64_rlx(&d.open_ticks[i])
+            if at and at < now and now - at > oldest:
+                oldest = now - at
+        return {
+            "rid": d.rid, "credits": d.credits, "link_up": d.link_up, "pri_enabled": d.pri_enabled, "registered": d.registered,
+            "oldest_ns": crew_ticks_ns(self.v.crew, oldest),
+            "device": {
+                "sent": s.sent, "groups_sent": s.groups_sent, "groups_done": s.groups_done, "retired_ok": s.retired_ok,
+                "retired_invalid": s.retired_invalid, "retired_failure": s.retired_failure, "open_requests": s.open_requests,
+                "open_groups": s.open_groups, "retry_groups": s.retry_groups, "retries": s.retries, "atc_hits": s.atc_hits, "present": s.present,
+                "invalidations": s.invalidations, "unexpected": s.unexpected, "markers": s.markers, "by_overflow": s.by_overflow,
+                "by_hardware": s.by_hardware, "accesses": s.accesses, "abandoned": s.abandoned, "forgotten": s.forgotten,
+                "gave_up": s.gave_up, "stopped": s.stopped, "failed": s.failed,
+            },
+            "hardware": {
+                "received": h.received, "enqueued": h.enqueued, "auto_success": h.auto_success, "auto_invalid": h.auto_invalid,
+                "drop_overflow": h.drop_overflow, "drop_refused": h.drop_refused, "link_down": h.link_down, "malformed": h.malformed,
+                "markers": h.markers, "responses": h.responses, "responses_lost": h.responses_lost,
+                "invalidations_sent": h.invalidations_sent, "invalidations_done": h.invalidations_done,
+            },
+            "kernel": {
+                "popped": k.popped, "answered_ok": k.answered_ok, "answered_invalid": k.answered_invalid,
+                "answered_failure": k.answered_failure, "discarded": k.discarded, "freed": k.freed, "rejected": k.rejected,
+                "dropped_nomem": k.dropped_nomem, "markers": k.markers, "groups": k.groups, "partial": k.partial,
+                "pending": k.pending, "binds": k.binds, "unbinds": k.unbinds,
+            },
+        }
+
+    def devices(self) -> list:
+        return [self.device(i) for i in range(self.v.cfg.devices)]
+
+    def sent(self) -> int:
+        """Requests that all devices have put on their links, cheaply."""
+        return sum([self.v.devices[i].dev.sent for i in range(self.v.cfg.devices)])
+
+    def open_work(self) -> bool:
+        """Whether any device has requests open, or groups that it has to ask for again."""
+        return any([self.v.devices[i].dev.open_requests or self.v.devices[i].dev.retry_groups for i in range(self.v.cfg.devices)])
+
+    def finished_groups(self) -> int:
+        return sum([self.v.devices[i].dev.groups_done for i in range(self.v.cfg.devices)])
+
+    def tenant(self, uint32_t index) -> dict:
+        cdef tenant *t
+        if index >= self.v.cfg.tenants:
+            raise IndexError(f"tenant {index} of {self.v.cfg.tenants}")
+        t = &self.v.tenants[index]
+        return {"pasid": t.pasid, "ops_done": t.ops_done, "ops": t.program_count, "finished": t.finished, "exited": t.exited,
+                "dead": t.dead, "started": t.started, "waiting": t.gate_waiting}
+
+    def iommu(self) -> dict:
+        cdef iommu_regs *r = &self.v.board.iommu
+        cdef uint64_t mask = <uint64_t>self.v.cfg.prq_records * 32 - 1
+        return {
+            "prq_used": ((r.prq.tail - r.prq.head) & mask) // 32, "prq_records": self.v.cfg.prq_records, "prq_hwm": r.prq_hwm,
+            "ppr": 1 if r.prs & PRS_PPR else 0, "pro": 1 if r.prs & PRS_PRO else 0, "interrupts": r.interrupts,
+            "overflows": r.overflows, "fault_log": r.fault_log, "commands": r.commands, "drains": r.drains,
+            "inval_errors": r.inval_errors, "prq_passes": r.prq_passes, "overflow_passes": r.overflow_passes,
+            "popped": r.prq_records_popped, "discards": r.discards, "backlog": work_backlog(self.v.work),
+            "work_lost": self.v.work.lost,
+        }
+
+    def pools(self) -> dict:
+        """Per pool: capacity, live objects, allocations that failed, slots that cannot be reached any more (at rest)."""
+        cdef uint32_t i, s, live, kept
+        cdef iopf_actor *a
+        out = {}
+        for i in range(POOL_CLASSES):
+            live = pool_live(self.v.pools[i])
+            kept = 0
+            fails = 0
+            allocs = 0
+            for s in range(self.v.crew.actors):
+                a = crew_actor(self.v.crew, s)
+                kept += a.magazine[i].count
+                fails += a.magazine[i].fails
+                allocs += a.magazine[i].allocs
+            out[POOLS[i]] = {"capacity": self.v.pools[i].capacity, "live": live, "allocs": allocs, "fails": fails,
+                             "lost": <int>self.v.pools[i].capacity - <int>live - <int>kept - <int>pool_chain(self.v.pools[i])}
+        return out
+
+    def pasids_used(self) -> int:
+        cdef uint64_t *words = <uint64_t *>view_region(&self.v, OFF_PASID_BITMAP)
+        return sum([int(words[i]).bit_count() for i in range(max(1, self.v.cfg.max_pasids // 64))]) - 1
+
+    def stage(self, uint32_t stage) -> dict:
+        """One stage's histogram over all actors: count, total, min, max in nanoseconds, and {bin: count}."""
+        cdef histogram *h
+        cdef uint32_t s, b
+        cdef uint64_t[1024] sums
+        if stage >= STAGES:
+            raise IndexError(f"stage {stage} of {STAGES}")
+        for b in range(HIST_BINS):
+            sums[b] = 0
+        count = total = most = 0
+        least = None
+        for s in range(self.v.crew.actors):
+            h = stage_hist(&self.v, s, stage)
+            if h.count == 0:
+                continue
+            count += h.count
+            total += h.total
+            most = max(most, h.max)
+            least = h.min if least is None else min(least, h.min)
+            for b in range(HIST_BINS):
+                sums[b] += h.bins[b]
+        return {"count": count, "total": total, "min": least or 0, "max": most, "bins": {b: sums[b] for b in range(HIST_BINS) if sums[b]}}
+
+    def verdicts(self) -> list:
+        cdef iopf_verdict *w
+        cdef uint32_t i, n = ld32_acq(&self.v.crew.verdict_count)
+        out = []
+        for i in range(min(n, CREW_VERDICTS)):
+            w = &self.v.crew.verdicts[i]
+            if ld32_acq(&w.ready):
+                out.append({"kind": w.kind, "actor": w.actor, "site": w.site, "cls": w.cls, "object": w.object,
+                            "generation": w.generation, "other_actor": w.other_actor, "detail": w.detail})
+        return out

@@ -1,0 +1,212 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The user half of a tenant: runs its program, one operation after the other, by system calls to its task.
+
+    ops_done       this process, after each operation (release); devices read it (acquire) before they send what comes after
+    gate_waiting   this process, while it waits at a gate; devices ring its bell then
+    box            this process posts, its task answers (``emulator/kernel/task.pxd``)
+A gate is passed when the tenant's devices have finished as many of its groups as the program says. A device that died counts for every
+group that it would have had to finish by then.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.wait cimport *
+from emulator.spec.board cimport *
+from emulator.spec.process cimport Process
+from emulator.spec.program cimport *
+from emulator.spec.sites cimport *
+
+cdef enum:
+    IDLE_NS = 250000000
+    BOX_IDLE = 0
+    BOX_POSTED = 1
+    BOX_DONE = 2
+
+
+cdef struct runner:
+    view *v
+    tenant *t
+    uint32_t index
+    uint32_t failures
+    int64_t first_error
+    uint64_t first_error_op
+    uint64_t program_first[256]      # of each device, for the gates of dead ones
+    uint64_t program_count[256]
+
+
+cdef bint releasing(runner *r) noexcept nogil:
+    return ld32_acq(&r.v.board.phase) >= PHASE_RELEASING
+
+
+cdef void sleep_on_bell(runner *r, uint32_t key, uint64_t ns, uint32_t site) noexcept nogil:
+    ec_sleep(r.v.self, bell_of(r.v.self), key, ns, site)
+
+
+cdef int64_t syscall_to_task(runner *r, uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4) noexcept nogil:
+    """Posts one call and waits for its result. The task always answers; the wait is diagnosed by the supervisor."""
+    cdef syscall_box *box = &r.t.box
+    cdef uint32_t key
+    cdef waiter w
+    cdef int64_t ret
+    box.op = op
+    box.args[0] = a0
+    box.args[1] = a1
+    box.args[2] = a2
+    box.args[3] = a3
+    box.args[4] = a4
+    point(r.v.self, TENANT_SYSCALL << 8 | OP_FIELD_WRITE, &box.state, ACC_WRITE)
+    st32_rel(&box.state, BOX_POSTED)
+    bell_ring(r.v.self, crew_actor(r.v.crew, r.t.task), TENANT_SYSCALL)
+    waiter_reset(&w)
+    while ld32_acq(&box.state) != BOX_DONE:
+        if waiter_spin(r.v.self, &w):
+            continue
+        key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_SYSCALL)
+        if ld32_acq(&box.state) == BOX_DONE:
+            ec_cancel(r.v.self, bell_of(r.v.self), key)
+            break
+        sleep_on_bell(r, key, IDLE_NS, TENANT_SYSCALL)
+    ret = box.ret
+    st32_rel(&box.state, BOX_IDLE)
+    return ret
+
+
+cdef uint64_t owed_by(runner *r, uint32_t dev, uint64_t at) noexcept nogil:
+    """Groups of this tenant that device ``dev`` would have sent by operation ``at`` of the tenant's program."""
+    cdef prog_op *op = program(r.v, r.program_first[dev])
+    cdef uint64_t i, n = 0
+    for i in range(r.program_count[dev]):
+        if op[i].op == D_REQUEST and op[i].flags & F_LAST and op[i].arg == r.index and op[i].b <= at:
+            n += 1
+    return n
+
+
+cdef bint gate_open(runner *r, uint64_t groups, uint64_t at) noexcept nogil:
+    cdef uint64_t sum = 0, done
+    cdef uint32_t dev
+    for dev in range(r.v.cfg.devices):
+        if not (r.t.devices[dev >> 6] >> (dev & 63)) & 1:
+            continue
+        done = ld64_acq(done_count(r.v, dev, r.index))
+        if not ld32_acq(&r.v.devices[dev].link_up) or ld32_acq(&r.v.devices[dev].dev.failed):
+            done = owed_by(r, dev, at)
+        sum += done
+    return sum >= groups
+
+
+cdef bint devices_stopped(runner *r) noexcept nogil:
+    cdef uint32_t dev
+    for dev in range(r.v.cfg.devices):
+        if (r.t.devices[dev >> 6] >> (dev & 63)) & 1 and not ld32_acq(&r.v.devices[dev].dev.stopped):
+            if ld32_acq(&r.v.devices[dev].link_up):
+                return False
+    return True
+
+
+cdef bint may_pass(runner *r, prog_op *op, uint64_t at) noexcept nogil:
+    if releasing(r):
+        return True
+    if op.op == T_GATE:
+        return gate_open(r, op.a, at)
+    if op.op == T_WAIT_FORK:
+        return ld32_acq(&r.t.started) != 0
+    return devices_stopped(r)
+
+
+cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
+    """Gates, the fork of this tenant, and the end of its devices' work."""
+    cdef uint32_t key
+    cdef waiter w
+    st32_rel(&r.t.gate_waiting, 1)
+    fence()  # partner: the fence in group_done, after the count
+    waiter_reset(&w)
+    while not may_pass(r, op, at):
+        if waiter_spin(r.v.self, &w):
+            continue
+        point(r.v.self, TENANT_GATE << 8 | OP_BELL_SLEEP, &r.t.gate_waiting, ACC_WAIT)
+        key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_GATE)
+        if may_pass(r, op, at):
+            ec_cancel(r.v.self, bell_of(r.v.self), key)
+            break
+        sleep_on_bell(r, key, IDLE_NS, TENANT_GATE)
+    st32_rel(&r.t.gate_waiting, 0)
+
+
+cdef int64_t run_op(runner *r, prog_op *op, uint64_t at) noexcept nogil:
+    if op.op == T_GATE or op.op == T_WAIT_FORK or op.op == T_WAIT_DEVICES:
+        wait_for(r, op, at)
+        return 0
+    return syscall_to_task(r, op.op, op.a, op.b, op.arg, op.c, op.d)
+
+
+cdef void tell_devices(runner *r) noexcept nogil:
+    cdef uint32_t dev
+    for dev in range(r.v.cfg.devices):
+        if (r.t.devices[dev >> 6] >> (dev & 63)) & 1:
+            bell_ring(r.v.self, crew_actor(r.v.crew, r.v.devices[dev].actor), TENANT_SYSCALL)
+
+
+cdef void wait_until(runner *r, uint64_t t_ns) noexcept nogil:
+    """Honours the arrival time of an operation when the trace is paced."""
+    cdef uint64_t due, now
+    cdef uint32_t key
+    if r.v.cfg.pace == 0:
+        return
+    due = r.v.board.start_ns + t_ns * 1000 // r.v.cfg.pace
+    while not releasing(r):
+        now = clock_ns()
+        if now >= due:
+            return
+        key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_GATE)
+        sleep_on_bell(r, key, due - now if due - now < IDLE_NS else IDLE_NS, TENANT_GATE)
+
+
+cdef void run_program(runner *r) noexcept nogil:
+    cdef prog_op *op = program(r.v, r.t.program)
+    cdef uint64_t i
+    cdef int64_t ret
+    for i in range(r.t.program_count):
+        r.v.self.heartbeat += 1
+        if releasing(r):
+            break
+        wait_until(r, op[i].t_ns)
+        ret = run_op(r, &op[i], i)
+        if ret < 0:
+            if r.failures == 0:
+                r.first_error = ret
+                r.first_error_op = i
+            r.failures += 1
+        st64_rel(&r.t.ops_done, i + 1)  # partner: the acquire load of the devices
+        tell_devices(r)
+    # Whatever was left out, a process ends by exiting.
+    if not ld32_acq(&r.t.exited):
+        syscall_to_task(r, T_EXIT, 0, 0, 0, 0, 0)
+    st32_rel(&r.t.finished, 1)
+    xadd32(&r.v.board.tenants_done, 1)
+    tell_devices(r)
+    bell_ring(r.v.self, crew_actor(r.v.crew, 0), TENANT_SYSCALL)
+
+
+def run_tenant(Process process not None, uint32_t index, list programs):
+    """Runs tenant ``index``. ``programs`` gives (first record, count) of every device's program.
+
+    Returns (failed operations, errno of the first, its place in the program).
+    """
+    cdef runner r
+    cdef uint32_t dev
+    r.v = &process.v
+    if index >= r.v.cfg.tenants:
+        raise ValueError(f"tenant {index}: the board has {r.v.cfg.tenants}")
+    r.t = &r.v.tenants[index]
+    r.index = index
+    r.failures = 0
+    r.first_error = 0
+    r.first_error_op = 0
+    for dev in range(256):
+        r.program_first[dev], r.program_count[dev] = programs[dev] if dev < len(programs) else (0, 0)
+    process.ready()
+    with nogil:
+        run_program(&r)
+    return r.failures, r.first_error, r.first_error_op

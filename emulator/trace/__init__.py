@@ -1,0 +1,1 @@
+"""Reading real traces of page faults and turning them into programs for tenants and devices."""

@@ -1,0 +1,237 @@
+"""One line of trace text to one event.
+
+Formats, with their source:
+
+* ftrace text (kernel/trace/trace_output.c): ``COMM-PID [CPU] FLAGS SECONDS.MICROS: EVENT``, where
+  COMM may hold spaces and dashes, and a column ``(TGID)`` may follow the PID.
+* ``perf script``: ``COMM PID [CPU] SECONDS.MICROS: GROUP:EVENT``.
+* ftrace dump on oops: ``COMM-PID CPUFLAGS MICROSus : EVENT``.
+* ``prq_report`` (Intel, Lu Baolu, 20210520031531.712333-8-baolu.lu@linux.intel.com), with or
+  without a prefix: ``IOMMU/DEV seq# N: rid=0xH addr=0xH FLAGS pasid=0xH index=0xH``.  Its ``addr``
+  is a page frame number, its ``index`` the page request group index (PRGI).
+
+The return of a system call reads ``sys_NAME -> VALUE``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from emulator.trace.events import (
+    ERROR_FETCH,
+    ERROR_USER,
+    ERROR_WRITE,
+    U64_END,
+    Event,
+    Exec,
+    Exit,
+    ExitGroup,
+    ExitMmap,
+    Fault,
+    Fork,
+    PrqReport,
+    Syscall,
+    SyscallReturn,
+    Unknown,
+)
+from emulator.trace.program import PAGE_SHIFT, Flag
+
+LOST = "CPU [LOST EVENTS]"
+"""Name given to the line by which ftrace says that its ring buffer overflowed."""
+_TIME_LIMIT_NS = 1 << 62
+
+
+class MalformedLine(Exception):
+    """A line that is no event, or a known event with arguments that do not parse."""
+
+
+_FTRACE = re.compile(
+    r" *(\S.{0,31}?)-(\d{1,10}) +(?:\( *[\d-]+\) +)?\[(\d{1,5})\] +"
+    r"(?:[^\s:]{3,8} +)?(\d{1,10})\.(\d{6}|\d{9}): +(\S.*)"
+)
+_PERF = re.compile(
+    r" *(\S.{0,31}?) +(?:\d{1,10}/ *)?(\d{1,10}) +\[(\d{1,5})\] +"
+    r"(?:[^\s:]{3,8} +)?(\d{1,10})\.(\d{6}|\d{9}): +(\S.*)"
+)
+_DUMP = re.compile(r" *(\S.{0,31}?)-(\d{1,10}) +(\d{1,5})[^\s\d]\S{2,7} +(\d{1,15})us ?: +(\S.*)")
+_GROUP = re.compile(r"(?:exceptions|sched|mmap|syscalls|intel_iommu|iommu):(?=\w)")
+_FAULT = re.compile(
+    r"page_fault_(user|kernel): address=0x([0-9a-f]{1,16}) ip=\S+ error_code=0x([0-9a-f]{1,8}) *$"
+)
+_RISCV_FAULT = re.compile(
+    r"page_fault_(user|kernel): (?:user|kernel) page fault, "
+    r"address=0x([0-9a-f]{1,16}) epc=\S+ cause=0x([0-9a-f]{1,8}) *$"
+)
+_RISCV_CAUSES = {0xC: ERROR_FETCH, 0xD: 0, 0xF: ERROR_WRITE}
+_CALL = re.compile(r"sys_(\w+)\((.*)\) *$")
+_RETURN = re.compile(r"sys_(\w+) -> (-?(?:0x[0-9a-f]{1,16}|\d{1,20})) *$")
+_ARG = re.compile(r"(\w+): (-?(?:0x[0-9a-f]{1,16}|\d{1,20}))(?:,|$| )")
+_FORK = re.compile(r"sched_process_fork: comm=.* pid=(\d+) child_comm=(.*) child_pid=(\d+) *$")
+_EXEC = re.compile(r"sched_process_exec: filename=(.*) pid=(\d+) old_pid=(\d+) *$")
+_EXIT = re.compile(
+    r"sched_process_exit: comm=.* pid=(\d+) prio=-?\d+(?: group_dead=(true|false))? *$"
+)
+_PRQ = re.compile(
+    r"prq_report: (\S+) seq# *\d+: rid=0x([0-9a-f]{1,8}) addr=0x([0-9a-f]{1,16}) "
+    r"([r-])([w-])([x-])([p-])([l-]) pasid=0x([0-9a-f]{1,8}) index=0x([0-9a-f]{1,8})"
+    r"(?: private=0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16})? *$"
+)
+_LOST = re.compile(r"CPU:\d+ \[LOST \d+ EVENTS\]$")
+_NAME = re.compile(r"([A-Za-z_][\w.]*)(?:[:(]| ->| *$)")
+
+_NEEDED_ARGS = {
+    "mmap": ("addr", "len", "prot", "flags"),
+    "munmap": ("addr", "len"),
+    "mprotect": ("start", "len", "prot"),
+    "madvise": ("start", "len_in", "behavior"),
+    "mremap": ("addr", "old_len", "new_len", "flags"),
+    "brk": ("brk",),
+    "execve": (),
+}
+_Head: TypeAlias = tuple[str, int, int, int]
+
+
+def parse_line(text: str) -> Event | None:
+    """Return the event of a line, or None for a blank line or a comment.
+
+    Raises MalformedLine, whose text says what is wrong.
+    """
+    match = _FTRACE.match(text)
+    if match is None:
+        return _parse_unusual(text)
+    comm, pid, cpu, seconds, fraction, body = match.groups()
+    t_ns = int(seconds) * 1_000_000_000 + int(fraction) * (1000 if len(fraction) == 6 else 1)
+    if body.startswith("page_fault_") and t_ns < _TIME_LIMIT_NS:
+        fault = _FAULT.match(body)
+        if fault is not None:
+            side, address, code = fault.groups()
+            return Fault(
+                comm, int(pid), int(cpu), t_ns, int(address, 16), int(code, 16), side == "kernel"
+            )
+    return _parse_body((comm, int(pid), int(cpu), t_ns), body)
+
+
+def _parse_unusual(text: str) -> Event | None:
+    """Parse a line that has not the usual prefix."""
+    stripped = text.strip()
+    if not stripped or stripped.startswith("#"):
+        return None
+    if _LOST.match(stripped):
+        return Unknown("", 0, 0, -1, LOST)
+    if stripped.startswith("prq_report:"):
+        return _parse_body(("", 0, 0, -1), stripped)
+    match = _PERF.match(text)
+    if match is not None:
+        comm, pid, cpu, seconds, fraction, body = match.groups()
+        t_ns = int(seconds) * 1_000_000_000 + int(fraction) * (1000 if len(fraction) == 6 else 1)
+        return _parse_body((comm, int(pid), int(cpu), t_ns), body)
+    match = _DUMP.match(text)
+    if match is not None:
+        comm, pid, cpu, micros, body = match.groups()
+        return _parse_body((comm, int(pid), int(cpu), int(micros) * 1000), body)
+    raise MalformedLine("line has not the form COMM-PID [CPU] FLAGS SECONDS.MICROS: EVENT")
+
+
+def _parse_body(head: _Head, body: str) -> Event:
+    if head[3] >= _TIME_LIMIT_NS:
+        raise MalformedLine(f"time stamp of {head[3] // 1_000_000_000} s is absurd")
+    group = _GROUP.match(body)
+    if group is not None:
+        body = body[group.end() :].lstrip()
+    if body.startswith("page_fault_"):
+        return _parse_fault(head, body)
+    if body.startswith("sys_"):
+        return _parse_syscall(head, body)
+    if body.startswith("sched_process_"):
+        return _parse_sched(head, body)
+    if body.startswith("prq_report:"):
+        return _parse_prq(head, body)
+    if body.startswith("exit_mmap:"):
+        return ExitMmap(*head)
+    return Unknown(*head, _event_name(body))
+
+
+def _event_name(body: str) -> str:
+    name = _NAME.match(body)
+    if name is None:
+        raise MalformedLine("no event name after the time stamp")
+    return name.group(1)
+
+
+def _parse_fault(head: _Head, body: str) -> Event:
+    match = _FAULT.match(body)
+    if match is not None:
+        return Fault(*head, int(match[2], 16), int(match[3], 16), match[1] == "kernel")
+    match = _RISCV_FAULT.match(body)
+    if match is not None and int(match[3], 16) in _RISCV_CAUSES:
+        code = _RISCV_CAUSES[int(match[3], 16)] | (ERROR_USER if match[1] == "user" else 0)
+        return Fault(*head, int(match[2], 16), code, match[1] == "kernel")
+    name = _event_name(body)
+    if name not in ("page_fault_user", "page_fault_kernel"):
+        return Unknown(*head, name)
+    raise MalformedLine(f"{name} needs address=0xHEX ip=… error_code=0xHEX")
+
+
+def _number(text: str) -> int:
+    """Return a printed number as its 64-bit pattern."""
+    return int(text, 16 if "0x" in text else 10) % U64_END
+
+
+def _parse_syscall(head: _Head, body: str) -> Event:
+    back = _RETURN.match(body)
+    if back is not None:
+        if back[1] not in _NEEDED_ARGS:
+            return Unknown(*head, "sys_" + back[1])
+        return SyscallReturn(*head, back[1], _number(back[2]))
+    name = _event_name(body)
+    if name == "sys_exit_group":
+        return ExitGroup(*head)
+    needed = _NEEDED_ARGS.get(name[4:])
+    if needed is None:
+        return Unknown(*head, name)
+    call = _CALL.match(body)
+    if call is None:
+        raise MalformedLine(f"{name} is neither a call NAME(ARG: VALUE, …) nor NAME -> VALUE")
+    args = {key: _number(value) for key, value in _ARG.findall(call[2])}
+    for key in needed:
+        if key not in args:
+            raise MalformedLine(f"{name} has no readable argument {key!r}")
+    return Syscall(*head, call[1], args)
+
+
+def _parse_sched(head: _Head, body: str) -> Event:
+    name = _event_name(body)
+    if name == "sched_process_fork":
+        match = _FORK.match(body)
+        if match is not None:
+            return Fork(*head, int(match[1]), int(match[3]), match[2])
+    elif name == "sched_process_exec":
+        match = _EXEC.match(body)
+        if match is not None:
+            return Exec(*head, match[1], int(match[2]), int(match[3]))
+    elif name == "sched_process_exit":
+        match = _EXIT.match(body)
+        if match is not None:
+            return Exit(*head, int(match[1]), None if match[2] is None else match[2] == "true")
+    else:
+        return Unknown(*head, name)
+    raise MalformedLine(f"the arguments of {name} do not parse")
+
+
+def _parse_prq(head: _Head, body: str) -> PrqReport:
+    match = _PRQ.match(body)
+    if match is None:
+        raise MalformedLine(
+            "prq_report needs IOMMU/DEV seq# N: rid=0xHEX addr=0xHEX rwxpl pasid=0xHEX index=0xHEX"
+        )
+    flags = Flag(0)
+    for letter, flag in zip(match.groups()[3:8], Flag, strict=True):
+        if letter != "-":
+            flags |= flag
+    address = int(match[3], 16) << PAGE_SHIFT
+    if address >= U64_END:
+        raise MalformedLine(f"page frame number 0x{match[3]} is beyond 64-bit addresses")
+    return PrqReport(
+        *head, match[1], int(match[2], 16), address, flags, int(match[9], 16), int(match[10], 16)
+    )

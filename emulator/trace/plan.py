@@ -1,0 +1,220 @@
+"""One or several traces to a plan: tenants, their address spaces, and every step in trace order.
+
+The clock of each trace is moved to start at 0 and made monotonic (a line stamped earlier than its
+predecessor gets the predecessor's time), so that trace order and time order are the same.  Traces
+given together run at the same time and share nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from emulator.trace.address_space import AddressSpace, Step
+from emulator.trace.collect import Collector, RawTenant, Tally
+from emulator.trace.events import Event, Unknown
+from emulator.trace.ftrace import MalformedLine, parse_line
+from emulator.trace.implicit import MmPlan, plan_mm
+from emulator.trace.program import Op
+from emulator.trace.source import Skip, SkipLog, TraceError, open_trace
+from emulator.trace.threads import survey
+
+MALFORMED = "malformed line"
+CLOCK_STEPPED_BACK = "time stamp before that of the line above"
+
+
+@dataclass
+class TenantPlan:
+    """A thread group (or the user of a PASID) with its address spaces, one per program executed.
+
+    ``pid`` is the leader's pid, or the PASID of a tenant made from prq_report lines.  ``parent`` is
+    the index of the tenant that forked it, if the trace shows that.  ``trace`` is the trace's
+    position in ``TracePlan.sources``.
+    """
+
+    index: int
+    trace: int
+    pid: int
+    comm: str
+    parent: int | None
+    mms: list[MmPlan] = field(default_factory=list)
+
+    def ops(self) -> Iterator[Step]:
+        """Yield everything the tenant does, from NEW_MM or WAIT_FORK to EXIT, in trace order."""
+        for mm in self.mms:
+            if mm.origin is not Op.EXEC:
+                yield Step(mm.origin, mm.start_t_ns, mm.start_line)
+            yield from mm.steps
+            yield Step(mm.end, mm.end_t_ns, mm.end_line)
+
+
+@dataclass
+class TracePlan:
+    """What one or several traces hold.  Counts are over all of them; times are nanoseconds.
+
+    ``faults`` counts every page fault read, ``requests`` the page requests planned (from faults and
+    from prq_report lines); what lies between is in ``skipped`` by reason.  ``forbidden_faults`` are
+    requests that their mapping does not permit.  ``events`` counts a system call at its return.
+    ``max_vmas`` is the largest number of mappings of one address space at any time.
+    ``clock_steps_back`` counts lines stamped before the line above.
+    """
+
+    sources: list[str]
+    tenants: list[TenantPlan] = field(default_factory=list)
+    lines: int = 0
+    events: dict[str, int] = field(default_factory=dict)
+    faults: int = 0
+    faults_read: int = 0
+    faults_write: int = 0
+    faults_exec: int = 0
+    prq_requests: int = 0
+    requests: int = 0
+    implicit_mappings: int = 0
+    forbidden_faults: int = 0
+    skipped: dict[str, Skip] = field(default_factory=dict)
+    duration_ns: int = 0
+    threads: int = 0
+    max_vmas: int = 0
+    clock_steps_back: int = 0
+
+    @property
+    def processes(self) -> int:
+        """Number of tenants."""
+        return len(self.tenants)
+
+    @property
+    def mms(self) -> int:
+        """Number of address spaces."""
+        return sum(len(tenant.mms) for tenant in self.tenants)
+
+
+def read_events(
+    name: str, *, lenient: bool = False, skips: SkipLog | None = None
+) -> Iterator[tuple[int, Event | None]]:
+    """Iterate over ``(line, event)`` of a trace; the event of a comment or blank line is None.
+
+    A malformed line raises TraceError, or with ``lenient`` is counted in ``skips`` and passed over.
+    """
+    log = skips if skips is not None else SkipLog()
+    shown = "<stdin>" if name == "-" else name
+    for line, text in open_trace(name, lenient=lenient, skips=log):
+        try:
+            event = parse_line(text)
+        except MalformedLine as error:
+            if not lenient:
+                raise TraceError(
+                    shown, line, str(error), "correct the line, or pass over it with --lenient"
+                ) from error
+            log.add(MALFORMED, line)
+            event = None
+        yield line, event
+
+
+def build_plan(names: Sequence[str], *, lenient: bool = False) -> TracePlan:
+    """Read traces (shipped names, paths, or ``-``) and plan their replay.
+
+    A trace that cannot be read, or that holds nothing to replay, raises TraceError.
+    """
+    plan = TracePlan(list(names))
+    skips = SkipLog()
+    tally = Tally()
+    raw_tenants: list[RawTenant] = []
+    for trace, name in enumerate(names):
+        first = len(raw_tenants)
+        _read_trace(name, lenient, plan, raw_tenants, skips, tally)
+        if len(raw_tenants) == first:
+            raise TraceError(
+                "<stdin>" if name == "-" else name,
+                None,
+                "holds no event that can be replayed",
+                "record page_fault_user and page_fault_kernel, or give prq_report lines",
+            )
+        for raw in raw_tenants[first:]:
+            plan.tenants.append(TenantPlan(raw.index, trace, raw.pid, raw.comm, raw.parent))
+    _plan_mms(plan, raw_tenants)
+    plan.events = dict(sorted(tally.events.items()))
+    plan.faults = tally.faults
+    plan.faults_read = tally.faults_read
+    plan.faults_write = tally.faults_write
+    plan.faults_exec = tally.faults_exec
+    plan.prq_requests = tally.prq_requests
+    plan.threads = tally.threads
+    plan.skipped = skips.reasons
+    return plan
+
+
+def _read_trace(
+    name: str,
+    lenient: bool,
+    plan: TracePlan,
+    tenants: list[RawTenant],
+    skips: SkipLog,
+    tally: Tally,
+) -> None:
+    """Append the tenants of one trace, with raw steps, and count its lines."""
+    events: list[tuple[int, Event]] = []
+    for line, event in read_events(name, lenient=lenient, skips=skips):
+        plan.lines += 1
+        if event is not None:
+            events.append((line, event))
+    collector = Collector(tenants, survey(events), skips, tally)
+    start_ns: int | None = None
+    now_ns = 0
+    line = 0
+    for line, event in events:
+        stamp_ns = event.t_ns
+        if stamp_ns >= 0 and type(event) is not Unknown:
+            if start_ns is None:
+                start_ns = stamp_ns
+            if stamp_ns - start_ns < now_ns:
+                plan.clock_steps_back += 1
+            else:
+                now_ns = stamp_ns - start_ns
+        collector.take(line, now_ns, event)
+    collector.finish(now_ns, line)
+    plan.duration_ns = max(plan.duration_ns, now_ns)
+
+
+def _plan_mms(plan: TracePlan, raw_tenants: list[RawTenant]) -> None:
+    """Add the implicit mappings, parents before children, and count."""
+    inherited: dict[int, AddressSpace] = {}
+    pairs = [(mm, tenant) for tenant in raw_tenants for mm in tenant.mms]
+    for raw, owner in sorted(pairs, key=lambda pair: pair[0].index):
+        space = inherited.pop(owner.index, None) if raw.origin is Op.WAIT_FORK else None
+        mm, snapshots = plan_mm(raw, space)
+        raw.steps.clear()
+        inherited.update(snapshots)
+        plan.tenants[owner.index].mms.append(mm)
+        plan.implicit_mappings += mm.implicit_mappings
+        plan.forbidden_faults += mm.forbidden_faults
+        plan.max_vmas = max(plan.max_vmas, mm.max_vmas)
+        plan.requests += sum(step.op is Op.REQUEST for step in mm.steps)
+
+
+def summary_lines(plan: TracePlan) -> list[str]:
+    """Return the plan in at most 12 short lines for people."""
+    lines = [
+        f"traces     {', '.join(plan.sources)}: {plan.lines} lines, "
+        f"{plan.duration_ns / 1e6:.1f} ms",
+        f"processes  {plan.processes} with {plan.mms} address spaces, {plan.threads} more threads",
+        f"faults     {plan.faults}: {plan.faults_read} read, {plan.faults_write} write, "
+        f"{plan.faults_exec} instruction fetch",
+    ]
+    if plan.prq_requests:
+        lines.append(f"reports    {plan.prq_requests} page requests of devices")
+    lines.append(f"requests   {plan.requests} to replay, {plan.forbidden_faults} of them forbidden")
+    lines.append(
+        f"mappings   {plan.implicit_mappings} implicit; "
+        f"at most {plan.max_vmas} in one address space"
+    )
+    if plan.clock_steps_back:
+        lines.append(f"clock      {plan.clock_steps_back} lines stamped before the line above")
+    worst = sorted(plan.skipped.items(), key=lambda item: (-item[1].count, item[0]))
+    for reason, skip in worst[:4]:
+        where = ", ".join(map(str, skip.lines))
+        more = ", …" if skip.count > len(skip.lines) else ""
+        lines.append(f"skipped    {skip.count} times {reason} (line {where}{more})")
+    if len(worst) > 4:
+        rest = sum(skip.count for _, skip in worst[4:])
+        lines.append(f"skipped    {rest} times {len(worst) - 4} other reasons")
+    return lines

@@ -1,0 +1,162 @@
+"""The arena: one POSIX shared-memory object that holds the whole board of a system.
+
+The first page is a header, written by the creator and read by everybody who attaches:
+
+    magic           8 bytes
+    layout version  u32   changes with the meaning of the layout
+    state           u32   1 being created, 2 ready; written last
+    layout hash     u64   changes with the size of any shared structure
+    size            u64   bytes of the whole object
+    creator pid     u64, start time u64 (clock ticks since boot), creation time u64 (ns since the epoch)
+Everything else starts at ``BOARD_OFFSET``. The object is 0600, created exclusively, and its memory is reserved before the first touch, so that
+a full /dev/shm is an error here and never a SIGBUS later.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import struct
+import time
+from dataclasses import dataclass
+
+import posix_ipc
+
+from cython_ext.memory import Memory
+from shm.naming import SHM_DIR, Name, own_name
+
+MAGIC = b"IOPFBRD\x01"
+LAYOUT_VERSION = 1
+BOARD_OFFSET = 4096
+STATE_CREATING = 1
+STATE_READY = 2
+_HEADER = struct.Struct("<8sIIQQQQQ")
+_STATE_OFFSET = 12
+
+
+class ArenaError(Exception):
+    """One line: what, where, what to do. ``status`` is the exit status it asks for."""
+
+    def __init__(self, message: str, status: int = 3) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    version: int
+    state: int
+    layout_hash: int
+    size: int
+    creator_pid: int
+    creator_start: int
+    created_ns: int
+
+
+class Arena:
+    """A mapped arena. ``create`` makes one, ``attach`` opens one of this build; ``close`` unmaps, ``unlink`` removes the name."""
+
+    def __init__(self, name: Name, mapping: mmap.mmap, header: Header, writable: bool) -> None:
+        self.name = name
+        self.header = header
+        self._mapping = mapping
+        self.memory = Memory(mapping, writable=writable)
+
+    @classmethod
+    def create(cls, size: int, layout_hash: int, *, name: Name | None = None) -> Arena:
+        """A new, zeroed arena of ``size`` bytes. Raises ArenaError (status 3) when the machine cannot hold it."""
+        name = name or own_name()
+        try:
+            shared = posix_ipc.SharedMemory(str(name), posix_ipc.O_CREX, mode=0o600)
+        except posix_ipc.ExistentialError:
+            raise ArenaError(f"{name}: exists already; run 'iopf clean', or end the system that uses it") from None
+        except (PermissionError, posix_ipc.PermissionsError):
+            raise ArenaError(f"{SHM_DIR}: no permission to create shared memory; check its mount and mode") from None
+        try:
+            _reserve(shared.fd, size)
+            mapping = mmap.mmap(shared.fd, size)
+        except OSError as error:
+            posix_ipc.unlink_shared_memory(str(name))
+            raise _no_room(error, size) from error
+        finally:
+            shared.close_fd()
+        header = Header(LAYOUT_VERSION, STATE_CREATING, layout_hash, size, name.pid, name.started, time.time_ns())
+        _HEADER.pack_into(mapping, 0, MAGIC, *_fields(header))
+        return cls(name, mapping, header, writable=True)
+
+    @classmethod
+    def attach(cls, name: Name, layout_hash: int, *, writable: bool = False) -> Arena:
+        """Opens a running system's arena. Raises ArenaError when it is gone, foreign, half made, cut short or of another build."""
+        header = read_header(name)
+        if header.version != LAYOUT_VERSION or header.layout_hash != layout_hash:
+            raise ArenaError(
+                f"{name}: made by another build (layout {header.version}/{header.layout_hash:x}, "
+                f"this is {LAYOUT_VERSION}/{layout_hash:x}); use the build that started it", 4)
+        if header.state != STATE_READY:
+            raise ArenaError(f"{name}: not ready; its system is starting, or died while it did")
+        try:
+            shared = posix_ipc.SharedMemory(str(name))
+        except posix_ipc.ExistentialError:
+            raise ArenaError(f"{name}: gone; the system has ended") from None
+        try:
+            access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+            mapping = mmap.mmap(shared.fd, header.size, access=access)
+        finally:
+            shared.close_fd()
+        return cls(name, mapping, header, writable)
+
+    def publish(self) -> None:
+        """The board is whole: others may attach."""
+        self.memory.write_u32(_STATE_OFFSET, STATE_READY)
+
+    def close(self) -> None:
+        self.memory.close()
+        self._mapping.close()
+
+    def unlink(self) -> None:
+        """Removes the name; the memory goes with the last process that maps it. Harmless when somebody else was faster."""
+        try:
+            posix_ipc.unlink_shared_memory(str(self.name))
+        except posix_ipc.ExistentialError:
+            return
+
+
+def _fields(header: Header) -> tuple[int, ...]:
+    return (header.version, header.state, header.layout_hash, header.size, header.creator_pid, header.creator_start, header.created_ns)
+
+
+def _reserve(fd: int, size: int) -> None:
+    os.ftruncate(fd, size)
+    os.posix_fallocate(fd, 0, size)
+
+
+def _no_room(error: OSError, size: int) -> ArenaError:
+    usage = os.statvfs(SHM_DIR)
+    free = usage.f_bavail * usage.f_frsize
+    if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EFBIG, errno.EDQUOT):
+        return ArenaError(
+            f"{SHM_DIR}: the board needs {size / 2**20:.1f} MiB and {free / 2**20:.1f} MiB are free; "
+            "use fewer devices, run 'iopf clean', or enlarge it (mount -o remount,size=…)")
+    return ArenaError(f"{SHM_DIR}: cannot map the board: {os.strerror(error.errno or 0)}")
+
+
+def read_header(name: Name) -> Header:
+    """The header of an object, checked for being one. Raises ArenaError."""
+    try:
+        with open(name.path, "rb") as file:
+            raw = file.read(_HEADER.size)
+            length = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        raise ArenaError(f"{name}: no such system; 'iopf ps' lists those that run", 2) from None
+    except PermissionError:
+        raise ArenaError(f"{name}: belongs to another user", 3) from None
+    if len(raw) < _HEADER.size or raw[:8] == bytes(8):
+        raise ArenaError(f"{name}: not ready; its system is starting, or died while it did")
+    magic, *fields = _HEADER.unpack(raw)
+    if magic != MAGIC:
+        raise ArenaError(f"{name}: not a board of this program (wrong magic number); remove it by hand if nobody uses it")
+    header = Header(*fields)
+    if header.size != length or length < BOARD_OFFSET:
+        raise ArenaError(f"{name}: cut short ({length} of {header.size} bytes); run 'iopf clean'")
+    return header

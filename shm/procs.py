@@ -1,0 +1,44 @@
+"""Identity of processes: a pid alone is reused, pid and start time together are not."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+PR_SET_PDEATHSIG = 1
+
+
+def start_time(pid: int) -> int:
+    """Start of a process in clock ticks since boot (field 22 of /proc/PID/stat); 0 when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            text = stat.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    # The command name is in parentheses and may hold anything; the fields after the last one do not.
+    return int(text[text.rindex(b")") + 2 :].split()[19])
+
+
+def state(pid: int) -> str:
+    """One letter as in ps: R running, S sleeping, T stopped, Z zombie, - gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            text = stat.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return "-"
+    return chr(text[text.rindex(b")") + 2])
+
+
+def is_alive(pid: int, started: int) -> bool:
+    """Whether the process with this pid is the one that started then, and not a zombie."""
+    return pid > 0 and start_time(pid) == started and state(pid) not in "ZX-"
+
+
+def die_with_parent(parent: int) -> None:
+    """Ends this process by SIGKILL when its parent ends, whatever the reason; at once when it has ended already."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)

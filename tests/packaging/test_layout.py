@@ -1,0 +1,102 @@
+"""The tree and pyproject.toml tell the same story."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools import build_ext, checks, sources
+
+ROOT = Path(__file__).resolve().parents[2]
+TOP_LEVEL = {
+    "README.md",
+    "cython_ext",
+    "device_procs",
+    "emulator",
+    "pyproject.toml",
+    "shm",
+    "tests",
+    "tools",
+}
+# Made by running and building; .gitignore has them.
+PRODUCED = {"build", "iopf-runs", "__pycache__"}
+LAYERS = ("cython_ext", "shm", "emulator", "device_procs", "tools")
+STRANGERS = ("emulator/hw", "emulator/kernel", "device_procs")
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def cython_files(suffix: str) -> list[Path]:
+    return sorted(path for package in LAYERS for path in (ROOT / package).rglob(f"*.{suffix}"))
+
+
+def test_the_top_level_holds_what_it_should() -> None:
+    found = {
+        path.name
+        for path in ROOT.iterdir()
+        if not path.name.startswith(".") and not path.name.endswith(".egg-info")
+    }
+    assert found - PRODUCED <= TOP_LEVEL
+    assert not (ROOT / "setup.py").exists()
+
+
+def test_every_pyx_is_built_and_nothing_else(project: dict[str, Any]) -> None:
+    listed = project["tool"]["setuptools"]["ext-modules"]
+    compiled = {source for module in listed for source in module["sources"]}
+    assert compiled == {str(path.relative_to(ROOT)) for path in cython_files("pyx")}
+    for module in listed:
+        (source,) = module["sources"]
+        assert module["name"] == source.removesuffix(".pyx").replace("/", ".")
+
+
+def test_every_folder_with_code_is_a_package() -> None:
+    for package in LAYERS:
+        for path in (ROOT / package).rglob("*.py*"):
+            if path.suffix in (".py", ".pyx", ".pxd"):
+                assert (path.parent / "__init__.py").exists(), path.relative_to(ROOT)
+
+
+def test_every_dependency_says_why() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    block = text.split("\ndependencies = [\n")[1].split("\n]")[0]
+    for line in block.splitlines():
+        assert re.fullmatch(r'    "[\w-]+>=[\d.]+", +# .{10,}', line), line
+
+
+def test_the_lists_of_folders_agree(project: dict[str, Any]) -> None:
+    contracts = project["tool"]["importlinter"]["contracts"]
+    assert contracts[0]["layers"] == list(reversed(LAYERS))
+    assert {name.replace(".", "/") for name in contracts[1]["modules"]} == set(STRANGERS)
+    assert set(sources.PACKAGES) == set(checks.PACKAGES) == set(LAYERS)
+    assert set(build_ext.PACKAGES) == set(LAYERS) - {"tools"}
+    for package in LAYERS:
+        assert package in project["tool"]["setuptools"]["packages"]["find"]["include"]
+
+
+@pytest.mark.parametrize(
+    "path", cython_files("pyx") + cython_files("pxd"), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_cimports_go_one_way(path: Path) -> None:
+    """import-linter reads .py files only; the compiled ones follow the same direction."""
+    own = path.relative_to(ROOT)
+    for name in re.findall(r"^\s*(?:from|cimport)\s+([\w.]+)", path.read_text(), re.MULTILINE):
+        top = name.split(".")[0]
+        if top in LAYERS:
+            assert LAYERS.index(top) <= LAYERS.index(own.parts[0]), f"{own} cimports {name}"
+        for stranger in STRANGERS:
+            theirs = name.replace(".", "/").startswith(stranger)
+            others = [each for each in STRANGERS if each != stranger]
+            assert not (theirs and str(own).startswith(tuple(others))), f"{own} cimports {name}"
+
+
+def test_generated_files_are_ignored() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    for line in (".venv/", "*.so", "__pycache__/", "*.egg-info/", "iopf-runs/", ".hypothesis/"):
+        assert line in ignored

@@ -1,0 +1,456 @@
+"""Whole traces to plans: counts, processes, threads, and what system calls do to mappings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emulator.trace.collect import FOREIGN_EXIT_MMAP, KERNEL_ADDRESS, UNFINISHED_GROUP
+from emulator.trace.plan import MALFORMED, TenantPlan, TracePlan, build_plan, summary_lines
+from emulator.trace.program import ANONYMOUS, IMPLICIT, SHARED, Op
+from emulator.trace.source import DATA_DIR, TRUNCATED, TraceError
+from emulator.trace.syscalls import BAD_RANGE, NO_ENTRY, NO_RETURN
+
+Planner = Callable[..., TracePlan]
+
+
+def line(pid: int, t_us: int, body: str) -> str:
+    return f"task-{pid} [000] ..... {10 + t_us // 1_000_000}.{t_us % 1_000_000:06}: {body}\n"
+
+
+def fault(pid: int, t_us: int, address: int, code: int = 6, side: str = "user") -> str:
+    body = f"page_fault_{side}: address=0x{address:x} ip=0x1 error_code=0x{code:x}"
+    return line(pid, t_us, body)
+
+
+def call(pid: int, t_us: int, name: str, value: int, **args: int) -> str:
+    shown = ", ".join(f"{key}: 0x{arg:x}" for key, arg in args.items())
+    entry = line(pid, t_us, f"sys_{name}({shown})")
+    return entry + line(pid, t_us + 1, f"sys_{name} -> 0x{value % (1 << 64):x}")
+
+
+def mmap(pid: int, t_us: int, start: int, length: int, prot: int = 3, flags: int = 0x22) -> str:
+    return call(pid, t_us, "mmap", start, addr=0, len=length, prot=prot, flags=flags)
+
+
+def fork(t_us: int, parent: int, child: int) -> str:
+    body = f"sched_process_fork: comm=task pid={parent} child_comm=child child_pid={child}"
+    return line(parent, t_us, body)
+
+
+def execute(pid: int, t_us: int) -> str:
+    return (
+        line(pid, t_us, "sys_execve(filename: 0x1, argv: 0x2, envp: 0x3)")
+        + line(pid, t_us + 1, f"sched_process_exec: filename=/bin/x pid={pid} old_pid={pid}")
+        + line(pid, t_us + 2, "sys_execve -> 0x0")
+    )
+
+
+def leave(pid: int, t_us: int, dead: str = "true") -> str:
+    return line(pid, t_us, f"sched_process_exit: comm=task pid={pid} prio=120 group_dead={dead}")
+
+
+def exit_mmap(pid: int, t_us: int) -> str:
+    return line(pid, t_us, "exit_mmap: mt_mod 00000000cb8c2172, DESTROY")
+
+
+@pytest.fixture
+def plan_of(tmp_path: Path) -> Planner:
+    def plan(*texts: str, lenient: bool = False) -> TracePlan:
+        names = []
+        for number, text in enumerate(texts):
+            path = tmp_path / f"trace{number}"
+            path.write_text(text)
+            names.append(str(path))
+        return build_plan(names, lenient=lenient)
+
+    return plan
+
+
+def shape(tenant: TenantPlan) -> list[str]:
+    """Name the operations of a tenant, with page numbers."""
+    out = []
+    for step in tenant.ops():
+        if step.op is Op.REQUEST:
+            out.append(f"{step.a >> 12:x}?{step.flags}")
+        elif step.op is Op.MREMAP:
+            out.append(
+                f"MREMAP {step.a >> 12:x}-{step.b >> 12:x} {step.c >> 12:x}-{step.d >> 12:x}"
+            )
+        elif step.op in (Op.MAP, Op.UNMAP, Op.PROTECT, Op.ZAP):
+            sign = "~" if step.arg & IMPLICIT else ""
+            prot = f" {step.arg & 7}" if step.op in (Op.MAP, Op.PROTECT) else ""
+            out.append(f"{sign}{step.op.name} {step.a >> 12:x}-{step.b >> 12:x}{prot}")
+        else:
+            out.append(step.op.name)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "tenants"),
+    [
+        ("gcc-compile", (2715, 2332, 288, 1691, 353, 68), [(995, 2), (996, 2), (997, 2)]),
+        ("sqlite-index", (1703, 1440, 89, 1254, 97, 29), [(1093, 2), (1094, 2), (1095, 2)]),
+        ("python-sort", (20007, 19148, 275, 18665, 208, 16), [(1043, 2)]),
+    ],
+)
+def test_shipped_traces(name: str, counts: tuple[int, ...], tenants: list[tuple[int, int]]) -> None:
+    plan = build_plan([name])
+    assert counts == (
+        plan.lines,
+        plan.faults,
+        plan.faults_read,
+        plan.faults_write,
+        plan.faults_exec,
+        plan.implicit_mappings,
+    )
+    assert plan.requests == plan.faults
+    assert plan.skipped == {}
+    assert plan.forbidden_faults == 0
+    assert plan.clock_steps_back == 0
+    assert [(tenant.pid, len(tenant.mms)) for tenant in plan.tenants] == tenants
+    assert plan.threads == (name == "python-sort")
+    for tenant in plan.tenants:
+        ops = list(tenant.ops())
+        assert [op.line for op in ops] == sorted(op.line for op in ops)
+        assert ops[-1].op is Op.EXIT
+    assert len(summary_lines(plan)) <= 12
+
+
+def test_kernel_faults_inside_exec_belong_to_the_new_address_space() -> None:
+    plan = build_plan(["gcc-compile"])
+    child = plan.tenants[1]
+    assert [step.op for step in child.mms[0].steps] == []
+    assert 0x23CC000 in [step.a for step in child.mms[1].steps if step.op is Op.REQUEST]
+    assert min(step.line for step in child.mms[1].steps) == 259
+
+
+def test_several_traces_start_together() -> None:
+    plan = build_plan(["sqlite-index", "gcc-compile"])
+    assert plan.requests == 1440 + 2332
+    assert [tenant.trace for tenant in plan.tenants] == [0, 0, 0, 1, 1, 1]
+    assert [tenant.parent for tenant in plan.tenants] == [None, 0, 0, None, 3, 3]
+    assert [t.mms[0].start_t_ns for t in plan.tenants if t.parent is None] == [0, 0]
+    assert plan.duration_ns == 280_882_000
+
+
+def test_implicit_mapping_covers_a_run_with_the_union_of_permissions(plan_of: Planner) -> None:
+    plan = plan_of(
+        fault(1, 0, 0x400000, 0x14)
+        + fault(1, 1, 0x420123, 4)
+        + fault(1, 2, 0x421000 + 32 * 4096, 6)
+        + fault(1, 3, 0x422000 + 65 * 4096 + 4096, 4)
+        + fault(1, 4, 1 << 63, 6)
+        + fault(1, 5, 0xFFFF888000000000, 2, "kernel")
+    )
+    assert shape(plan.tenants[0]) == [
+        "NEW_MM",
+        "~MAP 400-442 7",
+        "~MAP 464-465 1",
+        "400?5",
+        "420?1",
+        "441?3",
+        "464?1",
+        "EXIT",
+    ]
+    assert plan.skipped[KERNEL_ADDRESS].lines == [5, 6]
+    assert plan.faults == plan.requests + 2 == 6
+
+
+def test_implicit_mapping_does_not_cross_an_explicit_one(plan_of: Planner) -> None:
+    plan = plan_of(fault(1, 0, 0x10000) + mmap(1, 1, 0x12000, 0x1000) + fault(1, 4, 0x14000))
+    assert shape(plan.tenants[0])[1:3] == ["~MAP 10-11 3", "~MAP 14-15 3"]
+
+
+def test_range_once_mapped_gets_its_implicit_mapping_late(plan_of: Planner) -> None:
+    plan = plan_of(
+        mmap(1, 0, 0x10000, 0x2000)
+        + fault(1, 2, 0x10000)
+        + call(1, 3, "munmap", 0, addr=0x10000, len=0x2000)
+        + mmap(1, 5, 0x12000, 0x1000)
+        + fault(1, 7, 0x10000, 4)
+        + fault(1, 8, 0x11000, 6)
+    )
+    assert shape(plan.tenants[0]) == [
+        "NEW_MM",
+        "MAP 10-12 3",
+        "10?3",
+        "UNMAP 10-12",
+        "MAP 12-13 3",
+        "~MAP 10-12 3",
+        "10?1",
+        "11?3",
+        "EXIT",
+    ]
+    assert plan.forbidden_faults == 0
+
+
+def test_successful_mprotect_proves_a_mapping(plan_of: Planner) -> None:
+    plan = plan_of(
+        fault(1, 0, 0x10000) + call(1, 1, "mprotect", 0, start=0x10000, len=0x3000, prot=1)
+    )
+    assert shape(plan.tenants[0])[1:4] == ["~MAP 10-13 3", "10?3", "PROTECT 10-13 1"]
+
+
+def test_protection_decides_which_faults_are_forbidden(plan_of: Planner) -> None:
+    plan = plan_of(
+        mmap(1, 0, 0x10000, 0x2000, prot=0)
+        + fault(1, 2, 0x10000, 4)
+        + call(1, 3, "mprotect", 0, start=0x10000, len=0x1000, prot=3)
+        + fault(1, 5, 0x10000, 7)
+        + fault(1, 6, 0x11000, 6)
+        + fault(1, 7, 0x10000, 0x14)
+    )
+    assert plan.forbidden_faults == 3
+    assert plan.requests == 4
+    assert plan.implicit_mappings == 0
+
+
+def test_failed_calls_have_no_effect(plan_of: Planner) -> None:
+    plan = plan_of(
+        mmap(1, 0, -12, 0x2000)
+        + call(1, 2, "munmap", -22, addr=0x10000, len=0x1000)
+        + call(1, 4, "mprotect", -12, start=0x10000, len=0x1000, prot=1)
+        + call(1, 6, "mremap", -14, addr=0x10000, old_len=0x1000, new_len=0x2000, flags=1)
+        + call(1, 8, "execve", -2, filename=1)
+        + fault(1, 10, 0x10000)
+    )
+    assert shape(plan.tenants[0]) == ["NEW_MM", "~MAP 10-11 3", "10?3", "EXIT"]
+
+
+def test_attributes_of_mappings(plan_of: Planner) -> None:
+    plan = plan_of(mmap(1, 0, 0x10000, 0x123, 1, 1) + mmap(1, 2, 0x20000, 0x1001, 7, 0x20022))
+    steps = plan.tenants[0].mms[0].steps
+    assert [(s.a, s.b, s.arg) for s in steps] == [
+        (0x10000, 0x11000, 1 | SHARED),
+        (0x20000, 0x22000, 7 | ANONYMOUS),
+    ]
+    assert [s.t_ns for s in steps] == [1000, 3000]
+
+
+def test_fixed_mapping_replaces(plan_of: Planner) -> None:
+    plan = plan_of(
+        mmap(1, 0, 0x10000, 0x4000, 1, 2)
+        + call(1, 2, "mmap", 0x11000, addr=0x11000, len=0x1000, prot=5, flags=0x812)
+        + fault(1, 4, 0x11000, 0x14)
+        + fault(1, 5, 0x12000, 4)
+    )
+    assert shape(plan.tenants[0])[1:4] == ["MAP 10-14 1", "UNMAP 11-12", "MAP 11-12 5"]
+    assert (plan.forbidden_faults, plan.max_vmas) == (0, 3)
+
+
+def test_break_grows_and_shrinks(plan_of: Planner) -> None:
+    plan = plan_of(
+        call(1, 0, "brk", 0x10800, brk=0)
+        + call(1, 2, "brk", 0x15000, brk=0x15000)
+        + call(1, 4, "brk", 0x15000, brk=0x99000)
+        + call(1, 6, "brk", 0x12800, brk=0x12800)
+        + call(1, 8, "brk", 0x12900, brk=0x12900)
+    )
+    assert shape(plan.tenants[0]) == ["NEW_MM", "MAP 11-15 3", "UNMAP 13-15", "EXIT"]
+
+
+def test_mremap_moves_shrinks_and_grows(plan_of: Planner) -> None:
+    def mremap(t_us: int, old: int, old_len: int, new: int, new_len: int) -> str:
+        args = {"addr": old, "old_len": old_len, "new_len": new_len, "flags": 1, "new_addr": 0}
+        return call(1, t_us, "mremap", new, **args)
+
+    plan = plan_of(
+        mmap(1, 0, 0x10000, 0x4000)
+        + mremap(2, 0x10000, 0x4000, 0x10000, 0x6000)
+        + mremap(4, 0x10000, 0x6000, 0x10000, 0x5000)
+        + mremap(6, 0x10000, 0x5000, 0x40000, 0x8000)
+        + mremap(8, 0x40000, 0x8000, 0x80000, 0x1000)
+        + mremap(10, 0x90000, 0x1000, 0xA0000, 0x2000)
+        + fault(1, 12, 0x80000)
+        + fault(1, 13, 0xA1000)
+    )
+    assert shape(plan.tenants[0]) == [
+        "NEW_MM",
+        "~MAP 90-91 3",
+        "MAP 10-14 3",
+        "MAP 14-16 3",
+        "UNMAP 15-16",
+        "MREMAP 10-15 40-48",
+        "UNMAP 41-48",
+        "MREMAP 40-41 80-81",
+        "MREMAP 90-91 a0-a2",
+        "80?3",
+        "a1?3",
+        "EXIT",
+    ]
+
+
+def test_madvise_zaps(plan_of: Planner) -> None:
+    text = mmap(1, 0, 0x10000, 0x4000)
+    for t_us, advice in ((2, 4), (4, 8), (6, 14)):
+        text += call(1, t_us, "madvise", 0, start=0x11000, len_in=0x1001, behavior=advice)
+    assert shape(plan_of(text).tenants[0])[2:] == ["ZAP 11-13", "ZAP 11-13", "EXIT"]
+
+
+def test_fork_exec_exit(plan_of: Planner) -> None:
+    plan = plan_of(
+        mmap(1, 0, 0x10000, 0x2000)
+        + fork(2, 1, 2)
+        + fault(2, 3, 0x10000, 7)
+        + call(1, 4, "munmap", 0, addr=0x10000, len=0x2000)
+        + execute(2, 6)
+        + fault(2, 9, 0x10000, 4)
+        + leave(2, 10)
+        + exit_mmap(2, 11)
+        + fault(1, 12, 0x50000, 6)
+    )
+    assert [shape(tenant) for tenant in plan.tenants] == [
+        ["NEW_MM", "~MAP 50-51 3", "MAP 10-12 3", "FORK", "UNMAP 10-12", "50?3", "EXIT"],
+        ["WAIT_FORK", "10?3", "EXEC", "~MAP 10-11 1", "10?1", "EXIT"],
+    ]
+    parent, child = plan.tenants
+    assert child.parent == 0
+    assert next(step for step in parent.ops() if step.op is Op.FORK).arg == child.index
+    assert (plan.mms, plan.implicit_mappings) == (3, 2)
+    assert list(child.ops())[-1].t_ns == 11_000
+
+
+def test_child_inherits_implicit_mappings(plan_of: Planner) -> None:
+    plan = plan_of(fault(1, 0, 0x400000) + fork(1, 1, 2) + fault(2, 2, 0x400000, 7) + leave(2, 3))
+    assert shape(plan.tenants[1]) == ["WAIT_FORK", "400?3", "EXIT"]
+
+
+def test_exec_without_exit_mmap_changes_at_the_first_kernel_write(plan_of: Planner) -> None:
+    plan = plan_of(
+        fault(1, 0, 0x400000)
+        + line(1, 1, "sys_execve(filename: 0x1, argv: 0x2, envp: 0x3)")
+        + fault(1, 2, 0x401000, 0, "kernel")
+        + fault(1, 3, 0x700000, 2, "kernel")
+        + line(1, 4, "sched_process_exec: filename=/bin/x pid=1 old_pid=1")
+        + line(1, 5, "sys_execve -> 0x0")
+    )
+    assert shape(plan.tenants[0]) == [
+        *["NEW_MM", "~MAP 400-402 3", "400?3", "401?1", "EXEC", "~MAP 700-701 3", "700?3", "EXIT"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "end", [leave(2, 5, "false"), "", line(2, 5, "sched_process_exit: comm=t pid=2 prio=120")]
+)
+def test_threads_fault_in_their_parents_mappings(plan_of: Planner, end: str) -> None:
+    text = fault(1, 0, 0x10000) + fork(1, 1, 2) + fault(2, 2, 0x11000) + end
+    plan = plan_of(text + leave(1, 8) + exit_mmap(1, 9))
+    assert (plan.processes, plan.threads) == (1, 1)
+    assert shape(plan.tenants[0]) == ["NEW_MM", "~MAP 10-12 3", "10?3", "11?3", "EXIT"]
+
+
+def test_last_thread_closes_the_group_of_a_leader_that_left(plan_of: Planner) -> None:
+    plan = plan_of(
+        fault(1, 0, 0x10000)
+        + fork(1, 1, 2)
+        + leave(1, 3, "false")
+        + fault(2, 4, 0x10000)
+        + leave(2, 5)
+        + exit_mmap(2, 6)
+    )
+    assert (plan.processes, plan.threads, plan.skipped) == (1, 1, {})
+
+
+def test_exec_by_a_thread(plan_of: Planner) -> None:
+    plan = plan_of(
+        fault(1, 0, 0x10000)
+        + fork(1, 1, 2)
+        + line(2, 2, "sys_execve(filename: 0x1, argv: 0x2, envp: 0x3)")
+        + line(1, 3, "sched_process_exec: filename=/bin/x pid=1 old_pid=2")
+        + line(1, 4, "sys_execve -> 0x0")
+        + fault(1, 5, 0x20000)
+    )
+    assert (plan.processes, plan.mms, plan.skipped) == (1, 2, {})
+
+
+def test_pid_used_again_is_another_tenant(plan_of: Planner) -> None:
+    text = ""
+    for start in (0, 10):
+        text += fork(start, 1, 2) + fault(2, start + 1, 0x10000)
+        text += leave(2, start + 2) + exit_mmap(2, start + 3)
+    assert [tenant.pid for tenant in plan_of(text).tenants] == [1, 2, 2]
+
+
+def test_calls_and_returns_that_do_not_pair(plan_of: Planner) -> None:
+    plan = plan_of(
+        line(1, 0, "sys_mmap -> 0x10000")
+        + line(1, 1, "sys_munmap(addr: 0x1000, len: 0x1000)")
+        + line(1, 2, "sys_munmap(addr: 0x1000, len: 0x1000)")
+        + line(1, 3, "sys_brk -> 0x1000")
+        + line(1, 4, "sys_brk(brk: 0)")
+        + fault(1, 5, 0x10000)
+        + exit_mmap(1, 6)
+        + call(1, 7, "munmap", 0, addr=(1 << 63) - 4096, len=0x2000)
+    )
+    counts = {reason: skip.count for reason, skip in plan.skipped.items()}
+    assert counts == {NO_ENTRY: 2, NO_RETURN: 3, FOREIGN_EXIT_MMAP: 1, BAD_RANGE: 1}
+
+
+def test_malformed_line_names_file_and_line(plan_of: Planner, tmp_path: Path) -> None:
+    text = "# tracer: nop\n\n" + fault(1, 0, 0x1000) + "oops\n" + line(1, 1, "sched_switch: x")
+    with pytest.raises(TraceError) as caught:
+        plan_of(text)
+    assert str(caught.value).startswith(f"{tmp_path}/trace0:4: ")
+    plan = plan_of(text + "oops\n" * 4, lenient=True)
+    assert (plan.skipped[MALFORMED].count, plan.skipped[MALFORMED].lines) == (5, [4, 6, 7])
+    assert plan.skipped["event sched_switch"].count == 1
+    assert plan.requests == 1
+    assert any("malformed" in text for text in summary_lines(plan))
+
+
+def test_truncated_trace_is_planned_when_lenient(tmp_path: Path) -> None:
+    path = tmp_path / "cut.xz"
+    path.write_bytes((DATA_DIR / "sqlite-index.ftrace.xz").read_bytes()[:7000])
+    with pytest.raises(TraceError, match="ends early after"):
+        build_plan([str(path)])
+    plan = build_plan([str(path)], lenient=True)
+    assert plan.skipped[TRUNCATED].count == 1
+    assert 0 < plan.faults == plan.requests < 1440
+
+
+def test_trace_with_nothing_to_replay(plan_of: Planner) -> None:
+    with pytest.raises(TraceError, match="holds no event that can be replayed"):
+        plan_of("# tracer: nop\n" + line(1, 0, "sched_switch: x"))
+
+
+def test_clock_is_made_monotonic(plan_of: Planner) -> None:
+    plan = plan_of(fault(1, 5, 0x1000) + fault(1, 3, 0x2000) + fault(1, 9, 0x3000))
+    times = [step.t_ns for step in plan.tenants[0].mms[0].steps if step.op is Op.REQUEST]
+    assert times == [0, 0, 4000]
+    assert plan.clock_steps_back == 1
+
+
+PRQ = """\
+prq_report: dmar0/0000:00:0a.0 seq# 1: rid=0x50 addr=0x559ef6f97 r---- pasid=0x2 index=0x1
+prq_report: dmar0/0000:00:0a.0 seq# 2: rid=0x50 addr=0x559ef6f9c rw--l pasid=0x2 index=0x1
+prq_report: dmar0/0000:00:0a.0 seq# 3: rid=0x50 addr=0x559ef6f98 r---- pasid=0x2 index=0x1
+prq_report: dmar0/0000:00:0a.0 seq# 4: rid=0x50 addr=0x559ef6f9d rw--l pasid=0x2 index=0x1
+prq_report: dmar0/0000:00:0a.0 seq# 5: rid=0x50 addr=0x559ef6f99 r---- pasid=0x2 index=0x1
+prq_report: dmar0/0000:00:0a.0 seq# 6: rid=0x50 addr=0x559ef6f9e rw--l pasid=0x2 index=0x1
+prq_report: dmar0/0000:00:0a.0 seq# 7: rid=0x50 addr=0x559ef6f9a r---- pasid=0x2 index=0x1
+prq_report: dmar0/0000:00:0a.0 seq# 8: rid=0x50 addr=0x559ef6f9f rw--l pasid=0x2 index=0x1
+"""
+
+
+def test_prq_report_sample(plan_of: Planner) -> None:
+    plan = plan_of(PRQ)
+    (tenant,) = plan.tenants
+    assert (tenant.pid, plan.prq_requests, plan.requests) == (2, 8, 8)
+    assert shape(tenant)[:4] == [
+        "NEW_MM",
+        "~MAP 559ef6f97-559ef6fa0 3",
+        "559ef6f97?1",
+        "559ef6f9c?3",
+    ]
+    groups = [step.b for step in tenant.mms[0].steps if step.op is Op.REQUEST]
+    assert groups == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert len(summary_lines(plan)) <= 12
+
+
+def test_prq_group_never_finished_is_told(plan_of: Planner) -> None:
+    plan = plan_of(PRQ.rsplit("\n", 2)[0] + "\n")
+    assert plan.skipped[UNFINISHED_GROUP].count == 1
+    assert plan.requests == 7

@@ -1,0 +1,142 @@
+"""Measuring A beside B: rounds in which every contender has its turn, medians, and ratios per round.
+
+Two runs on one machine are not comparable (see `environment`), two turns of the same round are. So
+a ratio is taken within each round, and the median of these ratios is what is reported.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tools.bench.environment import core_rtt_ns
+
+Sample = dict[str, float]
+
+
+class ContenderError(RuntimeError):
+    """A contender did not do what it was measured for: lost records, failed, hung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Something to measure. `absent` says why it cannot be, like "not installed"."""
+
+    name: str
+    measure: Callable[[], Sample]
+    absent: str = ""
+    ours: bool = False
+
+
+@dataclass(slots=True)
+class Series:
+    """The samples of one contender, one per round; `status` is "ok" or why there are none."""
+
+    name: str
+    ours: bool = False
+    status: str = "ok"
+    samples: list[Sample] = field(default_factory=list)
+
+    def median(self, key: str) -> float | None:
+        values = [sample[key] for sample in self.samples if key in sample]
+        return statistics.median(values) if values else None
+
+    def document(self) -> dict[str, Any]:
+        keys = sorted({key for sample in self.samples for key in sample} - {"core_rtt_ns"})
+        return {
+            "name": self.name,
+            "ours": self.ours,
+            "status": self.status,
+            "median": {key: self.median(key) for key in keys},
+            "repeats": self.samples,
+        }
+
+
+def interleave(contenders: Sequence[Contender], rounds: int, label: str) -> list[Series]:
+    """Measures every contender once per round. A contender that fails has no further turn."""
+    series = [Series(each.name, each.ours, each.absent or "ok") for each in contenders]
+    for number in range(rounds):
+        rtt_ns = core_rtt_ns()
+        for contender, result in zip(contenders, series, strict=True):
+            if result.status != "ok":
+                continue
+            progress(f"{label}: round {number + 1} of {rounds}, {contender.name}")
+            try:
+                result.samples.append({**contender.measure(), "core_rtt_ns": rtt_ns})
+            except (RuntimeError, OSError, ValueError) as error:
+                result.status = f"failed: {error}"
+                result.samples.clear()
+    return series
+
+
+def ratio(ours: Series, theirs: Series, key: str, inverse: bool = False) -> float | None:
+    """Median over the rounds of ours / theirs; `inverse` where a smaller value is the better one."""
+    pairs = [
+        (a[key], b[key])
+        for a, b in zip(ours.samples, theirs.samples, strict=False)
+        if a.get(key) and b.get(key)
+    ]
+    if not pairs:
+        return None
+    return statistics.median(b / a if inverse else a / b for a, b in pairs)
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows of finished text below headings; the first column is left-aligned."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a benchmark found: tables for people, a document for machines, and what went wrong."""
+
+    tables: list[Table] = field(default_factory=list)
+    document: dict[str, Any] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def add_failures(self, series: Sequence[Series]) -> None:
+        """A peer that fails is a row in a table; one of ours that fails is a failure."""
+        self.failures += [f"{s.name}: {s.status}" for s in series if s.ours and s.status != "ok"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How thorough to be."""
+
+    rounds: int
+    quick: bool
+
+
+def scaled_count(rate_per_s: float, target_s: float, step: int, most: int) -> int:
+    """How many records take about `target_s`, as a multiple of `step`."""
+    return max(step, min(most, int(rate_per_s * target_s)) // step * step)
+
+
+_last_progress = 0.0
+
+
+def progress(text: str) -> None:
+    """Says on standard error what is going on: one line redrawn, or a line now and then."""
+    global _last_progress
+    now = time.monotonic()
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    elif now - _last_progress >= 10:
+        print(text, file=sys.stderr, flush=True)
+    else:
+        return
+    _last_progress = now
+
+
+def progress_done() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

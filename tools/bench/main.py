@@ -1,0 +1,90 @@
+"""What `iopf bench` does: picks benchmarks by name, runs them, prints tables and writes JSON."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from tools.bench import report
+from tools.bench.harness import Outcome, Plan, progress_done
+
+# Name -> module; each has `run(plan: Plan) -> Outcome`. Loaded on use.
+BENCHMARKS = {
+    "queue": "tools.bench.queues",
+    "path": "tools.bench.path",
+    "waiting": "tools.bench.waiting",
+    "size": "tools.bench.size",
+    "growth": "tools.bench.growth",
+    "start": "tools.bench.start",
+}
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def main(
+    names: list[str], json_out: bool, repeat: int, quick: bool, output: str | None
+) -> int:
+    """Runs the named benchmarks, or all. Returns the exit status.
+
+    1: one of our own contenders failed or lost something. 2: unknown name or unwritable output.
+    """
+    problems = [_unknown(name) for name in names if name not in BENCHMARKS]
+    if output is not None and not os.access(Path(output).absolute().parent, os.W_OK):
+        problems.append(f"cannot write {output}")
+    if problems:
+        print("\n".join(problems), file=sys.stderr)
+        return USAGE
+    document, failures, interrupted = _run(names or list(BENCHMARKS), Plan(repeat, quick), json_out)
+    text = json.dumps(document, indent=1, allow_nan=False)
+    if output is not None:
+        Path(output).write_text(text + "\n")
+    if json_out:
+        print(text)
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    if interrupted:
+        return INTERRUPTED
+    return FAILED if failures else 0
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, BENCHMARKS, 1)
+    hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(BENCHMARKS)}"
+    return f"no benchmark named '{name}'{hint}"
+
+
+def _run(names: list[str], plan: Plan, json_out: bool) -> tuple[dict[str, Any], list[str], bool]:
+    from tools.bench import environment
+
+    document: dict[str, Any] = {
+        "schema": "iopf/1",
+        "type": "bench",
+        "machine": environment.describe(),
+        "rounds": plan.rounds,
+        "quick": plan.quick,
+        "benchmarks": {},
+    }
+    failures: list[str] = []
+    interrupted = False
+    for name in names:
+        began = time.monotonic()
+        try:
+            outcome: Outcome = importlib.import_module(BENCHMARKS[name]).run(plan)
+        except KeyboardInterrupt:
+            interrupted = True
+            break
+        finally:
+            progress_done()
+        took_s = round(time.monotonic() - began, 3)
+        document["benchmarks"][name] = {**outcome.document, "took_s": took_s}
+        failures += [f"{name}: {failure}" for failure in outcome.failures]
+        if not json_out:
+            report.show(outcome.tables)
+    document["failures"] = failures
+    document["interrupted"] = interrupted
+    return document, failures, interrupted

@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""From a fresh clone to a running command: python3 tools/bootstrap.py VERB [ARGS...]
+
+  demo           a first look: replays a recorded trace
+  run, bench     the commands of that name of iopf
+  iopf ARGS...   any iopf command
+  test [ARGS...] the test suite; arguments go to pytest
+  check          linters, types, stubs and import rules
+  doctor         what this machine has and lacks
+
+Builds into .venv beside this tree and touches nothing else. Needs only the standard library. The
+venv is made without pip and filled from outside, because stock Debian has no ensurepip; uv is used
+when it is there.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__":
+    # Python put this folder first on the path; a module here must not hide one of the library.
+    sys.path[0] = __file__.rpartition("/")[0] + "/.."
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from tools.machine import apt_line, missing_packages, report
+from tools.sources import fingerprints, packages_stamp, remove_orphans, stamp, touch_changed
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STATE = VENV / "bootstrap.json"
+LOG = VENV / "bootstrap.log"
+PYTHON_MIN = (3, 11)
+LOG_TAIL = 30
+_LOCATION = re.compile(r"\.(pyx|pxd|pxi):\d+:\d+: ")
+MACHINE = 3  # exit status of iopf for "this machine cannot run it"
+IOPF_VERBS = ("demo", "run", "bench")
+
+
+def say(line: str) -> None:
+    print(f"bootstrap: {line}", file=sys.stderr, flush=True)
+
+
+def give_up(line: str, status: int = MACHINE) -> NoReturn:
+    say(line)
+    raise SystemExit(status)
+
+
+def require_machine() -> None:
+    if missing := missing_packages():
+        give_up(apt_line(missing))
+
+
+def require_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> None:
+    if version < PYTHON_MIN:
+        have, need = (".".join(map(str, v)) for v in (version, PYTHON_MIN))
+        give_up(
+            f"Python {have} is too old, {need} or newer is needed; run this with a newer python3"
+        )
+
+
+def require_own_venv() -> None:
+    """Files of another user in .venv would fail later, one by one and less clearly."""
+    if VENV.exists() and VENV.stat().st_uid != os.getuid():
+        owner, user = VENV.stat().st_uid, os.getuid()
+        give_up(f"{VENV} belongs to user {owner}, you are user {user}; use your own clone")
+
+
+# The note about what was built.
+
+
+def read_state() -> dict[str, Any]:
+    """What was built last. An unreadable note only means that it is built again."""
+    try:
+        state = json.loads(STATE.read_text())
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) and PYTHON.exists() else {}
+
+
+def write_state(state: dict[str, Any]) -> None:
+    fresh = STATE.with_suffix(".new")
+    fresh.write_text(json.dumps(state, indent=1))
+    fresh.replace(STATE)
+
+
+def up_to_date(state: dict[str, Any], extras: tuple[str, ...]) -> bool:
+    have = state.get("extras", {})
+    wanted = packages_stamp(ROOT)
+    return state.get("build") == stamp(ROOT) and all(have.get(e) == wanted for e in extras)
+
+
+# Building.
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Two bootstraps at once would write the same files. The lock of a dead one is free again."""
+    with open(ROOT / ".bootstrap.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another bootstrap of this tree to finish ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def logged(log: IO[str], *command: str) -> bool:
+    log.write("$ " + " ".join(command) + "\n")
+    log.flush()
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=ROOT,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def must(log: IO[str], what: str, *command: str) -> None:
+    if logged(log, *command):
+        return
+    lines = LOG.read_text(errors="replace").splitlines()
+    # A compiler says what is wrong long before pip has finished regretting it.
+    located = [line for line in lines[:-LOG_TAIL] if ": error: " in line or _LOCATION.search(line)]
+    print("\n".join([*located[:LOG_TAIL], *lines[-LOG_TAIL:]]), file=sys.stderr)
+    give_up(f"{what} failed; the last lines are above, the whole log is {LOG}")
+
+
+def installer(log: IO[str]) -> list[str]:
+    """The command that installs into the venv, from whatever this machine has."""
+    if uv := shutil.which("uv"):
+        return [uv, "pip", "install", "--python", str(PYTHON)]
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip", "--python", str(PYTHON), "install"]
+    must(log, "ensurepip", str(PYTHON), "-m", "ensurepip")
+    return [str(PYTHON), "-m", "pip", "install"]
+
+
+def same_interpreter() -> bool:
+    """Whether .venv runs, and is of the interpreter that runs this."""
+    ask = [str(PYTHON), "-c", "import sys; print(sys.version)"]
+    try:
+        answer = subprocess.run(
+            ask, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+    except OSError:
+        return False
+    return answer.stdout.strip() == sys.version.strip()
+
+
+def build(log: IO[str], install: list[str], project: dict[str, Any], state: dict[str, Any]) -> None:
+    """Compiles in place. What did not change is not compiled again."""
+    first = "build" not in state
+    say("building the extensions" + (" (about 60 s the first time) ..." if first else " ..."))
+    wanted = packages_stamp(ROOT)
+    with_dependencies = state.get("dependencies") != wanted
+    if with_dependencies:
+        must(log, "installing the build tools", *install, *project["build-system"]["requires"])
+    remove_orphans(ROOT)
+    touch_changed(ROOT, state.get("files", {}))
+    no_deps = [] if with_dependencies else ["--no-deps"]
+    must(log, "the build", *install, "--no-build-isolation", *no_deps, "--editable", str(ROOT))
+    state["dependencies"] = wanted
+
+
+def install_extra(
+    log: IO[str], install: list[str], project: dict[str, Any], extra: str
+) -> list[str]:
+    """Installs an extra; returns what could not be had. Only peers of `bench` may be missing."""
+    names: list[str] = project["project"]["optional-dependencies"][extra]
+    say(f"installing the packages for {extra}: {', '.join(names)} ...")
+    if extra != "bench":
+        must(log, f"installing {extra}", *install, *names)
+        return []
+    return [name for name in names if not logged(log, *install, name)]
+
+
+def ensure(extras: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Makes the venv fit for use, and returns the note about it."""
+    require_own_venv()
+    state = read_state()
+    if up_to_date(state, extras):
+        return state
+    require_machine()
+    with only_one():
+        state = read_state()
+        if not up_to_date(state, extras):
+            _bring_up_to_date(state, extras)
+    return state
+
+
+def _bring_up_to_date(state: dict[str, Any], extras: tuple[str, ...]) -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    fresh = not same_interpreter()
+    if fresh:
+        shutil.rmtree(VENV, ignore_errors=True)
+        VENV.mkdir()
+        state.clear()
+    with open(LOG, "w") as log:
+        if fresh:
+            must(log, "venv", sys.executable, "-m", "venv", "--without-pip", str(VENV))
+        install = installer(log)
+        # Taken before the build: what is edited while it runs counts as a change afterwards.
+        built, files, wanted = stamp(ROOT), fingerprints(ROOT), packages_stamp(ROOT)
+        if state.get("build") != built:
+            build(log, install, project, state)
+            state.update(build=built, files=files)
+            write_state(state)
+        for extra in extras:
+            if state.setdefault("extras", {}).get(extra) != wanted:
+                state.setdefault("absent", {})[extra] = install_extra(log, install, project, extra)
+                state["extras"][extra] = wanted
+                write_state(state)
+
+
+# Verbs.
+
+
+def become(program: Path, *arguments: str) -> NoReturn:
+    """Replaces this process, so that exit status, signals and the terminal pass through."""
+    sys.stdout.flush()
+    os.execv(program, [str(program), *arguments])
+
+
+def iopf(arguments: list[str]) -> NoReturn:
+    extras = ("bench",) if arguments[:1] == ["bench"] else ()
+    state = ensure(extras)
+    for name in state.get("absent", {}).get("bench", []) if extras else []:
+        say(f"{name} cannot be installed here and is left out; the reason is in {LOG}")
+    become(VENV / "bin" / "iopf", *arguments)
+
+
+def in_venv(extras: tuple[str, ...], *arguments: str) -> NoReturn:
+    """Runs the venv's python in the root of the tree, as in an activated venv: some tools call
+    others by name."""
+    ensure(extras)
+    os.environ["VIRTUAL_ENV"] = str(VENV)
+    os.environ["PATH"] = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    os.chdir(ROOT)
+    become(PYTHON, *arguments)
+
+
+def doctor() -> int:
+    """Prints what is found. The status is 3 when something is missing to build."""
+    ready = up_to_date(read_state(), ())
+    print("\n".join(report("up to date" if ready else "to be built")))
+    return MACHINE if missing_packages() else 0
+
+
+def main(arguments: list[str]) -> int:
+    require_python()
+    verb, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if verb in IOPF_VERBS:
+        iopf([verb, *rest])
+    if verb == "iopf":
+        iopf(rest)
+    if verb == "test":
+        in_venv(("test",), "-m", "pytest", *rest)
+    if verb == "check":
+        in_venv(("test", "dev"), str(ROOT / "tools" / "checks.py"), *rest)
+    if verb == "doctor":
+        return doctor()
+    if verb in ("-h", "--help", "help"):
+        print((__doc__ or "").strip())
+        return 0
+    give_up(f"no verb '{verb}'; there are demo, run, bench, iopf, test, check, doctor", status=2)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(130)
+    except OSError as error:  # a read-only tree, a full disk
+        say(f"cannot go on: {error}")
+        sys.exit(MACHINE)

@@ -1,0 +1,35 @@
+"""`iopf bench`: this machine's numbers, beside those of other queues."""
+
+from __future__ import annotations
+
+import click
+
+from tools.cli.lazy import Command
+
+
+@click.command(
+    "bench",
+    cls=Command,
+    examples=(
+        ("iopf bench --quick", "a first idea in a few seconds"),
+        ("iopf bench --repeat 5 -o bench.json", "numbers to keep"),
+    ),
+)
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, 1000),
+    default=3,
+    metavar="N",
+    help="Measure each N times and report the median (default 3).",
+)
+@click.option("--quick", is_flag=True, help="Short measurements: less exact.")
+@click.option("-o", "--output", metavar="FILE", help="Also write the JSON to a file.")
+def command(
+    names: tuple[str, ...], json_out: bool, repeat: int, quick: bool, output: str | None
+) -> int:
+    """Measure the queues of this emulator and of installed peers. NAME selects benchmarks."""
+    from tools.bench.main import main
+
+    return main(list(names), json_out, repeat, quick, output)

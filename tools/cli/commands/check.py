@@ -1,0 +1,62 @@
+"""`iopf check`: would these scenarios run? Nothing is started."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from tools.cli.lazy import Command
+from tools.cli.overrides import complete_scenario, set_option
+from tools.cli.status import Status
+
+
+@click.command(
+    "check",
+    cls=Command,
+    examples=(
+        ("iopf check quickstart", "a shipped scenario"),
+        ("iopf check *.toml && echo good", "every scenario here, in a script"),
+    ),
+)
+@click.argument(
+    "scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=complete_scenario
+)
+@set_option
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+def command(scenarios: tuple[str, ...], sets: tuple[str, ...], json_out: bool) -> int:
+    """Check scenarios without running them: every mistake is reported, one line each."""
+    results = [_check(name, sets) for name in scenarios]
+    for result in results:
+        for line in result["errors"]:
+            click.echo(f"iopf: {line}", err=True)
+        for line in result["notes"]:
+            click.echo(f"iopf: note: {result['name']}: {line}", err=True)
+        if not json_out and not result["errors"]:
+            click.echo(f"{result['name']}: ok ({result['summary']})")
+    # A mistake outranks a missing feature: a script must not take a wrong file for a skipped one.
+    found = {result["status"] for result in results}
+    status = next(s for s in (Status.USAGE, Status.UNSUPPORTED, Status.OK) if s in found)
+    if json_out:
+        document = {"schema": "iopf/1", "type": "check", "status": status, "scenarios": results}
+        click.echo(json.dumps(document, indent=2))
+    return status
+
+
+def _check(name: str, sets: tuple[str, ...]) -> dict[str, Any]:
+    from emulator.scenario.errors import ScenarioError, one_line
+    from emulator.scenario.resolution import resolve
+
+    result = {"name": one_line(name), "status": int(Status.OK)}
+    try:
+        resolved = resolve(name, sets)
+    except ScenarioError as error:
+        return {**result, "status": error.status, "errors": error.lines, "notes": []}
+    scenario = resolved.scenario
+    devices = sum(device.count for device in scenario.device)
+    tenants = sum(tenant.count for tenant in scenario.tenant)
+    duration_s = scenario.system.duration_s
+    end = f"ends after {duration_s:g} s" if duration_s else "ends when the work is done"
+    summary = f"devices: {devices}, tenants: {tenants}, handlers: {scenario.kernel.handlers}; {end}"
+    return {**result, "errors": [], "notes": resolved.notes, "summary": summary}

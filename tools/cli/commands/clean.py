@@ -1,0 +1,24 @@
+"""`iopf clean`: what runs that were killed left in shared memory."""
+
+from __future__ import annotations
+
+import click
+
+from tools.cli.lazy import Command
+
+
+@click.command(
+    "clean",
+    cls=Command,
+    examples=(
+        ("iopf clean --dry-run", "what would be removed"),
+        ("iopf clean", "remove what no living emulator uses"),
+    ),
+)
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
+def command(json_out: bool, dry_run: bool) -> int:
+    """Remove what killed runs left behind. Running emulators are not touched."""
+    from tools.watch.clean import main
+
+    return main(json_out, dry_run)

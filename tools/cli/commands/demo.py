@@ -1,0 +1,42 @@
+"""`iopf demo`: a first look, with nothing to choose."""
+
+from __future__ import annotations
+
+import click
+
+from tools.cli.lazy import Command
+from tools.cli.overrides import Flags, replay_flags
+
+TRACE = "sqlite-index"
+DEVICES = 4
+HANDLERS = 2
+
+
+def demo_flags() -> Flags:
+    """What the demo sets; everything else keeps its default."""
+    return {
+        **replay_flags((TRACE,), None),
+        "system.name": ("demo", "demo"),
+        "device.count": (DEVICES, "demo"),
+        "kernel.handlers": (HANDLERS, "demo"),
+    }
+
+
+@click.command(
+    "demo",
+    cls=Command,
+    examples=(
+        ("iopf demo", "four devices replay the page faults of a database"),
+        ("iopf demo --json", "the same, with the result as JSON"),
+    ),
+)
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict.")
+def command(json_out: bool, quiet: int) -> int:
+    """Replay a recorded trace (sqlite building an index) on four devices and two handlers."""
+    from emulator.scenario.resolution import resolve
+
+    resolved = resolve(None, (), demo_flags())
+    from tools.supervisor.run import run_scenario
+
+    return run_scenario(resolved, json_out=json_out, status="auto", run_dir=None, quiet=quiet)

@@ -1,0 +1,72 @@
+"""`iopf help`: topic pages, shipped as text in the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from tools.cli.lazy import Command, LazyGroup, near
+from tools.cli.status import Status
+
+_PAGES = Path(__file__).parent.parent / "pages"
+
+
+def topics() -> dict[str, str]:
+    """Topic -> its one-line summary, which is the heading of its page."""
+    found = {}
+    for path in sorted(_PAGES.glob("*.md")):
+        with open(path, encoding="utf-8") as file:
+            found[path.stem] = file.readline().lstrip("# ").strip()
+    return found
+
+
+def page(topic: str) -> str:
+    """The text of a topic. The fields of a scenario are generated, so they stay true."""
+    text = (_PAGES / f"{topic}.md").read_text(encoding="utf-8")
+    if topic == "scenario":
+        from emulator.scenario.describe import help_lines
+
+        text += "\n".join(help_lines()) + "\n"
+    return text
+
+
+def _complete(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    found = topics().items()
+    return [CompletionItem(name, help=text) for name, text in found if name.startswith(incomplete)]
+
+
+@click.command(
+    "help",
+    cls=Command,
+    examples=(
+        ("iopf help", "the list of topics"),
+        ("iopf help exit-codes", "what the exit status says"),
+    ),
+)
+@click.argument("topic", required=False, shell_complete=_complete)
+@click.pass_context
+def command(ctx: click.Context, topic: str | None) -> int:
+    """Explain a topic, or a command."""
+    pages = topics()
+    if topic is None:
+        click.echo("Topics (iopf help TOPIC):\n")
+        for name, summary in pages.items():
+            click.echo(f"  {name:<12}  {summary}")
+        click.echo("\nCommands explain themselves: iopf COMMAND --help")
+        return Status.OK
+    if topic in pages:
+        click.echo(page(topic), nl=False)
+        return Status.OK
+    group = ctx.parent.command if ctx.parent is not None else None
+    if isinstance(group, LazyGroup) and topic in group.entries:
+        found = group.get_command(ctx, topic)
+        assert found is not None
+        with found.make_context(topic, [], ctx.parent, resilient_parsing=True) as inner:
+            click.echo(found.get_help(inner))
+        return Status.OK
+    commands = list(group.entries) if isinstance(group, LazyGroup) else []
+    ctx.fail(f"no topic '{topic}'{near(topic, [*pages, *commands])}")

@@ -1,0 +1,23 @@
+"""`iopf ps`: which emulators run on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from tools.cli.lazy import Command
+
+
+@click.command(
+    "ps",
+    cls=Command,
+    examples=(
+        ("iopf ps", "running emulators and their processes"),
+        ("iopf ps --json", "the same for a script"),
+    ),
+)
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+def command(json_out: bool) -> int:
+    """List running emulators, their processes and when each last made progress."""
+    from tools.watch.ps import main
+
+    return main(json_out)

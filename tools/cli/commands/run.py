@@ -1,0 +1,88 @@
+"""`iopf run`: one scenario or trace, run and checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tools.cli.lazy import Command
+from tools.cli.overrides import (
+    complete_scenario,
+    complete_trace,
+    replay_flags,
+    set_option,
+    to_flags,
+)
+
+
+@click.command(
+    "run",
+    cls=Command,
+    examples=(
+        ("iopf run overflow --prq 256", "a shipped scenario with a larger queue"),
+        ("iopf run --trace sqlite-index --devices 4", "recorded faults of a real program"),
+    ),
+)
+@click.argument("scenario", required=False, shell_complete=complete_scenario)
+@click.option(
+    "--trace",
+    "traces",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_trace,
+    help="Replay a trace: a shipped name, a path, or - for standard input; repeatable.",
+)
+@click.option("--devices", type=int, metavar="N", help="Number of devices.")
+@click.option("--handlers", type=int, metavar="N", help="Number of fault handler processes.")
+@click.option("--iommu", metavar="PROFILE", help="Hardware profile, like vtd.")
+@click.option("--kernel", metavar="GEN", help="Kernel generation, like v7.2.")
+@click.option("--prq", type=int, metavar="N", help="Records in the page request queue.")
+@click.option("--credits", type=int, metavar="N", help="Outstanding requests of every device.")
+@click.option("--group-limit", type=int, metavar="N", help="Trace faults put into one group.")
+@click.option("--groups-in-flight", type=int, metavar="N", help="Waiting groups of every device.")
+@click.option("--pattern", metavar="PATTERN", help="Workload of every device, like zipf.")
+@click.option("--seed", type=int, metavar="N", help="Seed of every random stream.")
+@click.option("--duration", type=float, metavar="S", help="Seconds to run; 0 = to the end.")
+@click.option("--speed", metavar="X|max", help="Replay X times faster than recorded.")
+@click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
+@click.option("--lenient", is_flag=True, help="Skip trace lines that cannot be read.")
+@set_option
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.option(
+    "--status",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Live status line on standard error; auto = on a terminal.",
+)
+@click.option("--run-dir", metavar="DIR", help="Where to write results (default: iopf-runs/...).")
+@click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict.")
+@click.option("-v", "--verbose", count=True, help="Say more.")
+@click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails.")
+def command(
+    scenario: str | None,
+    traces: tuple[str, ...],
+    sets: tuple[str, ...],
+    json_out: bool,
+    status: str,
+    run_dir: str | None,
+    quiet: int,
+    verbose: int,
+    debug: bool,
+    **options: Any,
+) -> int:
+    """Run a scenario (a shipped name or a TOML file) or traces, and check the outcome.
+
+    Without either, the defaults are run. The exit status tells the outcome: see iopf help
+    exit-codes.
+    """
+    from emulator.scenario.resolution import resolve
+
+    flags = {**replay_flags(traces, scenario), **to_flags(options)}
+    resolved = resolve(scenario, sets, flags)
+    # Imported after the scenario was found good: a mistake in it is told at once.
+    from tools.supervisor.run import run_scenario
+
+    return run_scenario(
+        resolved, json_out=json_out, status=status, run_dir=run_dir, quiet=quiet - verbose
+    )

@@ -1,0 +1,136 @@
+"""Entry point of `iopf`: finds the command, and turns every outcome into one line and a status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tools.cli.color import wants_color
+from tools.cli.lazy import Entry, LazyGroup
+from tools.cli.status import Status
+
+ENTRIES = {
+    "demo": Entry("tools.cli.commands.demo", "replay a shipped trace on four devices"),
+    "run": Entry("tools.cli.commands.run", "run a scenario or a trace and check it"),
+    "check": Entry("tools.cli.commands.check", "check scenarios without running them"),
+    "show": Entry("tools.cli.commands.show", "every value of a scenario and where it comes from"),
+    "ps": Entry("tools.cli.commands.ps", "list running emulators"),
+    "top": Entry("tools.cli.commands.top", "watch the counters of a running emulator"),
+    "clean": Entry("tools.cli.commands.clean", "remove what killed runs left behind"),
+    "bench": Entry("tools.cli.commands.bench", "measure this machine against other queues"),
+    "help": Entry("tools.cli.commands.help", "explain a topic: exit-codes, scenario, traces ..."),
+}
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from tools.cli.version import version_line
+
+    click.echo(version_line())
+    ctx.exit(Status.OK)
+
+
+@click.group(
+    cls=LazyGroup,
+    entries=ENTRIES,
+    examples=(
+        ("iopf demo", "replay a recorded trace on four devices, a minute at most"),
+        ("iopf run quickstart --seed 7", "run a shipped scenario; same seed, same choices"),
+    ),
+)
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colour in the output; auto obeys NO_COLOR, FORCE_COLOR and TERM.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails.")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show versions and exit.",
+)
+@click.pass_context
+def cli(ctx: click.Context, color: str, debug: bool) -> None:
+    """Emulator of the Linux I/O page fault path: devices, IOMMU and kernel as processes."""
+    ctx.color = wants_color(color, sys.stdout)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `iopf` with these arguments and returns the exit status. Prints no traceback."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args:
+        args = ["--help"]
+    try:
+        outcome = cli.main(args=args, prog_name="iopf", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as error:
+        # click leaves this way when its output is closed, and after completing a word.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _pipe_closed()
+        raise
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return Status.INTERRUPTED
+    except click.ClickException as error:
+        return _say_usage(error)
+    except Exception as error:
+        return _report(error, debug="--debug" in args)
+    return int(outcome) if isinstance(outcome, int) else Status.OK
+
+
+def _say(line: str) -> None:
+    try:
+        click.echo(line, err=True)
+    except BrokenPipeError:
+        _pipe_closed()
+
+
+def _say_usage(error: click.ClickException) -> int:
+    """click would print three lines and a usage text; one line says what, where and what to do."""
+    where = "iopf"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        where = error.ctx.command_path
+    message = " ".join(error.format_message().split())
+    _say(f"iopf: {message[:1].lower()}{message[1:].rstrip('.')} (see {where} --help)")
+    return Status.USAGE
+
+
+def _report(error: Exception, debug: bool) -> int:
+    from emulator.scenario.errors import ScenarioError, one_line
+
+    if isinstance(error, ScenarioError):
+        for line in error.lines:
+            _say(f"iopf: {line}")
+        return error.status
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    what = one_line(f"{type(error).__name__}: {error}")
+    hint = "this is a bug" if debug else "this is a bug; run again with --debug for details"
+    _say(f"iopf: internal error: {what}; {hint}")
+    return Status.UNTRUSTED
+
+
+def _pipe_closed() -> int:
+    """The reader went away. Output that is still buffered must not fail again at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(devnull, stream.fileno())
+    return Status.PIPE_CLOSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Command-line options that change a scenario, and the values they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Flags = dict[str, tuple[Any, str]]
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Option name of the click parameter -> path in the scenario and the option as the user wrote it.
+_PATHS = {
+    "devices": ("device.count", "--devices"),
+    "handlers": ("kernel.handlers", "--handlers"),
+    "iommu": ("iommu.profile", "--iommu"),
+    "kernel": ("kernel.generation", "--kernel"),
+    "prq": ("iommu.prq_records", "--prq"),
+    "credits": ("device.credits", "--credits"),
+    "group_limit": ("trace.group_limit", "--group-limit"),
+    "groups_in_flight": ("device.groups_in_flight", "--groups-in-flight"),
+    "pattern": ("device.workload.pattern", "--pattern"),
+    "seed": ("system.seed", "--seed"),
+    "duration": ("system.duration_s", "--duration"),
+    "speed": ("trace.speed", "--speed"),
+    "noise": ("system.noise", "--noise"),
+    "lenient": ("trace.lenient", "--lenient"),
+}
+
+
+def complete_scenario(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Shipped scenarios by name; the shell completes files itself."""
+    from click.shell_completion import CompletionItem
+
+    from emulator.scenario.library import scenario_names
+
+    names = [name for name in scenario_names() if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+
+def complete_trace(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Shipped traces by name; the shell completes files itself."""
+    from click.shell_completion import CompletionItem
+
+    from emulator.scenario.library import trace_names
+
+    names = [name for name in trace_names() if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+
+def set_option(function: F) -> F:
+    """The option --set, which reaches every field that has no option of its own."""
+    return click.option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Set any value, like device[0].credits=64; repeatable (iopf help scenario).",
+    )(function)
+
+
+def to_flags(options: dict[str, Any]) -> Flags:
+    """The options that were given, as `resolve` takes them. Options left out are None or False."""
+    flags: Flags = {}
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        path, flag = _PATHS[name]
+        flags[path] = (_speed(value) if name == "speed" else value, flag)
+    return flags
+
+
+def _speed(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def replay_flags(traces: tuple[str, ...], scenario: str | None) -> Flags:
+    """What --trace stands for. Without a scenario, the devices replay the traces to their end."""
+    if not traces:
+        return {}
+    flags: Flags = {"trace.files": (list(traces), "--trace")}
+    if scenario is None:
+        flags["device.workload.pattern"] = ("replay", "--trace")
+        flags["device.workload.groups"] = (0, "--trace")
+    return flags

@@ -1,0 +1,121 @@
+"""Starting the processes of a system: fork, identity, readiness.
+
+Every child inherits the mapping of the arena, takes its crew slot, says who it is, and waits for the start of the system. A child ends
+by SIGKILL as soon as its parent is gone. Children are forked from a parent that has imported nothing it does not need, so
+they share nearly all of its memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import multiprocess
+
+from cython_ext.memory import Memory
+from device_procs import engine as device_engine
+from emulator.hw.run import run_iommu
+from emulator.kernel.run import run_hotplug, run_irq, run_task, run_worker
+from emulator.spec.board import slots_of
+from emulator.spec.process import Process
+from emulator.tenant.engine import run_tenant
+from shm.procs import die_with_parent, start_time
+from tools.supervisor.plan import SystemPlan
+
+PR_SET_NAME = 15
+KERNEL_ROLES = frozenset({"iommu", "irq", "handler", "task", "hotplug"})
+Body = Callable[[Process], object]
+
+
+@dataclass(slots=True)
+class Child:
+    """One process of the system, as its supervisor knows it."""
+
+    role: str
+    index: int
+    slot: int
+    name: str
+    process: Any
+    pidfd: int
+    alive: bool = True
+    expected: bool = False  # its end was asked for
+    exitcode: int | None = None
+
+    @property
+    def pid(self) -> int:
+        return int(self.process.pid)
+
+    def label(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+    def kill(self) -> None:
+        if self.alive:
+            self.expected = True
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+
+def _bodies(plan: SystemPlan) -> list[tuple[str, int, str, Body]]:
+    """(role, index, name, body) of every process, hardware and kernel first."""
+    programs = [(d.params["program"], d.params["program_count"]) for d in plan.devices]
+    bodies: list[tuple[str, int, str, Body]] = [
+        ("iommu", 0, "iommu", run_iommu),
+        ("irq", 0, "irq", run_irq),
+        ("hotplug", 0, "hotplug", run_hotplug),
+    ]
+    for i in range(plan.config["handlers"]):
+        bodies.append(("handler", i, f"handler-{i:02}", run_worker))
+    for i, tenant in enumerate(plan.tenants):
+        bodies.append(("task", i, f"task:{tenant.name}", lambda p, i=i: run_task(p, i)))
+        bodies.append(("tenant", i, tenant.name, lambda p, i=i: run_tenant(p, i, programs)))
+    for i, device in enumerate(plan.devices):
+        params = device.params
+        bodies.append(
+            ("device", i, device.name, lambda p, i=i, q=params: device_engine.run(p, i, q))
+        )
+    return bodies
+
+
+def _child_main(memory: Memory, slot: int, name: str, parent: int, body: Body) -> None:
+    die_with_parent(parent)
+    # The supervisor decides what an interrupt means; a child that ended on its own would look like a crash.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.set_wakeup_fd(-1)
+    ctypes.CDLL(None).prctl(PR_SET_NAME, f"iopf:{name}"[:15].encode(), 0, 0, 0)
+    process = Process(memory, slot)
+    process.arrive(start_time(os.getpid()))
+    body(process)
+    process.done(time.process_time_ns())
+
+
+def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
+    """Forks every process; returns when all are started (not yet ready). Raises OSError when the machine has no more."""
+    context = multiprocess.get_context("fork")
+    slots = slots_of(plan.config)
+    parent = os.getpid()
+    children: list[Child] = []
+    gc.collect()
+    gc.freeze()
+    try:
+        for role, index, name, body in _bodies(plan):
+            slot = slots[role][0] + index
+            process = context.Process(
+                target=_child_main, args=(memory, slot, name, parent, body), name=name, daemon=True
+            )
+            process.start()
+            pidfd = os.pidfd_open(process.pid)
+            children.append(Child(role, index, slot, name, process, pidfd))
+    except OSError:
+        for child in children:
+            child.kill()
+        raise
+    finally:
+        gc.unfreeze()
+    return children

@@ -1,0 +1,251 @@
+"""Watching a system from start to end: phases, deaths, the watchdog, signals.
+
+    RUNNING    devices work; ends when all work is done, the duration is over, or somebody interrupts
+    STOPPING   devices finish what is open
+    RELEASING  tenants unbind and exit; then the hotplug process removes every device
+    ENDING     kernel and hardware processes leave
+A device that dies is a surprise removal, a tenant that dies is an exit while bound: the others go on. Any other death is a crash of the machine.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator.spec.board import Order, Phase
+from shm import procs
+from tools.cli.status import Status
+from tools.supervisor.launch import KERNEL_ROLES, Child
+from tools.supervisor.system import Death, System
+
+STILL_S = 1.0  # a process that shows no sign of life for so long is named
+POLL_MS = 20
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended: why, with which status as far as the monitor knows, and what it saw."""
+
+    reason: str = "work done"
+    status: Status = Status.OK
+    wall_s: float = 0.0
+    removals: list[Death] = field(default_factory=list)
+    exits: list[Death] = field(default_factory=list)
+    crash: Death | None = None
+    dump: list[str] = field(default_factory=list)
+
+
+class Signals:
+    """Counts SIGINT and SIGTERM, and remembers SIGUSR1, without interrupting what runs."""
+
+    def __init__(self) -> None:
+        self.stops = 0
+        self.status = Status.INTERRUPTED
+        self.dump_wanted = False
+
+    @contextmanager
+    def installed(self) -> Iterator[Signals]:
+        before = {s: signal.signal(s, self._take) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _take(self, number: int, _frame: object) -> None:
+        if number == signal.SIGUSR1:
+            self.dump_wanted = True
+            return
+        if self.stops == 0:
+            self.status = Status.INTERRUPTED if number == signal.SIGINT else Status.TERMINATED
+        self.stops += 1
+
+
+class Watchdog:
+    """Finds processes whose heartbeat stands still, and a system in which requests are open and nothing moves."""
+
+    def __init__(self, system: System, bound_s: float) -> None:
+        self.system, self.bound_s = system, bound_s
+        now = time.monotonic()
+        self._beats = {c.slot: (-1, now) for c in system.children}
+        self._named: set[int] = set()
+        self._progress: tuple[int, ...] = ()
+        self._moved_s = now
+        self._last_s = now
+
+    def look(self, open_work: bool, tell: Callable[[str], None]) -> str | None:
+        """The reason to give up, or None. Names a still process once, after a second."""
+        now = time.monotonic()
+        # When this process itself did not run, nobody else's silence means anything.
+        if now - self._last_s > 0.5:
+            self._beats = {slot: (beat, now) for slot, (beat, _) in self._beats.items()}
+            self._moved_s = now
+        self._last_s = now
+        for child in self.system.children:
+            reason = self._child(child, now, tell) if child.alive else None
+            if reason:
+                return reason
+        snapshot = self.system.snapshot
+        ops = sum(snapshot.tenant(i)["ops_done"] for i in range(len(self.system.plan.tenants)))
+        progress = (snapshot.sent(), snapshot.finished_groups(), ops, *snapshot.progress(), snapshot.phase)
+        if progress != self._progress or not open_work:
+            self._progress, self._moved_s = progress, now
+        if now - self._moved_s > self.bound_s:
+            return f"no request moved for {self.bound_s:.1f} s while work was open"
+        return None
+
+    def _child(self, child: Child, now: float, tell: Callable[[str], None]) -> str | None:
+        beat, since = self._beats[child.slot]
+        seen = self.system.snapshot.heartbeat(child.slot)
+        if seen != beat:
+            self._beats[child.slot] = (seen, now)
+            self._named.discard(child.slot)
+            return None
+        if now - since > STILL_S and child.slot not in self._named:
+            self._named.add(child.slot)
+            stopped = " (stopped by a signal)" if procs.state(child.pid) == "T" else ""
+            tell(f"{child.role} {child.label()} has not moved for {now - since:.1f} s{stopped}; "
+                 f"last scheduling point {self.system.point_of(child.slot)}")
+        if now - since > self.bound_s:
+            return f"{child.role} {child.label()} did not move for {self.bound_s:.1f} s, at {self.system.point_of(child.slot)}"
+        return None
+
+
+class Monitor:
+    """Runs a built system to its end. ``tell`` takes one line of talk; ``tick`` is called several times a second."""
+
+    def __init__(self, system: System, duration_s: float, watchdog_s: float, tell: Callable[[str], None],
+                 tick: Callable[[float], None], stop_file: Path | None = None) -> None:
+        self.system, self.duration_s = system, duration_s
+        self.tell, self.tick, self.stop_file = tell, tick, stop_file
+        self.outcome = Outcome()
+        self.signals = Signals()
+        self.watchdog = Watchdog(system, watchdog_s)
+        self._devices = len(system.plan.devices)
+        self._tenants = len(system.plan.tenants)
+        self._began = 0.0
+
+    def run(self) -> Outcome:
+        with self.signals.installed():
+            self._began = time.monotonic()
+            hotplug = self._slot("hotplug")
+            for i in range(self._devices):
+                self.system.control.order(i, Order.ORDER_PROBE, hotplug)
+            self.system.control.set_phase(Phase.PHASE_RUNNING)
+            if self._until(self._work_done, deadline=True):
+                self._orderly_end(hotplug)
+            self.outcome.wall_s = time.monotonic() - self._began
+        return self.outcome
+
+    def _slot(self, role: str) -> int:
+        return next(c.slot for c in self.system.children if c.role == role)
+
+    def _orderly_end(self, hotplug: int) -> None:
+        control, snapshot = self.system.control, self.system.snapshot
+        control.set_phase(Phase.PHASE_STOPPING)
+        if not self._until(lambda: snapshot.progress()[0] >= self._devices):
+            return
+        control.set_phase(Phase.PHASE_RELEASING)
+        if not self._until(self._tenants_exited):
+            return
+        for i in range(self._devices):
+            control.order(i, Order.ORDER_REMOVE, hotplug)
+        if not self._until(lambda: snapshot.progress()[2] >= self._devices):
+            return
+        for child in self.system.children:
+            child.expected = True
+        control.set_phase(Phase.PHASE_ENDING)
+        self._until(lambda: not any(c.alive for c in self.system.children))
+
+    def _tenants_exited(self) -> bool:
+        return all(self.system.snapshot.tenant(i)["exited"] for i in range(self._tenants))
+
+    def _work_done(self) -> bool:
+        devices, tenants, _ = self.system.snapshot.progress()
+        return devices >= self._devices and tenants >= self._tenants
+
+    def _until(self, reached: Callable[[], bool], deadline: bool = False) -> bool:
+        """Watches until ``reached``, or until the first phase is to end; false when the run has to be given up."""
+        wait_ms = 1
+        while not reached():
+            for child in self.system.reap(timeout_ms=wait_ms):
+                self._ended(child)
+            wait_ms = min(wait_ms * 2, POLL_MS)
+            now = time.monotonic()
+            if self.outcome.crash or self._verdict() or self._stuck():
+                return False
+            if self.signals.stops > 1:
+                self.outcome.reason, self.outcome.status = "interrupted twice", self.signals.status
+                return False
+            if deadline and self._time_to_stop(now):
+                return True
+            self.tick(now - self._began)
+        return True
+
+    def _time_to_stop(self, now: float) -> bool:
+        if self.signals.stops:
+            self.outcome.reason, self.outcome.status = "interrupted", self.signals.status
+            self.tell("stopping: devices finish what is open; once more to end at once")
+            return True
+        if self.duration_s and now - self._began >= self.duration_s:
+            self.outcome.reason = "duration over"
+            return True
+        if self.stop_file is not None and self.stop_file.exists():
+            self.outcome.reason = "STOP file"
+            return True
+        return False
+
+    def _verdict(self) -> bool:
+        if self.system.snapshot.verdict_count == 0:
+            return False
+        self.outcome.reason, self.outcome.status = "a check failed", Status.FAILED
+        return True
+
+    def _stuck(self) -> bool:
+        if self.signals.dump_wanted:
+            self.signals.dump_wanted = False
+            for line in self.system.dump():
+                self.tell(line)
+        open_work = self.system.snapshot.phase != Phase.PHASE_RUNNING or self.system.snapshot.open_work()
+        reason = self.watchdog.look(open_work, self.tell)
+        if reason is None:
+            return False
+        self.outcome.reason, self.outcome.status = reason, Status.STUCK
+        self.outcome.dump = self.system.dump()
+        return True
+
+    def _ended(self, child: Child) -> None:
+        if child.expected and not child.exitcode:
+            return
+        death = Death(child, self.system.how(child), self.system.point_of(child.slot), time.monotonic() - self._began)
+        finished_tenant = child.role == "tenant" and self.system.snapshot.tenant(child.index)["finished"]
+        if finished_tenant and not child.exitcode:
+            return
+        self.system.deaths.append(death)
+        if child.role == "device":
+            self.outcome.removals.append(death)
+            self.tell(f"{death.line()}: surprise removal")
+            self.system.control.device_gone(child.index)
+            self.system.control.order(child.index, Order.ORDER_REMOVE, self._slot("hotplug"))
+        elif child.role == "tenant":
+            self.outcome.exits.append(death)
+            self.tell(f"{death.line()}: exit while bound")
+            self.system.control.tenant_gone(child.index)
+            self._orphans(child.index)
+        elif child.role in KERNEL_ROLES:
+            self.outcome.crash = death
+            self.outcome.reason, self.outcome.status = death.line(), Status.DIED
+
+    def _orphans(self, parent: int) -> None:
+        """Tenants that the dead one would have forked never come to be."""
+        from emulator.trace.program import Op, unpack
+
+        for record in unpack(self.system.plan.tenants[parent].program):
+            if record.op == Op.FORK and not self.system.snapshot.tenant(record.arg)["started"]:
+                child = next(c for c in self.system.children if c.role == "tenant" and c.index == record.arg)
+                if child.alive:
+                    signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)

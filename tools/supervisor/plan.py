@@ -1,0 +1,257 @@
+"""From a checked scenario to what a board needs: sizes, programs, and the parameters of every process."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from device_procs.workload import Pattern
+from emulator.scenario import expand
+from emulator.scenario.schema import Scenario
+from emulator.trace.plan import TracePlan, build_plan
+from emulator.trace.program import RECORD_BYTES, Op, Record, pack, unpack
+from emulator.trace.replay import Programs, build_programs
+
+BATCH_SLACK = 64  # objects that one process may keep in its magazine
+TABLES_MAX = 1 << 18
+GENERATIONS = {"v7.2": 72}
+
+
+@dataclass(slots=True)
+class TenantPlan:
+    """A tenant process: its program (packed records) and the devices that it binds."""
+
+    name: str
+    program: bytes
+    devices: list[int]
+    first: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.program) // RECORD_BYTES
+
+
+@dataclass(slots=True)
+class DevicePlan:
+    """A device process: its PRI set-up, and its workload as `device_procs.engine.run` takes it."""
+
+    name: str
+    credits: int
+    stop_marker: bool
+    params: dict[str, Any]
+    program: bytes = b""
+
+
+@dataclass(slots=True)
+class SystemPlan:
+    """Everything that the supervisor needs to build one system."""
+
+    name: str
+    config: dict[str, int]
+    tenants: list[TenantPlan]
+    devices: list[DevicePlan]
+    trace: TracePlan | None = None
+    programs: Programs | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def plan_system(scenario: Scenario, name: str, seed: int) -> SystemPlan:
+    """Reads the traces, makes the programs, sizes the pools. Raises TraceError."""
+    instances = expand.devices(scenario)
+    replaying = [i for i, d in enumerate(instances) if d.spec.workload.pattern == "replay"]
+    trace: TracePlan | None = None
+    programs: Programs | None = None
+    if replaying:
+        trace = build_plan(scenario.trace.files, lenient=scenario.trace.lenient)
+        programs = build_programs(trace, len(replaying), scenario.trace.group_limit)
+    devices = [_device(scenario, i, d, seed) for i, d in enumerate(instances)]
+    tenants = _synthetic_tenants(scenario, instances, devices)
+    if trace is not None and programs is not None:
+        _add_replay(trace, programs, replaying, devices, tenants)
+    at = 0
+    for tenant in tenants:
+        tenant.first = at
+        at += tenant.count
+    for device in devices:
+        device.params["program"] = at
+        device.params["program_count"] = len(device.program) // RECORD_BYTES
+        at += device.params["program_count"]
+    config = _config(scenario, seed, tenants, devices, programs, at)
+    return SystemPlan(name, config, tenants, devices, trace, programs)
+
+
+def _device(scenario: Scenario, index: int, d: expand.DeviceInstance, seed: int) -> DevicePlan:
+    spec, work = d.spec, d.spec.workload
+    params = {
+        "groups_in_flight": spec.groups_in_flight,
+        "atc_entries": 1 << (spec.atc_entries - 1).bit_length(),
+        "max_retries": spec.max_retries,
+        "tenant": 0,
+        "ready_epoch": 0,
+        "pattern": int(Pattern[f"PATTERN_{work.pattern.upper()}"]),
+        "group_pages": spec.group_pages,
+        "groups": work.groups,
+        "pages": work.pages,
+        "vma_pages": 1,
+        "stride_pages": work.stride_pages,
+        "burst_groups": work.burst_groups,
+        "gap_ns": work.gap_ns,
+        "zipf_s": work.zipf_s,
+        "write_permille": round(work.write_ratio * 1000),
+        "exec_permille": round(work.exec_ratio * 1000),
+        "invalid_permille": round(scenario.faults.invalid_ratio * 1000),
+        "always": work.requests == "always",
+        "seed": (seed * 0x9E3779B97F4A7C15 + (index + 1) * 0xBF58476D1CE4E5B9) % 2**64 or 1,
+        "start_page": 0,
+    }
+    return DevicePlan(d.name, spec.credits, spec.stop == "marker", params)
+
+
+def _synthetic_tenants(
+    scenario: Scenario, instances: list[expand.DeviceInstance], devices: list[DevicePlan]
+) -> list[TenantPlan]:
+    """Tenants of the scenario that serve at least one device with a synthetic workload."""
+    owners = expand.tenants(scenario)
+    served: dict[int, list[int]] = {}
+    turn = 0
+    for i, device in enumerate(instances):
+        if device.spec.workload.pattern == "replay":
+            continue
+        able = [
+            t
+            for t, owner in enumerate(owners)
+            if expand.binds(owner, device)
+            and (device.spec.tenant is None or expand.answers_to(owner, device.spec.tenant))
+        ]
+        served.setdefault(able[turn % len(able)], []).append(i)
+        turn += 1
+    tenants: list[TenantPlan] = []
+    for t, mine in sorted(served.items()):
+        owner = owners[t]
+        vma_pages = owner.spec.pages // owner.spec.vmas
+        program = _synthetic_program(owner.spec.vmas, vma_pages, mine)
+        index = len(tenants)
+        tenants.append(TenantPlan(owner.name, program, mine))
+        for position, i in enumerate(mine):
+            params = devices[i].params
+            params["tenant"] = index
+            params["vma_pages"] = vma_pages
+            params["pages"] = min(params["pages"], vma_pages * owner.spec.vmas)
+            params["ready_epoch"] = len(program) // RECORD_BYTES - 2
+            params["start_page"] = position * params["pages"] // len(mine)
+    return tenants
+
+
+def _synthetic_program(vmas: int, vma_pages: int, devices: list[int]) -> bytes:
+    """New mm, its mappings (one page apart, so that they stay apart), bind, wait for the work, exit."""
+    from device_procs.workload import Synthetic
+
+    base = int(Synthetic.SYNTH_BASE)
+    records = [Record(Op.NEW_MM)]
+    for i in range(vmas):
+        start = base + i * (vma_pages + 1) * 4096
+        records.append(Record(Op.MAP, a=start, b=start + vma_pages * 4096, arg=0x207))
+    records += [Record(Op.BIND, arg=device) for device in devices]
+    records += [Record(Op.WAIT_DEVICES), Record(Op.EXIT)]
+    return pack(records)
+
+
+def _add_replay(
+    trace: TracePlan,
+    programs: Programs,
+    replaying: list[int],
+    devices: list[DevicePlan],
+    tenants: list[TenantPlan],
+) -> None:
+    """Appends the trace's tenants, with tenant and device numbers moved to those of the board."""
+    offset = len(tenants)
+    for plan, program in zip(trace.tenants, programs.tenants, strict=True):
+        moved, bound = [], set()
+        for record in unpack(program):
+            if record.op in (Op.BIND, Op.UNBIND):
+                record = record._replace(arg=replaying[record.arg])
+                bound.add(record.arg)
+            elif record.op == Op.FORK:
+                record = record._replace(arg=record.arg + offset)
+            moved.append(record)
+        tenants.append(TenantPlan(f"{plan.comm}-{plan.pid}", pack(moved), sorted(bound)))
+    for number, program in zip(replaying, programs.devices, strict=True):
+        if offset:
+            program = pack(r._replace(arg=r.arg + offset) for r in unpack(program))
+        devices[number].program = program
+
+
+def _power(n: int) -> int:
+    return 1 << max(n - 1, 0).bit_length()
+
+
+def _tables(scenario: Scenario, tenants: list[TenantPlan], programs: Programs | None) -> int:
+    """Page-table pages that may be in use at once, with room for what each process keeps aside."""
+    used = 8 * len(tenants)
+    for owner in expand.tenants(scenario):
+        used += (owner.spec.pages + owner.spec.vmas) // 512 + 8
+    if programs is not None:
+        used += sum(2 * regions + 8 for regions in programs.regions_by_tenant) * 2
+    return min(used, TABLES_MAX) + 16 * (scenario.kernel.handlers + 2 * len(tenants) + 2)
+
+
+def _config(
+    scenario: Scenario,
+    seed: int,
+    tenants: list[TenantPlan],
+    devices: list[DevicePlan],
+    programs: Programs | None,
+    records: int,
+) -> dict[str, int]:
+    kernel, iommu, faults = scenario.kernel, scenario.iommu, scenario.faults
+    windows = sum(d.params["groups_in_flight"] for d in devices)
+    widest = max(d.params["group_pages"] for d in devices)
+    if programs is not None:
+        widest = max([widest, *programs.group_sizes])
+    slack = BATCH_SLACK * (kernel.handlers + 4)
+    open_requests = sum(
+        min(d.credits, d.params["groups_in_flight"] * widest) for d in devices
+    )
+    groups = kernel.groups or windows + slack
+    max_vmas = max([owner.spec.vmas for owner in expand.tenants(scenario)], default=1) + 16
+    if programs is not None:
+        max_vmas = max(max_vmas, 2 * programs.max_vmas + 16)
+    speed = scenario.trace.speed
+    return {
+        "devices": len(devices),
+        "handlers": kernel.handlers,
+        "tenants": len(tenants),
+        "prq_records": iommu.prq_records,
+        "qi_records": iommu.command_records,
+        "max_pasids": iommu.max_pasids,
+        "ledger_slots": 512 * _power(widest),
+        "max_vmas": max_vmas,
+        "work_slots": _power(4 * groups),
+        "event_records": scenario.system.event_records,
+        "mms": 2 * len(tenants) + 8,
+        "faults": kernel.faults or open_requests + iommu.prq_records + slack,
+        "groups": groups,
+        "handles": sum(len(t.devices) for t in tenants) + 16,
+        "tables": _tables(scenario, tenants, programs),
+        "generation": GENERATIONS[kernel.generation],
+        "profile": 0,
+        "programs": records,
+        "major_permille": round(faults.major_ratio * 1000),
+        "exponential": int(faults.jitter == "exponential"),
+        "pace": 0 if speed == "max" else max(1, round(float(speed) * 1000)),
+        "account": int(scenario.checks.account),
+        "minor_ns": faults.minor_ns,
+        "major_ns": faults.major_ns,
+        "seed": seed,
+        "watchdog_ns": round(scenario.system.watchdog_s * 1e9),
+    }
+
+
+def wait_policy(processes: int) -> tuple[int, int]:
+    """(pauses, yields) before a waiter sleeps, by how many cores this run may use.
+
+    With a core for each process a long pause costs nobody anything; with fewer it starves the process that is waited for.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return (2000, 64) if cores >= processes else (50, 64)

@@ -1,0 +1,112 @@
+"""The table at the end of a run: at most 25 lines, the verdict last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tools.supervisor.status_line import short, span
+
+WIDTH = 100
+
+
+def _count(n: int) -> str:
+    return f"{n:,}"
+
+
+def _parts(pairs: list[tuple[str, int]]) -> str:
+    shown = [f"{_count(n)} {name}" for name, n in pairs if n]
+    return " + ".join(shown)
+
+
+def _account_lines(result: dict[str, Any]) -> list[str]:
+    a, sides = result["account"], result["sides"]
+    answered = _parts([
+        ("Success", a["answered_ok"]), ("Invalid", a["answered_invalid"]), ("Failure", a["answered_failure"]),
+        ("refused by the driver", a["rejected"]), ("Success by the hardware (overflow)", a["auto_success"]),
+        ("Invalid by the hardware", a["auto_invalid"]),
+    ])
+    lost = _parts([(reason, n) for reason, n in a["lost"].items()])
+    mark = "" if a["in_flight"] == 0 else "  !!!"
+    lines = [
+        f"requests    {_count(a['sent'])} sent = {_count(a['answered'])} answered + {_count(a['in_flight'])} in flight"
+        f" + {_count(a['lost_total'])} lost{mark}",
+    ]
+    if answered:
+        lines.append(f"  answered  {answered}")
+    if lost:
+        lines.append(f"  lost      {lost}")
+    device = sides["device"]
+    lines.append(
+        f"devices     {_count(device['groups_done'])} groups done, {_count(device['retries'])} requests again after Success, "
+        f"{_count(device['atc_hits'] + device['present'])} accesses without a request"
+    )
+    return lines
+
+
+def _trace_line(result: dict[str, Any]) -> list[str]:
+    trace = result.get("trace")
+    if trace is None:
+        return []
+    skipped = sum(trace["skipped"].values())
+    unsent = result["sides"]["device"]["abandoned"]
+    text = (
+        f"trace       {_count(trace['faults'])} faults of {trace['processes']} processes = {_count(trace['requests'])} requests in "
+        f"{_count(trace['groups'])} groups; {trace['implicit_mappings']} implicit mappings"
+    )
+    if skipped:
+        text += f"; skipped {_count(skipped)}"
+    if trace["forbidden_faults"]:
+        text += f"; {trace['forbidden_faults']} faults that the mappings forbid"
+    if unsent:
+        text += f"; {_count(unsent)} not sent"
+    return [text]
+
+
+def _stage_lines(result: dict[str, Any]) -> list[str]:
+    lines = [f"{'stage':20}{'p50':>10}{'p99':>10}{'p99.9':>10}{'max':>10}{'count':>13}"]
+    for name, stage in result["stages"].items():
+        if stage["count"]:
+            cells = "".join(f"{span(stage[key]):>10}" for key in ("p50_ns", "p99_ns", "p999_ns", "max_ns"))
+            lines.append(f"{name:20}{cells}{_count(stage['count']):>13}")
+    return lines
+
+
+def _verdict(result: dict[str, Any], directory: Path) -> str:
+    extra = []
+    if result["removals"]:
+        extra.append(f"{len(result['removals'])} device(s) removed by surprise")
+    if result["exits"]:
+        extra.append(f"{len(result['exits'])} tenant(s) killed")
+    tail = f" ({', '.join(extra)})" if extra else ""
+    if result["status"] == 0:
+        return f"verdict     PASS: every request accounted for, nothing left over{tail}; {directory}"
+    return f"verdict     {result['verdict']} (status {result['status']}): {result['end_reason']}{tail}; {directory}"
+
+
+def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
+    """The text for standard output. ``quiet`` 2 keeps the verdict alone."""
+    verdict = _verdict(result, directory)
+    if quiet >= 2:
+        return verdict + "\n"
+    iommu = result["iommu"]
+    rate = short(result["faults_per_s"])
+    lines = [
+        f"run         {result['name']}: {result['devices']} devices, {result['handlers']} handlers, {result['tenants']} tenants, "
+        f"seed {result['seed']}",
+        f"time        {result['wall_s']:.3f} s (start {result['start_s']:.2f} s), {rate} requests/s, "
+        f"{result['cpu_s'] * 1e9 / max(result['faults'], 1):,.0f} CPU ns per request",
+        *_trace_line(result),
+        *_account_lines(result),
+        f"queue       high-water mark {iommu['prq_hwm']} of {iommu['prq_records'] - 1}, {_count(iommu['overflows'])} overflows, "
+        f"{_count(iommu['interrupts'])} interrupts, {_count(iommu['prq_passes'])} passes",
+    ]
+    if quiet < 1:
+        lines += _stage_lines(result)
+    problems = [f"!!! {line}" for line in result["problems"]]
+    if len(problems) > 3:
+        problems = [*problems[:3], f"!!! and {len(problems) - 3} more, see result.json"]
+    lines += problems
+    for line in result["dump"][:4]:
+        lines.append(f"  {line}")
+    return "\n".join([line[:160] for line in lines] + [verdict]) + "\n"

@@ -1,0 +1,171 @@
+"""The result of a run: checks at rest, the machine-readable object, and the run directory."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from emulator.check.account import check_device, check_pools, device_totals, totals
+from emulator.check.latency import STAGES, stage_summary
+from emulator.scenario.resolution import Resolved
+from tools.cli.status import Status
+from tools.cli.version import package_version
+from tools.supervisor.monitor import Outcome
+from tools.supervisor.plan import SystemPlan
+from tools.supervisor.system import System
+from tools.supervisor.verdicts import describe
+
+RESULT_SCHEMA = "iopf/1"
+COUNTED = ("sleeps", "wakes", "yields", "wait_timeouts", "timeouts_with_work", "lock_waits", "owner_deaths", "points")
+ROLES = ("supervisor", "iommu", "irq", "handler", "task", "hotplug", "tenant", "device")
+
+
+def _at_rest(outcome: Outcome) -> bool:
+    """Whether the system came to its orderly end, so that sums must agree exactly."""
+    return outcome.status in (Status.OK, Status.INTERRUPTED, Status.TERMINATED) and "twice" not in outcome.reason
+
+
+def _problems(plan: SystemPlan, system: System, outcome: Outcome, devices: list[dict[str, Any]]) -> list[str]:
+    problems = [describe(v, system.names) for v in system.snapshot.verdicts()]
+    if not _at_rest(outcome):
+        return problems
+    for device, spec in zip(devices, plan.devices, strict=True):
+        problems += check_device(spec.name, device)
+    problems += check_pools(system.snapshot.pools(), system.snapshot.pasids_used())
+    return problems
+
+
+def _by_role(actors: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Waiting counters and CPU time (ns) by role."""
+    out: dict[str, dict[str, int]] = {}
+    for actor in actors:
+        role = out.setdefault(ROLES[actor["role"]], {"processes": 0, "cpu_ns": 0, **dict.fromkeys(COUNTED, 0)})
+        role["processes"] += 1
+        role["cpu_ns"] += actor["work"][7]
+        for key in COUNTED:
+            role[key] += actor[key]
+    return out
+
+
+def build_result(resolved: Resolved, plan: SystemPlan, system: System, outcome: Outcome) -> dict[str, Any]:
+    """Reads the board one last time. Keys are stable within schema ``iopf/1``; times carry their unit."""
+    snapshot = system.snapshot
+    devices = snapshot.devices()
+    total = totals(devices)
+    problems = _problems(plan, system, outcome, devices)
+    status = outcome.status
+    if status in (Status.OK, Status.INTERRUPTED, Status.TERMINATED) and problems:
+        status = Status.FAILED
+    roles = _by_role(snapshot.actors())
+    faults = total.answered
+    stages = {name: stage_summary(snapshot.stage(i)) for i, name in enumerate(STAGES)}
+    round_trip = stages["round trip"]
+    sides = {
+        key: {name: sum(d[key][name] for d in devices) for name in devices[0][key]}
+        for key in ("device", "hardware", "kernel")
+    }
+    result: dict[str, Any] = {
+        "type": "run",
+        "schema": RESULT_SCHEMA,
+        "name": resolved.name,
+        "seed": resolved.seed,
+        "version": package_version(),
+        "status": int(status),
+        "verdict": "PASS" if status == Status.OK else Status(status).name,
+        "end_reason": outcome.reason,
+        "problems": problems,
+        "wall_s": round(outcome.wall_s, 6),
+        "start_s": round(system.start_s, 6),
+        "devices": len(plan.devices),
+        "handlers": plan.config["handlers"],
+        "tenants": len(plan.tenants),
+        "seconds": round(outcome.wall_s, 6),
+        "faults": faults,
+        "faults_per_s": round(faults / outcome.wall_s, 1) if outcome.wall_s else 0,
+        "round_p50_ns": round_trip["p50_ns"],
+        "round_p99_ns": round_trip["p99_ns"],
+        "account": {**asdict(total), "answered": total.answered, "lost_total": total.lost_total, "in_flight": total.in_flight},
+        "sides": sides,
+        "iommu": snapshot.iommu(),
+        "stages": stages,
+        "roles": roles,
+        "syscalls": {key: sum(role[key] for role in roles.values()) for key in ("sleeps", "wakes", "yields")},
+        "timeouts_with_work": sum(role["timeouts_with_work"] for role in roles.values()),
+        "pools": snapshot.pools(),
+        "removals": [d.line() for d in outcome.removals],
+        "exits": [d.line() for d in outcome.exits],
+        "crash": outcome.crash.line() if outcome.crash else None,
+        "dump": outcome.dump,
+        "per_device": [
+            {"name": spec.name, **d, "account": asdict(device_totals(d))}
+            for spec, d in zip(plan.devices, devices, strict=True)
+        ],
+    }
+    if plan.trace is not None:
+        result["trace"] = trace_result(plan)
+    return result
+
+
+def trace_result(plan: SystemPlan) -> dict[str, Any]:
+    trace, programs = plan.trace, plan.programs
+    assert trace is not None and programs is not None
+    return {
+        "sources": trace.sources,
+        "lines": trace.lines,
+        "faults": trace.faults,
+        "requests": programs.requests,
+        "groups": programs.groups,
+        "processes": len(trace.tenants),
+        "address_spaces": programs.mms,
+        "implicit_mappings": trace.implicit_mappings,
+        "forbidden_faults": trace.forbidden_faults,
+        "skipped": {reason: skip.count for reason, skip in trace.skipped.items()},
+        "duration_ns": trace.duration_ns,
+    }
+
+
+class RunDirectory:
+    """Where a run leaves its files. Made before the run, so that a place that cannot be written is known at once."""
+
+    def __init__(self, path: Path, resolved: Resolved, made: bool) -> None:
+        self.path, self._resolved, self._made = path, resolved, made
+
+    @classmethod
+    def create(cls, wanted: str | None, resolved: Resolved) -> RunDirectory:
+        """Raises OSError when the directory cannot be made or written."""
+        if wanted is None:
+            stamp = time.strftime("%Y.%m.%d-%H.%M.%S")
+            base = Path("iopf-runs") / f"{stamp}-{resolved.name.replace('/', '_')}"
+            path, n = base, 1
+            while path.exists():
+                n += 1
+                path = base.with_name(f"{base.name}-{n}")
+        else:
+            path = Path(wanted)
+        made = not path.exists()
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "scenario.resolved.toml").write_text(resolved.to_toml())
+        return cls(path, resolved, made)
+
+    def discard(self) -> None:
+        """The run never started: leave nothing."""
+        if self._made:
+            shutil.rmtree(self.path)
+
+    def write(self, result: dict[str, Any], log: list[str]) -> None:
+        (self.path / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+        (self.path / "log.txt").write_text("".join(f"{line}\n" for line in log))
+        facts = {
+            "version": package_version(),
+            "argv": " ".join(sys.argv),
+            "python": sys.version.split()[0],
+            "machine": " ".join(platform.uname()),
+            "seed": str(result["seed"]),
+        }
+        (self.path / "testid.txt").write_text("".join(f"{key}: {value}\n" for key, value in facts.items()))

@@ -1,0 +1,97 @@
+"""`iopf run`: one system from scenario to verdict."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from emulator.scenario.resolution import Resolved
+from emulator.trace.source import TraceError
+from shm.arena import ArenaError
+from tools.cli.status import Status
+from tools.supervisor.monitor import Monitor, Outcome
+from tools.supervisor.plan import SystemPlan, plan_system
+from tools.supervisor.result import RunDirectory, build_result
+from tools.supervisor.status_line import StatusLine
+from tools.supervisor.system import Options, System
+
+
+def _options(resolved: Resolved) -> Options:
+    system, checks = resolved.scenario.system, resolved.scenario.checks
+    noise = (system.noise_yield_in, system.noise_sleep_in) if system.noise else (0, 0)
+    return Options(lockdep=checks.lockdep, poison=checks.poison, noise=noise)
+
+
+def _prepare(resolved: Resolved) -> SystemPlan:
+    return plan_system(resolved.scenario, resolved.name, resolved.seed)
+
+
+def execute(resolved: Resolved, line: StatusLine, stop_file: Path | None = None) -> dict[str, Any]:
+    """Runs one system and returns its result (the object of result.json). Raises TraceError, ArenaError."""
+    plan = _prepare(resolved)
+    if plan.trace is not None:
+        line.say(f"trace: {plan.trace.requests} requests from {plan.trace.faults} faults in {plan.trace.lines} lines, "
+                 f"{len(plan.trace.tenants)} processes")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    scenario = resolved.scenario.system
+    meta = {"name": resolved.name, "seed": resolved.seed, "started": time.time(), "argv": sys.argv[1:]}
+    with System.build(plan, _options(resolved), meta, line.say) as system:
+        line.attach(system)
+        monitor = Monitor(system, scenario.duration_s, scenario.watchdog_s, line.say, line.tick, stop_file)
+        outcome: Outcome = monitor.run()
+        line.clear()
+        pss = 0
+        result = build_result(resolved, plan, system, outcome)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result["cpu_s"] = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 6)
+    result["pss_bytes"] = pss
+    return result
+
+
+def measure(resolved: Resolved) -> dict[str, Any]:
+    """Runs silently and returns the result; for benchmarks. Raises TraceError, ArenaError."""
+    return execute(resolved, StatusLine("never", quiet=2))
+
+
+def run_scenario(
+    resolved: Resolved,
+    *,
+    json_out: bool = False,
+    status: str = "auto",
+    run_dir: str | None = None,
+    quiet: int = 0,
+) -> int:
+    """Runs a resolved scenario, prints the outcome, writes the run directory; returns the exit status."""
+    import click
+
+    line = StatusLine(status, quiet=quiet)
+    for note in resolved.notes:
+        line.say(note)
+    try:
+        directory = RunDirectory.create(run_dir, resolved)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: cannot write the run directory: {error.strerror}; use --run-dir") from error
+    try:
+        result = execute(resolved, line, directory.path / "STOP")
+    except TraceError as error:
+        directory.discard()
+        line.error(str(error))
+        return Status.USAGE
+    except ArenaError as error:
+        directory.discard()
+        line.error(str(error))
+        return error.status
+    directory.write(result, line.log)
+    if json_out:
+        import json
+
+        sys.stdout.write(json.dumps(result) + "\n")
+    else:
+        from tools.supervisor.report import render
+
+        sys.stdout.write(render(result, directory.path, quiet=quiet))
+    sys.stdout.flush()
+    return int(result["status"])

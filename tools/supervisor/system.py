@@ -1,0 +1,196 @@
+"""One system: its arena, its processes, and the two ways in which it ends.
+
+``build`` makes the arena and starts every process; ``close`` ends whatever still runs, waits for it, and removes the name. Between the two
+the monitor works on it. ``close`` may be called at any time and more than once.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import msgpack
+
+from cython_ext.ticks import tick_mult
+from emulator.spec.board import format_board, layout_hash, plan_layout
+from emulator.spec.control import Control
+from emulator.spec.sites import point_name
+from emulator.spec.snapshot import Snapshot
+from shm import procs
+from shm.arena import Arena, ArenaError
+from shm.naming import find_all, own_name
+from tools.supervisor.launch import Child, launch
+from tools.supervisor.plan import SystemPlan, wait_policy
+
+READY_BOUND_S = 30.0
+END_BOUND_S = 5.0
+
+
+@dataclass(slots=True)
+class Death:
+    """A process that ended when nobody had asked it to."""
+
+    child: Child
+    how: str
+    last_point: str
+    after_s: float
+
+    def line(self) -> str:
+        return f"{self.child.role} {self.child.label()} {self.how}; last scheduling point {self.last_point}"
+
+
+@dataclass(slots=True)
+class Options:
+    """Settings of the run that are not part of the board's configuration."""
+
+    lockdep: bool = True
+    poison: bool = True
+    noise: tuple[int, int] = (0, 0)  # yield in, sleep in
+    wait: tuple[int, int] | None = None  # pauses, yields
+
+
+@dataclass
+class System:
+    """A running system. Create with ``build``."""
+
+    plan: SystemPlan
+    arena: Arena
+    control: Control
+    snapshot: Snapshot
+    children: list[Child] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    started_s: float = 0.0
+    start_s: float = 0.0
+    deaths: list[Death] = field(default_factory=list)
+
+    @classmethod
+    def build(cls, plan: SystemPlan, options: Options, meta: dict[str, Any], tell: Callable[[str], None] | None = None) -> System:
+        """Makes the board and starts the processes. Raises ArenaError (status 3) when the machine cannot hold it."""
+        began = time.monotonic()
+        size = plan_layout(plan.config)["total"]
+        arena = _new_arena(size)
+        try:
+            processes = 4 + plan.config["handlers"] + 2 * len(plan.tenants) + len(plan.devices)
+            spins, yields = options.wait or wait_policy(processes)
+            format_board(
+                arena.memory, plan.config, tick_mult=tick_mult(), spins=spins, yields=yields,
+                lockdep=options.lockdep, poison=options.poison,
+                noise_yield_in=options.noise[0], noise_sleep_in=options.noise[1],
+            )
+            control, snapshot = Control(arena.memory), Snapshot(arena.memory)
+            system = cls(plan, arena, control, snapshot)
+            system._configure(meta)
+            arena.publish()
+            if tell is not None:
+                tell(f"starting {processes} processes on a board of {size / 2**20:.1f} MiB")
+            sys.stdout.flush()
+            sys.stderr.flush()
+            system.children = launch(plan, arena.memory)
+            system.names = ["supervisor"] + [""] * (len(snapshot.actors()) - 1)
+            for child in system.children:
+                system.names[child.slot] = child.name
+            system._wait_ready()
+            system.start_s = time.monotonic() - began
+            return system
+        except OSError as error:
+            arena.unlink()
+            raise ArenaError(f"cannot start a process: {os.strerror(error.errno or 0)}; use fewer devices") from error
+        except BaseException:
+            if "system" in locals():
+                system.close()
+            arena.unlink()
+            raise
+
+    def _configure(self, meta: dict[str, Any]) -> None:
+        for i, device in enumerate(self.plan.devices):
+            self.control.configure_device(i, device.credits, int(device.stop_marker))
+            self.control.load_programs(device.params["program"], device.program)
+        for i, tenant in enumerate(self.plan.tenants):
+            self.control.configure_tenant(i, tenant.first, tenant.count, tenant.devices)
+            self.control.load_programs(tenant.first, tenant.program)
+        blob = msgpack.packb({**meta, "devices": [d.name for d in self.plan.devices], "tenants": [t.name for t in self.plan.tenants]})
+        self.arena.memory.write_bytes(self.snapshot.meta_offset, len(blob).to_bytes(4, "little") + blob[:65000])
+
+    def _wait_ready(self) -> None:
+        """The readiness handshake: every process counts itself in and rings; a death or the bound ends the wait."""
+        until = time.monotonic() + READY_BOUND_S
+        while self.snapshot.ready < len(self.children):
+            self.control.wait_bell(20_000_000)
+            for child in self.reap():
+                raise ArenaError(f"{child.role} {child.label()} {self.how(child)} while starting", 5)
+            if time.monotonic() > until:
+                late = [c.label() for c in self.children if self.snapshot.actor(c.slot)["state"] < 2]
+                raise ArenaError(f"not ready after {READY_BOUND_S:.0f} s: {', '.join(late[:4])}", 6)
+
+    def reap(self, timeout_ms: int = 0) -> list[Child]:
+        """Children that have ended since the last call."""
+        poll = select.poll()
+        by_fd = {}
+        for child in self.children:
+            if child.alive:
+                poll.register(child.pidfd, select.POLLIN)
+                by_fd[child.pidfd] = child
+        ended = []
+        for fd, _ in poll.poll(timeout_ms):
+            child = by_fd[fd]
+            child.process.join()
+            child.exitcode = child.process.exitcode
+            child.alive = False
+            os.close(child.pidfd)
+            self.control.actor_dead(child.slot)
+            ended.append(child)
+        return ended
+
+    def how(self, child: Child) -> str:
+        code = child.exitcode or 0
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+    def point_of(self, slot: int) -> str:
+        return point_name(self.snapshot.actor(slot)["last_point"])
+
+    def describe(self, child: Child) -> str:
+        """One line of the state dump: where it is and for how long."""
+        actor = self.snapshot.actor(child.slot)
+        waiting = ""
+        if actor["wait_site"]:
+            age = (time.monotonic_ns() - actor["wait_since_ns"]) / 1e9
+            waiting = f", asleep in {point_name(actor['wait_site'] << 8).split('/')[0]} for {max(age, 0):.1f} s"
+        state = procs.state(child.pid)
+        return f"{child.role:8} {child.name:16} pid {child.pid:<7} state {state} at {point_name(actor['last_point'])}{waiting}"
+
+    def dump(self) -> list[str]:
+        iommu = self.snapshot.iommu()
+        head = (
+            f"queue {iommu['prq_used']}/{iommu['prq_records']} PPR {iommu['ppr']} PRO {iommu['pro']}, "
+            f"work backlog {iommu['backlog']}, phase {self.snapshot.phase}"
+        )
+        return [head] + [self.describe(child) for child in self.children if child.alive]
+
+    def close(self) -> None:
+        """Kills what is left, waits for every child, removes the name."""
+        for child in self.children:
+            child.kill()
+        until = time.monotonic() + END_BOUND_S
+        while any(child.alive for child in self.children) and time.monotonic() < until:
+            self.reap(timeout_ms=100)
+        self.arena.unlink()
+
+    def __enter__(self) -> System:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _new_arena(size: int) -> Arena:
+    """Creates the arena under the first free name of this process."""
+    taken = {name.serial for name in find_all() if name.pid == os.getpid()}
+    serial = next(n for n in range(len(taken) + 1) if n not in taken)
+    return Arena.create(size, layout_hash(), name=own_name(serial))

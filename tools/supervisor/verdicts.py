@@ -1,0 +1,62 @@
+"""What a verdict recorded on the board means, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cython_ext.crew import VerdictKind
+from emulator.spec.board import Fate, LockClass
+from emulator.spec.sites import Site
+from emulator.spec.snapshot import POOLS
+
+
+def _site(number: int) -> str:
+    return Site(number).name.lower() if number in Site._value2member_map_ else f"site {number}"
+
+
+def _lock(number: int) -> str:
+    return LockClass(number).name.lower() if number in LockClass._value2member_map_ else f"class {number}"
+
+
+def _fate(number: int) -> str:
+    return Fate(number).name.lower() if number in Fate._value2member_map_ else f"fate {number}"
+
+
+def _actor(names: Sequence[str], slot: int) -> str:
+    return names[slot] if 0 <= slot < len(names) else f"slot {slot}"
+
+
+def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
+    """One line: what was found, on which object, by whom, where. ``names`` are the actors by slot."""
+    kind, cls, obj = verdict["kind"], verdict["cls"], verdict["object"]
+    by = f"{_actor(names, verdict['actor'])} in {_site(verdict['site'])}"
+    other = _actor(names, verdict["other_actor"])
+    pool = POOLS[cls] if cls < len(POOLS) else "object"
+    index = (obj & 0xFFFFFFFF) - 1
+    match kind:
+        case VerdictKind.VERDICT_USE_AFTER_FREE:
+            return f"use after free: {pool} {index}, used by {by}, freed by {other}"
+        case VerdictKind.VERDICT_DOUBLE_FREE:
+            return f"double free: {pool} {index} by {by}, freed before by {other}"
+        case VerdictKind.VERDICT_LOCK_ORDER:
+            return f"lock order: {by} takes {_lock(cls)} while holding {_lock(obj)}; elsewhere it is the other way round"
+        case VerdictKind.VERDICT_RECURSION:
+            return f"lock order: {by} takes a second {_lock(cls)} while holding one"
+        case VerdictKind.VERDICT_LOCK_MISUSE:
+            return f"lock misuse: {by} gives back {_lock(cls)} that it does not hold"
+        case VerdictKind.VERDICT_REFCOUNT:
+            what = {1: "saturated", 2: "taken at zero", 3: "put below zero"}.get(verdict["detail"], "wrong")
+            return f"reference count {what} by {by}"
+        case VerdictKind.VERDICT_RCU:
+            what = {1: "unlock without lock", 2: "dereference outside a read section", 3: "wait inside a read section"}
+            return f"RCU: {what.get(verdict['detail'], 'misuse')} by {by}"
+        case VerdictKind.VERDICT_LIST:
+            return f"list: node {obj - 1} of {pool} found broken by {by}"
+        case VerdictKind.VERDICT_DOUBLE_ANSWER:
+            return f"double answer: a group of device {verdict['detail']} (request {verdict['generation']}) is answered again by {by}"
+        case VerdictKind.VERDICT_ACCOUNT:
+            hw, kernel = _fate(verdict["generation"] >> 8), _fate(verdict["generation"] & 0xFF)
+            return f"account: device {cls}, request {obj}: hardware says {hw}, kernel says {kernel}, and {by} has its answer"
+        case VerdictKind.VERDICT_BAD_WORD:
+            return f"bad word in shared memory: {obj:#x} (against {verdict['generation']:#x}) read by {by}"
+    return f"verdict {kind} by {by}"

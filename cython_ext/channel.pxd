@@ -121,10 +121,10 @@ cdef inline bint in_find(chan_in *inn) noexcept nogil:
 
     A source keeps its turn for what was published when its turn began, so a busy producer cannot starve the others.
     """
-    cdef uint32_t tried
+    cdef uint32_t _tried
     if inn.at.end.mine != inn.at.end.theirs:
         return True
-    for tried in range(inn.count):
+    for _tried in range(inn.count):
         inn.at += 1
         if inn.at == inn.sources + inn.count:
             inn.at = inn.sources

@@ -7,7 +7,6 @@ when the process that should have rung was killed between publishing and ringing
 """
 
 import os
-import time
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -351,17 +350,19 @@ cdef class Producer:
 
     cdef uint64_t put_all(self, const char *records, uint64_t count, object timeout_s) except? 0:
         """Returns how many went in: fewer than ``count`` only when the time was up."""
-        cdef uint64_t done, deadline_ns = 0
-        done = out_put(&self.out, records, count)
-        out_publish(&self.out)
-        while done < count:
+        cdef uint64_t done = 0, put, deadline_ns = 0
+        while True:
+            put = out_put(&self.out, records + done * CHANNEL_RECORD_BYTES, count - done)
+            out_publish(&self.out)
+            done += put
+            if done == count:
+                return done
+            if put:
+                continue  # that was the room as last seen; there may be more by now
             if deadline_ns == 0:
                 deadline_ns = deadline_of(timeout_s)
             if not self.await_room(deadline_ns):
                 return done
-            done += out_put(&self.out, records + done * CHANNEL_RECORD_BYTES, count - done)
-            out_publish(&self.out)
-        return done
 
     def put(self, record, timeout_s=None):
         """Puts one record of 64 bytes. Raises TimeoutError when there was no room for so long, else waits for ever."""

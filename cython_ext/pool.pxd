@@ -18,7 +18,7 @@ What may run against what: alloc, free and deref of different objects, all again
 most the slots it was moving (one batch); nothing else is touched, and ``capacity - reachable`` counts them.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from cython_ext.atomics cimport *
@@ -36,8 +36,9 @@ cdef struct objhdr:
     uint32_t next        # index + 1
     uint32_t prev
     uint32_t list        # id of the list the node is on; 0: none
-    uint32_t alloc_actor
-    uint32_t free_actor
+    uint16_t alloc_actor
+    uint16_t free_actor
+    uint32_t index1      # own index + 1; written once
 
 cdef struct pool:
     uint64_t free_word
@@ -64,8 +65,7 @@ cdef inline objhdr *pool_slot(pool *p, uint32_t index) noexcept nogil:
     return <objhdr *>(<char *>p + p.offset + <uint64_t>index * p.stride)
 
 cdef inline uint64_t pool_ref(pool *p, objhdr *obj) noexcept nogil:
-    cdef uint64_t index = (<uint64_t>(<char *>obj - <char *>p) - p.offset) // p.stride
-    return <uint64_t>obj.generation << 32 | (index + 1)
+    return <uint64_t>obj.generation << 32 | obj.index1
 
 cdef inline uint32_t ref_index(uint64_t ref) noexcept nogil:
     return <uint32_t>ref - 1
@@ -93,7 +93,7 @@ cdef inline objhdr *pool_alloc(iopf_actor *self, pool *p, uint32_t site) noexcep
         return NULL
     memset(<char *>obj + sizeof(objhdr), 0, p.stride - sizeof(objhdr))
     obj.next = obj.prev = obj.list = 0
-    obj.alloc_actor = self.slot
+    obj.alloc_actor = <uint16_t>self.slot
     st32_rel(&obj.state, OBJ_LIVE)
     return obj
 
@@ -107,7 +107,7 @@ cdef inline void pool_free(iopf_actor *self, pool *p, objhdr *obj, uint32_t site
         return
     if iopf_unlikely(obj.list != 0):
         verdict_raise(self, VERDICT_LIST, p.cls, ref, obj.generation, obj.alloc_actor, 4, site)
-    obj.free_actor = self.slot
+    obj.free_actor = <uint16_t>self.slot
     st32_rel(&obj.generation, obj.generation + 1)
     if crew_of(self).poison:
         memset(<char *>obj + sizeof(objhdr), POOL_POISON, p.stride - sizeof(objhdr))
@@ -145,7 +145,7 @@ cdef inline objhdr *pool_try(pool *p, uint64_t ref) noexcept nogil:
 # Lists. The caller holds the lock of the list; nodes are objects of one pool; a node is on one list at a time.
 
 cdef inline void list_add_tail(iopf_actor *self, pool *p, listhead *l, objhdr *obj, uint32_t site) noexcept nogil:
-    cdef uint32_t index1 = ref_index(pool_ref(p, obj)) + 1
+    cdef uint32_t index1 = obj.index1
     if iopf_unlikely(obj.list != 0 or obj.state != OBJ_LIVE):
         list_verdict(self, p, index1, l, 1, site)
         return
@@ -174,7 +174,7 @@ cdef inline objhdr *list_node(iopf_actor *self, pool *p, listhead *l, uint32_t i
     return obj
 
 cdef inline void list_del(iopf_actor *self, pool *p, listhead *l, objhdr *obj, uint32_t site) noexcept nogil:
-    cdef uint32_t index1 = ref_index(pool_ref(p, obj)) + 1
+    cdef uint32_t index1 = obj.index1
     if iopf_unlikely(obj.list != l.id or obj.prev > p.capacity or obj.next > p.capacity):
         list_verdict(self, p, index1, l, 3, site)
         return

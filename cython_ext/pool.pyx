@@ -83,6 +83,7 @@ cdef void pool_format(pool *p, uint64_t offset, uint32_t capacity, uint32_t stri
     for i in range(capacity):
         obj = pool_slot(p, i)
         obj.generation = 1
+        obj.index1 = i + 1
         obj.state = OBJ_FREE
         obj.free_next = i + 2 if i + 1 < capacity else 0
         obj.next = obj.prev = obj.list = 0

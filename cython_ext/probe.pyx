@@ -602,6 +602,22 @@ cdef class List(Handle):
             at = obj.next
         return found
 
+    def mend(self) -> None:
+        """Makes the list whole after its lock came from a dead owner. Every store of list_add_tail and list_del leaves the chain of
+        ``next`` whole, so the rest follows from it; a node that is not on the chain is taken off the list."""
+        cdef uint32_t at = self.head.first, before = 0, i
+        cdef objhdr *obj
+        on = self.walk()
+        for i in range(self.pool.p.capacity):
+            obj = pool_slot(self.pool.p, i)
+            if obj.list == self.head.id and i not in on:
+                obj.next = obj.prev = obj.list = 0
+        for at in on:
+            pool_slot(self.pool.p, at).prev = before
+            before = at + 1
+        self.head.last = before
+        self.head.count = len(on)
+
     def walk_back(self) -> list:
         cdef uint32_t at = self.head.last
         found = []
@@ -995,6 +1011,7 @@ cpdef enum Step:
     STEP_WORK_PUSH
     STEP_WORK_POP
     STEP_WORK_POP_DONE
+    STEP_WORK_DONE
     STEP_WORK_FLUSH
     STEP_EVENT
     STEP_HISTOGRAM
@@ -1025,6 +1042,8 @@ cdef void victim(iopf_actor *self, uint32_t what, uint32_t *armed, char *one, ch
     cdef objhdr *obj = NULL
     cdef listhead *head
     cdef uint32_t i, key
+    memset(&link, 0, sizeof(link))
+    memset(&ring, 0, sizeof(ring))
     for i in range(8):
         record[i] = arg + i
     if what in (STEP_LINK_PUSH, STEP_LINK_POP):
@@ -1115,6 +1134,8 @@ cdef void victim(iopf_actor *self, uint32_t what, uint32_t *armed, char *one, ch
     elif what == STEP_WORK_POP_DONE:
         if work_pop(self, <workring *>one, record, &position, SITE):
             work_done(self, <workring *>one, position, SITE)
+    elif what == STEP_WORK_DONE:
+        work_done(self, <workring *>one, arg, SITE)
     elif what == STEP_WORK_FLUSH:
         work_flush(self, <workring *>one, arg, SITE)
     elif what == STEP_EVENT:

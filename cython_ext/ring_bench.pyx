@@ -111,7 +111,8 @@ cdef tuple outcome(bench_tally *tally):
 
 # ---- the link
 
-cdef void link_producing(link_end *e, uint64_t count, uint64_t batch) noexcept nogil:
+cdef void link_producing(link_end end, uint64_t count, uint64_t batch) noexcept nogil:
+    cdef link_end *e = &end    # a copy on the stack, so that the compiler may keep indices in registers
     cdef uint64_t done = 0, filled
     cdef uint64_t *slot
     cdef uint32_t pauses = 0
@@ -132,17 +133,20 @@ cdef void link_producing(link_end *e, uint64_t count, uint64_t batch) noexcept n
             bench_pause(&pauses)
 
 
-cdef void link_consuming(link_end *e, uint64_t count, uint64_t batch, bench_tally *tally) noexcept nogil:
+cdef bench_tally link_consuming(link_end end, uint64_t count, uint64_t batch) noexcept nogil:
+    cdef link_end *e = &end
+    cdef bench_tally tally
     cdef uint64_t done = 0, taken
     cdef uint64_t *slot
     cdef uint32_t pauses = 0
+    memset(&tally, 0, sizeof(tally))
     while done < count:
         taken = 0
         while taken < batch and done < count:
             slot = link_next(&_lone.actor, e, 0)
             if slot is NULL:
                 break
-            bench_check(tally, slot, done)
+            bench_check(&tally, slot, done)
             link_taken(e)
             taken += 1
             done += 1
@@ -151,6 +155,7 @@ cdef void link_consuming(link_end *e, uint64_t count, uint64_t batch, bench_tall
             pauses = 0
         else:
             bench_pause(&pauses)
+    return tally
 
 
 def produce_link(Memory memory not None, uint64_t offset, uint64_t capacity, uint64_t count, uint64_t batch) -> None:
@@ -158,7 +163,7 @@ def produce_link(Memory memory not None, uint64_t offset, uint64_t capacity, uin
     check_numbers(capacity, batch)
     link_attach(&end, memory.at(offset, link_bytes(capacity)), capacity, True)
     with nogil:
-        link_producing(&end, count, batch)
+        link_producing(end, count, batch)
 
 
 def consume_link(Memory memory not None, uint64_t offset, uint64_t capacity, uint64_t count, uint64_t batch) -> tuple:
@@ -166,10 +171,9 @@ def consume_link(Memory memory not None, uint64_t offset, uint64_t capacity, uin
     cdef link_end end
     cdef bench_tally tally
     check_numbers(capacity, batch)
-    memset(&tally, 0, sizeof(tally))
     link_attach(&end, memory.at(offset, link_bytes(capacity)), capacity, False)
     with nogil:
-        link_consuming(&end, count, batch, &tally)
+        tally = link_consuming(end, count, batch)
     return outcome(&tally)
 
 

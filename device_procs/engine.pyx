@@ -70,7 +70,7 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
         f.next_op += n
         return True
     pasid = ld32_acq(&f.v.tenants[ten].pasid)
-    if pasid == 0 or f.stopping == pasid + 1:
+    if not tenant_bound(&f.v.tenants[ten], f.dev) or f.stopping == pasid + 1:
         if not tenant_gone(f, ten):
             return False
         f.d.dev.abandoned += n
@@ -107,7 +107,7 @@ cdef bint send_synthetic(function *f, uint64_t now_ns, uint64_t *next_ns) noexce
             f.over = 1
         return False
     pasid = ld32_acq(&t.pasid)
-    if pasid == 0 or f.stopping == pasid + 1:
+    if not tenant_bound(t, f.dev) or f.stopping == pasid + 1:
         if tenant_gone(f, f.tenant):
             f.over = 1
         return False
@@ -152,8 +152,6 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     moved |= serve_stop(f)
     if phase >= PHASE_STOPPING and not f.over:
         f.over = 1
-        f.d.dev.abandoned += f.staged
-        f.staged = 0
     if phase >= PHASE_RELEASING:
         f.over = 2
     if f.retry_count or f.work.gap_ns or f.v.cfg.pace:
@@ -169,6 +167,8 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
         n += 1
     publish(f)
     if f.over:
+        f.d.dev.abandoned += f.staged
+        f.staged = 0
         finish(f)
     return moved
 

@@ -22,14 +22,6 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from emulator.spec.board cimport *
 
-cdef struct fault_event:
-    uint64_t qw0
-    uint64_t qw1
-    uint64_t uid
-    uint64_t sent_ticks
-    uint64_t hw_ticks
-    uint64_t irq_ticks
-
 cdef fault_param *iopf_get_dev_fault_param(view *v, uint32_t dev) noexcept nogil
 cdef void iopf_put_dev_fault_param(view *v, fault_param *param) noexcept nogil
 cdef int iommu_report_device_fault(view *v, uint32_t dev, fault_event *evt) noexcept nogil

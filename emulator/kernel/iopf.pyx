@@ -2,7 +2,6 @@
 """Reporting faults, assembling groups, answering them. Objects, owners and lock order stand in ``iopf.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
@@ -103,7 +102,7 @@ cdef uint64_t find_fault_handler(view *v, uint32_t dev, fault_event *evt) noexce
 cdef void iopf_error_response(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
     """Answers INVALID without any record; since v6.11 for a request that is not the last as well (b58b133e680b)."""
     qi_page_grp_resp(v, prq_rid(evt.qw0), prq_pasid(evt.qw0), prq_pasid_present(evt.qw0), prq_prgi(evt.qw1), RESP_INVALID)
-    xadd64_rlx(&v.devices[dev].kern.rejected, 1)
+    v.devices[dev].kern.rejected += 1
     kern_fate(v, dev, evt.qw1, evt.uid, FATE_REJECTED)
 
 
@@ -112,15 +111,14 @@ cdef int report_partial_fault(view *v, fault_param *param, fault_event *evt) noe
     cdef iopf_fault *fault = <iopf_fault *>pool_alloc(v.self, v.pools[POOL_FAULT], REPORT_PARTIAL_FAULT)
     cdef kernside *kern = &v.devices[param.device].kern
     if fault == NULL:
-        xadd64_rlx(&kern.dropped_nomem, 1)
+        kern.dropped_nomem += 1
         kern_fate(v, param.device, evt.qw1, evt.uid, FATE_NOMEM)
         return ENOMEM
-    memcpy(&fault.qw0, evt, sizeof(fault_event))
-    fault.device = param.device
+    fault.evt = evt[0]
     mutex_lock(v.self, &param.lock, REPORT_PARTIAL_FAULT)
     list_add_tail(v.self, v.pools[POOL_FAULT], &param.partial, &fault.hdr, REPORT_PARTIAL_FAULT)
     mutex_unlock(v.self, &param.lock, REPORT_PARTIAL_FAULT)
-    xadd64_rlx(&kern.partial, 1)
+    kern.partial_added += 1
     return 0
 
 
@@ -134,13 +132,12 @@ cdef void collect_partials(view *v, fault_param *param, iopf_group *group) noexc
         if node == NULL:
             break
         at = node.next
-        if prq_prgi((<iopf_fault *>node).qw1) == prgi:
+        if prq_prgi((<iopf_fault *>node).evt.qw1) == prgi:
             list_del(v.self, p, &param.partial, node, IOPF_GROUP_ALLOC)
             list_add_tail(v.self, p, &group.faults, node, IOPF_GROUP_ALLOC)
             moved += 1
     group.fault_count = moved + 1
-    if moved:
-        xadd64_rlx(&v.devices[param.device].kern.partial, <uint64_t>-<int>moved)
+    v.devices[param.device].kern.partial_moved += moved
 
 
 cdef void abort_without_group(view *v, fault_param *param, fault_event *evt) noexcept nogil:
@@ -148,8 +145,7 @@ cdef void abort_without_group(view *v, fault_param *param, fault_event *evt) noe
     cdef iopf_group group
     cdef objhdr *node
     cdef uint32_t dev = param.device
-    group.last.qw0 = evt.qw0
-    group.last.qw1 = evt.qw1
+    group.last = evt[0]
     group.faults.first = group.faults.last = group.faults.count = 0
     group.faults.id = LIST_GROUP
     mutex_lock(v.self, &param.lock, IOPF_GROUP_ALLOC)
@@ -163,7 +159,7 @@ cdef void abort_without_group(view *v, fault_param *param, fault_event *evt) noe
         if node == NULL:
             break
         list_del(v.self, v.pools[POOL_FAULT], &group.faults, node, IOPF_GROUP_ALLOC)
-        kern_fate(v, dev, (<iopf_fault *>node).qw1, (<iopf_fault *>node).uid, FATE_ANSWERED)
+        kern_fate(v, dev, (<iopf_fault *>node).evt.qw1, (<iopf_fault *>node).evt.uid, FATE_ANSWERED)
         pool_free(v.self, v.pools[POOL_FAULT], node, IOPF_GROUP_ALLOC)
 
 
@@ -172,8 +168,8 @@ cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, fault_event *evt)
     cdef iopf_group *group = <iopf_group *>pool_alloc(v.self, v.pools[POOL_GROUP], IOPF_GROUP_ALLOC)
     if group == NULL:
         return NULL
-    memcpy(&group.last.qw0, evt, sizeof(fault_event))
-    group.last.device = param.device
+    group.last = evt[0]
+    group.device = param.device
     group.fault_param = pool_ref(v.pools[POOL_PARAM], &param.hdr)
     group.faults.id = LIST_GROUP
     mutex_lock(v.self, &param.lock, IOPF_GROUP_ALLOC)
@@ -181,8 +177,7 @@ cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, fault_event *evt)
     list_add_tail(v.self, v.pools[POOL_GROUP], &param.faults, &group.hdr, IOPF_GROUP_ALLOC)
     collect_partials(v, param, group)
     mutex_unlock(v.self, &param.lock, IOPF_GROUP_ALLOC)
-    xadd64_rlx(&v.devices[param.device].kern.pending, 1)
-    xadd64_rlx(&v.devices[param.device].kern.groups, 1)
+    v.devices[param.device].kern.groups += 1
     return group
 
 
@@ -241,7 +236,7 @@ cdef int iommu_report_device_fault(view *v, uint32_t dev, fault_event *evt) noex
 
 
 cdef void count_answer(view *v, iopf_group *group, uint32_t code) noexcept nogil:
-    cdef kernside *kern = &v.devices[group.last.device].kern
+    cdef kernside *kern = &v.devices[group.device].kern
     cdef uint32_t at = group.faults.first, seen = 0
     cdef objhdr *node
     if code == RESP_SUCCESS:
@@ -254,10 +249,10 @@ cdef void count_answer(view *v, iopf_group *group, uint32_t code) noexcept nogil
         node = list_node(v.self, v.pools[POOL_FAULT], &group.faults, at, IOPF_GROUP_RESPONSE)
         if node == NULL:
             break
-        kern_fate(v, group.last.device, (<iopf_fault *>node).qw1, (<iopf_fault *>node).uid, FATE_ANSWERED)
+        kern_fate(v, group.device, (<iopf_fault *>node).evt.qw1, (<iopf_fault *>node).evt.uid, FATE_ANSWERED)
         at = node.next
         seen += 1
-    kern_fate(v, group.last.device, group.last.qw1, group.last.uid, FATE_ANSWERED)
+    kern_fate(v, group.device, group.last.qw1, group.last.uid, FATE_ANSWERED)
 
 
 cdef void iopf_group_response(view *v, iopf_group *group, uint32_t code) noexcept nogil:
@@ -270,14 +265,14 @@ cdef void iopf_group_response(view *v, iopf_group *group, uint32_t code) noexcep
     mutex_lock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
     if group.answered:
         verdict_raise(v.self, VERDICT_DOUBLE_ANSWER, POOL_GROUP, pool_ref(v.pools[POOL_GROUP], &group.hdr), uid_number(group.last.uid),
-                      0, group.last.device, IOPF_GROUP_RESPONSE)
+                      0, group.device, IOPF_GROUP_RESPONSE)
     group.answered = 1
     qi_page_grp_resp(v, prq_rid(group.last.qw0), prq_pasid(group.last.qw0), prq_pasid_present(group.last.qw0),
                      prq_prgi(group.last.qw1), code)
     if group.pending:
         group.pending = 0
         list_del(v.self, v.pools[POOL_GROUP], &param.faults, &group.hdr, IOPF_GROUP_RESPONSE)
-        xadd64_rlx(&v.devices[param.device].kern.pending, <uint64_t>-1)
+        xadd64_rlx(&v.devices[param.device].kern.groups_settled, 1)
     mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
 
 
@@ -311,10 +306,12 @@ cdef void free_partials(view *v, uint32_t dev, fault_param *param, uint32_t fate
         if node == NULL:
             break
         list_del(v.self, p, &param.partial, node, site)
-        kern_fate(v, dev, (<iopf_fault *>node).qw1, (<iopf_fault *>node).uid, fate)
+        kern_fate(v, dev, (<iopf_fault *>node).evt.qw1, (<iopf_fault *>node).evt.uid, fate)
         pool_free(v.self, p, node, site)
         n += 1
     if n == 0:
         return
-    xadd64_rlx(&kern.discarded if fate == FATE_DISCARDED else &kern.freed, n)
-    xadd64_rlx(&kern.partial, <uint64_t>-<int>n)
+    if fate == FATE_DISCARDED:
+        kern.discarded += n
+    else:
+        xadd64_rlx(&kern.freed, n)

@@ -38,7 +38,7 @@ cdef void handle_bad_prq_event(view *v, uint64_t *rec, uint64_t uid, uint32_t de
     """Answers INVALID when the request was the last of its group, and forgets it."""
     v.self.work[WORK_BAD] += 1
     if dev < v.cfg.devices:
-        xadd64_rlx(&v.devices[dev].kern.rejected, 1)
+        v.devices[dev].kern.rejected += 1
         kern_fate(v, dev, rec[1], uid, FATE_REJECTED)
     if prq_last(rec[1]):
         qi_page_grp_resp(v, prq_rid(rec[0]), prq_pasid(rec[0]), prq_pasid_present(rec[0]), prq_prgi(rec[1]), RESP_INVALID)
@@ -52,14 +52,14 @@ cdef void handle_record(view *v, uint64_t *rec, prq_note *note, uint64_t now) no
     if note.hw_ticks and now > note.hw_ticks:
         hist_add(hist, crew_ticks_ns(v.crew, now - note.hw_ticks))
     if dev < v.cfg.devices:
-        xadd64_rlx(&v.devices[dev].kern.popped, 1)
+        v.devices[dev].kern.popped += 1
     elif noted < v.cfg.devices:
-        xadd64_rlx(&v.devices[noted].kern.popped, 1)
+        v.devices[noted].kern.popped += 1
         dev = noted
         handle_bad_prq_event(v, rec, note.uid, dev)
         return
     if prq_stop_marker(rec[1]):
-        xadd64_rlx(&v.devices[dev].kern.markers, 1)
+        v.devices[dev].kern.markers += 1
         return
     if record_bad(rec):
         handle_bad_prq_event(v, rec, note.uid, dev)
@@ -67,8 +67,6 @@ cdef void handle_record(view *v, uint64_t *rec, prq_note *note, uint64_t now) no
     evt.qw0 = rec[0]
     evt.qw1 = rec[1]
     evt.uid = note.uid
-    evt.sent_ticks = note.sent_ticks
-    evt.hw_ticks = note.hw_ticks
     evt.irq_ticks = now
     # iopf_lock pins the device from lookup to the end of the report (def054b01a86).
     mutex_lock(v.self, &v.board.iommu.iopf_lock, PRQ_EVENT_THREAD)

@@ -51,15 +51,18 @@ cdef int64_t sys_bind(view *v, tenant *t, files *f, uint32_t dev) noexcept nogil
     if ret == 0:
         f.handle[dev] = handle
         publish_pasid(t, mm)
+        or_64(&t.bound[dev >> 6], <uint64_t>1 << (dev & 63))  # partner: the acquire load of the device before it sends
     return ret
 
 
-cdef int64_t sys_unbind(view *v, files *f, uint32_t dev) noexcept nogil:
+cdef int64_t sys_unbind(view *v, tenant *t, files *f, uint32_t dev) noexcept nogil:
+    """The driver tells its function first that the PASID is not for use any more; stop and drain follow."""
     cdef uint64_t handle
     if dev >= v.cfg.devices or f.handle[dev] == 0:
         return EFAULT
     handle = f.handle[dev]
     f.handle[dev] = 0
+    and_64(&t.bound[dev >> 6], ~(<uint64_t>1 << (dev & 63)))
     return iommu_sva_unbind_device(v, handle)
 
 
@@ -127,17 +130,17 @@ cdef void leave_mm(view *v, tenant *t) noexcept nogil:
         sva_mmput(v, mm)
 
 
-cdef void close_files(view *v, files *f) noexcept nogil:
+cdef void close_files(view *v, tenant *t, files *f) noexcept nogil:
     cdef uint32_t dev
     for dev in range(v.cfg.devices):
         if f.handle[dev] != 0:
-            sys_unbind(v, f, dev)
+            sys_unbind(v, t, f, dev)
 
 
 cdef int64_t sys_exit(view *v, tenant *t, files *f) noexcept nogil:
     """exit: the address space first, the files after it."""
     leave_mm(v, t)
-    close_files(v, f)
+    close_files(v, t, f)
     publish_pasid(t, NULL)
     st32_rel(&t.exited, 1)
     return 0
@@ -145,7 +148,7 @@ cdef int64_t sys_exit(view *v, tenant *t, files *f) noexcept nogil:
 
 cdef int64_t sys_exec(view *v, tenant *t, files *f, uint32_t ten) noexcept nogil:
     """exec: the driver's file is close-on-exec, so bindings end; then a new, empty address space."""
-    close_files(v, f)
+    close_files(v, t, f)
     leave_mm(v, t)
     publish_pasid(t, NULL)
     return sys_new_mm(v, t, ten)
@@ -155,7 +158,7 @@ cdef int64_t run_syscall(view *v, tenant *t, uint32_t ten, files *f, uint32_t op
     if op == T_BIND:
         return sys_bind(v, t, f, <uint32_t>args[2])
     if op == T_UNBIND:
-        return sys_unbind(v, f, <uint32_t>args[2])
+        return sys_unbind(v, t, f, <uint32_t>args[2])
     if op == T_FORK:
         return sys_fork(v, t, <uint32_t>args[2])
     if op == T_NEW_MM:

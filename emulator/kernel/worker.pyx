@@ -30,7 +30,7 @@ cdef enum:
     WORK_NO_MM = 3
 
 
-cdef uint32_t fault_rwx(iopf_fault *fault) noexcept nogil:
+cdef uint32_t fault_rwx(fault_event *fault) noexcept nogil:
     return prq_rw(fault.qw1) | (4 if prq_execute(fault.qw0) else 0)
 
 
@@ -43,7 +43,7 @@ cdef uint32_t handle_faults(view *v, mm_struct *mm, iopf_group *group) noexcept 
         if node == NULL:
             break
         v.self.work[WORK_FAULTS] += 1
-        code = handle_mm_fault(v, mm, prq_address((<iopf_fault *>node).qw1), fault_rwx(<iopf_fault *>node))
+        code = handle_mm_fault(v, mm, prq_address((<iopf_fault *>node).evt.qw1), fault_rwx(&(<iopf_fault *>node).evt))
         if code != RESP_SUCCESS:
             return code
         at = node.next

@@ -8,6 +8,7 @@ processes write at run time are checked where they are used.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from cython_ext.atomics cimport ld64_acq
 from cython_ext.crew cimport *
 from cython_ext.event_ring cimport event_ring
 from cython_ext.histogram cimport histogram
@@ -215,22 +216,25 @@ cdef struct hwside:              # written by the IOMMU process
     uint64_t invalidations_done
     uint64_t pad[3]
 
-cdef struct kernside:            # written by kernel processes, atomically
+cdef struct kernside:
+    # the IRQ thread alone
     uint64_t popped              # records read from the queue
-    uint64_t answered_ok         # requests of groups answered
-    uint64_t answered_invalid
-    uint64_t answered_failure
+    uint64_t partial_added       # set aside
+    uint64_t partial_moved       # taken into a group
     uint64_t discarded           # partial, freed at overflow
-    uint64_t freed               # partial, freed at removal of the device
     uint64_t rejected            # answered or dropped without a record
     uint64_t dropped_nomem       # non-last, no memory
     uint64_t markers
     uint64_t groups
-    uint64_t partial             # now on the partial list
-    uint64_t pending             # groups now pending
+    # any kernel process, atomically
+    uint64_t answered_ok         # requests of groups answered
+    uint64_t answered_invalid
+    uint64_t answered_failure
+    uint64_t groups_settled      # groups taken off the pending list
+    uint64_t freed               # partial, freed at removal of the device
     uint64_t binds
     uint64_t unbinds
-    uint64_t pad[2]
+    uint64_t pad
 
 cdef struct device:
     # configuration, and what the kernel sets up through it
@@ -300,29 +304,28 @@ cdef struct table_page:
     uint64_t entries[512]
     uint64_t pad[4]
 
-cdef struct iopf_fault:
-    objhdr hdr
+cdef struct fault_event:         # one request as the driver hands it to the core
     uint64_t qw0
     uint64_t qw1
     uint64_t uid
-    uint64_t sent_ticks
-    uint64_t hw_ticks
     uint64_t irq_ticks
-    uint32_t device
-    uint32_t pad0
-    uint64_t pad[5]
 
-cdef struct iopf_group:
+cdef struct iopf_fault:          # one cache line
+    objhdr hdr
+    fault_event evt
+
+cdef struct iopf_group:          # two cache lines
     objhdr hdr
     uint64_t fault_param         # reference, counted
     uint64_t handle              # attach handle, not counted: valid until the drain before its free
+    listhead faults              # the non-last requests, in order of arrival
+    fault_event last
+    uint32_t device
     uint32_t fault_count
     uint32_t pending             # on the fault_param's list
-    listhead faults              # the non-last requests, in order of arrival
-    iopf_fault last              # its header is not used
+    uint32_t answered
     uint64_t queued_ticks
-    uint64_t answered
-    uint64_t pad[3]
+    uint64_t pad
 
 cdef struct fault_param:
     objhdr hdr
@@ -371,9 +374,10 @@ cdef struct tenant:
     uint64_t program             # first record, count
     uint64_t program_count
     uint64_t devices[4]          # bitmap of devices that its program binds
+    uint64_t bound[4]            # bitmap: bound now; the task sets it after bind and clears it before unbind
     uint32_t finished
     uint32_t exited
-    uint64_t pad[5]
+    uint64_t pad
 
 cdef struct prog_op:
     uint16_t op
@@ -479,6 +483,9 @@ cdef inline vma *mm_vmas(view *v, uint32_t mm_index) noexcept nogil:
 
 cdef inline prog_op *program(view *v, uint64_t first) noexcept nogil:
     return <prog_op *>view_region(v, OFF_PROGRAMS) + first
+
+cdef inline bint tenant_bound(tenant *t, uint32_t dev) noexcept nogil:
+    return (ld64_acq(&t.bound[dev >> 6]) >> (dev & 63)) & 1
 
 # A PASID table entry: bit 0 present, bit 1 quiet abort, bits 8..31 mm index + 1, bits 32..63 low half of the mm's id.
 cdef enum:

@@ -110,10 +110,11 @@ cdef class Snapshot:
                 "invalidations_sent": h.invalidations_sent, "invalidations_done": h.invalidations_done,
             },
             "kernel": {
-                "popped": k.popped, "answered_ok": k.answered_ok, "answered_invalid": k.answered_invalid,
+                "popped": k.popped, "partial_added": k.partial_added, "partial_moved": k.partial_moved, "answered_ok": k.answered_ok, "answered_invalid": k.answered_invalid,
                 "answered_failure": k.answered_failure, "discarded": k.discarded, "freed": k.freed, "rejected": k.rejected,
-                "dropped_nomem": k.dropped_nomem, "markers": k.markers, "groups": k.groups, "partial": k.partial,
-                "pending": k.pending, "binds": k.binds, "unbinds": k.unbinds,
+                "dropped_nomem": k.dropped_nomem, "markers": k.markers, "groups": k.groups,
+                "partial": max(0, <int>(k.partial_added - k.partial_moved - k.discarded - k.freed)),
+                "pending": max(0, <int>(k.groups - k.groups_settled)), "binds": k.binds, "unbinds": k.unbinds,
             },
         }
 

@@ -119,8 +119,10 @@ cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     """Gates, the fork of this tenant, and the end of its devices' work."""
     cdef uint32_t key
     cdef waiter w
-    st32_rel(&r.t.gate_waiting, 1)
-    fence()  # partner: the fence in group_done, after the count
+    if op.op == T_GATE:
+        # Only a gate depends on single groups; a fork and the end of a device's work ring by themselves.
+        st32_rel(&r.t.gate_waiting, 1)
+        fence()  # partner: the fence in group_done, after the count
     waiter_reset(&w)
     while not may_pass(r, op, at):
         if waiter_spin(r.v.self, &w):

@@ -1,4 +1,4 @@
-"""Measuring A beside B: rounds in which every contender has its turn, medians, and ratios per round.
+"""Measuring A beside B: rounds in which every contender has its turn, and ratios per round.
 
 Two runs on one machine are not comparable (see `environment`), two turns of the same round are. So
 a ratio is taken within each round, and the median of these ratios is what is reported.
@@ -64,17 +64,17 @@ def interleave(contenders: Sequence[Contender], rounds: int, label: str) -> list
         for contender, result in zip(contenders, series, strict=True):
             if result.status != "ok":
                 continue
-            progress(f"{label}: round {number + 1} of {rounds}, {contender.name}")
+            PROGRESS.say(f"{label}: round {number + 1} of {rounds}, {contender.name}")
             try:
                 result.samples.append({**contender.measure(), "core_rtt_ns": rtt_ns})
-            except (RuntimeError, OSError, ValueError) as error:
+            except Exception as error:  # a library that fails in its own way is a finding
                 result.status = f"failed: {error}"
                 result.samples.clear()
     return series
 
 
 def ratio(ours: Series, theirs: Series, key: str, inverse: bool = False) -> float | None:
-    """Median over the rounds of ours / theirs; `inverse` where a smaller value is the better one."""
+    """Median over the rounds of ours / theirs; `inverse` where smaller is better."""
     pairs = [
         (a[key], b[key])
         for a, b in zip(ours.samples, theirs.samples, strict=False)
@@ -121,22 +121,24 @@ def scaled_count(rate_per_s: float, target_s: float, step: int, most: int) -> in
     return max(step, min(most, int(rate_per_s * target_s)) // step * step)
 
 
-_last_progress = 0.0
-
-
-def progress(text: str) -> None:
+class Progress:
     """Says on standard error what is going on: one line redrawn, or a line now and then."""
-    global _last_progress
-    now = time.monotonic()
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-    elif now - _last_progress >= 10:
-        print(text, file=sys.stderr, flush=True)
-    else:
-        return
-    _last_progress = now
+
+    EVERY_S = 10.0
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def say(self, text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + self.EVERY_S
+            print(text, file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def progress_done() -> None:
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+PROGRESS = Progress()

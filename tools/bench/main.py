@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.bench import report
-from tools.bench.harness import Outcome, Plan, progress_done
+from tools.bench.harness import PROGRESS, Outcome, Plan
 
 # Name -> module; each has `run(plan: Plan) -> Outcome`. Loaded on use.
 BENCHMARKS = {
@@ -26,9 +26,7 @@ BENCHMARKS = {
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
-def main(
-    names: list[str], json_out: bool, repeat: int, quick: bool, output: str | None
-) -> int:
+def main(names: list[str], json_out: bool, repeat: int, quick: bool, output: str | None) -> int:
     """Runs the named benchmarks, or all. Returns the exit status.
 
     1: one of our own contenders failed or lost something. 2: unknown name or unwritable output.
@@ -79,7 +77,7 @@ def _run(names: list[str], plan: Plan, json_out: bool) -> tuple[dict[str, Any], 
             interrupted = True
             break
         finally:
-            progress_done()
+            PROGRESS.clear()
         took_s = round(time.monotonic() - began, 3)
         document["benchmarks"][name] = {**outcome.document, "took_s": took_s}
         failures += [f"{name}: {failure}" for failure in outcome.failures]

@@ -50,9 +50,7 @@ def run(plan: Plan) -> Outcome:
             for producers in counts:
                 kind = "single records" if batch == 1 else f"batches of {batch}"
                 label = f"queue {title}, {producers} to 1, {kind}"
-                contenders = [
-                    _calibrated(*each, plan) for each in make(producers, batch)
-                ]
+                contenders = [_calibrated(*each, plan) for each in make(producers, batch)]
                 results[producers] = interleave(contenders, plan.rounds, label)
                 outcome.add_failures(results[producers])
                 outcome.document["cases"].append(
@@ -122,7 +120,8 @@ def _sample(reports: list[Report], records: int) -> Sample:
 
 
 def _python_contenders(producers: int, batch: int) -> Iterator[tuple[str, str, bool, Run]]:
-    for kind in (OurChannel, *PEERS):
+    kinds: tuple[type[Transport], ...] = (OurChannel, *PEERS)
+    for kind in kinds:
 
         def measure(count: int, kind: type[Transport] = kind) -> Sample:
             return _move(kind, producers, batch, count)
@@ -154,6 +153,7 @@ def _producing(transport: Transport, index: int, batch: int, count: int) -> Work
         pieces = [ring_bench.records_of(index, i, batch) for i in range(0, CYCLE, batch)]
         send = transport.sender(index)
         yield
+        transport.settle()
         yield
         for _ in range(count // CYCLE):
             for piece in pieces:
@@ -231,7 +231,8 @@ def _move_channel(producers: int, batch: int, count: int) -> Sample:
             producer = Channel(transport.memory, 0).producer(index)
             yield
             yield
-            yield ring_bench.produce_channel(producer, count, batch)
+            ring_bench.produce_channel(producer, count, batch)
+            yield count
 
         return worker
 

@@ -49,7 +49,7 @@ class Transport:
         raise NotImplementedError
 
     def settle(self) -> None:
-        """In the process of the consumer, when every producer has its sender."""
+        """In every process, when all have their sender or receiver."""
 
     def finish(self) -> None:
         """In every process, when the consumer has everything."""
@@ -200,9 +200,7 @@ class ZeroMq(Transport):
         return self.socket
 
     def sender(self, index: int) -> Send:
-        socket = self._open("PUSH")
-        socket.connect(self.address)
-        send: Send = socket.send
+        send: Send = self._open("PUSH").send
         return send
 
     def receiver(self) -> Receive:
@@ -210,6 +208,15 @@ class ZeroMq(Transport):
         socket.bind(self.address)
         receive: Receive = socket.recv
         return receive
+
+    def settle(self) -> None:
+        """Connecting before the other side has bound would wait for a second attempt."""
+        import zmq
+
+        if self.socket.type == zmq.PUSH:
+            self.socket.connect(self.address)
+            if not self.socket.poll(int(WAIT_S * 1000), zmq.POLLOUT):
+                raise RuntimeError("no connection")
 
     def finish(self) -> None:
         self.context.destroy(linger=0)
@@ -258,7 +265,9 @@ class Iceoryx(Transport):
         import iceoryx2 as iox
 
         iox.set_log_level(iox.LogLevel.Error)
-        kind = type(f"Piece{self.size}", (ctypes.Structure,), {"_fields_": [("data", self._array())]})
+        kind = type(
+            f"Piece{self.size}", (ctypes.Structure,), {"_fields_": [("data", self._array())]}
+        )
         node = iox.NodeBuilder.new().create(iox.ServiceType.Ipc)
         builder = node.service_builder(iox.ServiceName.new(self.name)).publish_subscribe(kind)
         builder = builder.max_publishers(self.producers).max_subscribers(1)
@@ -301,7 +310,8 @@ class Iceoryx(Transport):
         return receive
 
     def settle(self) -> None:
-        self.subscriber.has_samples()
+        if self.subscriber is not None:
+            self.subscriber.has_samples()
 
     def finish(self) -> None:
         """Without this its files would stay, as the process ends without a clean-up of its own."""

@@ -1,0 +1,97 @@
+"""What every test leaves behind is checked after it: processes, shared memory, semaphores, sockets.
+
+The test process is made the reaper of its orphans, so a process whose parent ended or was killed shows up as its child and
+cannot hide. A child that has ended and that nobody waited for is reaped without a word: when a test kills a supervisor, the
+processes that die with it end up here.
+
+Other test runs may be going on on the same machine. A shared-memory name says who created it, so an object of a process
+that lives and is not ours is left alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shm.naming import SHM_DIR, parse
+
+_PR_SET_CHILD_SUBREAPER = 36
+_GRACE_S = 3.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _children() -> dict[int, str]:
+    """The children of this process that have not been reaped: what each one is, or '' for one that has ended."""
+    found = {}
+    me = os.getpid()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            stat = Path("/proc", entry, "stat").read_text()
+            state, parent = stat.rpartition(")")[2].split()[:2]
+            if int(parent) == me:
+                command = Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found[int(entry)] = "" if state in "ZX" else f"process {entry} ({command.strip() or 'no command line'})"
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while we looked
+    return found
+
+
+def _shared() -> set[str]:
+    """Objects and semaphores in /dev/shm that are ours, or whose creator is gone."""
+    found = set()
+    for entry in os.listdir(SHM_DIR):
+        name = parse(entry.removeprefix("sem."))
+        if name is not None and name.uid == os.getuid() and (name.pid == os.getpid() or not name.creator_alive):
+            found.add(f"{SHM_DIR}/{entry}")
+    return found
+
+
+def _sockets() -> set[str]:
+    found = set()
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{entry}")
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:"):
+            found.add(f"descriptor {entry} ({target})")
+    return found
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """Fails the test that left something, by name, and removes the processes so that the next test starts clean."""
+    processes, shared, sockets = _children(), _shared(), _sockets()
+    yield
+    until = time.monotonic() + _GRACE_S
+    while True:
+        new = {pid: what for pid, what in _children().items() if pid not in processes}
+        for pid in [pid for pid, what in new.items() if not what]:
+            _reap(pid)
+        left = sorted(what for what in new.values() if what)
+        left += sorted(_shared() - shared) + sorted(_sockets() - sockets)
+        if not left or time.monotonic() > until:
+            break
+        time.sleep(0.02)
+    for pid in [pid for pid, what in new.items() if what and left]:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert not left, "left behind by this test: " + ", ".join(left)

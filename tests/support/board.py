@@ -1,0 +1,48 @@
+"""A piece of shared memory with a crew at its start, and room behind it for the primitives under test."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+
+from cython_ext.memory import Memory
+from cython_ext.probe import SIZES, Crew
+
+
+class Board:
+    """Anonymous shared memory: what a fork inherits is the same memory. Offsets are handed out once, by cache line."""
+
+    def __init__(self, actors: int = 8, size: int = 1 << 20, *, spins: int = 50, yields: int = 64) -> None:
+        self.mapping = mmap.mmap(-1, size)
+        self.memory = Memory(self.mapping)
+        self.actors = actors
+        self.next = 0
+        Crew.format(self.memory, actors, self.take(SIZES["crew"] + actors * SIZES["actor"]),
+                    spins=spins, yields=yields)
+        self.crew = Crew(self.memory, 0)
+
+    def take(self, length: int) -> int:
+        """The offset of ``length`` zeroed bytes that nobody else has."""
+        at = self.next
+        self.next += (length + 63) // 64 * 64
+        if self.next > self.memory.size:
+            raise MemoryError(f"{length} bytes more than the board holds")
+        return at
+
+    def as_slot(self, slot: int) -> Crew:
+        return Crew(self.memory, slot)
+
+    def report(self) -> str:
+        """Where every actor stands, for the message of a test that ran into its bound."""
+        lines = [f"slot {slot}: {self.crew.actor(slot)}" for slot in range(self.actors)]
+        return "\n".join([*lines, f"verdicts: {self.crew.verdicts()}"])
+
+
+def await_word(memory: Memory, offset: int, value: int, timeout_s: float = 10.0) -> None:
+    """The receiving half of a handshake: returns when the word at ``offset`` is at least ``value``."""
+    until = time.monotonic() + timeout_s
+    while memory.read_u32(offset) < value:
+        if time.monotonic() > until:
+            raise TimeoutError(f"word {offset:#x} is {memory.read_u32(offset)}, not yet {value}")
+        os.sched_yield()

@@ -1,0 +1,104 @@
+"""Kills a victim after every instruction of one operation; run as ``python -m tests.support.kill_server CASE``.
+
+A process of its own, small and without threads, so that the thousands of forks are cheap. For kill point k it builds
+the case anew, forks the victim, lets it run to its trap and k instructions further, and kills it. Then it does what the
+supervisor does (marks the slot dead, lets the case repair), and a survivor in a second fork goes on working and checks.
+A survivor that does not end in ``SURVIVOR_BOUND_S`` is a hang. The last line of the output is JSON:
+
+    points  how many kill points there were: instructions of the operation, and one before the first
+    bad     [k, what happened] for each point after which something was wrong
+    notes   what the survivors counted: sums over all points
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+
+from cython_ext.probe import step
+from tests.support.kill_cases import CASES, SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
+from tests.support.tracing import Victim
+
+SURVIVOR_BOUND_S = 2.0
+MOST_POINTS = 3000
+MOST_BAD = 40
+ARMED_DONE = 2
+
+
+def _kill_at(case: Case, stage: Stage, k: int) -> bool:
+    """Forks a victim and kills it after ``k`` instructions; false when its operation was over by then."""
+
+    def run() -> None:
+        crew = stage.board.as_slot(VICTIM)
+        step(crew, case.step, stage.armed, *case.warm(stage, crew))
+
+    victim = Victim(run)
+    inside = True
+    try:
+        for _ in range(k):
+            victim.step()
+            if stage.board.memory.read_u32(stage.armed) == ARMED_DONE:
+                inside = False
+                break
+    finally:
+        victim.kill()
+    return inside
+
+
+def _survive(case: Case, stage: Stage, repaired: int) -> str | dict[str, int]:
+    """Runs the survivor; what it noted, or what went wrong."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 70
+        try:
+            signal.setitimer(signal.ITIMER_REAL, SURVIVOR_BOUND_S)
+            try:
+                notes = case.survive(stage, stage.board.as_slot(SURVIVOR), repaired)
+                told = stage.board.crew.verdicts()
+                assert told == [], f"verdicts: {told}"
+                os.write(writer, json.dumps(notes).encode())
+            except BaseException:
+                os.write(writer, json.dumps(traceback.format_exc()[-1500:]).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    status = os.waitpid(pid, 0)[1]
+    message = os.read(reader, 1 << 16)
+    os.close(reader)
+    if status == signal.SIGALRM:
+        return f"HANG: {stage.board.report().splitlines()[SURVIVOR]}"
+    if status != 0 or not message:
+        return f"the survivor ended with wait status {status}"
+    result: str | dict[str, int] = json.loads(message)
+    return result
+
+
+def run_case(case: Case) -> dict[str, object]:
+    began = time.monotonic()
+    bad: list[tuple[int, str]] = []
+    notes: Counter[str] = Counter()
+    k, inside = 0, True
+    while inside and k < MOST_POINTS and len(bad) < MOST_BAD:
+        stage = Stage()
+        case.build(stage)
+        inside = _kill_at(case, stage, k)
+        supervisor = stage.board.as_slot(SUPERVISOR)
+        supervisor.mark_dead(VICTIM)
+        outcome = _survive(case, stage, case.repair(stage, supervisor))
+        if isinstance(outcome, str):
+            bad.append((k, outcome))
+        else:
+            notes.update(outcome)
+        k += 1
+    return {"points": k, "finished": not inside, "bad": bad, "notes": notes, "seconds": round(time.monotonic() - began, 2)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(run_case(CASES[sys.argv[1]])))

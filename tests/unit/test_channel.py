@@ -1,0 +1,478 @@
+"""The channel between real processes: order, blocking, deaths, and memory that is not a channel."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cython_ext.channel import Channel, ChannelClosed, ChannelError, Consumer
+from cython_ext.memory import Memory
+from cython_ext.ring_bench import (
+    Tally,
+    consume_channel,
+    consume_link,
+    consume_plain,
+    produce_channel,
+    produce_link,
+    produce_plain,
+    records_of,
+    ring_bytes,
+    sum_of,
+)
+
+PATIENCE_S = 20.0
+HEADER = struct.Struct("<QIIQQII")  # magic, layout, producers, capacity, bytes, closed, padding
+
+
+class Children:
+    """Forked processes of a test; whatever happens, none of them is left."""
+
+    def __init__(self) -> None:
+        self.pids: list[int] = []
+
+    def start(self, work: Callable[[], object]) -> int:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                work()
+                status = 0
+            finally:
+                os._exit(status)
+        self.pids.append(pid)
+        return pid
+
+    def join(self, pid: int) -> int:
+        """Waits for the end of a process. Returns its exit status, or minus the signal."""
+        self.pids.remove(pid)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def kill(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+        assert self.join(pid) == -signal.SIGKILL
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    children = Children()
+    yield children
+    for pid in list(children.pids):
+        os.kill(pid, signal.SIGKILL)
+        children.join(pid)
+
+
+def make(producers: int = 1, capacity: int = 8, offset: int = 0) -> Memory:
+    memory = Memory(mmap.mmap(-1, offset + Channel.bytes_needed(producers, capacity)))
+    Channel.format(memory, offset, producers, capacity)
+    return memory
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """What another process does cannot be awaited in one process's code, so look until it is so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.001)
+
+
+def name_of(record: bytes) -> tuple[int, int]:
+    """Producer and number of a record of `records_of`."""
+    word = int.from_bytes(record[:8], "little")
+    return word >> 48, word & (1 << 48) - 1
+
+
+def put_in_pieces(channel: Channel, index: int, count: int, piece: int) -> None:
+    producer = channel.producer(index)
+    for first in range(0, count, piece):
+        records = records_of(index, first, min(piece, count - first))
+        if len(records) == 64:
+            producer.put(records, PATIENCE_S)
+        else:
+            assert producer.put_many(records, PATIENCE_S) == len(records) // 64
+
+
+@pytest.mark.parametrize("capacity", [1, 8, 256])
+@pytest.mark.parametrize("piece", [1, 5, 64])
+def test_several_producers_keep_their_order(children: Children, capacity: int, piece: int) -> None:
+    count, producers = 3000, 3
+    channel = Channel(make(producers, capacity))
+    pids = [
+        children.start(lambda index=index: put_in_pieces(channel, index, count, piece))
+        for index in range(producers)
+    ]
+    consumer, tally = channel.consumer(), Tally()
+    expected = [0] * producers
+    while tally.records < producers * count:
+        data = consumer.get(PATIENCE_S) if piece == 1 else consumer.get_many(64, PATIENCE_S)
+        tally.add(data)
+        for start in range(0, len(data), 64):
+            index, number = name_of(data[start : start + 8])
+            assert number == expected[index]
+            expected[index] += 1
+    assert tally.sum == sum(sum_of(index, count) for index in range(producers)) % 2**64
+    assert [children.join(pid) for pid in pids] == [0] * producers
+    assert all(end["timeouts_with_work"] == 0 for end in channel.stats().values())
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_loops_without_python(children: Children, batch: int) -> None:
+    count = 20_000
+    channel = Channel(make(2, 64))
+    for index in range(2):
+        children.start(lambda index=index: produce_channel(channel.producer(index), count, batch))
+    total = sum(sum_of(index, count) for index in range(2)) % 2**64
+    assert consume_channel(channel.consumer(), 2 * count, batch) == (2 * count, total, 0)
+
+
+@pytest.mark.parametrize("kind", [(produce_link, consume_link), (produce_plain, consume_plain)])
+def test_rings_of_the_benchmark(
+    children: Children, kind: tuple[Callable[..., object], ...]
+) -> None:
+    produce, consume = kind
+    memory = Memory(mmap.mmap(-1, ring_bytes(64)))
+    children.start(lambda: produce(memory, 0, 64, 20_000, 64))
+    assert consume(memory, 0, 64, 20_000, 64) == (20_000, sum_of(0, 20_000), 0)
+
+
+def test_a_full_channel_blocks_and_wakes_its_producer(children: Children) -> None:
+    channel = Channel(make(1, 8))
+    pid = children.start(lambda: put_in_pieces(channel, 0, 100, 1))
+    until(lambda: channel.stats()["producer 0"]["sleeps"] > 0)
+    consumer = channel.consumer()
+    assert [name_of(consumer.get(PATIENCE_S)) for _ in range(100)] == [(0, n) for n in range(100)]
+    assert children.join(pid) == 0
+    assert channel.stats()["consumer"]["wakes"] > 0
+    assert channel.stats()["producer 0"]["timeouts_with_work"] == 0
+
+
+def test_an_empty_channel_blocks_and_wakes_its_consumer(children: Children) -> None:
+    channel = Channel(make(1, 8))
+
+    def consume() -> None:
+        assert channel.consumer().get(PATIENCE_S) == records_of(0, 7, 1)
+
+    pid = children.start(consume)
+    until(lambda: channel.stats()["consumer"]["sleeps"] > 0)
+    channel.producer(0).put(records_of(0, 7, 1))
+    assert children.join(pid) == 0
+    assert channel.stats()["consumer"]["timeouts_with_work"] == 0
+
+
+def test_timeouts() -> None:
+    channel = Channel(make(1, 8))
+    producer, consumer = channel.producer(0), channel.consumer()
+    for get in (consumer.get, lambda timeout_s: consumer.get_many(8, timeout_s)):
+        with pytest.raises(TimeoutError, match=r"no record in the channel within 0\.01 s"):
+            get(0.01)
+    assert producer.put_many(records_of(0, 0, 10), 0.01) == 8
+    with pytest.raises(TimeoutError, match="no room"):
+        producer.put(records_of(0, 8, 1), 0.01)
+    with pytest.raises(TimeoutError, match="no room"):
+        producer.put_many(records_of(0, 8, 2), timeout_s=0)
+    assert consumer.get_many(100) == records_of(0, 0, 8)
+    producer.put(records_of(0, 8, 1), 0)
+    assert consumer.get(0) == records_of(0, 8, 1)
+
+
+def test_a_killed_producer_holds_back_nobody(children: Children) -> None:
+    channel = Channel(make(3, 16))
+
+    def endless(index: int) -> None:
+        producer, number = channel.producer(index), 0
+        while True:
+            producer.put(records_of(index, number, 1))
+            number += 1
+
+    pids = [children.start(lambda index=index: endless(index)) for index in range(3)]
+    consumer, expected = channel.consumer(), [0, 0, 0]
+
+    def take(count: int) -> None:
+        for _ in range(count):
+            index, number = name_of(consumer.get(PATIENCE_S))
+            assert number == expected[index]
+            expected[index] += 1
+
+    while min(expected) < 100:
+        take(1)
+    children.kill(pids[1])
+    take(48)  # what the dead one had published is still there, and nothing more
+    before = list(expected)
+    take(5000)
+    assert expected[1] - before[1] <= 16
+    assert expected[0] > before[0]
+    assert expected[2] > before[2]
+    # A successor goes on at the tail that was left.
+    successor = channel.producer(1)
+    successor.put(records_of(1, expected[1], 1), PATIENCE_S)
+    goal = expected[1] + 1
+    while expected[1] < goal:
+        take(1)
+
+
+def test_a_killed_consumer_is_succeeded(children: Children) -> None:
+    channel = Channel(make(1, 8))
+    taken = mmap.mmap(-1, 8)
+
+    def consume() -> None:
+        consumer = channel.consumer()
+        while True:
+            taken[:] = consumer.get()[:8]
+
+    producing = children.start(lambda: put_in_pieces(channel, 0, 2000, 1))
+    consuming = children.start(consume)
+    until(lambda: int.from_bytes(taken[:], "little") > 200)
+    children.kill(consuming)
+    last = int.from_bytes(taken[:], "little")
+    consumer = channel.consumer()
+    first = name_of(consumer.get(PATIENCE_S))[1]
+    assert first in (last + 1, last + 2)  # the one in hand may be lost
+    numbers = [name_of(consumer.get(PATIENCE_S))[1] for _ in range(1999 - first)]
+    assert numbers == list(range(first + 1, 2000))
+    assert children.join(producing) == 0
+
+
+def test_an_end_has_one_owner(children: Children) -> None:
+    channel = Channel(make(2))
+    producer = channel.producer(0)
+    with pytest.raises(
+        ChannelError, match=f"producer 0 is process {os.getpid()}, which is running"
+    ):
+        channel.producer(0)
+    del producer
+    successor = channel.producer(0)
+
+    def go_on() -> None:
+        successor.put(records_of(0, 0, 1))  # a forked child takes the place of its parent
+
+    assert children.join(children.start(go_on)) == 0
+    with pytest.raises(ChannelError, match="producer 0 has passed to another process"):
+        successor.put(records_of(0, 1, 1))
+    consumer = channel.consumer()
+    assert consumer.get(PATIENCE_S) == records_of(0, 0, 1)
+    with pytest.raises(ChannelError, match="the consumer is process"):
+        Consumer(channel)
+
+
+def test_a_forked_consumer_reads_its_indices_anew(children: Children) -> None:
+    channel = Channel(make(1))
+    consumer, producer = channel.consumer(), channel.producer(0)
+    producer.put_many(records_of(0, 0, 6))
+
+    def take(first: int) -> Callable[[], None]:
+        def work() -> None:
+            assert consumer.get_many(3, PATIENCE_S) == records_of(0, first, 3)
+
+        return work
+
+    assert children.join(children.start(take(0))) == 0
+    assert children.join(children.start(take(3))) == 0
+
+
+def test_close_wakes_and_lets_read_what_is_there(children: Children) -> None:
+    channel = Channel(make(2, 4))
+
+    def fill() -> None:
+        producer = channel.producer(0)
+        with pytest.raises(ChannelClosed):
+            while True:
+                producer.put(records_of(0, 0, 1), PATIENCE_S)
+
+    pid = children.start(fill)
+    until(lambda: channel.stats()["producer 0"]["sleeps"] > 0)
+    assert not channel.closed
+    channel.close()
+    assert channel.closed
+    assert children.join(pid) == 0
+    consumer = channel.consumer()
+    assert consumer.get_many(100) == records_of(0, 0, 1) * 4
+    with pytest.raises(ChannelClosed, match="closed and read up"):
+        consumer.get()
+    with pytest.raises(ChannelClosed, match="put to a closed channel"):
+        channel.producer(1).put(records_of(1, 0, 1))
+
+
+def test_close_wakes_a_sleeping_consumer(children: Children) -> None:
+    channel = Channel(make())
+
+    def consume() -> None:
+        with pytest.raises(ChannelClosed):
+            channel.consumer().get(PATIENCE_S)
+
+    pid = children.start(consume)
+    until(lambda: channel.stats()["consumer"]["sleeps"] > 0)
+    channel.close()
+    assert children.join(pid) == 0
+
+
+def test_a_signal_interrupts_waiting() -> None:
+    channel = Channel(make())
+    consumer = channel.consumer()
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        child = os.fork()
+        if child == 0:
+            while channel.stats()["consumer"]["sleeps"] == 0:
+                os.sched_yield()
+            os.kill(os.getppid(), signal.SIGUSR1)
+            os._exit(0)
+        with pytest.raises(KeyboardInterrupt):
+            consumer.get(PATIENCE_S)
+        os.waitpid(child, 0)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    channel.producer(0).put(records_of(0, 3, 1))
+    assert consumer.get(0) == records_of(0, 3, 1)
+
+
+def test_buffers_of_every_kind() -> None:
+    channel = Channel(make(1, 16))
+    producer, consumer = channel.producer(0), channel.consumer()
+    record = records_of(0, 5, 1)
+    for wrapped in (record, bytearray(record), memoryview(record)):
+        producer.put(wrapped)
+        into = bytearray(64)
+        consumer.get_into(into)
+        assert into == record
+    assert producer.put_many(b"") == 0
+    assert producer.put_many(bytearray(records_of(0, 0, 3))) == 3
+    room = bytearray(64 * 8)
+    assert consumer.get_many_into(room) == 3
+    assert room[: 3 * 64] == records_of(0, 0, 3)
+
+
+@pytest.mark.parametrize("size", [0, 63, 65, 128])
+def test_a_record_has_64_bytes(size: int) -> None:
+    channel = Channel(make())
+    producer, consumer = channel.producer(0), channel.consumer()
+    with pytest.raises(ValueError, match=f"64 bytes, not {size}"):
+        producer.put(bytes(size))
+    if size % 64:
+        with pytest.raises(ValueError, match="whole number of records"):
+            producer.put_many(bytes(size))
+        with pytest.raises(ValueError, match="whole number of records"):
+            consumer.get_many_into(bytearray(size))
+    with pytest.raises(ValueError, match=f"64 bytes, not {size}"):
+        consumer.get_into(bytearray(size))
+    with pytest.raises(TypeError):
+        producer.put("text")  # type: ignore[arg-type]
+    with pytest.raises((TypeError, BufferError)):
+        consumer.get_into(bytes(64))
+    with pytest.raises(ValueError, match="at least one"):
+        consumer.get_many(0)
+
+
+@pytest.mark.parametrize(
+    ("producers", "capacity"), [(0, 8), (257, 8), (1, 0), (1, 3), (1, 1 << 21)]
+)
+def test_impossible_numbers(producers: int, capacity: int) -> None:
+    with pytest.raises(ValueError, match="a channel has 1 to|power of two"):
+        Channel.bytes_needed(producers, capacity)
+
+
+def test_foreign_damaged_and_truncated_memory() -> None:
+    size = Channel.bytes_needed(2, 8)
+    with pytest.raises(ChannelError, match="no channel at offset 0"):
+        Channel(Memory(mmap.mmap(-1, size)))
+    with pytest.raises(IndexError):
+        Channel.format(Memory(mmap.mmap(-1, 4096)), 0, 2, 8)
+    good = make(2, 8).read_bytes(0, size)
+    for field, message in ((1, "another version"), (2, "damaged"), (3, "damaged"), (4, "damaged")):
+        values = list(HEADER.unpack_from(good))
+        values[field] += 1
+        area = mmap.mmap(-1, size)
+        area[:] = HEADER.pack(*values) + good[HEADER.size :]
+        with pytest.raises(ChannelError, match=message):
+            Channel(Memory(area))
+    part = mmap.mmap(-1, size - 64)
+    part[:] = good[:-64]
+    with pytest.raises(ChannelError, match="truncated"):
+        Channel(Memory(memoryview(part)[: size - 64]))
+    with pytest.raises(IndexError):
+        Channel(Memory(memoryview(part)[:8]))
+
+
+def test_places_in_memory() -> None:
+    memory = make(1, 8, offset=128)
+    assert Channel(memory, 128).capacity == 8
+    with pytest.raises(ValueError, match="cache line"):
+        Channel(memory, 8)
+    with pytest.raises(IndexError):
+        Channel(memory, memory.size)
+    with pytest.raises(IndexError, match="no producer 1; the channel has 1"):
+        Channel(memory, 128).producer(1)
+
+
+def test_read_only_and_closed_memory() -> None:
+    memory = make()
+    copy = memory.read_bytes(0, memory.size)
+    with pytest.raises(PermissionError):
+        Channel(Memory(copy, writable=False))
+    with pytest.raises(PermissionError):
+        Channel.format(Memory(copy, writable=False), 0, 1, 8)
+    memory.close()
+    with pytest.raises(ValueError, match="closed"):
+        Channel(memory)
+
+
+def test_a_channel_pins_its_mapping() -> None:
+    area = mmap.mmap(-1, Channel.bytes_needed(1, 8))
+    memory = Memory(area)
+    Channel.format(memory, 0, 1, 8)
+    producer = Channel(memory).producer(0)
+    memory.close()
+    with pytest.raises(BufferError):
+        area.close()
+    producer.put(bytes(64))
+    del producer
+    area.close()
+
+
+def test_an_overwritten_index_is_an_error() -> None:
+    memory = make(1, 8)
+    channel = Channel(memory)
+    consumer = channel.consumer()
+    link = memory.size - (128 + 8 * 64)
+    memory.write_u64(link, 1000)  # the tail, far beyond the head
+    with pytest.raises(ChannelError, match="out of range"):
+        consumer.get(PATIENCE_S)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    capacity=st.sampled_from([1, 2, 8, 32]),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60),
+)
+def test_like_a_bounded_queue(capacity: int, steps: list[tuple[bool, int]]) -> None:
+    channel = Channel(make(1, capacity))
+    producer, consumer = channel.producer(0), channel.consumer()
+    model: deque[int] = deque()
+    number = 0
+    for put, count in steps:
+        if put:
+            room = min(count, capacity - len(model))
+            if room:
+                assert producer.put_many(records_of(0, number, count), 0) == room
+            else:
+                with pytest.raises(TimeoutError):
+                    producer.put_many(records_of(0, number, count), 0)
+            model.extend(range(number, number + room))
+            number += room
+        elif model:
+            taken = [model.popleft() for _ in range(min(count, len(model)))]
+            assert consumer.get_many(count, 0) == b"".join(records_of(0, n, 1) for n in taken)
+        else:
+            with pytest.raises(TimeoutError):
+                consumer.get(0)

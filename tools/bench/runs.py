@@ -1,0 +1,104 @@
+"""Whole systems as contenders: a scenario written as settings, run once, and its own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tools.bench.harness import Contender, ContenderError, Sample
+
+# Values of a result that count as a measurement, and where they stand in it.
+TAKEN = {
+    "faults": ("faults",),
+    "seconds": ("seconds",),
+    "faults_per_s": ("faults_per_s",),
+    "round_p50_ns": ("round_p50_ns",),
+    "round_p99_ns": ("round_p99_ns",),
+    "cpu_s": ("cpu_s",),
+    "start_s": ("start_s",),
+    "pss_bytes": ("pss_bytes",),
+    "idle_cpu_share": ("idle_cpu_share",),
+    "sleeps": ("syscalls", "sleeps"),
+    "wakes": ("syscalls", "wakes"),
+    "yields": ("syscalls", "yields"),
+    "timeouts_with_work": ("timeouts_with_work",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One system: what the table calls it, and its values as `--set` takes them."""
+
+    name: str
+    sets: tuple[str, ...]
+
+    def contender(self) -> Contender:
+        return Contender(self.name, lambda: run_system(self.sets), ours=True)
+
+
+def system(
+    devices: int, group_pages: int, groups_in_flight: int, groups: int, *more: str
+) -> tuple[str, ...]:
+    """The settings that most benchmarks share: every group asks for pages not touched before.
+
+    The queue is large enough for all outstanding requests, since overflow is not the subject.
+    """
+    outstanding = group_pages * groups_in_flight
+    records = 128
+    while records <= devices * outstanding and records < 16384:
+        records *= 2
+    pages = max(64, groups * group_pages)
+    return (
+        "system.seed=1",
+        "system.watchdog_s=30",
+        f"device.count={devices}",
+        f"device.group_pages={group_pages}",
+        f"device.groups_in_flight={groups_in_flight}",
+        f"device.credits={outstanding}",
+        "device.workload.touch=fresh",
+        f"device.workload.groups={groups}",
+        f"device.workload.pages={pages}",
+        f"tenant.pages={max(65536, pages)}",
+        f"iommu.prq_records={records}",
+        "kernel.handlers=2",
+        *more,
+    )
+
+
+def run_system(sets: Sequence[str]) -> Sample:
+    """Runs a system and returns its numbers. Raises ContenderError unless its verdict is PASS."""
+    from emulator.scenario.errors import ScenarioError
+    from emulator.scenario.resolution import resolve
+    from emulator.trace.source import TraceError
+    from shm.arena import ArenaError
+    from tools.supervisor.run import measure
+
+    try:
+        # Without the user's own defaults, or the numbers of two users would not mean the same.
+        result = measure(resolve(None, list(sets), {}, environ={}))
+    except (ScenarioError, TraceError, ArenaError) as error:
+        raise ContenderError(str(error)) from error
+    if result.get("status", 0) != 0:
+        reasons = [str(result.get("end_reason")), *map(str, result.get("problems", []))]
+        raise ContenderError("; ".join(reasons))
+    return _sample(result)
+
+
+def _sample(result: dict[str, Any]) -> Sample:
+    sample: Sample = {}
+    for name, path in TAKEN.items():
+        value: Any = result
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, int | float):
+            sample[name] = float(value)
+    faults = sample.get("faults")
+    if faults:
+        sample["ns_per_fault"] = sample["seconds"] / faults * 1e9
+        if "cpu_s" in sample:
+            sample["cpu_ns_per_fault"] = sample["cpu_s"] / faults * 1e9
+        for name in ("sleeps", "wakes", "yields"):
+            if name in sample:
+                sample[f"{name}_per_fault"] = sample[name] / faults
+    return sample

@@ -1,0 +1,36 @@
+"""`iopf bench size`: memory and start-up time per device."""
+
+from __future__ import annotations
+
+from tools.bench.harness import Outcome, Plan, Series, Table, interleave
+from tools.bench.report import duration, size
+from tools.bench.runs import Setting, system
+
+DEVICES = (16, 64, 256)
+
+
+def run(plan: Plan) -> Outcome:
+    settings = [Setting(f"{count} devices", system(count, 1, 4, 20)) for count in DEVICES]
+    series = interleave([each.contender() for each in settings], plan.rounds, "size")
+    outcome = Outcome([_table(series)], {"results": [each.document() for each in series]})
+    outcome.add_failures(series)
+    return outcome
+
+
+def _table(series: list[Series]) -> Table:
+    columns = ["", "memory (PSS)", "per device", "start", "per device"]
+    table = Table("size of a whole system", columns)
+    for count, each in zip(DEVICES, series, strict=True):
+        # A run that could not read its memory reports 0.
+        pss, start = each.median("pss_bytes") or None, each.median("start_s")
+        start_ns = None if start is None else start * 1e9
+        table.rows.append(
+            [
+                each.name if each.samples else f"{each.name}: {each.status}"[:40],
+                size(pss),
+                size(None if pss is None else pss / count),
+                duration(start_ns),
+                duration(None if start_ns is None else start_ns / count),
+            ]
+        )
+    return table

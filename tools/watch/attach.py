@@ -1,0 +1,72 @@
+"""Finding running systems and attaching to one, read-only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from emulator.spec.board import layout_hash
+from emulator.spec.snapshot import Snapshot
+from shm.arena import Arena, ArenaError, Header, read_header
+from shm.naming import Name, find_all, parse
+
+META_BYTES = 65536
+
+
+@dataclass(slots=True)
+class Found:
+    """One shared-memory object of this user: its name, its header if it can be read, and what is wrong with it otherwise."""
+
+    name: Name
+    header: Header | None
+    trouble: str | None
+
+    @property
+    def alive(self) -> bool:
+        return self.name.creator_alive
+
+
+def systems() -> list[Found]:
+    """Every object of this user, running or left behind."""
+    found = []
+    for name in find_all():
+        try:
+            found.append(Found(name, read_header(name), None))
+        except ArenaError as error:
+            found.append(Found(name, None, str(error)))
+    return found
+
+
+def read_meta(arena: Arena, snapshot: Snapshot) -> dict[str, Any]:
+    """What the supervisor wrote about the run: name, seed, names of devices and tenants. Empty when it cannot be read."""
+    offset = snapshot.meta_offset
+    length = int.from_bytes(arena.memory.read_bytes(offset, 4), "little")
+    if not 0 < length <= META_BYTES - 4:
+        return {}
+    try:
+        meta = msgpack.unpackb(arena.memory.read_bytes(offset + 4, length))
+    except (ValueError, msgpack.exceptions.ExtraData):
+        return {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def attach(wanted: str | None) -> tuple[Arena, Snapshot, dict[str, Any]]:
+    """The named system (object name, or the pid of its supervisor), or the only one that runs. Raises ArenaError."""
+    running = [found for found in systems() if found.alive]
+    if wanted is None:
+        if len(running) != 1:
+            names = ", ".join(str(found.name) for found in running)
+            raise ArenaError("no system runs; start one with 'iopf run'" if not running
+                             else f"{len(running)} systems run: {names}; name one of them", 2)
+        name = running[0].name
+    else:
+        by_pid = [found.name for found in running if wanted == str(found.name.pid)]
+        parsed = by_pid[0] if by_pid else parse(wanted)
+        if parsed is None:
+            raise ArenaError(f"{wanted}: not the name of a system or the pid of its supervisor; 'iopf ps' lists those that run", 2)
+        name = parsed
+    arena = Arena.attach(name, layout_hash())
+    snapshot = Snapshot(arena.memory)
+    return arena, snapshot, read_meta(arena, snapshot)

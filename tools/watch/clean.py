@@ -1,0 +1,39 @@
+"""`iopf clean`: removes what dead systems left in shared memory. Nothing that a living process owns is touched."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import posix_ipc
+
+from shm.naming import Name, find_all
+
+
+def dead_objects() -> list[Name]:
+    """Objects of this user whose creator is gone. The creator stands in the name, so half-made objects count too."""
+    return [name for name in find_all() if not name.creator_alive]
+
+
+def remove(name: Name) -> bool:
+    """False when somebody else was faster."""
+    try:
+        posix_ipc.unlink_shared_memory(str(name))
+    except posix_ipc.ExistentialError:
+        return False
+    return True
+
+
+def main(json_out: bool, dry_run: bool) -> int:
+    dead = dead_objects()
+    removed = [str(name) for name in dead if dry_run or remove(name)]
+    kept = len(find_all()) - (len(dead) if dry_run else 0)
+    if json_out:
+        row = {"type": "clean", "schema": "iopf/1", "removed": removed, "running": kept, "dry_run": dry_run}
+        sys.stdout.write(json.dumps(row) + "\n")
+        return 0
+    verb = "would remove" if dry_run else "removed"
+    for name in removed:
+        sys.stdout.write(f"{verb} {name}\n")
+    sys.stderr.write(f"iopf: {verb} {len(removed)} dead object(s); {kept} running\n")
+    return 0

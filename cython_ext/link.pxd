@@ -5,7 +5,7 @@
     head    the consumer writes (release) after it has copied the records; the producer reads (acquire)
     slots   the producer writes while it owns them (tail .. head + capacity), the consumer reads in head .. tail
 Indices grow for ever (64 bits) and are masked on use. Each side keeps the other's index in its own process and
-asks for it again only when the ring looks full or empty; on attach both sides start from the shared words.
+asks for it again only when the ring looks full or empty, as it does right after attaching.
 
     operation        against push/publish   against pop/consume
     push, publish    X (one producer)       free
@@ -47,12 +47,13 @@ cdef inline void link_attach(link_end *e, char *base, uint64_t capacity, bint pr
     e.hdr = <linkhdr *>base
     e.slots = <uint64_t *>(base + LINK_HEADER_BYTES)
     e.mask = capacity - 1
+    # The other side's index is taken for the one that makes us look, and the look is where it is checked.
     if producer:
         e.mine = ld64_acq(&e.hdr.tail)
-        e.theirs = ld64_acq(&e.hdr.head)
+        e.theirs = e.mine - capacity
     else:
         e.mine = ld64_acq(&e.hdr.head)
-        e.theirs = ld64_acq(&e.hdr.tail)
+        e.theirs = e.mine
     e.published = e.mine
 
 cdef inline uint64_t *link_room(iopf_actor *self, link_end *e, uint32_t site) noexcept nogil:

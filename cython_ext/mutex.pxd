@@ -9,12 +9,14 @@ state is DEAD is confirmed dead by the supervisor's pidfd, so the next locker ta
     An owner killed before its unlock leaves its slot in the word: taken over after its death is confirmed.
     An owner killed between clearing the word and waking leaves a sleeper: it wakes by its bound and finds the word free.
 
-Reader-writer word: bits 0..15 readers, bit 29 a writer waits (keeps new readers out), bit 30 a writer is in,
-bit 31 somebody sleeps. The writer's slot + 1 stands in ``writer``. A dead writer is taken over like a dead owner. A dead reader
-cannot be told from a live one here; readers are kernel processes only, and their death ends the machine.
+Reader-writer word: bit 29 a writer waits (keeps new readers out), bit 30 a writer is in, bit 31 somebody sleeps; bits 0..15
+the writer's slot + 1 when one is in, else how many readers are. Hold and owner change in one instruction, so there is no
+moment at which a dead writer has no name: it is taken over like a dead owner. A dead reader cannot be told from a live one
+here; readers are kernel processes only, and their death ends the machine.
 
 Order: every lock has a class (0..31). Taking class c while holding class h records the edge h -> c in the crew once; an
-edge that closes a cycle is a verdict (as lockdep does), even when the deadlock itself did not happen. Waiting for a
+edge that closes a cycle is a verdict (as lockdep does), even when the deadlock itself did not happen. The edge is recorded
+before the look for a cycle: of two actors that close one together, at least one sees it. Waiting for a
 work ring is an edge to the ring's class as well (``lockdep_acquire`` / ``lockdep_release`` around the wait and the work).
 """
 
@@ -38,9 +40,9 @@ cdef struct rmutex:
 
 cdef struct rwlock:
     uint32_t word
-    uint32_t writer
+    uint32_t pad0
     uint32_t cls
-    uint32_t pad
+    uint32_t pad1
 
 cdef bint lockdep_reaches(iopf_crew *crew, uint32_t start, uint32_t target) noexcept nogil
 cdef void lockdep_edge(iopf_actor *self, uint32_t held, uint32_t cls, uint32_t site) noexcept nogil
@@ -68,15 +70,23 @@ cdef inline void lockdep_release(iopf_actor *self, uint32_t cls) noexcept nogil:
     if not crew_of(self).lockdep or cls >= CREW_MAX_CLASSES or self.held_count == 0:
         return
     n = self.held_count if self.held_count < CREW_HELD else CREW_HELD
-    self.held_count -= 1
     i = n
-    while i > 0:
+    while i > 0 and self.held[i - 1] != cls:
         i -= 1
-        if self.held[i] == cls:
-            while i + 1 < n:
-                self.held[i] = self.held[i + 1]
-                i += 1
-            return
+    if i == 0:
+        # One of those that found no room; they stand as holes (CREW_MAX_CLASSES) once there is some.
+        i = n
+        while i > 0 and self.held[i - 1] < CREW_MAX_CLASSES:
+            i -= 1
+        if i == 0 and self.held_count <= CREW_HELD:
+            return  # never taken: nothing to forget
+    self.held_count -= 1
+    if i == 0:
+        return
+    while i < n:
+        self.held[i - 1] = self.held[i]
+        i += 1
+    self.held[n - 1] = CREW_MAX_CLASSES
 
 cdef inline int mutex_lock(iopf_actor *self, rmutex *m, uint32_t site) noexcept nogil:
     """0, or LOCK_DIED when the last owner died holding it (the caller owns it now all the same)."""
@@ -114,7 +124,7 @@ cdef inline void read_unlock(iopf_actor *self, rwlock *l, uint32_t site) noexcep
     point(self, site << 8 | OP_READ_UNLOCK, l, ACC_UNLOCK)
     old = xadd32(&l.word, <uint32_t>-1)
     lockdep_release(self, l.cls)
-    if iopf_unlikely(old & LOCK_OWNER) == 0:
+    if iopf_unlikely((old & LOCK_OWNER) == 0 or old & RW_WRITER):
         verdict_raise(self, VERDICT_LOCK_MISUSE, l.cls, old, 0, 0, 1, site)
     if iopf_unlikely(old & LOCK_SLEEPERS) and (old & LOCK_OWNER) == 1:
         and_32(&l.word, ~<uint32_t>LOCK_SLEEPERS)
@@ -124,19 +134,17 @@ cdef inline void read_unlock(iopf_actor *self, rwlock *l, uint32_t site) noexcep
 cdef inline int write_lock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
     lockdep_acquire(self, l.cls, site)
     point(self, site << 8 | OP_WRITE_LOCK, l, ACC_LOCK)
-    if iopf_likely(cas32(&l.word, 0, RW_WRITER)):
-        st32_rel(&l.writer, self.slot + 1)
+    if iopf_likely(cas32(&l.word, 0, RW_WRITER | (self.slot + 1))):
         return 0
     return rw_lock_slow(self, l, True, site)
 
 cdef inline void write_unlock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
     cdef uint32_t old
     point(self, site << 8 | OP_WRITE_UNLOCK, l, ACC_UNLOCK)
-    if iopf_unlikely(ld32_rlx(&l.writer) != self.slot + 1):
-        verdict_raise(self, VERDICT_LOCK_MISUSE, l.cls, l.writer, 0, l.writer - 1, 2, site)
-    st32_rel(&l.writer, 0)
-    old = and_32(&l.word, ~<uint32_t>(RW_WRITER | LOCK_SLEEPERS | RW_WAITING))
+    old = xchg32(&l.word, 0)  # a writer that waits says so again when it looks
     lockdep_release(self, l.cls)
+    if iopf_unlikely(not old & RW_WRITER or (old & LOCK_OWNER) != self.slot + 1):
+        verdict_raise(self, VERDICT_LOCK_MISUSE, l.cls, old, 0, (old & LOCK_OWNER) - 1, 2, site)
     if iopf_unlikely(old & LOCK_SLEEPERS):
         self.wakes += 1
         futex_wake32(&l.word, 0x7FFFFFFF)

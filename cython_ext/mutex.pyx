@@ -28,10 +28,11 @@ cdef void lockdep_edge(iopf_actor *self, uint32_t held, uint32_t cls, uint32_t s
     if held == cls:
         verdict_raise(self, VERDICT_RECURSION, cls, held, 0, self.slot, 0, site)
         return
+    if (or_32(&crew.lock_order[held], <uint32_t>1 << cls) >> cls) & 1:
+        return  # another actor was first, and looks
+    # Partner of the locked `or` above: that of an actor who records an edge of the same cycle meanwhile.
     if lockdep_reaches(crew, cls, held):
         verdict_raise(self, VERDICT_LOCK_ORDER, cls, held, 0, self.slot, 0, site)
-        return
-    or_32(&crew.lock_order[held], <uint32_t>1 << cls)
 
 
 cdef bint slot_dead(iopf_actor *self, uint32_t owner_word) noexcept nogil:
@@ -75,15 +76,14 @@ cdef int mutex_lock_slow(iopf_actor *self, rmutex *m, uint32_t site) noexcept no
 
 cdef int rw_lock_slow(iopf_actor *self, rwlock *l, bint write, uint32_t site) noexcept nogil:
     cdef waiter w
-    cdef uint32_t word, want, writer
+    cdef uint32_t word, want, mine = self.slot + 1
     self.lock_waits += 1
     waiter_reset(&w)
     while True:
         word = ld32_rlx(&l.word)
         if write:
             if not word & (RW_WRITER | LOCK_OWNER):
-                if cas32(&l.word, word, (word & LOCK_SLEEPERS) | RW_WRITER):
-                    st32_rel(&l.writer, self.slot + 1)
+                if cas32(&l.word, word, (word & LOCK_SLEEPERS) | RW_WRITER | mine):
                     return 0
                 continue
             want = word | RW_WAITING | LOCK_SLEEPERS
@@ -93,17 +93,13 @@ cdef int rw_lock_slow(iopf_actor *self, rwlock *l, bint write, uint32_t site) no
                     return 0
                 continue
             want = word | LOCK_SLEEPERS
-        writer = ld32_acq(&l.writer)
-        if word & RW_WRITER and slot_dead(self, writer):
-            if cas32(&l.writer, writer, self.slot + 1):
+        if word & RW_WRITER and slot_dead(self, word):
+            # A reader turns the dead writer's hold into its own read hold and lets the others in.
+            if cas32(&l.word, word, LOCK_SLEEPERS | RW_WRITER | mine if write else 1):
                 self.owner_deaths += 1
-                if write:
-                    return LOCK_DIED
-                # Turn the dead writer's hold into our read hold, and let the others in.
-                st32_rel(&l.writer, 0)
-                xadd32(&l.word, 1)
-                and_32(&l.word, ~<uint32_t>(RW_WRITER | RW_WAITING | LOCK_SLEEPERS))
-                futex_wake32(&l.word, 0x7FFFFFFF)
+                if not write:
+                    self.wakes += 1
+                    futex_wake32(&l.word, 0x7FFFFFFF)
                 return LOCK_DIED
             continue
         if waiter_spin(self, &w):

@@ -1,7 +1,8 @@
 # cython: language_level=3, cdivision=True
 """Pools of kernel objects: fixed size, generations, poison, and lists that know their nodes.
 
-A pool is an array of equal slots; each begins with ``objhdr``. Free slots hang on one shared chain (``free_word``: tag << 32 | index + 1).
+A pool is an array of equal slots; each begins with ``objhdr``. Free slots hang on one shared chain (``free_word``: tag << 32
+| index + 1).
 An actor takes up to ``batch`` slots from it at a time into its own magazine and allocates from there; frees go into the magazine too and
 return to the chain in batches. So the shared word is touched once per batch.
 
@@ -15,7 +16,8 @@ References are ``generation << 32 | index + 1``; 0 is none. ``pool_deref`` compa
 object, who freed it and who used it. The body of a freed object is filled with 0x6b when the crew asks for poison.
 
 What may run against what: alloc, free and deref of different objects, all against all. A process killed in the middle loses at
-most the slots it was moving (one batch); nothing else is touched, and ``capacity - reachable`` counts them.
+most the slots it was moving (one batch); nothing else is touched, and ``capacity - reachable`` counts them. What was in its
+magazine (less than two batches) stays there: reachable, and out of the others' reach.
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
@@ -76,11 +78,14 @@ cdef inline objhdr *pool_alloc(iopf_actor *self, pool *p, uint32_t site) noexcep
     cdef objhdr *obj
     cdef uint32_t n
     point(self, site << 8 | OP_POOL_ALLOC, p, ACC_RMW)
-    if iopf_unlikely(p.fail_nth != 0):
-        n = xadd32(&p.fail_nth, <uint32_t>-1)
-        if n == 1:
-            mag.fails += 1
-            return NULL
+    n = ld32_rlx(&p.fail_nth)
+    while iopf_unlikely(n != 0):
+        if cas32(&p.fail_nth, n, n - 1):
+            break
+        n = ld32_rlx(&p.fail_nth)
+    if iopf_unlikely(n == 1):
+        mag.fails += 1
+        return NULL
     if mag.head == 0 and pool_grab(self, p, site) == 0:
         mag.fails += 1
         return NULL
@@ -115,7 +120,7 @@ cdef inline void pool_free(iopf_actor *self, pool *p, objhdr *obj, uint32_t site
     mag.head = ref_index(ref) + 1
     mag.count += 1
     mag.frees += 1
-    if mag.count > 2 * p.batch:
+    if mag.count >= 2 * p.batch:
         pool_flush(self, p, p.batch, site)
 
 cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t site) noexcept nogil:

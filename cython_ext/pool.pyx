@@ -29,8 +29,11 @@ cdef uint32_t pool_grab(iopf_actor *self, pool *p, uint32_t site) noexcept nogil
             last = after
             after = ld32_rlx(&pool_slot(p, last - 1).free_next)
             n += 1
-        if after > p.capacity:
-            continue
+        if iopf_unlikely(after > p.capacity):
+            if ld64_acq(&p.free_word) != word:
+                continue
+            verdict_raise(self, VERDICT_BAD_WORD, p.cls, after, 0, 0, 7, site)
+            return 0
         tag = (word >> 32) + 1
         if cas64(&p.free_word, word, tag << 32 | after):
             pool_slot(p, last - 1).free_next = 0

@@ -12,7 +12,8 @@ Each slot carries one word, ``position << 20 | owner << 4 | state``, and seven w
     floor       first position not yet done, the same; a flush waits for it to reach the tail it saw
 
 The CAS on the slot word is the reservation, so a process that dies in the middle is known by its slot: ``work_repair`` turns
-what a dead producer reserved and a dead consumer took into DONE and counts them as lost. Until then a reserved position holds back
+what a dead producer reserved and a dead consumer took into DONE, counts them as lost and wakes the consumers, who may have slept
+through the items behind it or through the dead producer's last ring. Until then a reserved position holds back
 the ones behind it; a taken one holds back only flushes.
 
 What may run against what: push, pop, done, flush and repair, all against all.
@@ -72,7 +73,8 @@ cdef inline bint work_waiting(workring *r) noexcept nogil:
     """Whether a consumer would find work; for the re-check before sleeping."""
     cdef uint64_t head = ld64_acq(&r.head)
     cdef uint64_t word = ld64_acq(&work_slot(r, head).word)
-    return (word >> 20) != head or (word & 15) >= WORK_READY
+    # A slot of an earlier lap is still in work: the ring is full, and there is nothing to take.
+    return (word >> 20) > head or ((word >> 20) == head and (word & 15) >= WORK_READY)
 
 cdef inline uint64_t work_backlog(workring *r) noexcept nogil:
     """Positions queued and not yet taken, as a reader sees it."""

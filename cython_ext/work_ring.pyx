@@ -161,4 +161,6 @@ cdef uint32_t work_repair(iopf_actor *self, workring *r, uint32_t dead_slot, uin
                 n += 1
     xadd64(&r.lost, n)
     work_settle(self, r)
+    ec_notify(self, &r.bell, 0x7FFFFFFF, site)
+    ec_notify(self, &r.idle, 0x7FFFFFFF, site)
     return n

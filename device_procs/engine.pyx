@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The device engine: drives a PRI function with a replayed program or a synthetic workload.
 
-Runs beside everything else; all shared words it writes are those named in ``pri.pxd``. After its workload is over the process stays to answer
+Runs beside everything else; all shared words it writes are those named in ``pri.pxd``. After its workload is over the process
+stays to answer
 invalidations and stop requests until the machine ends, as a function in a slot does.
 """
 

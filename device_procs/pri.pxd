@@ -1,10 +1,12 @@
 # cython: language_level=3, cdivision=True
 """The page request interface of one PCIe function (rules: spec/hardware.md 1.3 to 1.5).
 
-The device process alone writes its uplink, its ``devside`` counters, its ``open_ticks`` and its row of done counts. It reads its downlink,
+The device process alone writes its uplink, its ``devside`` counters, its ``open_ticks`` and its row of done counts. It reads
+its downlink,
 its control words (PRI enable, stop request), the PASID tables and page tables (as an IOMMU does for its translation requests).
 
-Groups live in private memory: ``groups`` has one record per group that may be open, ``by_prgi`` says which record an open group index uses.
+Groups live in private memory: ``groups`` has one record per group that may be open, ``by_prgi`` says which record an open
+group index uses.
 
     FREE -> (send) OPEN -> (Success, pages present | Invalid) FREE
                    OPEN -> (Success, a page still absent) RETRY -> (send, again) OPEN

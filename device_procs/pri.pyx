@@ -115,7 +115,8 @@ cdef void send_group(function *f, group *g, uint16_t index) noexcept nogil:
     st64_rlx(&f.d.open_ticks[prgi], now)
 
 
-cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx, uint32_t count) noexcept nogil:
+cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx,
+                      uint32_t count) noexcept nogil:
     """Opens a new group of 1 .. 64 requests; the caller has seen ``group_fits``."""
     cdef uint16_t index
     cdef group *g

@@ -1,8 +1,10 @@
 # cython: language_level=3, cdivision=True
 """What a device accesses: synthetic patterns over the pages of its tenant. Private to the device process; no shared word is touched.
 
-A pattern yields groups of accesses: page numbers 0 .. pages - 1 of the tenant's synthetic mapping, turned into addresses by ``page_address``. The mapping
-is a row of VMAs of ``vma_pages`` pages with one unmapped page between them, from ``SYNTH_BASE`` on; the planner of the tenant's program uses
+A pattern yields groups of accesses: page numbers 0 .. pages - 1 of the tenant's synthetic mapping, turned into addresses by
+``page_address``. The mapping
+is a row of VMAs of ``vma_pages`` pages with one unmapped page between them, from ``SYNTH_BASE`` on; the planner of the
+tenant's program uses
 the same rule.
 """
 

@@ -8,8 +8,8 @@ The first page is a header, written by the creator and read by everybody who att
     layout hash     u64   changes with the size of any shared structure
     size            u64   bytes of the whole object
     creator pid     u64, start time u64 (clock ticks since boot), creation time u64 (ns since the epoch)
-Everything else starts at ``BOARD_OFFSET``. The object is 0600, created exclusively, and its memory is reserved before the first touch, so that
-a full /dev/shm is an error here and never a SIGBUS later.
+Everything else starts at ``BOARD_OFFSET``. The object is 0600, created exclusively, and its memory
+is reserved before the first touch, so that a full /dev/shm is an error here and never a SIGBUS later.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import time
 from dataclasses import dataclass
 
 import posix_ipc
-
 from cython_ext.memory import Memory
+
 from shm.naming import SHM_DIR, Name, own_name
 
 MAGIC = b"IOPFBRD\x01"
@@ -70,9 +70,13 @@ class Arena:
         try:
             shared = posix_ipc.SharedMemory(str(name), posix_ipc.O_CREX, mode=0o600)
         except posix_ipc.ExistentialError:
-            raise ArenaError(f"{name}: exists already; run 'iopf clean', or end the system that uses it") from None
+            raise ArenaError(
+                f"{name}: exists already; run 'iopf clean', or end the system that uses it"
+            ) from None
         except (PermissionError, posix_ipc.PermissionsError):
-            raise ArenaError(f"{SHM_DIR}: no permission to create shared memory; check its mount and mode") from None
+            raise ArenaError(
+                f"{SHM_DIR}: no permission to create shared memory; check its mount and mode"
+            ) from None
         try:
             _reserve(shared.fd, size)
             mapping = mmap.mmap(shared.fd, size)
@@ -81,7 +85,15 @@ class Arena:
             raise _no_room(error, size) from error
         finally:
             shared.close_fd()
-        header = Header(LAYOUT_VERSION, STATE_CREATING, layout_hash, size, name.pid, name.started, time.time_ns())
+        header = Header(
+            LAYOUT_VERSION,
+            STATE_CREATING,
+            layout_hash,
+            size,
+            name.pid,
+            name.started,
+            time.time_ns(),
+        )
         _HEADER.pack_into(mapping, 0, MAGIC, *_fields(header))
         return cls(name, mapping, header, writable=True)
 
@@ -92,7 +104,9 @@ class Arena:
         if header.version != LAYOUT_VERSION or header.layout_hash != layout_hash:
             raise ArenaError(
                 f"{name}: made by another build (layout {header.version}/{header.layout_hash:x}, "
-                f"this is {LAYOUT_VERSION}/{layout_hash:x}); use the build that started it", 4)
+                f"this is {LAYOUT_VERSION}/{layout_hash:x}); use the build that started it",
+                4,
+            )
         if header.state != STATE_READY:
             raise ArenaError(f"{name}: not ready; its system is starting, or died while it did")
         try:
@@ -123,7 +137,15 @@ class Arena:
 
 
 def _fields(header: Header) -> tuple[int, ...]:
-    return (header.version, header.state, header.layout_hash, header.size, header.creator_pid, header.creator_start, header.created_ns)
+    return (
+        header.version,
+        header.state,
+        header.layout_hash,
+        header.size,
+        header.creator_pid,
+        header.creator_start,
+        header.created_ns,
+    )
 
 
 def _reserve(fd: int, size: int) -> None:
@@ -137,7 +159,8 @@ def _no_room(error: OSError, size: int) -> ArenaError:
     if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EFBIG, errno.EDQUOT):
         return ArenaError(
             f"{SHM_DIR}: the board needs {size / 2**20:.1f} MiB and {free / 2**20:.1f} MiB are free; "
-            "use fewer devices, run 'iopf clean', or enlarge it (mount -o remount,size=…)")
+            "use fewer devices, run 'iopf clean', or enlarge it (mount -o remount,size=…)"
+        )
     return ArenaError(f"{SHM_DIR}: cannot map the board: {os.strerror(error.errno or 0)}")
 
 
@@ -155,7 +178,9 @@ def read_header(name: Name) -> Header:
         raise ArenaError(f"{name}: not ready; its system is starting, or died while it did")
     magic, *fields = _HEADER.unpack(raw)
     if magic != MAGIC:
-        raise ArenaError(f"{name}: not a board of this program (wrong magic number); remove it by hand if nobody uses it")
+        raise ArenaError(
+            f"{name}: not a board of this program (wrong magic number); remove it by hand if nobody uses it"
+        )
     header = Header(*fields)
     if header.size != length or length < BOARD_OFFSET:
         raise ArenaError(f"{name}: cut short ({length} of {header.size} bytes); run 'iopf clean'")

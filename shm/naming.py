@@ -56,4 +56,7 @@ def parse(text: str) -> Name | None:
 def find_all() -> list[Name]:
     """Every object of this user on the machine, oldest creator first."""
     found = [name for entry in sorted(os.listdir(SHM_DIR)) if (name := parse(entry)) is not None]
-    return sorted((name for name in found if name.uid == os.getuid()), key=lambda name: (name.started, name.serial))
+    return sorted(
+        (name for name in found if name.uid == os.getuid()),
+        key=lambda name: (name.started, name.serial),
+    )

@@ -40,8 +40,17 @@ def _children() -> dict[int, str]:
             stat = Path("/proc", entry, "stat").read_text()
             state, parent = stat.rpartition(")")[2].split()[:2]
             if int(parent) == me:
-                command = Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                found[int(entry)] = "" if state in "ZX" else f"process {entry} ({command.strip() or 'no command line'})"
+                command = (
+                    Path("/proc", entry, "cmdline")
+                    .read_bytes()
+                    .replace(b"\0", b" ")
+                    .decode(errors="replace")
+                )
+                found[int(entry)] = (
+                    ""
+                    if state in "ZX"
+                    else f"process {entry} ({command.strip() or 'no command line'})"
+                )
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
     return found
@@ -52,7 +61,11 @@ def _shared() -> set[str]:
     found = set()
     for entry in os.listdir(SHM_DIR):
         name = parse(entry.removeprefix("sem."))
-        if name is not None and name.uid == os.getuid() and (name.pid == os.getpid() or not name.creator_alive):
+        if (
+            name is not None
+            and name.uid == os.getuid()
+            and (name.pid == os.getpid() or not name.creator_alive)
+        ):
             found.add(f"{SHM_DIR}/{entry}")
     return found
 

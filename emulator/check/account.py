@@ -1,6 +1,7 @@
 """The account: every request that a device sent is answered, in flight, or lost with a name.
 
-Three sides keep their own counters (``emulator/spec/board.pxd``: ``devside``, ``hwside``, ``kernside``). What leaves one side arrives at the next:
+Three sides keep their own counters (``emulator/spec/board.pxd``: ``devside``, ``hwside``,
+``kernside``). What leaves one side arrives at the next:
 
     sent        = received by the hardware + on the link
     received    = enqueued + answered by the hardware + dropped by it + lost with the link
@@ -46,7 +47,15 @@ class Totals:
         return self.sent - self.answered - self.lost_total
 
     def add(self, other: Totals) -> None:
-        for name in ("sent", "answered_ok", "answered_invalid", "answered_failure", "auto_success", "auto_invalid", "rejected"):
+        for name in (
+            "sent",
+            "answered_ok",
+            "answered_invalid",
+            "answered_failure",
+            "auto_success",
+            "auto_invalid",
+            "rejected",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for reason, count in other.lost.items():
             self.lost[reason] = self.lost.get(reason, 0) + count
@@ -92,16 +101,30 @@ def check_device(name: str, device: Mapping[str, Any]) -> list[str]:
     """Disagreements of one device at rest, one line each; empty when the three sides agree."""
     dev, hw, kern = device["device"], device["hardware"], device["kernel"]
     received = (
-        hw["enqueued"] + hw["auto_success"] + hw["auto_invalid"] + hw["drop_overflow"]
-        + hw["drop_refused"] + hw["link_down"]
+        hw["enqueued"]
+        + hw["auto_success"]
+        + hw["auto_invalid"]
+        + hw["drop_overflow"]
+        + hw["drop_refused"]
+        + hw["link_down"]
     )
     read = (
-        kern["answered_ok"] + kern["answered_invalid"] + kern["answered_failure"] + kern["discarded"]
-        + kern["freed"] + kern["rejected"] + kern["dropped_nomem"] + kern["partial"]
+        kern["answered_ok"]
+        + kern["answered_invalid"]
+        + kern["answered_failure"]
+        + kern["discarded"]
+        + kern["freed"]
+        + kern["rejected"]
+        + kern["dropped_nomem"]
+        + kern["partial"]
     )
     out = _differ(name, "received by the hardware", hw["received"], "its outcomes", received)
-    out += _differ(name, "enqueued", hw["enqueued"], "read by the kernel", kern["popped"] - kern["markers"])
-    out += _differ(name, "read by the kernel", kern["popped"] - kern["markers"], "its outcomes", read)
+    out += _differ(
+        name, "enqueued", hw["enqueued"], "read by the kernel", kern["popped"] - kern["markers"]
+    )
+    out += _differ(
+        name, "read by the kernel", kern["popped"] - kern["markers"], "its outcomes", read
+    )
     if kern["partial"]:
         out.append(f"{name}: {kern['partial']} requests are still on the partial list")
     if kern["pending"]:
@@ -110,7 +133,9 @@ def check_device(name: str, device: Mapping[str, Any]) -> list[str]:
         return out
     retired = dev["retired_ok"] + dev["retired_invalid"] + dev["retired_failure"] + dev["forgotten"]
     out += _differ(name, "sent", dev["sent"], "received by the hardware", hw["received"])
-    out += _differ(name, "sent", dev["sent"], "retired by responses", retired + dev["open_requests"])
+    out += _differ(
+        name, "sent", dev["sent"], "retired by responses", retired + dev["open_requests"]
+    )
     if dev["open_requests"] and not dev["failed"]:
         out.append(f"{name}: {dev['open_requests']} requests are still in flight")
     return out

@@ -55,6 +55,7 @@ def stage_summary(stage: Mapping[str, Any]) -> dict[str, Any]:
         "p999_ns": min(percentile(bins, 0.999), most),
         "max_ns": most,
         "bins": [
-            {"min": bin_bounds(i)[0], "max": bin_bounds(i)[1], "count": bins[i]} for i in sorted(bins)
+            {"min": bin_bounds(i)[0], "max": bin_bounds(i)[1], "count": bins[i]}
+            for i in sorted(bins)
         ],
     }

@@ -2,7 +2,8 @@
 """The IOMMU of the ``vtd`` profile (spec rev 5.10, 7.4 to 7.11). It knows nothing of Linux.
 
 One process: requests come in over a link per function, records go into the page request queue, commands come out of the invalidation
-queue, responses and invalidations go out over a link per function. This process is the only writer of PQT, the only one that sets PPR and PRO,
+queue, responses and invalidations go out over a link per function. This process is the only writer of PQT, the only one that
+sets PPR and PRO,
 the only reader of the uplinks and the only writer of the downlinks.
 
 Per request the first row that fits decides:
@@ -11,10 +12,13 @@ Per request the first row that fits decides:
     the queue is full                            last: Success; else dropped           PRO := 1, event
     otherwise                                    written                               PPR := 1, event
 An event sends the interrupt only when PPR and PRO were both 0 before. A stop marker that cannot be queued disappears.
-Records are published in batches; PPR is set after the tail that covers them, so software that clears PPR and then reads the tail misses nothing.
+Records are published in batches; PPR is set after the tail that covers them, so software that clears PPR and then reads the
+tail misses nothing.
 
-Order: a link is first in, first out, so the completion of an invalidation arrives behind every request that the function sent before it. A wait
-descriptor with page drain completes after the links have been read up to where they stood, and those requests are in the queue or answered.
+Order: a link is first in, first out, so the completion of an invalidation arrives behind every request that the function sent
+before it. A wait
+descriptor with page drain completes after the links have been read up to where they stood, and those requests are in the
+queue or answered.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

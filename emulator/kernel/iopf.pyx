@@ -5,7 +5,6 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
-from cython_ext.histogram cimport hist_add
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.rcu cimport *

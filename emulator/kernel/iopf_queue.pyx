@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Adding, removing, flushing and discarding, as of v7.2. Lock order and contracts stand in ``iopf.pxd``."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *

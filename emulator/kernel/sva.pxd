@@ -1,14 +1,16 @@
 # cython: language_level=3, cdivision=True
 """Shared virtual addressing: bind, unbind, PASIDs, and the release of an address space that is still bound.
 
-Objects: a ``sva_domain`` per mm (holds the structure, not the users: an mm may die while bound), an ``attach_handle`` per (device, mm) with
+Objects: a ``sva_domain`` per mm (holds the structure, not the users: an mm may die while bound), an ``attach_handle`` per
+(device, mm) with
 a count of binders. One PASID per mm, from one global bitmap, freed with the last holder of the structure.
 
     sva_lock > group_lock > {queue locks | qi_lock}; pasid_lock nests nothing.
     mm.pasid, mm.domain   written under sva_lock; ``pasid`` is published with release ordering
     pasid array, table    written under group_lock; read without it by the fault path and the hardware
 
-mm release (spec/kernel.md 2.1) has three phases: bound; quiet abort when the last user goes (table entry marked, device TLBs invalidated, no
+mm release (spec/kernel.md 2.1) has three phases: bound; quiet abort when the last user goes (table entry marked, device TLBs
+invalidated, no
 flush of the work ring, since a worker may be the last user); unbound when the driver's file is released.
 """
 

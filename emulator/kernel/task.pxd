@@ -2,7 +2,8 @@
 """The kernel side of a tenant, and the hotplug thread.
 
 A tenant's system calls run in a process of their own, its *task*. SIGKILL never stops Linux in the middle of kernel code: it takes
-effect on the way back to user space. Here the user half may be killed at any instruction; the task then finishes the call it is in and runs
+effect on the way back to user space. Here the user half may be killed at any instruction; the task then finishes the call it
+is in and runs
 the exit path: the address space goes first (mm release), the bindings after it, as exit_mm comes before exit_files.
 
     box.state   idle -> posted: the tenant (release, after op and args)

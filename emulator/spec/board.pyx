@@ -2,7 +2,6 @@
 """Laying the board out, formatting it, attaching to it. What is on it stands in ``board.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memset
 
 import zlib
 
@@ -114,7 +113,7 @@ def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uin
     cdef board *b = board_in(memory)
     cdef iopf_crew *crew
     cdef iopf_actor *actor
-    cdef uint32_t i, role, first, count, total
+    cdef uint32_t i, first, count, total
     layout = plan_layout(config)
     if memory.size < layout["total"]:
         raise ValueError(f"the board needs {layout['total']} bytes, the memory has {memory.size}")
@@ -122,7 +121,8 @@ def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uin
     b.cfg.prq_records, b.cfg.qi_records, b.cfg.max_pasids = config["prq_records"], config["qi_records"], config["max_pasids"]
     b.cfg.ledger_slots, b.cfg.max_vmas, b.cfg.work_slots = config["ledger_slots"], config["max_vmas"], config["work_slots"]
     b.cfg.event_records, b.cfg.mms, b.cfg.faults, b.cfg.groups = config["event_records"], config["mms"], config["faults"], config["groups"]
-    b.cfg.handles, b.cfg.tables, b.cfg.generation, b.cfg.profile = config["handles"], config["tables"], config["generation"], config["profile"]
+    b.cfg.handles, b.cfg.tables = config["handles"], config["tables"]
+    b.cfg.generation, b.cfg.profile = config["generation"], config["profile"]
     b.cfg.programs, b.cfg.major_permille, b.cfg.exponential = config["programs"], config["major_permille"], config["exponential"]
     b.cfg.pace, b.cfg.account, b.cfg.minor_ns, b.cfg.major_ns = config["pace"], config["account"], config["minor_ns"], config["major_ns"]
     b.cfg.seed, b.cfg.watchdog_ns = config["seed"], config["watchdog_ns"]
@@ -145,7 +145,8 @@ def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uin
             actor.slot = first + i
             actor.role = number
             actor.index = i
-            actor.rng = (<uint64_t>config["seed"] * <uint64_t>0x9E3779B97F4A7C15) ^ (<uint64_t>(first + i + 1) * <uint64_t>0xD1B54A32D192ED03)
+            actor.rng = <uint64_t>config["seed"] * <uint64_t>0x9E3779B97F4A7C15
+            actor.rng ^= <uint64_t>(first + i + 1) * <uint64_t>0xD1B54A32D192ED03
             actor.mode = POINT_NOISE if noise_yield_in or noise_sleep_in else POINT_NORMAL
             actor.noise_yield_in = noise_yield_in
             actor.noise_sleep_in = noise_sleep_in

@@ -8,7 +8,6 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.memory cimport Memory
 from cython_ext.wait cimport *
-from cython_ext.work_ring cimport work_repair
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport START_BARRIER
 

@@ -98,7 +98,8 @@ cdef class Snapshot:
             "device": {
                 "sent": s.sent, "groups_sent": s.groups_sent, "groups_done": s.groups_done, "retired_ok": s.retired_ok,
                 "retired_invalid": s.retired_invalid, "retired_failure": s.retired_failure, "open_requests": s.open_requests,
-                "open_groups": s.open_groups, "retry_groups": s.retry_groups, "retries": s.retries, "atc_hits": s.atc_hits, "present": s.present,
+                "open_groups": s.open_groups, "retry_groups": s.retry_groups, "retries": s.retries,
+                "atc_hits": s.atc_hits, "present": s.present,
                 "invalidations": s.invalidations, "unexpected": s.unexpected, "markers": s.markers, "by_overflow": s.by_overflow,
                 "by_hardware": s.by_hardware, "accesses": s.accesses, "abandoned": s.abandoned, "forgotten": s.forgotten,
                 "gave_up": s.gave_up, "stopped": s.stopped, "failed": s.failed,
@@ -110,7 +111,8 @@ cdef class Snapshot:
                 "invalidations_sent": h.invalidations_sent, "invalidations_done": h.invalidations_done,
             },
             "kernel": {
-                "popped": k.popped, "partial_added": k.partial_added, "partial_moved": k.partial_moved, "answered_ok": k.answered_ok, "answered_invalid": k.answered_invalid,
+                "popped": k.popped, "partial_added": k.partial_added, "partial_moved": k.partial_moved, "answered_ok": k.answered_ok,
+                "answered_invalid": k.answered_invalid,
                 "answered_failure": k.answered_failure, "discarded": k.discarded, "freed": k.freed, "rejected": k.rejected,
                 "dropped_nomem": k.dropped_nomem, "markers": k.markers, "groups": k.groups,
                 "partial": max(0, <int>(k.partial_added - k.partial_moved - k.discarded - k.freed)),

@@ -13,13 +13,20 @@ from cython_ext.probe import SIZES, Crew
 class Board:
     """Anonymous shared memory: what a fork inherits is the same memory. Offsets are handed out once, by cache line."""
 
-    def __init__(self, actors: int = 8, size: int = 1 << 20, *, spins: int = 50, yields: int = 64) -> None:
+    def __init__(
+        self, actors: int = 8, size: int = 1 << 20, *, spins: int = 50, yields: int = 64
+    ) -> None:
         self.mapping = mmap.mmap(-1, size)
         self.memory = Memory(self.mapping)
         self.actors = actors
         self.next = 0
-        Crew.format(self.memory, actors, self.take(SIZES["crew"] + actors * SIZES["actor"]),
-                    spins=spins, yields=yields)
+        Crew.format(
+            self.memory,
+            actors,
+            self.take(SIZES["crew"] + actors * SIZES["actor"]),
+            spins=spins,
+            yields=yields,
+        )
         self.crew = Crew(self.memory, 0)
 
     def take(self, length: int) -> int:

@@ -26,7 +26,9 @@ class ChildError(AssertionError):
 class Child:
     """One forked process that runs ``function(*args)``."""
 
-    def __init__(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], bound_s: float) -> None:
+    def __init__(
+        self, name: str, function: Callable[..., Any], args: tuple[Any, ...], bound_s: float
+    ) -> None:
         self.name = name
         self.status: int | None = None
         self._data = b""
@@ -68,7 +70,9 @@ class Child:
         return value
 
 
-def _run(writer: int, reader: int, function: Callable[..., Any], args: tuple[Any, ...], bound_s: float) -> NoReturn:
+def _run(
+    writer: int, reader: int, function: Callable[..., Any], args: tuple[Any, ...], bound_s: float
+) -> NoReturn:
     """In the child: never returns into the code of the parent."""
     try:
         os.close(reader)
@@ -79,7 +83,7 @@ def _run(writer: int, reader: int, function: Callable[..., Any], args: tuple[Any
         except BaseException:
             message = pickle.dumps((False, traceback.format_exc()))
         while message:
-            message = message[os.write(writer, message):]
+            message = message[os.write(writer, message) :]
         os._exit(0)
     finally:
         os._exit(70)
@@ -111,13 +115,18 @@ class Children:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for child in self.members:
             child.kill()
 
 
-def run_together(*functions: Callable[[], Any], bound_s: float = 30.0, report: Callable[[], str] | None = None) -> list[Any]:
+def run_together(
+    *functions: Callable[[], Any], bound_s: float = 30.0, report: Callable[[], str] | None = None
+) -> list[Any]:
     """Runs each function in a process of its own, all at once; returns their results."""
     with Children(bound_s, report) as children:
         for function in functions:

@@ -21,6 +21,7 @@ import traceback
 from collections import Counter
 
 from cython_ext.probe import step
+
 from tests.support.kill_cases import CASES, SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
 from tests.support.tracing import Victim
 
@@ -97,7 +98,13 @@ def run_case(case: Case) -> dict[str, object]:
         else:
             notes.update(outcome)
         k += 1
-    return {"points": k, "finished": not inside, "bad": bad, "notes": notes, "seconds": round(time.monotonic() - began, 2)}
+    return {
+        "points": k,
+        "finished": not inside,
+        "bad": bad,
+        "notes": notes,
+        "seconds": round(time.monotonic() - began, 2),
+    }
 
 
 if __name__ == "__main__":

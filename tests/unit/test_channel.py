@@ -9,6 +9,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -100,13 +101,20 @@ def put_in_pieces(channel: Channel, index: int, count: int, piece: int) -> None:
             assert producer.put_many(records, PATIENCE_S) == len(records) // 64
 
 
+def put_for_ever(channel: Channel, index: int) -> None:
+    producer, number = channel.producer(index), 0
+    while True:
+        producer.put(records_of(index, number, 1))
+        number += 1
+
+
 @pytest.mark.parametrize("capacity", [1, 8, 256])
 @pytest.mark.parametrize("piece", [1, 5, 64])
 def test_several_producers_keep_their_order(children: Children, capacity: int, piece: int) -> None:
     count, producers = 3000, 3
     channel = Channel(make(producers, capacity))
     pids = [
-        children.start(lambda index=index: put_in_pieces(channel, index, count, piece))
+        children.start(partial(put_in_pieces, channel, index, count, piece))
         for index in range(producers)
     ]
     consumer, tally = channel.consumer(), Tally()
@@ -127,8 +135,12 @@ def test_several_producers_keep_their_order(children: Children, capacity: int, p
 def test_loops_without_python(children: Children, batch: int) -> None:
     count = 20_000
     channel = Channel(make(2, 64))
+
+    def produce(index: int) -> None:
+        produce_channel(channel.producer(index), count, batch)
+
     for index in range(2):
-        children.start(lambda index=index: produce_channel(channel.producer(index), count, batch))
+        children.start(partial(produce, index))
     total = sum(sum_of(index, count) for index in range(2)) % 2**64
     assert consume_channel(channel.consumer(), 2 * count, batch) == (2 * count, total, 0)
 
@@ -185,14 +197,7 @@ def test_timeouts() -> None:
 
 def test_a_killed_producer_holds_back_nobody(children: Children) -> None:
     channel = Channel(make(3, 16))
-
-    def endless(index: int) -> None:
-        producer, number = channel.producer(index), 0
-        while True:
-            producer.put(records_of(index, number, 1))
-            number += 1
-
-    pids = [children.start(lambda index=index: endless(index)) for index in range(3)]
+    pids = [children.start(partial(put_for_ever, channel, index)) for index in range(3)]
     consumer, expected = channel.consumer(), [0, 0, 0]
 
     def take(count: int) -> None:
@@ -206,10 +211,9 @@ def test_a_killed_producer_holds_back_nobody(children: Children) -> None:
     children.kill(pids[1])
     take(48)  # what the dead one had published is still there, and nothing more
     before = list(expected)
-    take(5000)
+    while min(expected[0] - before[0], expected[2] - before[2]) < 1000:
+        take(1)
     assert expected[1] - before[1] <= 16
-    assert expected[0] > before[0]
-    assert expected[2] > before[2]
     # A successor goes on at the tail that was left.
     successor = channel.producer(1)
     successor.put(records_of(1, expected[1], 1), PATIENCE_S)
@@ -227,7 +231,7 @@ def test_a_killed_consumer_is_succeeded(children: Children) -> None:
         while True:
             taken[:] = consumer.get()[:8]
 
-    producing = children.start(lambda: put_in_pieces(channel, 0, 2000, 1))
+    children.start(lambda: put_for_ever(channel, 0))
     consuming = children.start(consume)
     until(lambda: int.from_bytes(taken[:], "little") > 200)
     children.kill(consuming)
@@ -235,17 +239,14 @@ def test_a_killed_consumer_is_succeeded(children: Children) -> None:
     consumer = channel.consumer()
     first = name_of(consumer.get(PATIENCE_S))[1]
     assert first in (last + 1, last + 2)  # the one in hand may be lost
-    numbers = [name_of(consumer.get(PATIENCE_S))[1] for _ in range(1999 - first)]
-    assert numbers == list(range(first + 1, 2000))
-    assert children.join(producing) == 0
+    numbers = [name_of(consumer.get(PATIENCE_S))[1] for _ in range(2000)]
+    assert numbers == list(range(first + 1, first + 2001))
 
 
 def test_an_end_has_one_owner(children: Children) -> None:
     channel = Channel(make(2))
     producer = channel.producer(0)
-    with pytest.raises(
-        ChannelError, match=f"producer 0 is process {os.getpid()}, which is running"
-    ):
+    with pytest.raises(ChannelError, match=f"producer 0 is process {os.getpid()}, which"):
         channel.producer(0)
     del producer
     successor = channel.producer(0)
@@ -281,10 +282,8 @@ def test_close_wakes_and_lets_read_what_is_there(children: Children) -> None:
     channel = Channel(make(2, 4))
 
     def fill() -> None:
-        producer = channel.producer(0)
         with pytest.raises(ChannelClosed):
-            while True:
-                producer.put(records_of(0, 0, 1), PATIENCE_S)
+            put_for_ever(channel, 0)
 
     pid = children.start(fill)
     until(lambda: channel.stats()["producer 0"]["sleeps"] > 0)
@@ -293,7 +292,7 @@ def test_close_wakes_and_lets_read_what_is_there(children: Children) -> None:
     assert channel.closed
     assert children.join(pid) == 0
     consumer = channel.consumer()
-    assert consumer.get_many(100) == records_of(0, 0, 1) * 4
+    assert consumer.get_many(100) == records_of(0, 0, 4)
     with pytest.raises(ChannelClosed, match="closed and read up"):
         consumer.get()
     with pytest.raises(ChannelClosed, match="put to a closed channel"):
@@ -378,7 +377,7 @@ def test_a_record_has_64_bytes(size: int) -> None:
     ("producers", "capacity"), [(0, 8), (257, 8), (1, 0), (1, 3), (1, 1 << 21)]
 )
 def test_impossible_numbers(producers: int, capacity: int) -> None:
-    with pytest.raises(ValueError, match="a channel has 1 to|power of two"):
+    with pytest.raises(ValueError, match=r"a channel has 1 to|power of two"):
         Channel.bytes_needed(producers, capacity)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
 from cython_ext.crew import VerdictKind
 from cython_ext.probe import LOCK_DIED_STATUS, SIZES, Mutex, RwLock
+
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
 
@@ -133,7 +133,11 @@ def test_unlocking_what_another_holds_is_a_verdict() -> None:
     Mutex(board.as_slot(1), at).unlock()
     (verdict,) = board.crew.verdicts()
     assert (verdict["kind"], verdict["actor"], verdict["other_actor"], verdict["cls"]) == (
-        VerdictKind.VERDICT_LOCK_MISUSE, 1, 0, 3)
+        VerdictKind.VERDICT_LOCK_MISUSE,
+        1,
+        0,
+        3,
+    )
 
 
 def _hammer_rw(board: Board, slot: int, at: int, pair: int, write_every: int, noise: int) -> int:
@@ -222,4 +226,6 @@ def test_rwlock_misuse_is_a_verdict() -> None:
     lock.write_lock()
     RwLock(board.as_slot(1), lock.offset).write_unlock()
     assert [(v["kind"], v["cls"], v["actor"]) for v in board.crew.verdicts()] == [
-        (VerdictKind.VERDICT_LOCK_MISUSE, 1, 0), (VerdictKind.VERDICT_LOCK_MISUSE, 2, 1)]
+        (VerdictKind.VERDICT_LOCK_MISUSE, 1, 0),
+        (VerdictKind.VERDICT_LOCK_MISUSE, 2, 1),
+    ]

@@ -14,17 +14,18 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import multiprocess
-
 from cython_ext.memory import Memory
-from device_procs import engine as device_engine
 from emulator.hw.run import run_iommu
 from emulator.kernel.run import run_hotplug, run_irq, run_task, run_worker
 from emulator.spec.board import slots_of
 from emulator.spec.process import Process
 from emulator.tenant.engine import run_tenant
+
+from device_procs import engine as device_engine
 from shm.procs import die_with_parent, start_time
 from tools.supervisor.plan import SystemPlan
 
@@ -71,12 +72,12 @@ def _bodies(plan: SystemPlan) -> list[tuple[str, int, str, Body]]:
     for i in range(plan.config["handlers"]):
         bodies.append(("handler", i, f"handler-{i:02}", run_worker))
     for i, tenant in enumerate(plan.tenants):
-        bodies.append(("task", i, f"task:{tenant.name}", lambda p, i=i: run_task(p, i)))
-        bodies.append(("tenant", i, tenant.name, lambda p, i=i: run_tenant(p, i, programs)))
+        bodies.append(("task", i, f"task:{tenant.name}", partial(run_task, tenant=i)))
+        body = partial(run_tenant, index=i, programs=programs)
+        bodies.append(("tenant", i, tenant.name, body))
     for i, device in enumerate(plan.devices):
-        params = device.params
         bodies.append(
-            ("device", i, device.name, lambda p, i=i, q=params: device_engine.run(p, i, q))
+            ("device", i, device.name, partial(device_engine.run, dev=i, p=device.params))
         )
     return bodies
 

@@ -4,7 +4,8 @@
     STOPPING   devices finish what is open
     RELEASING  tenants unbind and exit; then the hotplug process removes every device
     ENDING     kernel and hardware processes leave
-A device that dies is a surprise removal, a tenant that dies is an exit while bound: the others go on. Any other death is a crash of the machine.
+A device that dies is a surprise removal, a tenant that dies is an exit while bound: the others go
+on. Any other death is a crash of the machine.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.spec.board import Order, Phase
+
 from shm import procs
 from tools.cli.status import Status
 from tools.supervisor.launch import KERNEL_ROLES, Child
@@ -49,7 +51,9 @@ class Signals:
 
     @contextmanager
     def installed(self) -> Iterator[Signals]:
-        before = {s: signal.signal(s, self._take) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+        before = {
+            s: signal.signal(s, self._take) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        }
         try:
             yield self
         finally:
@@ -91,7 +95,13 @@ class Watchdog:
                 return reason
         snapshot = self.system.snapshot
         ops = sum(snapshot.tenant(i)["ops_done"] for i in range(len(self.system.plan.tenants)))
-        progress = (snapshot.sent(), snapshot.finished_groups(), ops, *snapshot.progress(), snapshot.phase)
+        progress = (
+            snapshot.sent(),
+            snapshot.finished_groups(),
+            ops,
+            *snapshot.progress(),
+            snapshot.phase,
+        )
         if progress != self._progress or not open_work:
             self._progress, self._moved_s = progress, now
         if now - self._moved_s > self.bound_s:
@@ -108,8 +118,10 @@ class Watchdog:
         if now - since > STILL_S and child.slot not in self._named:
             self._named.add(child.slot)
             stopped = " (stopped by a signal)" if procs.state(child.pid) == "T" else ""
-            tell(f"{child.role} {child.label()} has not moved for {now - since:.1f} s{stopped}; "
-                 f"last scheduling point {self.system.point_of(child.slot)}")
+            tell(
+                f"{child.role} {child.label()} has not moved for {now - since:.1f} s{stopped}; "
+                f"last scheduling point {self.system.point_of(child.slot)}"
+            )
         if now - since > self.bound_s:
             return f"{child.role} {child.label()} did not move for {self.bound_s:.1f} s, at {self.system.point_of(child.slot)}"
         return None
@@ -118,8 +130,15 @@ class Watchdog:
 class Monitor:
     """Runs a built system to its end. ``tell`` takes one line of talk; ``tick`` is called several times a second."""
 
-    def __init__(self, system: System, duration_s: float, watchdog_s: float, tell: Callable[[str], None],
-                 tick: Callable[[float], None], stop_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        system: System,
+        duration_s: float,
+        watchdog_s: float,
+        tell: Callable[[str], None],
+        tick: Callable[[float], None],
+        stop_file: Path | None = None,
+    ) -> None:
         self.system, self.duration_s = system, duration_s
         self.tell, self.tick, self.stop_file = tell, tick, stop_file
         self.outcome = Outcome()
@@ -210,7 +229,9 @@ class Monitor:
             self.signals.dump_wanted = False
             for line in self.system.dump():
                 self.tell(line)
-        open_work = self.system.snapshot.phase != Phase.PHASE_RUNNING or self.system.snapshot.open_work()
+        open_work = (
+            self.system.snapshot.phase != Phase.PHASE_RUNNING or self.system.snapshot.open_work()
+        )
         reason = self.watchdog.look(open_work, self.tell)
         if reason is None:
             return False
@@ -221,8 +242,15 @@ class Monitor:
     def _ended(self, child: Child) -> None:
         if child.expected and not child.exitcode:
             return
-        death = Death(child, self.system.how(child), self.system.point_of(child.slot), time.monotonic() - self._began)
-        finished_tenant = child.role == "tenant" and self.system.snapshot.tenant(child.index)["finished"]
+        death = Death(
+            child,
+            self.system.how(child),
+            self.system.point_of(child.slot),
+            time.monotonic() - self._began,
+        )
+        finished_tenant = (
+            child.role == "tenant" and self.system.snapshot.tenant(child.index)["finished"]
+        )
         if finished_tenant and not child.exitcode:
             return
         self.system.deaths.append(death)
@@ -246,6 +274,8 @@ class Monitor:
 
         for record in unpack(self.system.plan.tenants[parent].program):
             if record.op == Op.FORK and not self.system.snapshot.tenant(record.arg)["started"]:
-                child = next(c for c in self.system.children if c.role == "tenant" and c.index == record.arg)
+                child = next(
+                    c for c in self.system.children if c.role == "tenant" and c.index == record.arg
+                )
                 if child.alive:
                     signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)

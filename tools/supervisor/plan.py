@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from device_procs.workload import Pattern
+
 from emulator.scenario import expand
 from emulator.scenario.schema import Scenario
 from emulator.trace.plan import TracePlan, build_plan
@@ -169,17 +170,17 @@ def _add_replay(
     for plan, program in zip(trace.tenants, programs.tenants, strict=True):
         moved, bound = [], set()
         for record in unpack(program):
+            arg = record.arg
             if record.op in (Op.BIND, Op.UNBIND):
-                record = record._replace(arg=replaying[record.arg])
-                bound.add(record.arg)
+                arg = replaying[arg]
+                bound.add(arg)
             elif record.op == Op.FORK:
-                record = record._replace(arg=record.arg + offset)
-            moved.append(record)
+                arg += offset
+            moved.append(record._replace(arg=arg))
         tenants.append(TenantPlan(f"{plan.comm}-{plan.pid}", pack(moved), sorted(bound)))
     for number, program in zip(replaying, programs.devices, strict=True):
-        if offset:
-            program = pack(r._replace(arg=r.arg + offset) for r in unpack(program))
-        devices[number].program = program
+        shifted = (r._replace(arg=r.arg + offset) for r in unpack(program))
+        devices[number].program = pack(shifted) if offset else program
 
 
 def _power(n: int) -> int:
@@ -210,9 +211,7 @@ def _config(
     if programs is not None:
         widest = max([widest, *programs.group_sizes])
     slack = BATCH_SLACK * (kernel.handlers + 4)
-    open_requests = sum(
-        min(d.credits, d.params["groups_in_flight"] * widest) for d in devices
-    )
+    open_requests = sum(min(d.credits, d.params["groups_in_flight"] * widest) for d in devices)
     groups = kernel.groups or windows + slack
     max_vmas = max([owner.spec.vmas for owner in expand.tenants(scenario)], default=1) + 16
     if programs is not None:

@@ -21,11 +21,16 @@ def _parts(pairs: list[tuple[str, int]]) -> str:
 
 def _account_lines(result: dict[str, Any]) -> list[str]:
     a, sides = result["account"], result["sides"]
-    answered = _parts([
-        ("Success", a["answered_ok"]), ("Invalid", a["answered_invalid"]), ("Failure", a["answered_failure"]),
-        ("refused by the driver", a["rejected"]), ("Success by the hardware (overflow)", a["auto_success"]),
-        ("Invalid by the hardware", a["auto_invalid"]),
-    ])
+    answered = _parts(
+        [
+            ("Success", a["answered_ok"]),
+            ("Invalid", a["answered_invalid"]),
+            ("Failure", a["answered_failure"]),
+            ("refused by the driver", a["rejected"]),
+            ("Success by the hardware (overflow)", a["auto_success"]),
+            ("Invalid by the hardware", a["auto_invalid"]),
+        ]
+    )
     lost = _parts([(reason, n) for reason, n in a["lost"].items()])
     mark = "" if a["in_flight"] == 0 else "  !!!"
     lines = [
@@ -67,7 +72,9 @@ def _stage_lines(result: dict[str, Any]) -> list[str]:
     lines = [f"{'stage':20}{'p50':>10}{'p99':>10}{'p99.9':>10}{'max':>10}{'count':>13}"]
     for name, stage in result["stages"].items():
         if stage["count"]:
-            cells = "".join(f"{span(stage[key]):>10}" for key in ("p50_ns", "p99_ns", "p999_ns", "max_ns"))
+            cells = "".join(
+                f"{span(stage[key]):>10}" for key in ("p50_ns", "p99_ns", "p999_ns", "max_ns")
+            )
             lines.append(f"{name:20}{cells}{_count(stage['count']):>13}")
     return lines
 
@@ -80,7 +87,9 @@ def _verdict(result: dict[str, Any], directory: Path) -> str:
         extra.append(f"{len(result['exits'])} tenant(s) killed")
     tail = f" ({', '.join(extra)})" if extra else ""
     if result["status"] == 0:
-        return f"verdict     PASS: every request accounted for, nothing left over{tail}; {directory}"
+        return (
+            f"verdict     PASS: every request accounted for, nothing left over{tail}; {directory}"
+        )
     return f"verdict     {result['verdict']} (status {result['status']}): {result['end_reason']}{tail}; {directory}"
 
 

@@ -22,16 +22,30 @@ from tools.supervisor.system import System
 from tools.supervisor.verdicts import describe
 
 RESULT_SCHEMA = "iopf/1"
-COUNTED = ("sleeps", "wakes", "yields", "wait_timeouts", "timeouts_with_work", "lock_waits", "owner_deaths", "points")
+COUNTED = (
+    "sleeps",
+    "wakes",
+    "yields",
+    "wait_timeouts",
+    "timeouts_with_work",
+    "lock_waits",
+    "owner_deaths",
+    "points",
+)
 ROLES = ("supervisor", "iommu", "irq", "handler", "task", "hotplug", "tenant", "device")
 
 
 def _at_rest(outcome: Outcome) -> bool:
     """Whether the system came to its orderly end, so that sums must agree exactly."""
-    return outcome.status in (Status.OK, Status.INTERRUPTED, Status.TERMINATED) and "twice" not in outcome.reason
+    return (
+        outcome.status in (Status.OK, Status.INTERRUPTED, Status.TERMINATED)
+        and "twice" not in outcome.reason
+    )
 
 
-def _problems(plan: SystemPlan, system: System, outcome: Outcome, devices: list[dict[str, Any]]) -> list[str]:
+def _problems(
+    plan: SystemPlan, system: System, outcome: Outcome, devices: list[dict[str, Any]]
+) -> list[str]:
     problems = [describe(v, system.names) for v in system.snapshot.verdicts()]
     if not _at_rest(outcome):
         return problems
@@ -45,7 +59,9 @@ def _by_role(actors: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     """Waiting counters and CPU time (ns) by role."""
     out: dict[str, dict[str, int]] = {}
     for actor in actors:
-        role = out.setdefault(ROLES[actor["role"]], {"processes": 0, "cpu_ns": 0, **dict.fromkeys(COUNTED, 0)})
+        role = out.setdefault(
+            ROLES[actor["role"]], {"processes": 0, "cpu_ns": 0, **dict.fromkeys(COUNTED, 0)}
+        )
         role["processes"] += 1
         role["cpu_ns"] += actor["work"][7]
         for key in COUNTED:
@@ -53,7 +69,9 @@ def _by_role(actors: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     return out
 
 
-def build_result(resolved: Resolved, plan: SystemPlan, system: System, outcome: Outcome) -> dict[str, Any]:
+def build_result(
+    resolved: Resolved, plan: SystemPlan, system: System, outcome: Outcome
+) -> dict[str, Any]:
     """Reads the board one last time. Keys are stable within schema ``iopf/1``; times carry their unit."""
     snapshot = system.snapshot
     devices = snapshot.devices()
@@ -90,12 +108,19 @@ def build_result(resolved: Resolved, plan: SystemPlan, system: System, outcome: 
         "faults_per_s": round(faults / outcome.wall_s, 1) if outcome.wall_s else 0,
         "round_p50_ns": round_trip["p50_ns"],
         "round_p99_ns": round_trip["p99_ns"],
-        "account": {**asdict(total), "answered": total.answered, "lost_total": total.lost_total, "in_flight": total.in_flight},
+        "account": {
+            **asdict(total),
+            "answered": total.answered,
+            "lost_total": total.lost_total,
+            "in_flight": total.in_flight,
+        },
         "sides": sides,
         "iommu": snapshot.iommu(),
         "stages": stages,
         "roles": roles,
-        "syscalls": {key: sum(role[key] for role in roles.values()) for key in ("sleeps", "wakes", "yields")},
+        "syscalls": {
+            key: sum(role[key] for role in roles.values()) for key in ("sleeps", "wakes", "yields")
+        },
         "timeouts_with_work": sum(role["timeouts_with_work"] for role in roles.values()),
         "pools": snapshot.pools(),
         "removals": [d.line() for d in outcome.removals],
@@ -114,7 +139,8 @@ def build_result(resolved: Resolved, plan: SystemPlan, system: System, outcome: 
 
 def trace_result(plan: SystemPlan) -> dict[str, Any]:
     trace, programs = plan.trace, plan.programs
-    assert trace is not None and programs is not None
+    assert trace is not None
+    assert programs is not None
     return {
         "sources": trace.sources,
         "lines": trace.lines,
@@ -168,4 +194,6 @@ class RunDirectory:
             "machine": " ".join(platform.uname()),
             "seed": str(result["seed"]),
         }
-        (self.path / "testid.txt").write_text("".join(f"{key}: {value}\n" for key, value in facts.items()))
+        (self.path / "testid.txt").write_text(
+            "".join(f"{key}: {value}\n" for key, value in facts.items())
+        )

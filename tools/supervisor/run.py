@@ -33,14 +33,23 @@ def execute(resolved: Resolved, line: StatusLine, stop_file: Path | None = None)
     """Runs one system and returns its result (the object of result.json). Raises TraceError, ArenaError."""
     plan = _prepare(resolved)
     if plan.trace is not None:
-        line.say(f"trace: {plan.trace.requests} requests from {plan.trace.faults} faults in {plan.trace.lines} lines, "
-                 f"{len(plan.trace.tenants)} processes")
+        line.say(
+            f"trace: {plan.trace.requests} requests from {plan.trace.faults} faults in {plan.trace.lines} lines, "
+            f"{len(plan.trace.tenants)} processes"
+        )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     scenario = resolved.scenario.system
-    meta = {"name": resolved.name, "seed": resolved.seed, "started": time.time(), "argv": sys.argv[1:]}
+    meta = {
+        "name": resolved.name,
+        "seed": resolved.seed,
+        "started": time.time(),
+        "argv": sys.argv[1:],
+    }
     with System.build(plan, _options(resolved), meta, line.say) as system:
         line.attach(system)
-        monitor = Monitor(system, scenario.duration_s, scenario.watchdog_s, line.say, line.tick, stop_file)
+        monitor = Monitor(
+            system, scenario.duration_s, scenario.watchdog_s, line.say, line.tick, stop_file
+        )
         outcome: Outcome = monitor.run()
         line.clear()
         pss = 0
@@ -73,7 +82,9 @@ def run_scenario(
     try:
         directory = RunDirectory.create(run_dir, resolved)
     except OSError as error:
-        raise click.ClickException(f"{error.filename}: cannot write the run directory: {error.strerror}; use --run-dir") from error
+        raise click.ClickException(
+            f"{error.filename}: cannot write the run directory: {error.strerror}; use --run-dir"
+        ) from error
     try:
         result = execute(resolved, line, directory.path / "STOP")
     except TraceError as error:

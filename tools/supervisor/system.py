@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Any
 
 import msgpack
-
 from cython_ext.ticks import tick_mult
 from emulator.spec.board import format_board, layout_hash, plan_layout
 from emulator.spec.control import Control
 from emulator.spec.sites import point_name
 from emulator.spec.snapshot import Snapshot
+
 from shm import procs
 from shm.arena import Arena, ArenaError
 from shm.naming import find_all, own_name
@@ -71,7 +71,13 @@ class System:
     deaths: list[Death] = field(default_factory=list)
 
     @classmethod
-    def build(cls, plan: SystemPlan, options: Options, meta: dict[str, Any], tell: Callable[[str], None] | None = None) -> System:
+    def build(
+        cls,
+        plan: SystemPlan,
+        options: Options,
+        meta: dict[str, Any],
+        tell: Callable[[str], None] | None = None,
+    ) -> System:
         """Makes the board and starts the processes. Raises ArenaError (status 3) when the machine cannot hold it."""
         began = time.monotonic()
         size = plan_layout(plan.config)["total"]
@@ -80,9 +86,15 @@ class System:
             processes = 4 + plan.config["handlers"] + 2 * len(plan.tenants) + len(plan.devices)
             spins, yields = options.wait or wait_policy(processes)
             format_board(
-                arena.memory, plan.config, tick_mult=tick_mult(), spins=spins, yields=yields,
-                lockdep=options.lockdep, poison=options.poison,
-                noise_yield_in=options.noise[0], noise_sleep_in=options.noise[1],
+                arena.memory,
+                plan.config,
+                tick_mult=tick_mult(),
+                spins=spins,
+                yields=yields,
+                lockdep=options.lockdep,
+                poison=options.poison,
+                noise_yield_in=options.noise[0],
+                noise_sleep_in=options.noise[1],
             )
             control, snapshot = Control(arena.memory), Snapshot(arena.memory)
             system = cls(plan, arena, control, snapshot)
@@ -101,7 +113,9 @@ class System:
             return system
         except OSError as error:
             arena.unlink()
-            raise ArenaError(f"cannot start a process: {os.strerror(error.errno or 0)}; use fewer devices") from error
+            raise ArenaError(
+                f"cannot start a process: {os.strerror(error.errno or 0)}; use fewer devices"
+            ) from error
         except BaseException:
             if "system" in locals():
                 system.close()
@@ -115,8 +129,16 @@ class System:
         for i, tenant in enumerate(self.plan.tenants):
             self.control.configure_tenant(i, tenant.first, tenant.count, tenant.devices)
             self.control.load_programs(tenant.first, tenant.program)
-        blob = msgpack.packb({**meta, "devices": [d.name for d in self.plan.devices], "tenants": [t.name for t in self.plan.tenants]})
-        self.arena.memory.write_bytes(self.snapshot.meta_offset, len(blob).to_bytes(4, "little") + blob[:65000])
+        blob = msgpack.packb(
+            {
+                **meta,
+                "devices": [d.name for d in self.plan.devices],
+                "tenants": [t.name for t in self.plan.tenants],
+            }
+        )
+        self.arena.memory.write_bytes(
+            self.snapshot.meta_offset, len(blob).to_bytes(4, "little") + blob[:65000]
+        )
 
     def _wait_ready(self) -> None:
         """The readiness handshake: every process counts itself in and rings; a death or the bound ends the wait."""
@@ -124,9 +146,13 @@ class System:
         while self.snapshot.ready < len(self.children):
             self.control.wait_bell(20_000_000)
             for child in self.reap():
-                raise ArenaError(f"{child.role} {child.label()} {self.how(child)} while starting", 5)
+                raise ArenaError(
+                    f"{child.role} {child.label()} {self.how(child)} while starting", 5
+                )
             if time.monotonic() > until:
-                late = [c.label() for c in self.children if self.snapshot.actor(c.slot)["state"] < 2]
+                late = [
+                    c.label() for c in self.children if self.snapshot.actor(c.slot)["state"] < 2
+                ]
                 raise ArenaError(f"not ready after {READY_BOUND_S:.0f} s: {', '.join(late[:4])}", 6)
 
     def reap(self, timeout_ms: int = 0) -> list[Child]:
@@ -150,7 +176,11 @@ class System:
 
     def how(self, child: Child) -> str:
         code = child.exitcode or 0
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        return (
+            f"was killed by {signal.Signals(-code).name}"
+            if code < 0
+            else f"ended with status {code}"
+        )
 
     def point_of(self, slot: int) -> str:
         return point_name(self.snapshot.actor(slot)["last_point"])
@@ -185,7 +215,12 @@ class System:
     def __enter__(self) -> System:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 

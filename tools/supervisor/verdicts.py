@@ -15,7 +15,11 @@ def _site(number: int) -> str:
 
 
 def _lock(number: int) -> str:
-    return LockClass(number).name.lower() if number in LockClass._value2member_map_ else f"class {number}"
+    return (
+        LockClass(number).name.lower()
+        if number in LockClass._value2member_map_
+        else f"class {number}"
+    )
 
 
 def _fate(number: int) -> str:
@@ -45,11 +49,17 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
         case VerdictKind.VERDICT_LOCK_MISUSE:
             return f"lock misuse: {by} gives back {_lock(cls)} that it does not hold"
         case VerdictKind.VERDICT_REFCOUNT:
-            what = {1: "saturated", 2: "taken at zero", 3: "put below zero"}.get(verdict["detail"], "wrong")
+            what = {1: "saturated", 2: "taken at zero", 3: "put below zero"}.get(
+                verdict["detail"], "wrong"
+            )
             return f"reference count {what} by {by}"
         case VerdictKind.VERDICT_RCU:
-            what = {1: "unlock without lock", 2: "dereference outside a read section", 3: "wait inside a read section"}
-            return f"RCU: {what.get(verdict['detail'], 'misuse')} by {by}"
+            misuse = {
+                1: "unlock without lock",
+                2: "dereference outside a read section",
+                3: "wait inside a read section",
+            }
+            return f"RCU: {misuse.get(verdict['detail'], 'misuse')} by {by}"
         case VerdictKind.VERDICT_LIST:
             return f"list: node {obj - 1} of {pool} found broken by {by}"
         case VerdictKind.VERDICT_DOUBLE_ANSWER:

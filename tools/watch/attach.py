@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgpack
-
 from emulator.spec.board import layout_hash
 from emulator.spec.snapshot import Snapshot
+
 from shm.arena import Arena, ArenaError, Header, read_header
 from shm.naming import Name, find_all, parse
 
@@ -58,14 +58,21 @@ def attach(wanted: str | None) -> tuple[Arena, Snapshot, dict[str, Any]]:
     if wanted is None:
         if len(running) != 1:
             names = ", ".join(str(found.name) for found in running)
-            raise ArenaError("no system runs; start one with 'iopf run'" if not running
-                             else f"{len(running)} systems run: {names}; name one of them", 2)
+            raise ArenaError(
+                "no system runs; start one with 'iopf run'"
+                if not running
+                else f"{len(running)} systems run: {names}; name one of them",
+                2,
+            )
         name = running[0].name
     else:
         by_pid = [found.name for found in running if wanted == str(found.name.pid)]
         parsed = by_pid[0] if by_pid else parse(wanted)
         if parsed is None:
-            raise ArenaError(f"{wanted}: not the name of a system or the pid of its supervisor; 'iopf ps' lists those that run", 2)
+            raise ArenaError(
+                f"{wanted}: not the name of a system or the pid of its supervisor; 'iopf ps' lists those that run",
+                2,
+            )
         name = parsed
     arena = Arena.attach(name, layout_hash())
     snapshot = Snapshot(arena.memory)

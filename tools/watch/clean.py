@@ -29,7 +29,13 @@ def main(json_out: bool, dry_run: bool) -> int:
     removed = [str(name) for name in dead if dry_run or remove(name)]
     kept = len(find_all()) - (len(dead) if dry_run else 0)
     if json_out:
-        row = {"type": "clean", "schema": "iopf/1", "removed": removed, "running": kept, "dry_run": dry_run}
+        row = {
+            "type": "clean",
+            "schema": "iopf/1",
+            "removed": removed,
+            "running": kept,
+            "dry_run": dry_run,
+        }
         sys.stdout.write(json.dumps(row) + "\n")
         return 0
     verb = "would remove" if dry_run else "removed"

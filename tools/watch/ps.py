@@ -9,6 +9,7 @@ from typing import Any
 
 from emulator.spec.board import layout_hash
 from emulator.spec.snapshot import Snapshot
+
 from shm.arena import Arena, ArenaError
 from tools.supervisor.status_line import PHASES, short
 from tools.watch.attach import Found, read_meta, systems
@@ -16,7 +17,12 @@ from tools.watch.attach import Found, read_meta, systems
 
 def _row(found: Found) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "system": str(found.name), "pid": found.name.pid, "state": "dead", "name": "", "devices": 0, "sent": 0,
+        "system": str(found.name),
+        "pid": found.name.pid,
+        "state": "dead",
+        "name": "",
+        "devices": 0,
+        "sent": 0,
         "mib": round(found.header.size / 2**20, 1) if found.header else 0.0,
         "age_s": round(time.time() - found.header.created_ns / 1e9, 1) if found.header else 0.0,
         "trouble": found.trouble,
@@ -33,8 +39,13 @@ def _row(found: Found) -> dict[str, Any]:
     try:
         snapshot = Snapshot(arena.memory)
         meta = read_meta(arena, snapshot)
-        row |= {"state": PHASES[min(snapshot.phase, 4)], "name": str(meta.get("name", "")),
-                "devices": len(snapshot.devices()), "sent": snapshot.sent(), "trouble": None}
+        row |= {
+            "state": PHASES[min(snapshot.phase, 4)],
+            "name": str(meta.get("name", "")),
+            "devices": len(snapshot.devices()),
+            "sent": snapshot.sent(),
+            "trouble": None,
+        }
     finally:
         del snapshot
         arena.close()
@@ -49,9 +60,12 @@ def main(json_out: bool) -> int:
     if not rows:
         sys.stderr.write("iopf: no system runs\n")
         return 0
-    sys.stdout.write(f"{'SYSTEM':36}{'PID':>8} {'STATE':9}{'AGE':>8}{'MIB':>8}{'DEV':>5}{'SENT':>9}  NAME\n")
+    sys.stdout.write(
+        f"{'SYSTEM':36}{'PID':>8} {'STATE':9}{'AGE':>8}{'MIB':>8}{'DEV':>5}{'SENT':>9}  NAME\n"
+    )
     for row in rows:
         sys.stdout.write(
             f"{row['system']:36}{row['pid']:>8} {row['state']:9}{row['age_s']:>7.0f}s{row['mib']:>8.1f}{row['devices']:>5}"
-            f"{short(row['sent']):>9}  {row['name'] or row['trouble'] or ''}\n")
+            f"{short(row['sent']):>9}  {row['name'] or row['trouble'] or ''}\n"
+        )
     return 0

@@ -7,8 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from emulator.check.latency import STAGES, percentile
 from emulator.spec.snapshot import Snapshot
+
+from emulator.check.latency import STAGES, percentile
 from shm.arena import ArenaError
 from tools.supervisor.status_line import PHASES, short, span
 from tools.watch.attach import attach
@@ -36,26 +37,49 @@ class Sampler:
         rows = []
         for i, d in enumerate(devices):
             before = self._sent[i] if self._sent else d["device"]["sent"]
-            rows.append({
-                "name": names[i] if i < len(names) else f"dev-{i:02}",
-                "sent": d["device"]["sent"], "rate": (d["device"]["sent"] - before) / elapsed if elapsed else 0.0,
-                "open": d["device"]["open_requests"], "credits": d["credits"], "groups": d["device"]["open_groups"],
-                "partial": d["kernel"]["partial"], "pending": d["kernel"]["pending"], "retries": d["device"]["retries"],
-                "lost": d["hardware"]["drop_overflow"] + d["kernel"]["discarded"], "oldest_ns": d["oldest_ns"],
-                "state": "gone" if not d["link_up"] else "done" if d["device"]["stopped"] else "run",
-            })
+            rows.append(
+                {
+                    "name": names[i] if i < len(names) else f"dev-{i:02}",
+                    "sent": d["device"]["sent"],
+                    "rate": (d["device"]["sent"] - before) / elapsed if elapsed else 0.0,
+                    "open": d["device"]["open_requests"],
+                    "credits": d["credits"],
+                    "groups": d["device"]["open_groups"],
+                    "partial": d["kernel"]["partial"],
+                    "pending": d["kernel"]["pending"],
+                    "retries": d["device"]["retries"],
+                    "lost": d["hardware"]["drop_overflow"] + d["kernel"]["discarded"],
+                    "oldest_ns": d["oldest_ns"],
+                    "state": "gone"
+                    if not d["link_up"]
+                    else "done"
+                    if d["device"]["stopped"]
+                    else "run",
+                }
+            )
         self._sent, self._at = [d["device"]["sent"] for d in devices], now
         stages = {}
         for number, name in enumerate(STAGES):
             stage = self.snapshot.stage(number)
             if stage["count"]:
-                stages[name] = {"count": stage["count"], "p50_ns": percentile(stage["bins"], 0.5),
-                                "p99_ns": percentile(stage["bins"], 0.99), "max_ns": stage["max"]}
+                stages[name] = {
+                    "count": stage["count"],
+                    "p50_ns": percentile(stage["bins"], 0.5),
+                    "p99_ns": percentile(stage["bins"], 0.99),
+                    "max_ns": stage["max"],
+                }
         return {
-            "type": "top", "schema": "iopf/1", "name": self.meta.get("name", ""),
-            "phase": PHASES[min(self.snapshot.phase, 4)], "rate": sum(r["rate"] for r in rows), "iommu": iommu,
-            "partial": sum(r["partial"] for r in rows), "pending": sum(r["pending"] for r in rows),
-            "oldest_ns": max((r["oldest_ns"] for r in rows), default=0), "devices": rows, "stages": stages,
+            "type": "top",
+            "schema": "iopf/1",
+            "name": self.meta.get("name", ""),
+            "phase": PHASES[min(self.snapshot.phase, 4)],
+            "rate": sum(r["rate"] for r in rows),
+            "iommu": iommu,
+            "partial": sum(r["partial"] for r in rows),
+            "pending": sum(r["pending"] for r in rows),
+            "oldest_ns": max((r["oldest_ns"] for r in rows), default=0),
+            "devices": rows,
+            "stages": stages,
         }
 
 
@@ -73,14 +97,37 @@ def _device_table(s: dict[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("device", "state", "req/s", "open/credits", "groups", "partial", "pending", "again", "lost", "oldest"):
+    for name in (
+        "device",
+        "state",
+        "req/s",
+        "open/credits",
+        "groups",
+        "partial",
+        "pending",
+        "again",
+        "lost",
+        "oldest",
+    ):
         table.add_column(name, justify="left" if name in ("device", "state") else "right")
     rows = sorted(s["devices"], key=lambda r: -r["oldest_ns"])[:MOST_DEVICES]
     for r in sorted(rows, key=lambda r: str(r["name"])):
-        table.add_row(r["name"], r["state"], short(r["rate"]), f"{r['open']}/{r['credits']}", str(r["groups"]), str(r["partial"]),
-                      str(r["pending"]), short(r["retries"]), short(r["lost"]), span(r["oldest_ns"]))
+        table.add_row(
+            r["name"],
+            r["state"],
+            short(r["rate"]),
+            f"{r['open']}/{r['credits']}",
+            str(r["groups"]),
+            str(r["partial"]),
+            str(r["pending"]),
+            short(r["retries"]),
+            short(r["lost"]),
+            span(r["oldest_ns"]),
+        )
     if len(s["devices"]) > MOST_DEVICES:
-        table.caption = f"{MOST_DEVICES} of {len(s['devices'])} devices, those with the oldest requests"
+        table.caption = (
+            f"{MOST_DEVICES} of {len(s['devices'])} devices, those with the oldest requests"
+        )
     return table
 
 
@@ -92,7 +139,13 @@ def _stage_table(s: dict[str, Any]) -> Table:
     for name in ("stage", "p50", "p99", "max", "count"):
         table.add_column(name, justify="left" if name == "stage" else "right")
     for name, stage in s["stages"].items():
-        table.add_row(name, span(stage["p50_ns"]), span(stage["p99_ns"]), span(stage["max_ns"]), short(stage["count"]))
+        table.add_row(
+            name,
+            span(stage["p50_ns"]),
+            span(stage["p99_ns"]),
+            span(stage["max_ns"]),
+            short(stage["count"]),
+        )
     return table
 
 

@@ -1,0 +1,5 @@
+from typing import Any
+
+from emulator.spec.process import Process
+
+def run(process: Process, dev: int, p: dict[str, Any]) -> None: ...

@@ -1,0 +1,13 @@
+from enum import IntEnum
+
+class Pattern(IntEnum):
+    PATTERN_REPLAY = 0
+    PATTERN_SEQUENTIAL = 1
+    PATTERN_STRIDED = 2
+    PATTERN_ZIPF = 3
+    PATTERN_CHASE = 4
+    PATTERN_BURSTS = 5
+
+class Synthetic(IntEnum):
+    SYNTH_BASE = 17592186044416
+    SYNTH_OUTSIDE = 105553116266496

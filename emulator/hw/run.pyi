@@ -1,0 +1,3 @@
+from emulator.spec.process import Process
+
+def run_iommu(process: Process) -> int: ...

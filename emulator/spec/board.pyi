@@ -1,0 +1,122 @@
+from enum import IntEnum
+from typing import Any
+
+from cython_ext.memory import Memory
+
+class Role(IntEnum):
+    ROLE_SUPERVISOR = 0
+    ROLE_IOMMU = 1
+    ROLE_IRQ = 2
+    ROLE_HANDLER = 3
+    ROLE_TASK = 4
+    ROLE_HOTPLUG = 5
+    ROLE_TENANT = 6
+    ROLE_DEVICE = 7
+
+class Phase(IntEnum):
+    PHASE_STARTING = 0
+    PHASE_RUNNING = 1
+    PHASE_STOPPING = 2
+    PHASE_RELEASING = 3
+    PHASE_ENDING = 4
+
+class Order(IntEnum):
+    ORDER_NONE = 0
+    ORDER_PROBE = 1
+    ORDER_REMOVE = 2
+
+class LockClass(IntEnum):
+    LOCK_SVA = 1
+    LOCK_GROUP = 2
+    LOCK_QUEUE = 3
+    LOCK_DEV_PARAM = 4
+    LOCK_FAULT_PARAM = 5
+    LOCK_MMAP = 6
+    LOCK_PASID = 7
+    LOCK_QI = 8
+    LOCK_IOPF = 9
+    LOCK_WQ = 10
+
+class Fate(IntEnum):
+    FATE_NONE = 0
+    FATE_ENQUEUED = 1
+    FATE_AUTO_SUCCESS = 2
+    FATE_AUTO_INVALID = 3
+    FATE_DROP_OVERFLOW = 4
+    FATE_DROP_REFUSED = 5
+    FATE_LINK_DOWN = 6
+    FATE_ANSWERED = 8
+    FATE_DISCARDED = 9
+    FATE_FREED = 10
+    FATE_REJECTED = 11
+    FATE_NOMEM = 12
+
+class LinkKind(IntEnum):
+    UP_REQUEST = 1
+    UP_MARKER = 2
+    UP_INVALIDATED = 3
+    DOWN_RESPONSE = 1
+    DOWN_INVALIDATE = 2
+
+class Stage(IntEnum):
+    STAGE_LINK = 0
+    STAGE_QUEUE = 1
+    STAGE_REPORT = 2
+    STAGE_WORK = 3
+    STAGE_MM = 4
+    STAGE_RESPOND = 5
+    STAGE_COMMAND = 6
+    STAGE_RETURN = 7
+    STAGE_ROUND = 8
+    STAGES = 9
+
+OFF_CREW: int
+OFF_DEVICES: int
+OFF_DONE: int
+OFF_DOWNLINKS: int
+OFF_EVENTS: int
+OFF_HISTOGRAMS: int
+OFF_LEDGER_HW: int
+OFF_LEDGER_KERNEL: int
+OFF_META: int
+OFF_PASID_ARRAYS: int
+OFF_PASID_BITMAP: int
+OFF_PASID_TABLES: int
+OFF_POOLS: int
+OFF_PROGRAMS: int
+OFF_PRQ_NOTES: int
+OFF_PRQ_RECORDS: int
+OFF_QI_NOTES: int
+OFF_QI_RECORDS: int
+OFF_TENANTS: int
+OFF_UPLINKS: int
+OFF_VMAS: int
+OFF_WORK: int
+POOL_CLASSES: int
+POOL_DOMAIN: int
+POOL_FAULT: int
+POOL_GROUP: int
+POOL_HANDLE: int
+POOL_MM: int
+POOL_PARAM: int
+POOL_TABLE: int
+PAGE: int
+CONFIG_FIELDS: tuple[str, ...]
+POOL_NAMES: tuple[str, ...]
+
+def slots_of(config: dict[str, int]) -> dict[str, tuple[int, int]]: ...
+def stride(size: int) -> int: ...
+def plan_layout(config: dict[str, int]) -> dict[Any, int]: ...
+def layout_hash() -> int: ...
+def format_board(
+    memory: Memory,
+    config: dict[str, int],
+    *,
+    tick_mult: int,
+    spins: int,
+    yields: int,
+    lockdep: bool,
+    poison: bool,
+    noise_yield_in: int = ...,
+    noise_sleep_in: int = ...,
+) -> None: ...

@@ -1,0 +1,3 @@
+from emulator.spec.process import Process
+
+def run_tenant(process: Process, index: int, programs: list[tuple[int, int]]) -> tuple[int, int, int]: ...

@@ -1,0 +1,132 @@
+"""The arena: creation, refusal of everything that is not a whole board of this build, clean-up."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import posix_ipc
+import pytest
+
+from emulator.spec.board import layout_hash
+from shm.arena import Arena, ArenaError, read_header
+from shm.naming import Name, find_all, own_name, parse
+from shm.procs import is_alive, start_time
+from tools.watch.clean import dead_objects, remove
+
+SIZE = 1 << 20
+
+
+@pytest.fixture
+def arena() -> Iterator[Arena]:
+    made = Arena.create(SIZE, layout_hash(), name=own_name(71))
+    yield made
+    made.close()
+    made.unlink()
+
+
+def test_mode_is_private_and_creation_exclusive(arena: Arena) -> None:
+    assert arena.name.path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ArenaError, match="exists already"):
+        Arena.create(SIZE, layout_hash(), name=arena.name)
+
+
+def test_attach_waits_for_publication(arena: Arena) -> None:
+    with pytest.raises(ArenaError, match="not ready"):
+        Arena.attach(arena.name, layout_hash())
+    arena.publish()
+    other = Arena.attach(arena.name, layout_hash())
+    arena.memory.write_u64(8192, 77)
+    assert other.memory.read_u64(8192) == 77
+    with pytest.raises(PermissionError):
+        other.memory.write_u64(8192, 1)
+    other.close()
+
+
+def test_another_build_is_refused(arena: Arena) -> None:
+    arena.publish()
+    with pytest.raises(ArenaError, match="another build") as refused:
+        Arena.attach(arena.name, layout_hash() + 1)
+    assert refused.value.status == 4
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda f: f.truncate(100), "cut short"),
+        (lambda f: f.truncate(3), "not ready"),
+        (lambda f: f.write(b"\0" * 64), "not ready"),
+        (lambda f: f.write(b"ELF?ELF?"), "wrong magic"),
+        (lambda f: (f.seek(24), f.write(struct.pack("<Q", SIZE * 2))), "cut short"),
+    ],
+)
+def test_foreign_and_damaged_objects_are_refused(arena: Arena, damage: object, words: str) -> None:
+    arena.publish()
+    with open(arena.name.path, "r+b") as file:
+        damage(file)  # type: ignore[operator]
+    with pytest.raises(ArenaError, match=words):
+        Arena.attach(arena.name, layout_hash())
+
+
+def test_a_missing_system_is_named() -> None:
+    with pytest.raises(ArenaError, match="no such system") as refused:
+        read_header(Name(os.getuid(), 1, 2))
+    assert refused.value.status == 2
+
+
+def test_a_board_that_does_not_fit_is_a_clear_error() -> None:
+    usage = os.statvfs("/dev/shm")
+    too_much = (usage.f_blocks + 1024) * usage.f_frsize
+    name = own_name(72)
+    with pytest.raises(ArenaError, match="MiB are free") as refused:
+        Arena.create(too_much, layout_hash(), name=name)
+    assert refused.value.status == 3
+    assert not name.path.exists()
+
+
+def test_names_tell_their_creator() -> None:
+    mine = own_name(5)
+    assert parse(str(mine)) == mine
+    assert mine.creator_alive
+    assert not Name(mine.uid, mine.pid, mine.started + 1).creator_alive
+    assert parse("iopf-x") is None
+    assert parse("other-1-2-3") is None
+    assert is_alive(os.getpid(), start_time(os.getpid()))
+    assert not is_alive(os.getpid(), 1)
+    assert start_time(2**22 + 1) == 0
+
+
+def test_only_objects_of_the_dead_are_cleaned(arena: Arena) -> None:
+    script = (
+        "from shm.arena import Arena; import os, signal\n"
+        "a = Arena.create(65536, 1); print(a.name, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    name = parse(done.stdout.strip())
+    assert name is not None
+    assert name.path.exists()
+    assert dead_objects() == [name]
+    assert remove(name)
+    assert not remove(name)
+    assert arena.name in find_all()
+    assert dead_objects() == []
+
+
+def test_memory_refuses_what_lies_outside(arena: Arena) -> None:
+    memory = arena.memory
+    for offset in (SIZE, SIZE - 4, 2**63):
+        with pytest.raises((IndexError, ValueError)):
+            memory.read_u64(offset)
+    with pytest.raises(ValueError, match="aligned"):
+        memory.read_u64(8193)
+    with pytest.raises(IndexError):
+        memory.write_bytes(SIZE - 1, b"ab")
+
+
+def test_unlink_after_somebody_else(arena: Arena) -> None:
+    posix_ipc.unlink_shared_memory(str(arena.name))
+    arena.unlink()
+    assert not arena.name.path.exists()

@@ -1,10 +1,11 @@
 """Types of the compiled module; ``ring_bench.pyx`` says what its loops do."""
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from cython_ext.channel import Consumer, Producer
 from cython_ext.memory import Memory
 
+@disjoint_base
 class Tally:
     @property
     def records(self) -> int: ...

@@ -42,6 +42,12 @@ cdef class Snapshot:
     def meta_offset(self) -> int:
         return self.v.board.offsets[OFF_META]
 
+    def region(self, uint32_t which) -> int:
+        """Offset of a region from the start of the arena, by its ``OFF_`` number."""
+        if which > OFF_META:
+            raise IndexError(f"region {which} of {OFF_META + 1}")
+        return self.v.board.offsets[which]
+
     @property
     def ready(self) -> int:
         return ld32_acq(&self.v.board.ready)

@@ -483,7 +483,7 @@ def _cases() -> dict[str, Case]:
         "pool alloc from the magazine": PoolCase(Step.STEP_POOL_ALLOC, 2, 0),
         "pool alloc with a grab": PoolCase(Step.STEP_POOL_ALLOC, 0, 0),
         "pool free": PoolCase(Step.STEP_POOL_FREE, 3, 0),
-        "pool free with a flush": PoolCase(Step.STEP_POOL_FREE, 12, 8),
+        "pool free with a flush": PoolCase(Step.STEP_POOL_FREE, 12, 7),
         "list add": ListCase(Step.STEP_LIST_ADD),
         "list del": ListCase(Step.STEP_LIST_DEL),
         "link push": RingCase(Step.STEP_LINK_PUSH, record_ring=False, push=True),

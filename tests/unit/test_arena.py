@@ -104,7 +104,9 @@ def test_only_objects_of_the_dead_are_cleaned(arena: Arena) -> None:
         "from shm.arena import Arena; import os, signal\n"
         "a = Arena.create(65536, 1); print(a.name, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     name = parse(done.stdout.strip())
     assert name is not None
     assert name.path.exists()

@@ -53,11 +53,12 @@ def _table(title: str, series: list[Series]) -> Table:
         table.rows.append(
             [
                 each.name,
-                rate(each.median("faults_per_s")) if each.samples else each.status[:30],
+                each.cell(rate(each.median("faults_per_s"))),
                 duration(per_fault),
                 times(per_fault / first) if per_fault and first else "-",
                 duration(each.median("cpu_ns_per_fault")),
                 duration(each.median("round_p99_ns")),
             ]
         )
+    table.explain(series)
     return table

@@ -45,6 +45,10 @@ class Series:
         values = [sample[key] for sample in self.samples if key in sample]
         return statistics.median(values) if values else None
 
+    def cell(self, text: str) -> str:
+        """`text` for a table, or in short why there is nothing to show."""
+        return text if self.samples else self.status.partition(":")[0]
+
     def document(self) -> dict[str, Any]:
         keys = sorted({key for sample in self.samples for key in sample} - {"core_rtt_ns"})
         return {
@@ -93,6 +97,11 @@ class Table:
     columns: list[str]
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def explain(self, series: Sequence[Series]) -> None:
+        """Notes below the table why a contender failed."""
+        failed = [each for each in series if each.status.startswith("failed")]
+        self.notes += [f"{each.name}: {each.status}" for each in failed]
 
 
 @dataclass(slots=True)

@@ -51,8 +51,8 @@ def run(plan: Plan) -> Outcome:
 
 
 def _contenders(load: Load, plan: Plan) -> list[Contender]:
-    groups = (20_000 if plan.quick else 160_000) // load.share
-    few = max(50, groups // 20)  # plain Python is that much slower
+    groups = (40_000 if plan.quick else 400_000) // load.share
+    few = max(50, groups // 40)  # plain Python is that much slower
 
     def ours() -> Sample:
         return run_system(system(load.devices, load.group_size, load.window, groups))
@@ -84,10 +84,11 @@ def _table(load: Load, series: list[Series]) -> Table:
     )
     ours = series[0]
     for it in series:
-        row = [it.name, rate(it.median("faults_per_s")) if it.samples else it.status[:30]]
+        row = [it.name, it.cell(rate(it.median("faults_per_s")))]
         row.append("" if it is ours else times(ratio(ours, it, "faults_per_s")))
         row.append(duration(it.median("round_p50_ns")))
         row.append("" if it is ours else times(ratio(ours, it, "round_p50_ns", inverse=True)))
         row.append(duration(it.median("cpu_ns_per_fault")))
         table.rows.append(row)
+    table.explain(series)
     return table

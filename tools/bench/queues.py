@@ -98,10 +98,12 @@ def _table(title: str, results: dict[int, list[Series]]) -> Table:
         row = [first.name]
         for series in results.values():
             mine, it = series[0], series[position]
-            text = rate(it.median("records_per_s")) if it.samples else it.status[:24]
+            text = it.cell(rate(it.median("records_per_s")))
             row += [text, "" if it is mine else times(ratio(mine, it, "records_per_s"))]
         row += [number(first.median("cpu_ns_per_record")), number(first.median("core_rtt_ns"))]
         table.rows.append(row)
+    for series in results.values():
+        table.explain(series)
     return table
 
 

@@ -40,7 +40,7 @@ class Setting:
 def system(
     devices: int, group_pages: int, groups_in_flight: int, groups: int, *more: str
 ) -> tuple[str, ...]:
-    """The settings that most benchmarks share: every group asks for pages not touched before.
+    """The settings that most benchmarks share: every group is a page request, in page order.
 
     The queue is large enough for all outstanding requests, since overflow is not the subject.
     """
@@ -48,7 +48,6 @@ def system(
     records = 128
     while records <= devices * outstanding and records < 16384:
         records *= 2
-    pages = max(64, groups * group_pages)
     return (
         "system.seed=1",
         "system.watchdog_s=30",
@@ -56,10 +55,8 @@ def system(
         f"device.group_pages={group_pages}",
         f"device.groups_in_flight={groups_in_flight}",
         f"device.credits={outstanding}",
-        "device.workload.touch=fresh",
+        "device.workload.requests=always",
         f"device.workload.groups={groups}",
-        f"device.workload.pages={pages}",
-        f"tenant.pages={max(65536, pages)}",
         f"iommu.prq_records={records}",
         "kernel.handlers=2",
         *more,

@@ -26,11 +26,12 @@ def _table(series: list[Series]) -> Table:
         start_ns = None if start is None else start * 1e9
         table.rows.append(
             [
-                each.name if each.samples else f"{each.name}: {each.status}"[:40],
-                size(pss),
+                each.name,
+                each.cell(size(pss)),
                 size(None if pss is None else pss / count),
                 duration(start_ns),
                 duration(None if start_ns is None else start_ns / count),
             ]
         )
+    table.explain(series)
     return table

@@ -29,8 +29,8 @@ def run(plan: Plan) -> Outcome:
     table = Table("start: time until the end of ...", ["", "whole", "processes ready"])
     for each in series:
         whole, ready = each.median("wall_ns"), each.median("ready_ns")
-        text = duration(whole) if each.samples else each.status[:40]
-        table.rows.append([each.name, text, duration(ready)])
+        table.rows.append([each.name, each.cell(duration(whole)), duration(ready)])
+    table.explain(series)
     outcome = Outcome([table], {"results": [each.document() for each in series]})
     outcome.add_failures(series)
     return outcome

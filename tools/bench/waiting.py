@@ -45,8 +45,9 @@ def _table(series: list[Series]) -> Table:
     columns = ["", "faults/s", "sleeps/fault", "wakes/fault", "yields/fault", "cpu share"]
     table = Table("waiting: system calls per fault, processors kept busy", columns)
     for each in series:
-        row = [each.name, rate(each.median("faults_per_s")) if each.samples else each.status[:30]]
+        row = [each.name, each.cell(rate(each.median("faults_per_s")))]
         for key in ("sleeps_per_fault", "wakes_per_fault", "yields_per_fault", "idle_cpu_share"):
             row.append(number(each.median(key)))
         table.rows.append(row)
+    table.explain(series)
     return table

@@ -32,6 +32,7 @@ cdef enum:
     LOCK_OWNER = 0xFFFF
     RW_WRITER = 0x40000000
     RW_WAITING = 0x20000000
+    LOCK_SPINS = 40            # pauses before yielding: locks are held for less than that, unless the holder is preempted
     LOCK_BOUND_NS = 20000000   # how long a locker sleeps before it looks whether the owner died
 
 cdef struct rmutex:

@@ -46,6 +46,7 @@ cdef bint slot_dead(iopf_actor *self, uint32_t owner_word) noexcept nogil:
 cdef int mutex_lock_slow(iopf_actor *self, rmutex *m, uint32_t site) noexcept nogil:
     cdef waiter w
     cdef uint32_t word, mine = self.slot + 1
+    cdef uint32_t spun = 0
     cdef bint slept = False
     self.lock_waits += 1
     waiter_reset(&w)
@@ -60,6 +61,10 @@ cdef int mutex_lock_slow(iopf_actor *self, rmutex *m, uint32_t site) noexcept no
             if cas32(&m.word, word, mine | LOCK_SLEEPERS):
                 self.owner_deaths += 1
                 return LOCK_DIED
+            continue
+        if spun < LOCK_SPINS:
+            spun += 1
+            cpu_pause()
             continue
         if waiter_spin(self, &w):
             continue

@@ -27,7 +27,6 @@ from cython_ext.probe import (
     Step,
     WorkRing,
 )
-
 from tests.support.board import Board
 
 SUPERVISOR, VICTIM, SURVIVOR, OTHER = 0, 1, 2, 3

@@ -21,7 +21,6 @@ import traceback
 from collections import Counter
 
 from cython_ext.probe import step
-
 from tests.support.kill_cases import CASES, SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
 from tests.support.tracing import Victim
 

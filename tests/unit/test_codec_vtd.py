@@ -84,9 +84,7 @@ def test_requests_come_back(
 
 
 @given(rids, pasids, prgis, st.integers(0, 15), st.booleans())
-def test_responses_come_back(
-    rid: int, pasid: int | None, prgi: int, code: int, last: bool
-) -> None:
+def test_responses_come_back(rid: int, pasid: int | None, prgi: int, code: int, last: bool) -> None:
     assert decode_response(*encode_response(rid, pasid, prgi, code, last=last)) == {
         "type": PAGE_GROUP_RESPONSE,
         "rid": rid,

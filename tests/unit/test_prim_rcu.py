@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import REFCOUNT_SATURATED, SIZES, Pool, Refcount
+from cython_ext.probe import REFCOUNT_SATURATED, Pool, Refcount
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
 

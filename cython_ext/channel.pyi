@@ -1,6 +1,8 @@
 """Types of the compiled module; the essay stands in ``channel.pxd``."""
 
-from typing_extensions import Buffer, Self, disjoint_base
+from typing import Self
+
+from typing_extensions import Buffer, disjoint_base
 
 from cython_ext.memory import Memory
 

@@ -8,6 +8,8 @@ import enum
 from collections.abc import Iterable
 from typing import Final
 
+from typing_extensions import disjoint_base
+
 from cython_ext.memory import Memory
 
 SIZES: Final[dict[str, int]]
@@ -16,6 +18,7 @@ REFCOUNT_SATURATED: Final[int]
 
 def meet(memory: Memory, offset: int, parties: int, timeout_ns: int = 5000000000) -> bool: ...
 
+@disjoint_base
 class Crew:
     memory: Memory
     offset: int
@@ -60,10 +63,12 @@ class Crew:
     def rcu_passed(self, epoch: int) -> bool: ...
     def synchronize_rcu(self) -> None: ...
 
+@disjoint_base
 class Handle:
     crew: Crew
     offset: int
 
+@disjoint_base
 class EventCount(Handle):
     def __init__(self, crew: Crew, offset: int) -> None: ...
     @property
@@ -78,6 +83,7 @@ class EventCount(Handle):
         self, turn_offset: int, other: EventCount, me: int, parties: int, rounds: int
     ) -> int: ...
 
+@disjoint_base
 class Mutex(Handle):
     def __init__(self, crew: Crew, offset: int, *, cls: int | None = None) -> None: ...
     @property
@@ -88,6 +94,7 @@ class Mutex(Handle):
     def unlock(self) -> None: ...
     def hammer(self, counter_offset: int, rounds: int) -> int: ...
 
+@disjoint_base
 class RwLock(Handle):
     def __init__(self, crew: Crew, offset: int, *, cls: int | None = None) -> None: ...
     @property
@@ -98,6 +105,7 @@ class RwLock(Handle):
     def write_unlock(self) -> None: ...
     def hammer(self, pair_offset: int, rounds: int, write_every: int) -> int: ...
 
+@disjoint_base
 class Refcount(Handle):
     def __init__(self, crew: Crew, offset: int) -> None: ...
     @property
@@ -108,6 +116,7 @@ class Refcount(Handle):
     def put(self) -> bool: ...
     def hammer(self, rounds: int) -> int: ...
 
+@disjoint_base
 class Pool(Handle):
     def __init__(
         self,
@@ -145,6 +154,7 @@ class Pool(Handle):
         self, pointer_offset: int, stop_offset: int, timeout_ns: int
     ) -> tuple[int, int]: ...
 
+@disjoint_base
 class List(Handle):
     def __init__(self, pool: Pool, offset: int, *, ident: int = 0) -> None: ...
     def __len__(self) -> int: ...
@@ -154,6 +164,7 @@ class List(Handle):
     def walk_back(self) -> list[int]: ...
     def mend(self) -> None: ...
 
+@disjoint_base
 class Link(Handle):
     producer: bool
     def __init__(self, crew: Crew, offset: int, capacity: int, *, producer: bool) -> None: ...
@@ -169,6 +180,7 @@ class Link(Handle):
     def consume(self) -> None: ...
     def stream(self, first: int, count: int, batch: int, timeout_ns: int) -> int: ...
 
+@disjoint_base
 class RecordRing(Handle):
     head: int
     tail: int
@@ -177,6 +189,7 @@ class RecordRing(Handle):
     def put(self, words: Iterable[int]) -> bool: ...
     def get(self) -> tuple[int, ...] | None: ...
 
+@disjoint_base
 class WorkRing(Handle):
     def __init__(self, crew: Crew, offset: int, *, count: int = 0, cls: int = 0) -> None: ...
     def state(self) -> dict[str, int]: ...
@@ -198,6 +211,7 @@ class WorkRing(Handle):
         self, seen_offset: int, total: int, taken_offset: int, timeout_ns: int
     ) -> tuple[int, int, int]: ...
 
+@disjoint_base
 class EventRing(Handle):
     def __init__(self, crew: Crew, offset: int, *, capacity: int = 0) -> None: ...
     @property
@@ -208,6 +222,7 @@ class EventRing(Handle):
     def burst(self, count: int) -> None: ...
     def read(self, start: int = 0) -> tuple[int, int, list[tuple[int, int, int, int, int]]]: ...
 
+@disjoint_base
 class Histogram(Handle):
     def __init__(self, crew: Crew, offset: int) -> None: ...
     @staticmethod

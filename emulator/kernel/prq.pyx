@@ -22,6 +22,7 @@ cdef enum:
     WORK_RECORDS = 1
     WORK_SPURIOUS = 2
     WORK_BAD = 3
+    WORK_EXECUTE = 5         # refused because they ask to execute
 
 
 cdef void prq_ring(view *v, ring_end *ring) noexcept nogil:
@@ -62,6 +63,7 @@ cdef void handle_record(view *v, uint64_t *rec, prq_note *note, uint64_t now) no
         v.devices[dev].kern.markers += 1
         return
     if record_bad(rec):
+        v.self.work[WORK_EXECUTE] += prq_execute(rec[0])
         handle_bad_prq_event(v, rec, note.uid, dev)
         return
     evt.qw0 = rec[0]

@@ -1,7 +1,8 @@
 """Python's view of the VT-d encodings."""
 
-from typing import TypedDict
+from typing import TypedDict, type_check_only
 
+@type_check_only
 class Request(TypedDict):
     rid: int
     pasid: int | None
@@ -16,6 +17,7 @@ class Request(TypedDict):
     canonical: bool
     stop_marker: bool
 
+@type_check_only
 class Response(TypedDict):
     type: int
     rid: int

@@ -158,6 +158,7 @@ cdef class Snapshot:
             "inval_errors": r.inval_errors, "prq_passes": r.prq_passes, "overflow_passes": r.overflow_passes,
             "popped": r.prq_records_popped, "discards": r.discards, "backlog": work_backlog(self.v.work),
             "work_lost": self.v.work.lost,
+            "execute_refused": crew_actor(self.v.crew, 2).work[5], "work_ring_full": crew_actor(self.v.crew, 2).work[4],
         }
 
     def pools(self) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -166,6 +167,7 @@ def test_sigusr1_prints_where_everybody_is(tmp_path: Path) -> None:
         select.select([], [], [], 0.3)
         run.process.send_signal(signal.SIGINT)
         output = run.end()
+    assert "actors" in json.loads((tmp_path / "status-1.json").read_text())
     for name in ("iommu ", "irq ", "handler-00", "task:tenant-00", "dev-03"):
         assert any(name in line and " at " in line for line in output.splitlines()), name
 

@@ -367,7 +367,7 @@ class WorkCase(Case):
             whole = tuple(range(1000, 1007))
             assert got in (queued, [*queued, whole]), got
             assert not repaired or len(got) == self.QUEUED
-        elif self.step == Step.STEP_WORK_FLUSH or self.step == Step.STEP_WORK_DONE:
+        elif self.step in (Step.STEP_WORK_FLUSH, Step.STEP_WORK_DONE):
             assert got == []
         else:
             assert got in (queued, queued[1:]), got

@@ -34,16 +34,21 @@ def test_the_same_order_twice_is_no_verdict() -> None:
 def test_abba_in_one_process_is_a_verdict() -> None:
     board = Board()
     a, b = _mutexes(board, [4, 5])
-    a.lock(), b.lock(), b.unlock(), a.unlock()
+    a.lock()
+    b.lock()
+    b.unlock()
+    a.unlock()
     assert board.crew.verdicts() == []
-    b.lock(), a.lock()
+    b.lock()
+    a.lock()
     (verdict,) = board.crew.verdicts()
     assert (verdict["kind"], verdict["cls"], verdict["object"]) == (
         VerdictKind.VERDICT_LOCK_ORDER,
         4,
         5,
     )
-    a.unlock(), b.unlock()
+    a.unlock()
+    b.unlock()
 
 
 def test_a_cycle_through_three_classes_and_two_processes_is_a_verdict() -> None:
@@ -54,7 +59,10 @@ def test_a_cycle_through_three_classes_and_two_processes_is_a_verdict() -> None:
     def take(slot: int, first: Mutex, second: Mutex) -> None:
         crew = board.as_slot(slot)
         one, two = Mutex(crew, first.offset), Mutex(crew, second.offset)
-        one.lock(), two.lock(), two.unlock(), one.unlock()
+        one.lock()
+        two.lock()
+        two.unlock()
+        one.unlock()
 
     run_together(lambda: take(1, a, b))
     run_together(lambda: take(2, b, c))
@@ -67,7 +75,8 @@ def test_a_cycle_through_three_classes_and_two_processes_is_a_verdict() -> None:
 def test_two_locks_of_one_class_are_recursion() -> None:
     board = Board()
     a, b = _mutexes(board, [6, 6])
-    a.lock(), b.lock()
+    a.lock()
+    b.lock()
     assert _kinds(board.crew) == [VerdictKind.VERDICT_RECURSION]
 
 
@@ -75,8 +84,12 @@ def test_a_lock_taken_for_reading_counts_too() -> None:
     board = Board()
     (a,) = _mutexes(board, [1])
     lock = RwLock(board.crew, board.take(SIZES["rwlock"]), cls=2)
-    a.lock(), lock.read_lock(), lock.read_unlock(), a.unlock()
-    lock.write_lock(), a.lock()
+    a.lock()
+    lock.read_lock()
+    lock.read_unlock()
+    a.unlock()
+    lock.write_lock()
+    a.lock()
     assert _kinds(board.crew) == [VerdictKind.VERDICT_LOCK_ORDER]
 
 
@@ -94,7 +107,8 @@ def test_flushing_under_a_lock_that_the_work_takes_is_a_verdict(flush_first: boo
 
     def work() -> None:
         board.crew.lockdep_acquire(2)
-        lock.lock(), lock.unlock()
+        lock.lock()
+        lock.unlock()
         board.crew.lockdep_release(2)
 
     for part in (flush, work) if flush_first else (work, flush):
@@ -107,8 +121,12 @@ def test_without_the_knob_nothing_is_recorded() -> None:
     board = Board()
     board.crew.policy(lockdep=False)
     a, b = _mutexes(board, [1, 2])
-    a.lock(), b.lock(), b.unlock(), a.unlock()
-    b.lock(), a.lock()
+    a.lock()
+    b.lock()
+    b.unlock()
+    a.unlock()
+    b.lock()
+    a.lock()
     assert board.crew.lock_order() == set()
     assert board.crew.verdicts() == []
 

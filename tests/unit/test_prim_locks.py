@@ -27,7 +27,7 @@ def test_mutex_excludes(noise: int, spins: int, yields: int) -> None:
     at, counter = board.take(SIZES["mutex"]), board.take(8)
     Mutex(board.crew, at, cls=1)
     deaths = run_together(
-        *[lambda slot=slot: _hammer_mutex(board, slot, at, counter, noise) for slot in range(1, 5)],  # type: ignore[misc]
+        *[lambda slot=slot: _hammer_mutex(board, slot, at, counter, noise) for slot in range(1, 5)],
         report=board.report,
     )
     assert deaths == [0, 0, 0, 0]
@@ -155,7 +155,7 @@ def test_rwlock_shows_no_torn_state(noise: int, spins: int, yields: int) -> None
     every = [0, 3, 10, 1]
     torn = run_together(
         *[
-            lambda slot=slot: _hammer_rw(board, slot, at, pair, every[slot - 1], noise)  # type: ignore[misc]
+            lambda slot=slot: _hammer_rw(board, slot, at, pair, every[slot - 1], noise)
             for slot in range(1, 5)
         ],
         report=board.report,

@@ -85,7 +85,9 @@ class PoolMachine(RuleBasedStateMachine):
         pool = self.pools[0]
         live = [(ref & 0xFFFFFFFF) - 1 for ref in self.live]
         kept = [pool.magazine(actor) for actor in range(ACTORS)]
-        assert sorted(live + pool.chain() + sum(kept, [])) == list(range(self.CAPACITY))
+        assert sorted([*live, *pool.chain(), *(i for magazine in kept for i in magazine)]) == list(
+            range(self.CAPACITY)
+        )
         assert pool.live() == len(live)
         for actor, magazine in enumerate(kept):
             assert pool.magazine_counts(actor)["count"] == len(magazine) < 2 * pool.batch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from cython_ext.crew import VerdictKind
@@ -183,7 +185,7 @@ def test_actors_never_share_an_object(noise: int) -> None:
 
     assert (
         run_together(*[lambda s=s: hammer(s) for s in range(1, 5)], report=board.report) == [0] * 4
-    )  # type: ignore[misc]
+    )
     assert board.crew.verdicts() == []
     free = pool.chain() + [i for slot in range(8) for i in pool.magazine(slot)]
     assert sorted(free) == list(range(40))
@@ -226,7 +228,7 @@ def test_list_misuse_is_a_verdict() -> None:
     pool, nodes, refs = _list(board)
     other = List(pool, board.take(SIZES["list"]), ident=10)
     nodes.add_tail(refs[0])
-    cases = [
+    cases: list[tuple[int, Callable[[], None]]] = [
         (1, lambda: nodes.add_tail(refs[0])),  # twice on one list
         (1, lambda: other.add_tail(refs[0])),  # on a second one
         (3, lambda: other.remove(refs[0])),  # off a list that it is not on

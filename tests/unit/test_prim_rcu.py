@@ -153,7 +153,7 @@ def test_the_last_put_is_told_once() -> None:
             last += mine.put()
         return last + mine.hammer(20000)
 
-    assert sum(run_together(*[lambda s=s: hammer(s) for s in range(1, 5)])) == 1  # type: ignore[misc]
+    assert sum(run_together(*[lambda s=s: hammer(s) for s in range(1, 5)])) == 1
     assert ref.value == 0
     assert not ref.get_not_zero()
     assert board.crew.verdicts() == []

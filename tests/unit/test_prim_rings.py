@@ -81,8 +81,10 @@ def test_a_killed_producer_loses_what_it_had_not_published() -> None:
 
     def produce() -> None:
         producer = Link(board.as_slot(1), at, 8, producer=True)
-        producer.fill([1]), producer.publish()
-        producer.fill([2]), producer.fill([3])
+        producer.fill([1])
+        producer.publish()
+        producer.fill([2])
+        producer.fill([3])
         board.memory.write_u32(word, 1)
         await_word(board.memory, word, 2, 60.0)
 

@@ -122,6 +122,6 @@ def test_turns_go_round_without_a_lost_wake_up(parties: int, noise: int) -> None
 
     lost = run_together(
         *[lambda me=me: take_turns(me) for me in range(parties)], report=board.report
-    )  # type: ignore[misc]
+    )
     assert lost == [0] * parties
     assert board.memory.read_u64(turn) == rounds * parties

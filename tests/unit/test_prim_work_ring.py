@@ -104,8 +104,10 @@ def test_flush_waits_for_what_was_queued_before_and_not_for_later_work() -> None
     board = Board(spins=0, yields=0)
     ring = _ring(board)
     started = board.take(4)
-    ring.push([1]), ring.push([2])
-    one, two = ring.pop(), ring.pop()
+    ring.push([1])
+    ring.push([2])
+    one = ring.pop()
+    two = ring.pop()
     assert one
     assert two
     with Children(report=board.report) as children:
@@ -191,7 +193,8 @@ def test_what_a_dead_consumer_had_taken_is_counted_and_lets_flushes_go() -> None
     board = Board(spins=0, yields=0)
     ring = _ring(board)
     word, started = board.take(4), board.take(4)
-    ring.push([1]), ring.push([2])
+    ring.push([1])
+    ring.push([2])
     with Children(report=board.report) as children:
         victim = children.start(_take_and_stay, board, ring, word)
         await_word(board.memory, word, 1)

@@ -90,6 +90,10 @@ def _sample(result: dict[str, Any]) -> Sample:
             value = value.get(key) if isinstance(value, dict) else None
         if isinstance(value, int | float):
             sample[name] = float(value)
+    roles = result.get("roles")
+    if isinstance(roles, dict):
+        # What the processes used once they were up; `cpu_s` has their start in it.
+        sample["working_cpu_s"] = sum(role.get("cpu_ns", 0) for role in roles.values()) / 1e9
     faults = sample.get("faults")
     if faults:
         sample["ns_per_fault"] = sample["seconds"] / faults * 1e9

@@ -37,8 +37,9 @@ def run(plan: Plan) -> Outcome:
 def _add_idle_share(series: Series) -> None:
     """Processor time over wall time, where the run does not say it itself (1 = one processor)."""
     for sample in series.samples:
-        if "idle_cpu_share" not in sample and sample.get("seconds") and "cpu_s" in sample:
-            sample["idle_cpu_share"] = sample["cpu_s"] / sample["seconds"]
+        used_s = sample.get("working_cpu_s", sample.get("cpu_s"))
+        if "idle_cpu_share" not in sample and used_s is not None and sample.get("seconds"):
+            sample["idle_cpu_share"] = used_s / sample["seconds"]
 
 
 def _table(series: list[Series]) -> Table:

@@ -10,6 +10,7 @@ on. Any other death is a crash of the machine.
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -147,6 +148,7 @@ class Monitor:
         self._devices = len(system.plan.devices)
         self._tenants = len(system.plan.tenants)
         self._began = 0.0
+        self._dumps = 0
 
     def run(self) -> Outcome:
         with self.signals.installed():
@@ -227,8 +229,7 @@ class Monitor:
     def _stuck(self) -> bool:
         if self.signals.dump_wanted:
             self.signals.dump_wanted = False
-            for line in self.system.dump():
-                self.tell(line)
+            self._write_dump(self.system.dump())
         open_work = (
             self.system.snapshot.phase != Phase.PHASE_RUNNING or self.system.snapshot.open_work()
         )
@@ -238,6 +239,20 @@ class Monitor:
         self.outcome.reason, self.outcome.status = reason, Status.STUCK
         self.outcome.dump = self.system.dump()
         return True
+
+    def _write_dump(self, lines: list[str]) -> None:
+        """SIGUSR1: where everybody is, on standard error and as status-N.json in the run directory."""
+        for line in lines:
+            self.tell(line)
+        if self.stop_file is None:
+            return
+        self._dumps += 1
+        path = self.stop_file.with_name(f"status-{self._dumps}.json")
+        actors = self.system.snapshot.actors()
+        for actor, name in zip(actors, self.system.names, strict=True):
+            actor["name"] = name
+        state = {"type": "status", "schema": "iopf/1", "actors": actors, "lines": lines}
+        path.write_text(json.dumps({**state, "devices": self.system.snapshot.devices()}) + "\n")
 
     def _ended(self, child: Child) -> None:
         if child.expected and not child.exitcode:

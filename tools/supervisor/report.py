@@ -19,6 +19,11 @@ def _parts(pairs: list[tuple[str, int]]) -> str:
     return " + ".join(shown)
 
 
+def _why_refused(result: dict[str, Any]) -> str:
+    """Linux's VT-d driver answers Invalid to requests that ask to execute."""
+    return " (execute)" if result["iommu"]["execute_refused"] == result["account"]["rejected"] else ""
+
+
 def _account_lines(result: dict[str, Any]) -> list[str]:
     a, sides = result["account"], result["sides"]
     answered = _parts(
@@ -26,7 +31,7 @@ def _account_lines(result: dict[str, Any]) -> list[str]:
             ("Success", a["answered_ok"]),
             ("Invalid", a["answered_invalid"]),
             ("Failure", a["answered_failure"]),
-            ("refused by the driver", a["rejected"]),
+            ("refused by the driver" + _why_refused(result), a["rejected"]),
             ("Success by the hardware (overflow)", a["auto_success"]),
             ("Invalid by the hardware", a["auto_invalid"]),
         ]

@@ -91,7 +91,7 @@ def build_result(
     result: dict[str, Any] = {
         "type": "run",
         "schema": RESULT_SCHEMA,
-        "name": resolved.name,
+        "name": plan.name,
         "seed": resolved.seed,
         "version": package_version(),
         "status": int(status),
@@ -163,11 +163,11 @@ class RunDirectory:
         self.path, self._resolved, self._made = path, resolved, made
 
     @classmethod
-    def create(cls, wanted: str | None, resolved: Resolved) -> RunDirectory:
+    def create(cls, wanted: str | None, resolved: Resolved, name: str) -> RunDirectory:
         """Raises OSError when the directory cannot be made or written."""
         if wanted is None:
             stamp = time.strftime("%Y.%m.%d-%H.%M.%S")
-            base = Path("iopf-runs") / f"{stamp}-{resolved.name.replace('/', '_')}"
+            base = Path("iopf-runs") / f"{stamp}-{name.replace('/', '_')}"
             path, n = base, 1
             while path.exists():
                 n += 1

@@ -13,7 +13,7 @@ from emulator.trace.source import TraceError
 from shm.arena import ArenaError
 from tools.cli.status import Status
 from tools.supervisor.monitor import Monitor, Outcome
-from tools.supervisor.plan import SystemPlan, plan_system
+from tools.supervisor.plan import plan_system
 from tools.supervisor.result import RunDirectory, build_result
 from tools.supervisor.status_line import StatusLine
 from tools.supervisor.system import Options, System
@@ -25,13 +25,21 @@ def _options(resolved: Resolved) -> Options:
     return Options(lockdep=checks.lockdep, poison=checks.poison, noise=noise)
 
 
-def _prepare(resolved: Resolved) -> SystemPlan:
-    return plan_system(resolved.scenario, resolved.name, resolved.seed)
+def run_name(resolved: Resolved) -> str:
+    """What the run is called: its own name, the scenario's, or else the traces that it replays."""
+    own = resolved.scenario.system.name
+    files = resolved.scenario.trace.files
+    if resolved.sources.get("system.name", "default") != "default":
+        return own
+    if resolved.name == "defaults" and files:
+        names = ("stdin" if file == "-" else Path(file).name.split(".")[0] for file in files[:3])
+        return "+".join(names)
+    return resolved.name
 
 
 def execute(resolved: Resolved, line: StatusLine, stop_file: Path | None = None) -> dict[str, Any]:
     """Runs one system and returns its result (the object of result.json). Raises TraceError, ArenaError."""
-    plan = _prepare(resolved)
+    plan = plan_system(resolved.scenario, run_name(resolved), resolved.seed)
     if plan.trace is not None:
         line.say(
             f"trace: {plan.trace.requests} requests from {plan.trace.faults} faults in {plan.trace.lines} lines, "
@@ -40,7 +48,7 @@ def execute(resolved: Resolved, line: StatusLine, stop_file: Path | None = None)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     scenario = resolved.scenario.system
     meta = {
-        "name": resolved.name,
+        "name": plan.name,
         "seed": resolved.seed,
         "started": time.time(),
         "argv": sys.argv[1:],
@@ -80,7 +88,7 @@ def run_scenario(
     for note in resolved.notes:
         line.say(note)
     try:
-        directory = RunDirectory.create(run_dir, resolved)
+        directory = RunDirectory.create(run_dir, resolved, run_name(resolved))
     except OSError as error:
         raise click.ClickException(
             f"{error.filename}: cannot write the run directory: {error.strerror}; use --run-dir"

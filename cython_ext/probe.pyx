@@ -33,7 +33,7 @@ cdef enum:
     SITE = 0xFE
     ALL = 0x7FFFFFFF
     POOL_SLOTS = sizeof(pool)
-    TICK_NS = 20000000
+    SECOND_NS = 1000000000
 
 SIZES = {
     "crew": sizeof(iopf_crew), "actor": sizeof(iopf_actor), "mutex": sizeof(rmutex), "rwlock": sizeof(rwlock), "pool": sizeof(pool),
@@ -259,7 +259,9 @@ cdef class EventCount(Handle):
                     if ec_sleep(self.self, self.ec, key, 250000000, SITE) == -110:
                         dry += 1
                         if ld64_acq(turn) == want:
-                            lost += 1
+                            # Whoever handed it over may be just about to ring: a ring that does not come in a second is lost.
+                            key = ec_prepare(self.self, self.ec, SITE)
+                            lost += ec_sleep(self.self, self.ec, key, SECOND_NS, SITE) == -110
                         elif dry == 20:
                             with gil:
                                 return -1
@@ -526,43 +528,46 @@ cdef class Pool(Handle):
                     pool_free(self.self, self.p, held[at], SITE)
         return spoilt
 
-    def publish_loop(self, uint64_t pointer_offset, uint64_t rounds) -> int:
-        """RCU writer: publishes a new object, waits a grace period, frees the old one; returns the allocations that failed."""
+    def publish_loop(self, uint64_t pointer_offset, uint64_t stop_offset, uint64_t timeout_ns) -> tuple:
+        """RCU writer: publishes a new object, waits a grace period, frees the old one, until the word at ``stop_offset`` is set;
+        (objects published, allocations that failed)."""
         cdef uint64_t *pointer = <uint64_t *>self.crew.memory.at(pointer_offset, 8)
-        cdef uint64_t i, old, failed = 0
+        cdef uint32_t *stop = <uint32_t *>self.crew.memory.at(stop_offset, 4)
+        cdef uint64_t old, published = 0, failed = 0, until = clock_ns() + timeout_ns
         cdef objhdr *obj
         with nogil:
-            for i in range(rounds):
+            while published + failed == 0 or (not ld32_acq(stop) and clock_ns() < until):
                 obj = pool_alloc(self.self, self.p, SITE)
                 if obj is NULL:
                     failed += 1
                     continue
                 (<uint64_t *>(obj + 1))[0] = ~pool_ref(self.p, obj)
                 old = xchg64(pointer, pool_ref(self.p, obj))
+                published += 1
                 if old:
                     synchronize_rcu(self.self, SITE)
                     pool_free(self.self, self.p, pool_slot(self.p, ref_index(old)), SITE)
-        return failed
+        return published, failed
 
-    def read_loop(self, uint64_t pointer_offset, uint64_t stop_offset, uint64_t timeout_ns) -> tuple:
-        """RCU reader until the word at ``stop_offset`` is set: (sections, objects that were stale or changed inside one)."""
+    def read_loop(self, uint64_t pointer_offset, uint64_t sections, uint64_t timeout_ns) -> tuple:
+        """RCU reader: (sections that met an object, those whose object was stale or changed inside)."""
         cdef uint64_t *pointer = <uint64_t *>self.crew.memory.at(pointer_offset, 8)
-        cdef uint32_t *stop = <uint32_t *>self.crew.memory.at(stop_offset, 4)
-        cdef uint64_t sections = 0, bad = 0, ref, until = clock_ns() + timeout_ns
+        cdef uint64_t met = 0, bad = 0, ref, until = clock_ns() + timeout_ns
         cdef objhdr *obj
         with nogil:
-            while not ld32_acq(stop) and clock_ns() < until:
+            while met < sections and clock_ns() < until:
                 rcu_read_lock(self.self, SITE)
                 ref = ld64_acq(pointer)
                 if ref:
                     rcu_check_held(self.self, ref, SITE)
                     obj = pool_deref(self.self, self.p, ref, SITE)
-                    if sections & 7 == 0:
+                    if met & 7 == 0:
                         sched_yield()
-                    bad += obj is NULL or ld64_acq(<uint64_t *>(obj + 1)) != ~ref or obj.generation != <uint32_t>(ref >> 32)
-                    sections += 1
+                    bad += (obj is NULL or ld64_acq(<uint64_t *>(obj + 1)) != ~ref
+                            or obj.generation != <uint32_t>(ref >> 32))
+                    met += 1
                 rcu_read_unlock(self.self, SITE)
-        return sections, bad
+        return met, bad
 
 
 cdef class List(Handle):
@@ -896,6 +901,7 @@ cdef class WorkRing(Handle):
         cdef uint64_t *taken = <uint64_t *>self.crew.memory.at(taken_offset, 8)
         cdef uint64_t payload[WORK_PAYLOAD]
         cdef uint64_t position = 0, last = 0, mine = 0, broken = 0, disorder = 0, until = clock_ns() + timeout_ns
+        cdef uint64_t head, patience
         cdef uint32_t key
         cdef int i
         with nogil:
@@ -916,7 +922,14 @@ cdef class WorkRing(Handle):
                 if work_waiting(self.ring) or ld64_acq(taken) >= total:
                     ec_cancel(self.self, &self.ring.bell, key)
                 elif ec_sleep(self.self, &self.ring.bell, key, 250000000, SITE) == -110 and work_waiting(self.ring):
-                    self.self.timeouts_with_work += 1
+                    # Another consumer may be on its way to it; an item that stays at the head for a second has lost its wake-up.
+                    head = ld64_acq(&self.ring.head)
+                    patience = clock_ns() + SECOND_NS
+                    while ld64_acq(&self.ring.head) == head and work_waiting(self.ring):
+                        nap_ns(1000000)
+                        if clock_ns() > patience:
+                            self.self.timeouts_with_work += 1
+                            break
         return mine, broken, disorder
 
 

@@ -20,6 +20,9 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 
+cdef enum:
+    LOST_BOUND_NS = 100000000
+
 cdef struct eventcount:
     uint64_t word
 
@@ -85,6 +88,22 @@ cdef inline uint32_t bell_ring(iopf_actor *self, iopf_actor *other, uint32_t sit
 cdef inline void waiter_reset(waiter *w) noexcept nogil:
     w.spins = 0
     w.yields = 0
+
+cdef inline bint waiter_sleep(iopf_actor *self, eventcount *ec, uint32_t key, uint64_t timeout_ns, uint32_t site,
+                              waiter *w) noexcept nogil:
+    """Sleeps after a preparation. When notified the next waiting starts anew with its pauses; after the bound it does not, so that
+    an idle process goes straight back to sleep. True when the bound ended it: then the caller asks ``wake_lost`` if there is work."""
+    if ec_sleep(self, ec, key, timeout_ns, site) == -110:
+        return True
+    waiter_reset(w)
+    return False
+
+cdef inline void wake_lost(iopf_actor *self, eventcount *ec, uint32_t site) noexcept nogil:
+    """Work is there although nobody rang before the bound. Either whoever published it is just about to ring, or a wake-up
+    was lost: only the second is counted, after waiting for the ring once more."""
+    cdef uint32_t key = ec_prepare(self, ec, site)
+    if ec_sleep(self, ec, key, LOST_BOUND_NS, site) == -110:
+        self.timeouts_with_work += 1
 
 cdef inline bint waiter_spin(iopf_actor *self, waiter *w) noexcept nogil:
     """One step of waiting without sleeping: pauses first, then yields; false when it is time to sleep.

@@ -22,7 +22,7 @@ from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
-    IDLE_NS = 250000000
+    IDLE_NS = 400000000
     BURST = 64                   # groups started before responses are looked at again
 
 
@@ -199,10 +199,10 @@ cdef int device_main(function *f) noexcept nogil:
             ec_cancel(v.self, bell_of(v.self), key)
             continue
         next_ns -= now
-        if ec_sleep(v.self, bell_of(v.self), key, next_ns if next_ns < IDLE_NS else IDLE_NS, DEV_WAIT) == -110 and next_ns >= IDLE_NS:
-            if link_waiting(&f.down):
-                v.self.timeouts_with_work += 1
-        waiter_reset(&w)
+        if next_ns > IDLE_NS:
+            next_ns = IDLE_NS
+        if waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS and link_waiting(&f.down):
+            wake_lost(v.self, bell_of(v.self), DEV_WAIT)
     return 0
 
 

@@ -2,13 +2,14 @@
 """Entry of the IOMMU process."""
 
 from emulator.hw.vtd cimport iommu_main
+from emulator.spec.board cimport PHASE_PROBING
 from emulator.spec.process cimport Process
 
 
 def run_iommu(Process process not None) -> int:
     """Runs until the machine ends; 0, or a negative errno."""
     cdef int ret
-    process.ready()
+    process.ready(PHASE_PROBING)
     with nogil:
         ret = iommu_main(&process.v)
     return ret

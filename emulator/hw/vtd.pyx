@@ -15,7 +15,7 @@ from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
 cdef enum:
-    IDLE_NS = 250000000
+    IDLE_NS = 400000000
     IRQ_SLOT = 2             # crew slot of the IRQ thread
     BURST = 64               # requests taken from one link before the next is served
     COMMANDS = 64            # commands executed before the links are served again
@@ -354,8 +354,7 @@ cdef int iommu_main(view *v) noexcept nogil:
             ec_cancel(v.self, bell_of(v.self), key)
             waiter_reset(&w)
             continue
-        if ec_sleep(v.self, bell_of(v.self), key, IDLE_NS, HW_WAIT) == -110 and work_there(u):
-            v.self.timeouts_with_work += 1
-        waiter_reset(&w)
+        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, HW_WAIT, &w) and work_there(u):
+            wake_lost(v.self, bell_of(v.self), HW_WAIT)
     free(u)
     return 0

@@ -17,7 +17,7 @@ from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
 cdef enum:
-    IDLE_NS = 250000000      # heartbeat of a sleeping process
+    IDLE_NS = 400000000      # heartbeat of a sleeping process
     WORK_PASSES = 0          # actor.work: passes, records, spurious interrupts, bad records
     WORK_RECORDS = 1
     WORK_SPURIOUS = 2
@@ -154,9 +154,8 @@ cdef int irq_main(view *v) noexcept nogil:
         if interrupt_pending(v) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
             ec_cancel(v.self, bell_of(v.self), key)
             continue
-        if ec_sleep(v.self, bell_of(v.self), key, IDLE_NS, PRQ_IDLE) == -110 and interrupt_pending(v):
-            v.self.timeouts_with_work += 1
-        waiter_reset(&w)
+        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, PRQ_IDLE, &w) and interrupt_pending(v):
+            wake_lost(v.self, bell_of(v.self), PRQ_IDLE)
 
 
 cdef bint queued_for(view *v, ring_end *ring, uint32_t rid, uint32_t pasid) noexcept nogil:

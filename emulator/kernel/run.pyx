@@ -6,12 +6,13 @@ from libc.stdint cimport uint32_t
 from emulator.kernel.prq cimport irq_main
 from emulator.kernel.task cimport hotplug_main, task_main
 from emulator.kernel.worker cimport worker_main
+from emulator.spec.board cimport PHASE_PROBING
 from emulator.spec.process cimport Process
 
 
 def run_irq(Process process not None) -> int:
     cdef int ret
-    process.ready()
+    process.ready(PHASE_PROBING)
     with nogil:
         ret = irq_main(&process.v)
     return ret
@@ -19,7 +20,7 @@ def run_irq(Process process not None) -> int:
 
 def run_worker(Process process not None) -> int:
     cdef int ret
-    process.ready()
+    process.ready(PHASE_PROBING)
     with nogil:
         ret = worker_main(&process.v)
     return ret
@@ -27,7 +28,7 @@ def run_worker(Process process not None) -> int:
 
 def run_task(Process process not None, uint32_t tenant) -> int:
     cdef int ret
-    process.ready()
+    process.ready(PHASE_PROBING)
     with nogil:
         ret = task_main(&process.v, tenant)
     return ret
@@ -35,7 +36,7 @@ def run_task(Process process not None, uint32_t tenant) -> int:
 
 def run_hotplug(Process process not None) -> int:
     cdef int ret
-    process.ready()
+    process.ready(PHASE_PROBING)
     with nogil:
         ret = hotplug_main(&process.v)
     return ret

@@ -18,7 +18,7 @@ from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
-    IDLE_NS = 250000000
+    IDLE_NS = 400000000
     BOX_IDLE = 0
     BOX_POSTED = 1
     BOX_DONE = 2
@@ -203,9 +203,8 @@ cdef int task_main(view *v, uint32_t ten) noexcept nogil:
                 or ld32_acq(&v.board.phase) >= PHASE_ENDING):
             ec_cancel(v.self, bell_of(v.self), key)
             continue
-        if ec_sleep(v.self, bell_of(v.self), key, IDLE_NS, TASK_WAIT) == -110 and ld32_acq(&t.box.state) == BOX_POSTED:
-            v.self.timeouts_with_work += 1
-        waiter_reset(&w)
+        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, TASK_WAIT, &w) and ld32_acq(&t.box.state) == BOX_POSTED:
+            wake_lost(v.self, bell_of(v.self), TASK_WAIT)
 
 
 cdef void iommu_probe_device(view *v, uint32_t dev) noexcept nogil:
@@ -281,5 +280,4 @@ cdef int hotplug_main(view *v) noexcept nogil:
         if hotplug_step(v) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
             ec_cancel(v.self, bell_of(v.self), key)
             continue
-        ec_sleep(v.self, bell_of(v.self), key, IDLE_NS, HOTPLUG)
-        waiter_reset(&w)
+        waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, HOTPLUG, &w)

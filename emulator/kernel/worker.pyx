@@ -23,7 +23,7 @@ from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
 cdef enum:
-    IDLE_NS = 250000000
+    IDLE_NS = 400000000
     WORK_GROUPS = 0          # actor.work: groups, faults, groups answered INVALID, groups without an mm
     WORK_FAULTS = 1
     WORK_INVALID = 2
@@ -92,7 +92,7 @@ cdef void iopf_handle_group(view *v, uint64_t group_ref, uint64_t taken_ticks) n
 cdef int worker_main(view *v) noexcept nogil:
     """Runs until PHASE_ENDING."""
     cdef uint64_t payload[7]
-    cdef uint64_t position
+    cdef uint64_t position, head, stalled = 0
     cdef uint32_t key
     cdef waiter w
     waiter_reset(&w)
@@ -113,6 +113,10 @@ cdef int worker_main(view *v) noexcept nogil:
         if work_waiting(v.work) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
             ec_cancel(v.self, &v.work.bell, key)
             continue
-        if ec_sleep(v.self, &v.work.bell, key, IDLE_NS, WORKER_WAIT) == -110 and work_waiting(v.work):
-            v.self.timeouts_with_work += 1
-        waiter_reset(&w)
+        if waiter_sleep(v.self, &v.work.bell, key, IDLE_NS, WORKER_WAIT, &w) and work_waiting(v.work):
+            # The bell is shared: it may have rung for another worker, which is then on its way. Only a backlog that stays
+            # although all sleep is a lost wake-up, and that shows on the next bound of each.
+            head = ld64_acq(&v.work.head)
+            if head == stalled and head != 0:
+                wake_lost(v.self, &v.work.bell, WORKER_WAIT)
+            stalled = head

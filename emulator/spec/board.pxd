@@ -41,10 +41,11 @@ cpdef enum Role:
 
 cpdef enum Phase:
     PHASE_STARTING = 0
-    PHASE_RUNNING = 1
-    PHASE_STOPPING = 2       # devices finish what is open and stop
-    PHASE_RELEASING = 3      # tenants unbind and exit, the hotplug process removes the devices
-    PHASE_ENDING = 4         # kernel and hardware processes leave
+    PHASE_PROBING = 1        # kernel and hardware run, the hotplug process probes the devices
+    PHASE_RUNNING = 2        # devices and tenants run
+    PHASE_STOPPING = 3       # devices finish what is open and stop
+    PHASE_RELEASING = 4      # tenants unbind and exit, the hotplug process removes the devices
+    PHASE_ENDING = 5         # kernel and hardware processes leave
 
 cpdef enum Order:
     ORDER_NONE = 0

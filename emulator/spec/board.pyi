@@ -15,10 +15,11 @@ class Role(IntEnum):
 
 class Phase(IntEnum):
     PHASE_STARTING = 0
-    PHASE_RUNNING = 1
-    PHASE_STOPPING = 2
-    PHASE_RELEASING = 3
-    PHASE_ENDING = 4
+    PHASE_PROBING = 1
+    PHASE_RUNNING = 2
+    PHASE_STOPPING = 3
+    PHASE_RELEASING = 4
+    PHASE_ENDING = 5
 
 class Order(IntEnum):
     ORDER_NONE = 0

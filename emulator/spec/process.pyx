@@ -32,8 +32,8 @@ cdef class Process:
         self.v.self.start_time = start_time
         st32_rel(&self.v.self.state, ACTOR_STARTING)
 
-    def ready(self) -> None:
-        """Says that the process is up, and waits for the start; returns early when the supervisor has given up."""
+    def ready(self, uint32_t phase_wanted=PHASE_RUNNING) -> None:
+        """Says that the process is up, and waits for its phase: kernel and hardware start before devices and tenants."""
         cdef uint32_t phase
         st32_rel(&self.v.self.state, ACTOR_READY)
         xadd32(&self.v.board.ready, 1)
@@ -41,11 +41,11 @@ cdef class Process:
             bell_ring(self.v.self, crew_actor(self.v.crew, 0), START_BARRIER)
             while True:
                 phase = ld32_acq(&self.v.board.phase)
-                if phase != PHASE_STARTING:
+                if phase >= phase_wanted:
                     break
                 self.v.self.heartbeat += 1
                 point(self.v.self, START_BARRIER << 8 | OP_BELL_SLEEP, &self.v.board.phase, ACC_WAIT)
-                futex_wait32(&self.v.board.phase, PHASE_STARTING, 250000000)
+                futex_wait32(&self.v.board.phase, phase, 250000000)
         st32_rel(&self.v.self.state, ACTOR_RUNNING)
 
     def done(self, uint64_t cpu_ns) -> None:

@@ -126,6 +126,10 @@ cdef class Snapshot:
             },
         }
 
+    def registered(self, uint32_t dev) -> bool:
+        """Whether the device has been probed and not been released."""
+        return dev < self.v.cfg.devices and ld32_acq(&self.v.devices[dev].pri_enabled) != 0
+
     def devices(self) -> list:
         return [self.device(i) for i in range(self.v.cfg.devices)]
 

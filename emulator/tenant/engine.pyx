@@ -19,19 +19,19 @@ from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
-    IDLE_NS = 250000000
+    IDLE_NS = 400000000
     BOX_IDLE = 0
     BOX_POSTED = 1
     BOX_DONE = 2
+    WORK_FAILURES = 0        # actor.work: failed operations, errno of the first, its place in the program
+    WORK_FIRST_ERROR = 1
+    WORK_FIRST_OP = 2
 
 
 cdef struct runner:
     view *v
     tenant *t
     uint32_t index
-    uint32_t failures
-    int64_t first_error
-    uint64_t first_error_op
     uint64_t program_first[256]      # of each device, for the gates of dead ones
     uint64_t program_count[256]
 
@@ -176,10 +176,10 @@ cdef void run_program(runner *r) noexcept nogil:
         wait_until(r, op[i].t_ns)
         ret = run_op(r, &op[i], i)
         if ret < 0:
-            if r.failures == 0:
-                r.first_error = ret
-                r.first_error_op = i
-            r.failures += 1
+            if r.v.self.work[WORK_FAILURES] == 0:
+                r.v.self.work[WORK_FIRST_ERROR] = <uint64_t>-ret
+                r.v.self.work[WORK_FIRST_OP] = i
+            r.v.self.work[WORK_FAILURES] += 1
         st64_rel(&r.t.ops_done, i + 1)  # partner: the acquire load of the devices
         tell_devices(r)
     # Whatever was left out, a process ends by exiting.
@@ -192,10 +192,7 @@ cdef void run_program(runner *r) noexcept nogil:
 
 
 def run_tenant(Process process not None, uint32_t index, list programs):
-    """Runs tenant ``index``. ``programs`` gives (first record, count) of every device's program.
-
-    Returns (failed operations, errno of the first, its place in the program).
-    """
+    """Runs tenant ``index``. ``programs`` gives (first record, count) of every device's program."""
     cdef runner r
     cdef uint32_t dev
     r.v = &process.v
@@ -203,12 +200,8 @@ def run_tenant(Process process not None, uint32_t index, list programs):
         raise ValueError(f"tenant {index}: the board has {r.v.cfg.tenants}")
     r.t = &r.v.tenants[index]
     r.index = index
-    r.failures = 0
-    r.first_error = 0
-    r.first_error_op = 0
     for dev in range(256):
         r.program_first[dev], r.program_count[dev] = programs[dev] if dev < len(programs) else (0, 0)
     process.ready()
     with nogil:
         run_program(&r)
-    return r.failures, r.first_error, r.first_error_op

@@ -15,7 +15,10 @@ LEAKS = {
     "process": ("subprocess.Popen(['sleep', '60'])", "(sleep 60)"),
     "orphan": ("subprocess.run(['sh', '-c', 'sleep 61 &'])", "(sleep 61)"),
     "shared memory": ("open('/dev/shm' + str(own_name(7777701)), 'w').close()", "/dev/shm/iopf-"),
-    "semaphore": ("posix_ipc.Semaphore(str(own_name(7777702)), posix_ipc.O_CREX)", "/dev/shm/sem.iopf-"),
+    "semaphore": (
+        "posix_ipc.Semaphore(str(own_name(7777702)), posix_ipc.O_CREX)",
+        "/dev/shm/sem.iopf-",
+    ),
     "socket": ("kept.append(socket.socket(socket.AF_UNIX))", "(socket:["),
 }
 

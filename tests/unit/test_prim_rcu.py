@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import REFCOUNT_SATURATED, Pool, Refcount
+from cython_ext.probe import REFCOUNT_SATURATED, Pool, Refcount, meet
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
 
@@ -108,29 +108,29 @@ def test_what_a_reader_holds_is_not_freed(noise: int) -> None:
     """Two writers replace an object as fast as they can; no reader sees it freed, reused or poisoned inside a section."""
     board = Board()
     pool = Pool(board.crew, board.take(8192), capacity=32, stride=64, cls=1, batch=2)
-    pointer, stop = board.take(8), board.take(4)
+    pointer, stop, start = board.take(8), board.take(4), board.take(4)
+    sections = 500 if noise else 5000
 
-    def write(slot: int) -> int:
+    def enter(slot: int) -> Pool:
         crew = board.as_slot(slot)
         if noise:
             crew.noise(noise, noise * 10, seed=slot)
-        failed = Pool(crew, pool.offset).publish_loop(pointer, 100 if noise else 1000)
-        board.memory.add_u64(stop + 8, 1)
-        if board.memory.read_u64(stop + 8) == 2:
-            board.memory.write_u32(stop, 1)
-        return failed
+        assert meet(board.memory, start, 4)
+        return Pool(crew, pool.offset)
+
+    def write(slot: int) -> tuple[int, int]:
+        return enter(slot).publish_loop(pointer, stop, 25_000_000_000)
 
     def read(slot: int) -> tuple[int, int]:
-        crew = board.as_slot(slot)
-        if noise:
-            crew.noise(noise, noise * 10, seed=slot)
-        return Pool(crew, pool.offset).read_loop(pointer, stop, 25_000_000_000)
+        result = enter(slot).read_loop(pointer, sections, 25_000_000_000)
+        board.memory.write_u32(stop, 1)
+        return result
 
     results = run_together(
         lambda: write(1), lambda: write(2), lambda: read(3), lambda: read(4), report=board.report
     )
-    assert results[:2] == [0, 0]
-    assert all(sections > 0 and bad == 0 for sections, bad in results[2:])
+    assert all(published and not failed for published, failed in results[:2])
+    assert results[2:] == [(sections, 0)] * 2
     assert board.crew.verdicts() == []
     assert pool.live() == 1
 

@@ -18,14 +18,14 @@ from functools import partial
 from typing import Any
 
 import multiprocess
+
 from cython_ext.memory import Memory
+from device_procs import engine as device_engine
 from emulator.hw.run import run_iommu
 from emulator.kernel.run import run_hotplug, run_irq, run_task, run_worker
 from emulator.spec.board import slots_of
 from emulator.spec.process import Process
 from emulator.tenant.engine import run_tenant
-
-from device_procs import engine as device_engine
 from shm.procs import die_with_parent, start_time
 from tools.supervisor.plan import SystemPlan
 
@@ -86,7 +86,9 @@ def _child_main(memory: Memory, slot: int, name: str, parent: int, body: Body) -
     die_with_parent(parent)
     # The supervisor decides what an interrupt means; a child that ended on its own would look like a crash.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # sent to the whole group by timeout(1) and by terminals
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     ctypes.CDLL(None).prctl(PR_SET_NAME, f"iopf:{name}"[:15].encode(), 0, 0, 0)

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.spec.board import Order, Phase
-
 from shm import procs
 from tools.cli.status import Status
 from tools.supervisor.launch import KERNEL_ROLES, Child
@@ -149,6 +148,9 @@ class Monitor:
         self._tenants = len(system.plan.tenants)
         self._began = 0.0
         self._dumps = 0
+        # Arrival times and pauses of a workload may keep a healthy system silent for longer than the watchdog's bound.
+        plan = system.plan
+        self._pauses = bool(plan.config["pace"]) or any(d.params["gap_ns"] for d in plan.devices)
 
     def run(self) -> Outcome:
         with self.signals.installed():
@@ -156,9 +158,11 @@ class Monitor:
             hotplug = self._slot("hotplug")
             for i in range(self._devices):
                 self.system.control.order(i, Order.ORDER_PROBE, hotplug)
-            self.system.control.set_phase(Phase.PHASE_RUNNING)
-            if self._until(self._work_done, deadline=True):
-                self._orderly_end(hotplug)
+            self.system.control.set_phase(Phase.PHASE_PROBING)
+            if self._until(self._probed):
+                self.system.control.set_phase(Phase.PHASE_RUNNING)
+                if self._until(self._work_done, deadline=True):
+                    self._orderly_end(hotplug)
             self.outcome.wall_s = time.monotonic() - self._began
         return self.outcome
 
@@ -184,6 +188,9 @@ class Monitor:
 
     def _tenants_exited(self) -> bool:
         return all(self.system.snapshot.tenant(i)["exited"] for i in range(self._tenants))
+
+    def _probed(self) -> bool:
+        return all(self.system.snapshot.registered(i) for i in range(self._devices))
 
     def _work_done(self) -> bool:
         devices, tenants, _ = self.system.snapshot.progress()
@@ -230,9 +237,9 @@ class Monitor:
         if self.signals.dump_wanted:
             self.signals.dump_wanted = False
             self._write_dump(self.system.dump())
-        open_work = (
-            self.system.snapshot.phase != Phase.PHASE_RUNNING or self.system.snapshot.open_work()
-        )
+        snapshot = self.system.snapshot
+        silence_ok = self._pauses and snapshot.phase == Phase.PHASE_RUNNING
+        open_work = not silence_ok or snapshot.open_work()
         reason = self.watchdog.look(open_work, self.tell)
         if reason is None:
             return False

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from device_procs.workload import Pattern
-
 from emulator.scenario import expand
 from emulator.scenario.schema import Scenario
 from emulator.trace.plan import TracePlan, build_plan

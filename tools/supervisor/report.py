@@ -21,7 +21,9 @@ def _parts(pairs: list[tuple[str, int]]) -> str:
 
 def _why_refused(result: dict[str, Any]) -> str:
     """Linux's VT-d driver answers Invalid to requests that ask to execute."""
-    return " (execute)" if result["iommu"]["execute_refused"] == result["account"]["rejected"] else ""
+    return (
+        " (execute)" if result["iommu"]["execute_refused"] == result["account"]["rejected"] else ""
+    )
 
 
 def _account_lines(result: dict[str, Any]) -> list[str]:

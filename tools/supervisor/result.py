@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 from emulator.check.account import check_device, check_pools, device_totals, totals
 from emulator.check.latency import STAGES, stage_summary
 from emulator.scenario.resolution import Resolved
+from emulator.trace.program import Op, unpack
 from tools.cli.status import Status
 from tools.cli.version import package_version
 from tools.supervisor.monitor import Outcome
@@ -51,7 +53,23 @@ def _problems(
         return problems
     for device, spec in zip(devices, plan.devices, strict=True):
         problems += check_device(spec.name, device)
+    if outcome.status == Status.OK and not outcome.removals and not outcome.exits:
+        problems += _failed_operations(plan, system)
     problems += check_pools(system.snapshot.pools(), system.snapshot.pasids_used())
+    return problems
+
+
+def _failed_operations(plan: SystemPlan, system: System) -> list[str]:
+    """Operations of tenants that the kernel refused although nothing had disturbed the run."""
+    problems = []
+    for child in system.children:
+        if child.role != "tenant":
+            continue
+        failures, errno, place = system.snapshot.actor(child.slot)["work"][:3]
+        if failures:
+            record = unpack(plan.tenants[child.index].program)[place]
+            what = f"operation {place} ({Op(record.op).name.lower()}) failed: {os.strerror(errno)}"
+            problems.append(f"tenant {child.name}: {what}; {failures} failed in all")
     return problems
 
 

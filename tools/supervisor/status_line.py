@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 REDRAW_S = 0.25
 PLAIN_S = 10.0
-PHASES = ("start", "run", "stop", "release", "end")
+PHASES = ("start", "probe", "run", "stop", "release", "end")
 
 
 def short(n: float) -> str:
@@ -96,7 +96,7 @@ class StatusLine:
         groups = sum(d["device"]["open_groups"] for d in devices)
         oldest = max((d["oldest_ns"] for d in devices), default=0)
         return (
-            f"{int(elapsed_s) // 60:02}:{int(elapsed_s) % 60:02} {PHASES[min(system.snapshot.phase, 4)]} "
+            f"{int(elapsed_s) // 60:02}:{int(elapsed_s) % 60:02} {PHASES[min(system.snapshot.phase, 5)]} "
             f"dev {stopped}/{len(devices)} done · prq {iommu['prq_used']}/{iommu['prq_records']} (hi {iommu['prq_hwm']}) · "
             f"{short(rate)} req/s · grp {short(groups)} open · ovf {iommu['overflows']} · oldest {span(oldest)}"
         )

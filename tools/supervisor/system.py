@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Any
 
 import msgpack
+
 from cython_ext.ticks import tick_mult
 from emulator.spec.board import format_board, layout_hash, plan_layout
 from emulator.spec.control import Control
 from emulator.spec.sites import point_name
 from emulator.spec.snapshot import Snapshot
-
 from shm import procs
 from shm.arena import Arena, ArenaError
 from shm.naming import find_all, own_name

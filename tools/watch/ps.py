@@ -9,7 +9,6 @@ from typing import Any
 
 from emulator.spec.board import layout_hash
 from emulator.spec.snapshot import Snapshot
-
 from shm.arena import Arena, ArenaError
 from tools.supervisor.status_line import PHASES, short
 from tools.watch.attach import Found, read_meta, systems
@@ -40,7 +39,7 @@ def _row(found: Found) -> dict[str, Any]:
         snapshot = Snapshot(arena.memory)
         meta = read_meta(arena, snapshot)
         row |= {
-            "state": PHASES[min(snapshot.phase, 4)],
+            "state": PHASES[min(snapshot.phase, 5)],
             "name": str(meta.get("name", "")),
             "devices": len(snapshot.devices()),
             "sent": snapshot.sent(),

@@ -7,9 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from emulator.spec.snapshot import Snapshot
-
 from emulator.check.latency import STAGES, percentile
+from emulator.spec.snapshot import Snapshot
 from shm.arena import ArenaError
 from tools.supervisor.status_line import PHASES, short, span
 from tools.watch.attach import attach
@@ -72,7 +71,7 @@ class Sampler:
             "type": "top",
             "schema": "iopf/1",
             "name": self.meta.get("name", ""),
-            "phase": PHASES[min(self.snapshot.phase, 4)],
+            "phase": PHASES[min(self.snapshot.phase, 5)],
             "rate": sum(r["rate"] for r in rows),
             "iommu": iommu,
             "partial": sum(r["partial"] for r in rows),
@@ -197,7 +196,7 @@ def _wait(snapshot: Snapshot, interval_s: float) -> bool:
 
     until = time.monotonic() + interval_s
     while (left := until - time.monotonic()) > 0:
-        if snapshot.phase >= 4 or not _supervised(snapshot):
+        if snapshot.phase >= 5 or not _supervised(snapshot):
             return False
         select.select([], [], [], min(left, 0.2))
     return True

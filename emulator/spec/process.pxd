@@ -6,3 +6,4 @@ cdef class Process:
     cdef view v
     cdef readonly Memory memory
     cdef readonly unsigned int slot
+    cdef unsigned long long started_cpu_ns

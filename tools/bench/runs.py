@@ -18,6 +18,7 @@ TAKEN = {
     "cpu_s": ("cpu_s",),
     "start_s": ("start_s",),
     "pss_bytes": ("pss_bytes",),
+    "device_pss_bytes": ("pss_by_role", "device"),
     "idle_cpu_share": ("idle_cpu_share",),
     "sleeps": ("syscalls", "sleeps"),
     "wakes": ("syscalls", "wakes"),
@@ -32,9 +33,10 @@ class Setting:
 
     name: str
     sets: tuple[str, ...]
+    sizes: bool = False
 
     def contender(self) -> Contender:
-        return Contender(self.name, lambda: run_system(self.sets), ours=True)
+        return Contender(self.name, lambda: run_system(self.sets, self.sizes), ours=True)
 
 
 def system(
@@ -63,8 +65,8 @@ def system(
     )
 
 
-def run_system(sets: Sequence[str]) -> Sample:
-    """Runs a system and returns its numbers. Raises ContenderError unless its verdict is PASS."""
+def run_system(sets: Sequence[str], sizes: bool = False) -> Sample:
+    """Runs a system and returns its numbers, with its memory if ``sizes``. Raises ContenderError unless its verdict is PASS."""
     from emulator.scenario.errors import ScenarioError
     from emulator.scenario.resolution import resolve
     from emulator.trace.source import TraceError
@@ -73,7 +75,7 @@ def run_system(sets: Sequence[str]) -> Sample:
 
     try:
         # Without the user's own defaults, or the numbers of two users would not mean the same.
-        result = measure(resolve(None, list(sets), {}, environ={}))
+        result = measure(resolve(None, list(sets), {}, environ={}), sizes=sizes)
     except (ScenarioError, TraceError, ArenaError) as error:
         raise ContenderError(str(error)) from error
     if result.get("status", 0) != 0:

@@ -37,7 +37,9 @@ def run_name(resolved: Resolved) -> str:
     return resolved.name
 
 
-def execute(resolved: Resolved, line: StatusLine, stop_file: Path | None = None) -> dict[str, Any]:
+def execute(
+    resolved: Resolved, line: StatusLine, stop_file: Path | None = None, *, sizes: bool = False
+) -> dict[str, Any]:
     """Runs one system and returns its result (the object of result.json). Raises TraceError, ArenaError."""
     plan = plan_system(resolved.scenario, run_name(resolved), resolved.seed)
     if plan.trace is not None:
@@ -55,22 +57,24 @@ def execute(resolved: Resolved, line: StatusLine, stop_file: Path | None = None)
     }
     with System.build(plan, _options(resolved), meta, line.say) as system:
         line.attach(system)
+        pss = system.pss_bytes() if sizes else {}
         monitor = Monitor(
             system, scenario.duration_s, scenario.watchdog_s, line.say, line.tick, stop_file
         )
         outcome: Outcome = monitor.run()
         line.clear()
-        pss = 0
         result = build_result(resolved, plan, system, outcome)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result["cpu_s"] = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 6)
-    result["pss_bytes"] = pss
+    result["pss_bytes"] = sum(pss.values())
+    result["pss_by_role"] = pss
     return result
 
 
-def measure(resolved: Resolved) -> dict[str, Any]:
-    """Runs silently and returns the result; for benchmarks. Raises TraceError, ArenaError."""
-    return execute(resolved, StatusLine("never", quiet=2))
+def measure(resolved: Resolved, *, sizes: bool = False) -> dict[str, Any]:
+    """Runs silently and returns the result; for benchmarks. ``sizes`` reads the memory of every process once it is up, which
+    takes a while with many. Raises TraceError, ArenaError."""
+    return execute(resolved, StatusLine("never", quiet=2), sizes=sizes)
 
 
 def run_scenario(

@@ -182,6 +182,18 @@ class System:
             else f"ended with status {code}"
         )
 
+    def pss_bytes(self) -> dict[str, int]:
+        """Proportional set size by role: private memory, and each process's share of what they have in common."""
+        sizes: dict[str, int] = {}
+        for child in self.children:
+            try:
+                with open(f"/proc/{child.pid}/smaps_rollup") as rollup:
+                    pss = next((line for line in rollup if line.startswith("Pss:")), "Pss: 0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            sizes[child.role] = sizes.get(child.role, 0) + int(pss.split()[1]) * 1024
+        return sizes
+
     def point_of(self, slot: int) -> str:
         return point_name(self.snapshot.actor(slot)["last_point"])
 

@@ -258,6 +258,7 @@ class Step(enum.IntFlag):
     STEP_HISTOGRAM = 23
     STEP_EC_WAIT = 24
     STEP_EC_NOTIFY = 25
+    STEP_LOCKDEP = 26
 
 def step(
     crew: Crew, what: Step, armed_offset: int, at: int, at2: int = 0, arg: int = 0

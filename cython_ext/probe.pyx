@@ -1030,6 +1030,7 @@ cpdef enum Step:
     STEP_HISTOGRAM
     STEP_EC_WAIT
     STEP_EC_NOTIFY
+    STEP_LOCKDEP
 
 
 def step(Crew crew not None, Step what, uint64_t armed_offset, uint64_t at, uint64_t at2=0, uint64_t arg=0) -> None:
@@ -1162,6 +1163,8 @@ cdef void victim(iopf_actor *self, uint32_t what, uint32_t *armed, char *one, ch
         ec_sleep(self, <eventcount *>one, key, 1000, SITE)
     elif what == STEP_EC_NOTIFY:
         ec_notify(self, <eventcount *>one, 1, SITE)
+    elif what == STEP_LOCKDEP:
+        lockdep_acquire(self, <uint32_t>arg, SITE)
     st32_rel(armed, 2)
     # Keeps the copies of the pops from being optimised away.
     st64_rlx(<uint64_t *>(armed + 2), record[0] + record[3] + record[7] + position + <uint64_t>obj)

@@ -16,6 +16,10 @@ what a dead producer reserved and a dead consumer took into DONE, counts them as
 through the items behind it or through the dead producer's last ring. Until then a reserved position holds back
 the ones behind it; a taken one holds back only flushes.
 
+Waking: a producer rings only when no consumer is awake and looking (``searching``), or when more waits than these can take. A consumer that finds
+work as the last one looking, while more is waiting, rings for the next. Before it sleeps it prepares, stops counting itself, and looks once more:
+its locked add is the partner of the producer's fence, so either it sees the work or the producer sees nobody searching.
+
 What may run against what: push, pop, done, flush and repair, all against all.
 """
 
@@ -51,7 +55,7 @@ cdef struct workring:
     uint32_t flushers
     uint32_t count             # slots, a power of two
     uint32_t cls               # lock class of waiting for this ring
-    uint32_t pad4
+    uint32_t searching         # consumers awake without work; each counts itself
     uint64_t pad5[5]
     # slots follow
 
@@ -80,3 +84,18 @@ cdef inline uint64_t work_backlog(workring *r) noexcept nogil:
     """Positions queued and not yet taken, as a reader sees it."""
     cdef uint64_t head = ld64_acq(&r.head), tail = ld64_acq(&r.tail)
     return tail - head if tail > head else 0
+
+cdef inline void work_ring_bell(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
+    """After a push: wakes one consumer, unless those that are awake will find the work anyway."""
+    fence()  # partner: the locked add in work_search_end, or ec_prepare
+    if work_backlog(r) > ld32_rlx(&r.searching):
+        ec_notify(self, &r.bell, 1, site)
+
+cdef inline void work_search_begin(workring *r) noexcept nogil:
+    xadd32(&r.searching, 1)
+
+cdef inline void work_search_end(iopf_actor *self, workring *r, bint found, uint32_t site) noexcept nogil:
+    """Stops counting itself. With ``found`` and work still waiting, somebody else is woken for it."""
+    xadd32(&r.searching, <uint32_t>-1)
+    if found and work_backlog(r) > ld32_rlx(&r.searching):
+        ec_notify(self, &r.bell, 1, site)

@@ -16,6 +16,7 @@ cdef void work_format(workring *r, uint32_t count, uint32_t cls) noexcept nogil:
     r.tail = r.head = r.floor = r.lost = 0
     r.bell.word = r.idle.word = 0
     r.flushers = 0
+    r.searching = 0
     for i in range(count):
         st64_rel(&work_slot(r, i).word, work_word(i, 0, WORK_FREE))
 

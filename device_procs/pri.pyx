@@ -110,6 +110,7 @@ cdef void send_group(function *f, group *g, uint16_t index) noexcept nogil:
     f.open_groups += 1
     f.open_requests += g.count
     f.d.dev.groups_sent += 1
+    note_event(f.v, now, DEV_SEND, g.first_uid, <uint64_t>f.dev << 32 | g.count << 16 | prgi)
     st64_rlx(&f.d.dev.open_requests, f.open_requests)
     st64_rlx(&f.d.dev.open_groups, f.open_groups)
     st64_rlx(&f.d.open_ticks[prgi], now)
@@ -281,6 +282,7 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
     if now > rec[3]:
         hist_add(stage_hist(f.v, f.v.self.slot, STAGE_RETURN), crew_ticks_ns(f.v.crew, now - rec[3]))
     hist_add(stage_hist(f.v, f.v.self.slot, STAGE_ROUND), crew_ticks_ns(f.v.crew, now - g.sent_ticks))
+    note_event(f.v, now, DEV_RECEIVE, g.first_uid, <uint64_t>f.dev << 32 | code << 16 | prgi)
     if f.v.cfg.account:
         check_books(f, g, by_hardware)
     if by_hardware:

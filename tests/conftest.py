@@ -5,7 +5,8 @@ cannot hide. A child that has ended and that nobody waited for is reaped without
 processes that die with it end up here.
 
 Other test runs may be going on on the same machine. A shared-memory name says who created it, so an object of a process
-that lives and is not ours is left alone.
+that lives and is not ours is left alone. One whose creator is gone counts as ours, because a name tells no more:
+a run of somebody else that is killed meanwhile can be taken for ours.
 """
 
 from __future__ import annotations

@@ -188,6 +188,7 @@ cdef int iommu_sva_iopf_handler(view *v, iopf_group *group) noexcept nogil:
     cdef waiter w
     payload[0] = pool_ref(v.pools[POOL_GROUP], &group.hdr)
     group.queued_ticks = crew_ticks(v.crew)
+    note_event(v, group.queued_ticks, SVA_IOPF_HANDLER, uid_number(group.last.uid), <uint64_t>group.device << 32 | group.fault_count)
     payload[1] = group.queued_ticks
     waiter_reset(&w)
     ret = work_push(v.self, v.work, payload, 2, SVA_IOPF_HANDLER)
@@ -197,7 +198,7 @@ cdef int iommu_sva_iopf_handler(view *v, iopf_group *group) noexcept nogil:
             nap_ns(20000)
         ret = work_push(v.self, v.work, payload, 2, SVA_IOPF_HANDLER)
     if ret == 0:
-        ec_notify(v.self, &v.work.bell, 1, SVA_IOPF_HANDLER)
+        work_ring_bell(v.self, v.work, SVA_IOPF_HANDLER)
     return ret
 
 

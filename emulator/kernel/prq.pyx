@@ -86,6 +86,7 @@ cdef void handle_overflow(view *v, ring_end *ring) noexcept nogil:
     if ring_head(v.self, ring, PRQ_OVERFLOW) != ring_tail(v.self, ring, PRQ_OVERFLOW):
         return
     iopf_queue_discard_partial(v)
+    note_event(v, crew_ticks(v.crew), PRQ_OVERFLOW, v.board.iommu.overflows, 0)
     point(v.self, PRQ_OVERFLOW << 8 | OP_REG_WRITE, &v.board.iommu.prs, ACC_RMW)
     and_32(&v.board.iommu.prs, ~<uint32_t>PRS_PRO)
 

@@ -186,6 +186,7 @@ cdef int bind_locked(view *v, uint32_t dev, mm_struct *mm, uint64_t *handle_out)
         domain_put(v, mm, domain)
         return ret
     xadd64_rlx(&v.devices[dev].kern.binds, 1)
+    note_event(v, crew_ticks(v.crew), SVA_BIND, mm.pasid, <uint64_t>dev << 32)
     handle_out[0] = ref
     return 0
 
@@ -258,6 +259,7 @@ cdef int iommu_sva_unbind_device(view *v, uint64_t handle_ref) noexcept nogil:
         detach_pasid(v, handle.device, handle.pasid)
         mutex_unlock(v.self, &v.devices[handle.device].group_lock, DETACH_PASID)
         xadd64_rlx(&v.devices[handle.device].kern.unbinds, 1)
+        note_event(v, crew_ticks(v.crew), SVA_UNBIND, handle.pasid, <uint64_t>handle.device << 32)
         domain = <sva_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], handle.domain, SVA_UNBIND)
         mm = <mm_struct *>pool_deref(v.self, v.pools[POOL_MM], handle.mm, SVA_UNBIND)
         if domain != NULL and mm != NULL:

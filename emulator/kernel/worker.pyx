@@ -82,6 +82,7 @@ cdef void iopf_handle_group(view *v, uint64_t group_ref, uint64_t taken_ticks) n
     done = crew_ticks(v.crew)
     hist_add(stage_hist(v, v.self.slot, STAGE_MM), crew_ticks_ns(v.crew, done - taken_ticks))
     v.self.work[WORK_GROUPS] += 1
+    note_event(v, done, IOPF_GROUP_RESPONSE, uid_number(group.last.uid), <uint64_t>group.device << 32 | code)
     if code != RESP_SUCCESS:
         v.self.work[WORK_INVALID] += 1
     iopf_group_response(v, group, code)
@@ -89,34 +90,48 @@ cdef void iopf_handle_group(view *v, uint64_t group_ref, uint64_t taken_ticks) n
     iopf_free_group(v, group)
 
 
+cdef void sleep_for_work(view *v, waiter *w, uint64_t *stalled) noexcept nogil:
+    """Caller is searching and has found nothing for long enough; it is searching again afterwards."""
+    cdef uint64_t head
+    cdef uint32_t key = ec_prepare(v.self, &v.work.bell, WORKER_WAIT)
+    work_search_end(v.self, v.work, False, WORKER_WAIT)
+    if work_waiting(v.work) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
+        ec_cancel(v.self, &v.work.bell, key)
+    elif waiter_sleep(v.self, &v.work.bell, key, IDLE_NS, WORKER_WAIT, w) and work_waiting(v.work):
+        # The bell is shared: it may have rung for another worker, which is then on its way. Only a backlog that has not
+        # moved from one bound to the next is a lost wake-up.
+        head = ld64_acq(&v.work.head)
+        if head == stalled[0] and head != 0:
+            wake_lost(v.self, &v.work.bell, WORKER_WAIT)
+        stalled[0] = head
+    work_search_begin(v.work)
+
+
 cdef int worker_main(view *v) noexcept nogil:
     """Runs until PHASE_ENDING."""
     cdef uint64_t payload[7]
-    cdef uint64_t position, head, stalled = 0
-    cdef uint32_t key
+    cdef uint64_t position, stalled = 0
     cdef waiter w
+    cdef bint searching = True
     waiter_reset(&w)
+    work_search_begin(v.work)
     while True:
         v.self.heartbeat += 1
         if work_pop(v.self, v.work, payload, &position, WORKER_WAIT):
+            if searching:
+                work_search_end(v.self, v.work, True, WORKER_WAIT)
+                searching = False
             lockdep_acquire(v.self, LOCK_WQ, WORKER_HANDLE)
             iopf_handle_group(v, payload[0], crew_ticks(v.crew))
             lockdep_release(v.self, LOCK_WQ)
             work_done(v.self, v.work, position, WORKER_HANDLE)
             waiter_reset(&w)
             continue
+        if not searching:
+            work_search_begin(v.work)
+            searching = True
         if waiter_spin(v.self, &w):
             continue
         if ld32_acq(&v.board.phase) >= PHASE_ENDING:
             return 0
-        key = ec_prepare(v.self, &v.work.bell, WORKER_WAIT)
-        if work_waiting(v.work) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            ec_cancel(v.self, &v.work.bell, key)
-            continue
-        if waiter_sleep(v.self, &v.work.bell, key, IDLE_NS, WORKER_WAIT, &w) and work_waiting(v.work):
-            # The bell is shared: it may have rung for another worker, which is then on its way. Only a backlog that stays
-            # although all sleep is a lost wake-up, and that shows on the next bound of each.
-            head = ld64_acq(&v.work.head)
-            if head == stalled and head != 0:
-                wake_lost(v.self, &v.work.bell, WORKER_WAIT)
-            stalled = head
+        sleep_for_work(v, &w, &stalled)

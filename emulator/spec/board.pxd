@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cython_ext.atomics cimport ld64_acq
 from cython_ext.crew cimport *
-from cython_ext.event_ring cimport event_ring
+from cython_ext.event_ring cimport event_ring, event_write
 from cython_ext.histogram cimport histogram
 from cython_ext.link cimport LINK_HEADER_BYTES
 from cython_ext.mutex cimport rmutex, rwlock
@@ -125,7 +125,6 @@ cdef struct config:
     uint64_t major_ns
     uint64_t seed
     uint64_t watchdog_ns
-    uint64_t start_ticks         # when PHASE_RUNNING began
 
 cdef struct iommu_regs:
     # written by the IOMMU process unless said otherwise
@@ -158,6 +157,7 @@ cdef struct iommu_regs:
 cdef struct board:
     uint64_t layout_hash
     uint64_t start_ns            # CLOCK_MONOTONIC when PHASE_RUNNING began
+    uint64_t start_ticks         # the same in ticks of the crew
     uint32_t phase               # supervisor; futex
     uint32_t ready               # counts processes that have come up; the supervisor's bell follows
     config cfg
@@ -437,6 +437,10 @@ cdef struct view:
     event_ring *events
 
 cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept nogil
+
+cdef inline void note_event(view *v, uint64_t ticks, uint32_t site, uint64_t a, uint64_t b) noexcept nogil:
+    """One record in this actor's flight recorder; ``a`` names the request or PASID, ``b`` is device << 32 | detail."""
+    event_write(v.self, v.events, ticks, site, a, b)
 
 cdef inline char *view_region(view *v, uint32_t which) noexcept nogil:
     return v.base + v.board.offsets[which]

@@ -27,6 +27,7 @@ cdef class Control:
         """Publishes the phase and wakes everybody, wherever they sleep."""
         if phase == PHASE_RUNNING:
             self.v.board.start_ns = clock_ns()
+            self.v.board.start_ticks = crew_ticks(self.v.crew)
         st32_rel(&self.v.board.phase, phase)
         futex_wake32(&self.v.board.phase, 0x7FFFFFFF)
         self.wake_all()

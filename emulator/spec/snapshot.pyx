@@ -9,6 +9,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
+from cython_ext.event_ring cimport event_record, event_ring, event_slot
 from cython_ext.histogram cimport HIST_BINS, histogram
 from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool_chain, pool_live
@@ -210,6 +211,28 @@ cdef class Snapshot:
             for b in range(HIST_BINS):
                 sums[b] += h.bins[b]
         return {"count": count, "total": total, "min": least or 0, "max": most, "bins": {b: sums[b] for b in range(HIST_BINS) if sums[b]}}
+
+    def events(self, uint32_t slot) -> tuple:
+        """(records lost, [(ns since the start, site, a, b), …]) of one actor's flight recorder, oldest first."""
+        cdef event_ring *ring
+        cdef event_record *e
+        cdef uint64_t n, first, written, start
+        if slot >= self.v.crew.actors:
+            raise IndexError(f"slot {slot} of {self.v.crew.actors}")
+        ring = <event_ring *>(view_region(&self.v, OFF_EVENTS)
+                              + <uint64_t>slot * (sizeof(event_ring) + <uint64_t>self.v.cfg.event_records * sizeof(event_record)))
+        written = ld64_acq(&ring.written)
+        first = written - self.v.cfg.event_records if written > self.v.cfg.event_records else 0
+        start = self.v.board.start_ticks
+        out = []
+        for n in range(first, written):
+            e = event_slot(ring, n)
+            out.append((n, crew_ticks_ns(self.v.crew, e.ticks - start if e.ticks > start else 0), e.event, e.a, e.b))
+        # What the writer has started to overwrite meanwhile may be torn: it is thrown away and counted as lost.
+        written = ld64_acq(&ring.started)
+        first = written - self.v.cfg.event_records if written > self.v.cfg.event_records else 0
+        kept = [record[1:] for record in out if record[0] >= first]
+        return written - len(kept), kept
 
     def verdicts(self) -> list:
         cdef iopf_verdict *w

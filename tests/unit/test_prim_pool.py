@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import SIZES, List, Pool, meet
+from cython_ext.probe import SIZES, List, Pool
 from tests.support.board import Board
 from tests.support.children import Children, run_together
 
@@ -140,35 +140,6 @@ def test_fail_nth_fails_exactly_one() -> None:
     pool.fail_nth = 3
     assert [bool(pool.alloc()) for _ in range(6)] == [True, True, False, True, True, True]
     assert pool.fail_nth == 0
-
-
-def test_fail_nth_with_several_actors_fails_exactly_one() -> None:
-    """The one allocation fails however the actors meet on it, and the injection is over then."""
-    rounds = 3000
-    board = Board(size=1 << 21)
-    pool = _pool(board)
-    gates = board.take(rounds * 128)
-    wrong = board.take(8)
-    fails = board.take(8)
-
-    def allocate(slot: int) -> None:
-        mine = Pool(board.as_slot(slot), pool.offset)
-        for i in range(rounds):
-            if slot == 1:
-                mine.fail_nth = 1
-            assert meet(board.memory, gates + 128 * i, 2)
-            ref = mine.alloc()
-            if ref:
-                mine.free(ref)
-            else:
-                board.memory.add_u64(fails, 1)
-            assert meet(board.memory, gates + 128 * i + 64, 2)
-            if slot == 1 and mine.fail_nth != 0:
-                board.memory.add_u64(wrong, 1)
-
-    run_together(lambda: allocate(1), lambda: allocate(2), report=board.report)
-    assert board.memory.read_u64(wrong) == 0
-    assert board.memory.read_u64(fails) == rounds
 
 
 @pytest.mark.parametrize("noise", [0, 5])

@@ -12,6 +12,7 @@ from emulator.scenario.resolution import Resolved
 from emulator.trace.source import TraceError
 from shm.arena import ArenaError
 from tools.cli.status import Status
+from tools.supervisor.event_log import write_events
 from tools.supervisor.monitor import Monitor, Outcome
 from tools.supervisor.plan import plan_system
 from tools.supervisor.result import RunDirectory, build_result
@@ -64,6 +65,8 @@ def execute(
         outcome: Outcome = monitor.run()
         line.clear()
         result = build_result(resolved, plan, system, outcome)
+        if stop_file is not None and (result["status"] != 0 or line.quiet < 0):
+            result["events"] = write_events(system, stop_file.with_name("events.bin"))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result["cpu_s"] = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 6)
     result["pss_bytes"] = sum(pss.values())

@@ -1,0 +1,39 @@
+"""The event log of a run: what the flight recorders of all processes still hold, merged by time.
+
+``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event, oldest first. ``t_ns`` counts
+from the start of the run. ``a`` names the request (its number within the device) or the PASID; ``b`` is device << 32 | detail.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgpack
+
+from emulator.spec.sites import Site
+from tools.supervisor.system import System
+
+
+def write_events(system: System, path: Path) -> int:
+    """Writes the log; returns how many events it holds. Each process keeps its last ``system.event_records``."""
+    rows: list[tuple[int, int, int, int, int]] = []
+    lost = {}
+    for slot, name in enumerate(system.names):
+        gone, events = system.snapshot.events(slot)
+        if gone:
+            lost[name] = gone
+        rows += [(t_ns, slot, site, a, b) for t_ns, site, a, b in events]
+    rows.sort()
+    header = {
+        "type": "events",
+        "schema": "iopf/1",
+        "actors": system.names,
+        "sites": {site.value: site.name.lower() for site in Site},
+        "overwritten": lost,
+    }
+    with path.open("wb") as file:
+        packer = msgpack.Packer()
+        file.write(packer.pack(header))
+        for row in rows:
+            file.write(packer.pack(row))
+    return len(rows)

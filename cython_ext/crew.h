@@ -56,7 +56,7 @@ typedef struct {
     uint64_t rcu_epoch;
     uint32_t rcu_nest, held_count;
     uint32_t held[CREW_HELD];
-    uint64_t deadline_ns, pad1;
+    uint64_t searching, pad1; /* counted in a work ring as looking for work */
     /* line 2 */
     uint32_t bell_seq, bell_waiters;
     uint64_t pad2[7];

@@ -64,7 +64,7 @@ cdef extern from "cython_ext/crew.h" nogil:
         uint32_t rcu_nest
         uint32_t held_count
         uint32_t held[8]
-        uint64_t deadline_ns
+        uint64_t searching
         uint32_t bell_seq
         uint32_t bell_waiters
         uint32_t slot

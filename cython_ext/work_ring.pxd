@@ -91,11 +91,24 @@ cdef inline void work_ring_bell(iopf_actor *self, workring *r, uint32_t site) no
     if work_backlog(r) > ld32_rlx(&r.searching):
         ec_notify(self, &r.bell, 1, site)
 
-cdef inline void work_search_begin(workring *r) noexcept nogil:
+cdef inline void work_search_begin(iopf_actor *self, workring *r) noexcept nogil:
+    st64_rel(&self.searching, 1)  # before the count: a death in between makes the repair count low, never high
     xadd32(&r.searching, 1)
+
+cdef inline void work_search_less(workring *r) noexcept nogil:
+    """One fewer, never below zero: too low costs a needless ring, too high would lose one."""
+    cdef uint32_t n
+    while True:
+        n = ld32_rlx(&r.searching)
+        if n == 0:
+            fence()
+            return
+        if cas32(&r.searching, n, n - 1):
+            return
 
 cdef inline void work_search_end(iopf_actor *self, workring *r, bint found, uint32_t site) noexcept nogil:
     """Stops counting itself. With ``found`` and work still waiting, somebody else is woken for it."""
-    xadd32(&r.searching, <uint32_t>-1)
+    work_search_less(r)
+    st64_rel(&self.searching, 0)
     if found and work_backlog(r) > ld32_rlx(&r.searching):
         ec_notify(self, &r.bell, 1, site)

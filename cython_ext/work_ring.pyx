@@ -161,6 +161,9 @@ cdef uint32_t work_repair(iopf_actor *self, workring *r, uint32_t dead_slot, uin
             if cas64(&slot.word, word, (word & ~<uint64_t>15) | WORK_DONE):
                 n += 1
     xadd64(&r.lost, n)
+    if dead_slot < crew_of(self).actors and ld64_acq(&crew_actor(crew_of(self), dead_slot).searching):
+        st64_rel(&crew_actor(crew_of(self), dead_slot).searching, 0)
+        work_search_less(r)
     work_settle(self, r)
     ec_notify(self, &r.bell, 0x7FFFFFFF, site)
     ec_notify(self, &r.idle, 0x7FFFFFFF, site)

@@ -15,7 +15,7 @@ from cython_ext.link cimport link_waiting
 from cython_ext.wait cimport *
 from device_procs.pri cimport *
 from device_procs.workload cimport *
-from emulator.mm.pgtable cimport translate
+from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from emulator.spec.board cimport *
 from emulator.spec.process cimport Process
 from emulator.spec.program cimport *
@@ -87,10 +87,12 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
 cdef uint32_t keep_absent(function *f, uint32_t pasid, uint32_t n) noexcept nogil:
     """Of the staged accesses, keeps those that need a request: neither in the ATC nor granted by a translation."""
     cdef uint32_t i, kept = 0
+    cdef walker w
+    cdef bint bound = walk_begin(f.v, &w, f.dev, pasid)
     for i in range(n):
         if atc_lookup(f, pasid, f.staged_address[i], f.staged_rwx[i]):
             f.d.dev.atc_hits += 1
-        elif translate(f.v, f.dev, pasid, f.staged_address[i], f.staged_rwx[i]):
+        elif bound and walk_grants(f.v, &w, f.staged_address[i], f.staged_rwx[i]):
             atc_fill(f, pasid, f.staged_address[i], f.staged_rwx[i])
             f.d.dev.present += 1
         else:

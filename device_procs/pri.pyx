@@ -9,7 +9,7 @@ from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add
 from cython_ext.link cimport *
 from cython_ext.wait cimport *
-from emulator.mm.pgtable cimport translate
+from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
@@ -215,8 +215,10 @@ cdef void check_books(function *f, group *g, bint by_hardware) noexcept nogil:
 cdef void after_success(function *f, group *g, uint16_t index) noexcept nogil:
     """Success promises nothing: the translation is asked for again, and what is still absent is requested again."""
     cdef uint32_t i, absent = 0, doublings
+    cdef walker w
+    cdef bint bound = walk_begin(f.v, &w, f.dev, g.pasid)
     for i in range(g.count):
-        if translate(f.v, f.dev, g.pasid, g.address[i], g.rwx[i]):
+        if bound and walk_grants(f.v, &w, g.address[i], g.rwx[i]):
             atc_fill(f, g.pasid, g.address[i], g.rwx[i])
         else:
             g.address[absent] = g.address[i]

@@ -104,7 +104,7 @@ cdef void sleep_for_work(view *v, waiter *w, uint64_t *stalled) noexcept nogil:
         if head == stalled[0] and head != 0:
             wake_lost(v.self, &v.work.bell, WORKER_WAIT)
         stalled[0] = head
-    work_search_begin(v.work)
+    work_search_begin(v.self, v.work)
 
 
 cdef int worker_main(view *v) noexcept nogil:
@@ -114,7 +114,7 @@ cdef int worker_main(view *v) noexcept nogil:
     cdef waiter w
     cdef bint searching = True
     waiter_reset(&w)
-    work_search_begin(v.work)
+    work_search_begin(v.self, v.work)
     while True:
         v.self.heartbeat += 1
         if work_pop(v.self, v.work, payload, &position, WORKER_WAIT):
@@ -128,7 +128,7 @@ cdef int worker_main(view *v) noexcept nogil:
             waiter_reset(&w)
             continue
         if not searching:
-            work_search_begin(v.work)
+            work_search_begin(v.self, v.work)
             searching = True
         if waiter_spin(v.self, &w):
             continue

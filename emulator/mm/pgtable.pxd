@@ -12,7 +12,7 @@ Every index is checked before it is followed, since a walker may run while its m
 from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
-from cython_ext.pool cimport OBJ_LIVE, pool, pool_slot, pool_try
+from cython_ext.pool cimport OBJ_LIVE, objhdr, pool, pool_slot, pool_try
 from emulator.spec.board cimport *
 
 cdef enum:
@@ -48,26 +48,35 @@ cdef inline uint64_t *leaf_of(view *v, uint64_t pgd, uint64_t address) noexcept 
         return NULL
     return &page.entries[level_index(address, 0)]
 
-cdef inline bint translate(view *v, uint32_t dev, uint32_t pasid, uint64_t address, uint32_t rwx) noexcept nogil:
-    """What a translation request of a device gets: whether all of read 1, write 2, execute 4 are granted now.
+cdef struct walker:
+    # One translation client's walk: the address space, and the last table of leaves with the region that it covers.
+    mm_struct *mm
+    table_page *leaves
+    uint64_t region              # address >> 21 of ``leaves``
 
-    The IOMMU's walk: PASID table entry, then the page table of that address space. No entry, or one in quiet abort, grants nothing.
-    """
-    cdef uint64_t entry, leaf
-    cdef uint64_t *at
-    cdef mm_struct *mm
+cdef inline bint walk_begin(view *v, walker *w, uint32_t dev, uint32_t pasid) noexcept nogil:
+    """The IOMMU's way from (function, PASID) to an address space. False when there is no entry, or one in quiet abort."""
+    cdef uint64_t entry
     cdef uint32_t index1
+    w.leaves = NULL
     if pasid >= v.cfg.max_pasids:
         return False
     entry = ld64_acq(&pasid_table(v, dev)[pasid])
     index1 = <uint32_t>(entry >> 8) & 0xFFFFFF
     if entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT or index1 == 0 or index1 > v.pools[POOL_MM].capacity:
         return False
-    mm = <mm_struct *>pool_slot(v.pools[POOL_MM], index1 - 1)
-    if ld32_acq(&mm.hdr.state) != OBJ_LIVE or <uint32_t>mm.mm_id != <uint32_t>(entry >> 32):
-        return False
-    at = leaf_of(v, ld64_acq(&mm.pgd), address)
-    if at == NULL:
-        return False
-    leaf = ld64_acq(at)
+    w.mm = <mm_struct *>pool_slot(v.pools[POOL_MM], index1 - 1)
+    return ld32_acq(&w.mm.hdr.state) == OBJ_LIVE and <uint32_t>w.mm.mm_id == <uint32_t>(entry >> 32)
+
+cdef inline bint walk_grants(view *v, walker *w, uint64_t address, uint32_t rwx) noexcept nogil:
+    """Whether all of read 1, write 2, execute 4 are granted now. Neighbouring pages share the walk to their table."""
+    cdef uint64_t *at
+    cdef uint64_t leaf
+    if w.leaves == NULL or w.region != address >> 21:
+        at = leaf_of(v, ld64_acq(&w.mm.pgd), address)
+        if at == NULL:
+            return False
+        w.leaves = <table_page *>(<char *>(at - level_index(address, 0)) - sizeof(objhdr))
+        w.region = address >> 21
+    leaf = ld64_acq(&w.leaves.entries[level_index(address, 0)])
     return (leaf & PT_PRESENT) != 0 and not (rwx & 2 and not leaf & PT_WRITE) and not (rwx & 4 and not leaf & PT_EXEC)

@@ -252,4 +252,4 @@ def wait_policy(processes: int) -> tuple[int, int]:
     With a core for each process a long pause costs nobody anything; with fewer it starves the process that is waited for.
     """
     cores = len(os.sched_getaffinity(0))
-    return (2000, 64) if cores >= processes else (4, 64)
+    return (2000, 64) if cores >= processes else (4, 32)

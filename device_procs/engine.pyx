@@ -13,6 +13,7 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.link cimport link_waiting
 from cython_ext.wait cimport *
+from device_procs.atc cimport atc_fill, atc_lookup
 from device_procs.pri cimport *
 from device_procs.workload cimport *
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
@@ -90,10 +91,10 @@ cdef uint32_t keep_absent(function *f, uint32_t pasid, uint32_t n) noexcept nogi
     cdef walker w
     cdef bint bound = walk_begin(f.v, &w, f.dev, pasid)
     for i in range(n):
-        if atc_lookup(f, pasid, f.staged_address[i], f.staged_rwx[i]):
+        if atc_lookup(f.atc, f.atc_mask, pasid, f.staged_address[i], f.staged_rwx[i]):
             f.d.dev.atc_hits += 1
         elif bound and walk_grants(f.v, &w, f.staged_address[i], f.staged_rwx[i]):
-            atc_fill(f, pasid, f.staged_address[i], f.staged_rwx[i])
+            atc_fill(f.atc, f.atc_mask, pasid, f.staged_address[i], f.staged_rwx[i])
             f.d.dev.present += 1
         else:
             f.staged_address[kept] = f.staged_address[i]

@@ -17,6 +17,7 @@ Credits count requests: each takes one when sent, and the response to the group 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from cython_ext.link cimport link_end
+from device_procs.atc cimport atc_entry
 from device_procs.workload cimport workload
 from emulator.spec.board cimport *
 
@@ -40,11 +41,6 @@ cdef struct group:
     uint64_t not_before_ns       # for a retry
     uint64_t address[64]
     uint8_t rwx[64]
-
-cdef struct atc_entry:
-    uint64_t key                 # page << 20 | PASID, + 1; 0: empty
-    uint32_t rwx
-    uint32_t pad
 
 cdef struct function:
     view *v
@@ -89,6 +85,4 @@ cdef bint send_retries(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept
 cdef bint receive(function *f) noexcept nogil
 cdef bint serve_stop(function *f) noexcept nogil
 cdef void publish(function *f) noexcept nogil
-cdef bint atc_lookup(function *f, uint32_t pasid, uint64_t address, uint32_t rwx) noexcept nogil
-cdef void atc_fill(function *f, uint32_t pasid, uint64_t address, uint32_t rwx) noexcept nogil
 cdef void group_done(function *f, uint32_t ten) noexcept nogil

@@ -9,6 +9,8 @@ from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add
 from cython_ext.link cimport *
 from cython_ext.wait cimport *
+from device_procs.atc cimport *
+from device_procs.books cimport fate_of, fates_agree
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
@@ -183,29 +185,12 @@ cdef void group_release(function *f, group *g, uint16_t index) noexcept nogil:
     f.free_count += 1
 
 
-cdef uint32_t fate_of(function *f, uint32_t which, uint32_t prgi, uint64_t uid) noexcept nogil:
-    cdef uint32_t word = ld32_acq(ledger(f.v, which, f.dev, prgi, uid))
-    return word & 0xFF if word >> 8 == <uint32_t>(uid & 0xFFFFFF) else FATE_NONE
-
-
-cdef bint fates_agree(uint32_t hw, uint32_t kernel, bint last, bint by_hardware) noexcept nogil:
-    """Whether the two sides can both be right about a request whose group has just been answered."""
-    if last and by_hardware:
-        return hw == FATE_AUTO_SUCCESS or hw == FATE_AUTO_INVALID
-    if hw == FATE_ENQUEUED:
-        if by_hardware:
-            return True  # its record may still be in the queue or on the partial list
-        return kernel == FATE_ANSWERED or kernel == FATE_REJECTED or (
-            not last and (kernel == FATE_DISCARDED or kernel == FATE_FREED or kernel == FATE_NOMEM))
-    return not last and (hw == FATE_DROP_OVERFLOW or hw == FATE_DROP_REFUSED)
-
-
 cdef void check_books(function *f, group *g, bint by_hardware) noexcept nogil:
     """Compares what hardware and kernel noted about every request of the group; the first disagreement is the verdict."""
     cdef uint32_t i, hw, kernel
     for i in range(g.count):
-        hw = fate_of(f, OFF_LEDGER_HW, g.prgi, uid_of(g.first_uid + i, i))
-        kernel = fate_of(f, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.first_uid + i, i))
+        hw = fate_of(f.v, f.dev, OFF_LEDGER_HW, g.prgi, uid_of(g.first_uid + i, i))
+        kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.first_uid + i, i))
         if not fates_agree(hw, kernel, i + 1 == g.count, by_hardware):
             verdict_raise(f.v.self, VERDICT_ACCOUNT, f.dev, g.first_uid + i, <uint64_t>hw << 8 | kernel, 0,
                           <uint64_t>by_hardware << 32 | g.prgi, DEV_RECEIVE)
@@ -219,7 +204,7 @@ cdef void after_success(function *f, group *g, uint16_t index) noexcept nogil:
     cdef bint bound = walk_begin(f.v, &w, f.dev, g.pasid)
     for i in range(g.count):
         if bound and walk_grants(f.v, &w, g.address[i], g.rwx[i]):
-            atc_fill(f, g.pasid, g.address[i], g.rwx[i])
+            atc_fill(f.atc, f.atc_mask, g.pasid, g.address[i], g.rwx[i])
         else:
             g.address[absent] = g.address[i]
             g.rwx[absent] = g.rwx[i]
@@ -312,44 +297,11 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
     st64_rlx(&dev.open_groups, f.open_groups)
 
 
-cdef inline atc_entry *atc_slot(function *f, uint32_t pasid, uint64_t address) noexcept nogil:
-    cdef uint64_t page = address >> 12
-    return &f.atc[(page ^ (page >> 9) ^ pasid) & f.atc_mask]
-
-
-cdef inline uint64_t atc_key(uint32_t pasid, uint64_t address) noexcept nogil:
-    return ((address >> 12) << 20 | pasid) + 1
-
-
-cdef bint atc_lookup(function *f, uint32_t pasid, uint64_t address, uint32_t rwx) noexcept nogil:
-    cdef atc_entry *e = atc_slot(f, pasid, address)
-    return e.key == atc_key(pasid, address) and (e.rwx & rwx) == rwx
-
-
-cdef void atc_fill(function *f, uint32_t pasid, uint64_t address, uint32_t rwx) noexcept nogil:
-    cdef atc_entry *e = atc_slot(f, pasid, address)
-    cdef uint64_t key = atc_key(pasid, address)
-    e.rwx = rwx | (e.rwx if e.key == key else 0)
-    e.key = key
-
-
 cdef void take_invalidation(function *f, uint64_t *rec) noexcept nogil:
     """Drops the range (or the whole PASID) and owes a completion, which goes behind every request already on the link."""
-    cdef uint32_t pasid = <uint32_t>(rec[0] >> 32) & 0xFFFFF, i
-    cdef uint64_t start = rec[1] & ~<uint64_t>0xFFF, pages = rec[1] & 0xFFF, page
-    cdef atc_entry *e
-    if pages == 0 or pages > f.atc_mask:
-        for i in range(f.atc_mask + 1):
-            e = &f.atc[i]
-            if e.key != 0 and (e.key - 1) & 0xFFFFF == pasid:
-                page = (e.key - 1) >> 20
-                if pages == 0 or (start >> 12 <= page and page - (start >> 12) < pages):
-                    e.key = 0
-    else:
-        for page in range(pages):
-            e = atc_slot(f, pasid, start + page * 4096)
-            if e.key == atc_key(pasid, start + page * 4096):
-                e.key = 0
+    cdef uint32_t pasid = <uint32_t>(rec[0] >> 32) & 0xFFFFF
+    cdef uint64_t start = rec[1] & ~<uint64_t>0xFFF, pages = rec[1] & 0xFFF
+    atc_drop(f.atc, f.atc_mask, pasid, start, pages)
     f.d.dev.invalidations += 1
     f.owed += 1
 

@@ -13,11 +13,12 @@ from cython_ext.crew cimport *
 from cython_ext.event_ring cimport event_ring, event_write
 from cython_ext.histogram cimport histogram
 from cython_ext.link cimport LINK_HEADER_BYTES
-from cython_ext.mutex cimport rmutex, rwlock
-from cython_ext.pool cimport listhead, objhdr, pool
+from cython_ext.mutex cimport rmutex
+from cython_ext.pool cimport listhead, pool
 from cython_ext.record_ring cimport ring_regs
 from cython_ext.wait cimport eventcount
 from cython_ext.work_ring cimport workring
+from emulator.spec.objects cimport *
 
 cdef enum:
     MAX_DEVICES = 256
@@ -275,86 +276,6 @@ cdef struct prq_note:            # travels beside a queue record, same slot
 cdef struct qi_note:             # travels beside a command
     uint64_t submit_ticks
     uint64_t pad
-
-cdef struct vma:
-    uint64_t start
-    uint64_t end
-    uint32_t prot                # 1 read, 2 write, 4 execute
-    uint32_t flags
-    uint64_t pad
-
-cdef struct mm_struct:
-    objhdr hdr
-    uint32_t users               # mm_users: the address space is alive
-    uint32_t count               # mm_count: the structure is
-    rwlock mmap_lock
-    uint64_t mm_id               # generation, never repeats
-    uint64_t pgd                 # reference of the root table
-    uint32_t nvmas
-    uint32_t pasid               # 0: none
-    uint32_t tenant
-    uint32_t pad0
-    uint64_t domain              # SVA domain of this mm
-    uint64_t rss                 # pages present, atomically
-    uint64_t minor
-    uint64_t major
-    uint64_t pad[2]
-
-cdef struct table_page:
-    objhdr hdr
-    uint64_t entries[512]
-    uint64_t pad[4]
-
-cdef struct fault_event:         # one request as the driver hands it to the core
-    uint64_t qw0
-    uint64_t qw1
-    uint64_t uid
-    uint64_t irq_ticks
-
-cdef struct iopf_fault:          # one cache line
-    objhdr hdr
-    fault_event evt
-
-cdef struct iopf_group:          # two cache lines
-    objhdr hdr
-    uint64_t fault_param         # reference, counted
-    uint64_t handle              # attach handle, not counted: valid until the drain before its free
-    listhead faults              # the non-last requests, in order of arrival
-    fault_event last
-    uint32_t device
-    uint32_t fault_count
-    uint32_t pending             # on the fault_param's list
-    uint32_t answered
-    uint64_t queued_ticks
-    uint64_t pad
-
-cdef struct fault_param:
-    objhdr hdr
-    rmutex lock
-    uint32_t users
-    uint32_t device
-    listhead partial
-    listhead faults
-    uint64_t rcu_epoch           # set when the last reference went
-    uint64_t on_queue
-    uint64_t pad[2]
-
-cdef struct attach_handle:
-    objhdr hdr
-    uint64_t domain
-    uint64_t mm
-    uint32_t device
-    uint32_t pasid
-    uint32_t users
-    uint32_t pad0
-    uint64_t pad[8]
-
-cdef struct sva_domain:
-    objhdr hdr
-    uint64_t mm                  # counted in mm_count
-    uint32_t users
-    uint32_t pad0
-    uint64_t pad[10]
 
 cdef struct syscall_box:
     uint32_t state               # 0 idle, 1 posted (tenant), 2 done (task)

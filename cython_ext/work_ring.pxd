@@ -16,8 +16,10 @@ what a dead producer reserved and a dead consumer took into DONE, counts them as
 through the items behind it or through the dead producer's last ring. Until then a reserved position holds back
 the ones behind it; a taken one holds back only flushes.
 
-Waking: a producer rings only when no consumer is awake and looking (``searching``), or when more waits than these can take. A consumer that finds
-work as the last one looking, while more is waiting, rings for the next. Before it sleeps it prepares, stops counting itself, and looks once more:
+Waking: a producer rings only when no consumer is awake and looking (``searching``), or when more waits than these can
+take. A consumer that finds
+work as the last one looking, while more is waiting, rings for the next. Before it sleeps it prepares, stops counting
+itself, and looks once more:
 its locked add is the partner of the producer's fence, so either it sees the work or the producer sees nobody searching.
 
 What may run against what: push, pop, done, flush and repair, all against all.

@@ -1,11 +1,15 @@
 from collections.abc import Iterable
+from typing import Self
+
+from typing_extensions import disjoint_base
 
 from cython_ext.memory import Memory
 
+@disjoint_base
 class Control:
     memory: Memory
 
-    def __init__(self, memory: Memory) -> None: ...
+    def __new__(cls, memory: Memory) -> Self: ...
     def set_phase(self, phase: int) -> None: ...
     def wake_all(self) -> None: ...
     def wait_bell(self, timeout_ns: int) -> None: ...

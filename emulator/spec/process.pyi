@@ -1,10 +1,15 @@
+from typing import Self
+
+from typing_extensions import disjoint_base
+
 from cython_ext.memory import Memory
 
+@disjoint_base
 class Process:
     memory: Memory
     slot: int
 
-    def __init__(self, memory: Memory, slot: int) -> None: ...
+    def __new__(cls, memory: Memory, slot: int) -> Self: ...
     def arrive(self, start_time: int) -> None: ...
     def ready(self, phase_wanted: int = ...) -> None: ...
     def done(self, cpu_ns: int) -> None: ...

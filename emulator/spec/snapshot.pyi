@@ -1,13 +1,16 @@
-from typing import Any
+from typing import Any, Self
+
+from typing_extensions import disjoint_base
 
 from cython_ext.memory import Memory
 
 POOLS: tuple[str, ...]
 
+@disjoint_base
 class Snapshot:
     memory: Memory
 
-    def __init__(self, memory: Memory) -> None: ...
+    def __new__(cls, memory: Memory) -> Self: ...
     @property
     def phase(self) -> int: ...
     @property

@@ -1,6 +1,7 @@
 """The event log of a run: what the flight recorders of all processes still hold, merged by time.
 
-``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event, oldest first. ``t_ns`` counts
+``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event,
+oldest first. ``t_ns`` counts
 from the start of the run. ``a`` names the request (its number within the device) or the PASID; ``b`` is device << 32 | detail.
 """
 

@@ -166,9 +166,6 @@ cdef class WorkRing(Handle):
         cdef bint searching = False
         with nogil:
             while ld64_acq(taken) < total and clock_ns() < until:
-                if sparing and not searching:
-                    work_search_begin(self.self, self.ring)
-                    searching = True
                 if work_pop(self.self, self.ring, payload, &position, SITE):
                     if searching:
                         work_search_end(self.self, self.ring, True, SITE)
@@ -183,6 +180,10 @@ cdef class WorkRing(Handle):
                     work_done(self.self, self.ring, position, SITE)
                     if xadd64(taken, 1) + 1 == total:
                         ec_notify(self.self, &self.ring.bell, ALL, SITE)
+                    continue
+                if sparing and not searching:
+                    work_search_begin(self.self, self.ring)
+                    searching = True
                     continue
                 key = ec_prepare(self.self, &self.ring.bell, SITE)
                 if searching:

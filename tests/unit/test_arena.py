@@ -15,7 +15,7 @@ from emulator.spec.board import layout_hash
 from shm.arena import Arena, ArenaError, read_header
 from shm.naming import Name, find_all, own_name, parse
 from shm.procs import is_alive, start_time
-from tools.watch.clean import dead_objects, remove
+from shm.reap import dead_objects, remove
 
 SIZE = 1 << 20
 

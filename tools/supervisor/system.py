@@ -26,6 +26,7 @@ from emulator.spec.snapshot import Snapshot
 from shm import procs
 from shm.arena import Arena, ArenaError
 from shm.naming import find_all, own_name
+from shm.reap import dead_objects, remove
 from tools.supervisor.launch import Child, launch
 from tools.supervisor.plan import SystemPlan, wait_policy
 
@@ -81,6 +82,9 @@ class System:
         """Makes the board and starts the processes. Raises ArenaError (status 3) when the machine cannot hold it."""
         began = time.monotonic()
         size = plan_layout(plan.config)["total"]
+        dead = [name for name in dead_objects() if remove(name)]
+        if dead and tell is not None:
+            tell(f"removed {len(dead)} object(s) that killed runs had left in shared memory")
         arena = _new_arena(size)
         try:
             processes = 4 + plan.config["handlers"] + 2 * len(plan.tenants) + len(plan.devices)

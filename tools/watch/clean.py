@@ -5,23 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-import posix_ipc
-
-from shm.naming import Name, find_all
-
-
-def dead_objects() -> list[Name]:
-    """Objects of this user whose creator is gone. The creator stands in the name, so half-made objects count too."""
-    return [name for name in find_all() if not name.creator_alive]
-
-
-def remove(name: Name) -> bool:
-    """False when somebody else was faster."""
-    try:
-        posix_ipc.unlink_shared_memory(str(name))
-    except posix_ipc.ExistentialError:
-        return False
-    return True
+from shm.naming import find_all
+from shm.reap import dead_objects, remove
 
 
 def main(json_out: bool, dry_run: bool) -> int:

@@ -1,0 +1,124 @@
+"""Killed in the middle of a lock, a reference count, an RCU section or a wait: what the survivors find."""
+
+from __future__ import annotations
+
+from cython_ext.probe_crew import Crew
+from cython_ext.probe_locks import LOCK_DIED_STATUS, EventCount, Mutex, Refcount, RwLock
+from cython_ext.probe_victim import Step
+from tests.support.kill_case import OTHER, ROUNDS, VICTIM, Case, Notes, Stage
+
+
+class MutexCase(Case):
+    """A killed owner costs one LOCK_DIED. With ``dead_owner`` the victim itself dies while it takes over."""
+
+    def __init__(self, step: Step, dead_owner: bool = False) -> None:
+        super().__init__(step)
+        self.dead_owner = dead_owner
+
+    def build(self, stage: Stage) -> None:
+        mutex = Mutex(stage.crew, stage.at, cls=1)
+        if self.dead_owner:
+            Mutex(stage.board.as_slot(OTHER), mutex.offset).lock()
+            stage.crew.mark_dead(OTHER)
+
+    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+        mutex = Mutex(crew, stage.at)
+        first = mutex.lock()
+        assert first in (0, LOCK_DIED_STATUS), first
+        mutex.unlock()
+        for _ in range(ROUNDS):
+            assert mutex.lock() == 0
+            assert mutex.held
+            mutex.unlock()
+        assert mutex.word == 0, f"{mutex.word:#x}"
+        return {"owner died": int(first != 0)}
+
+
+class RwCase(Case):
+    """Killed writers are taken over by writers and readers alike. A killed reader keeps writers out for ever: that is the
+    documented limit (it ends the machine), so after one only readers are asked to go on."""
+
+    def __init__(self, step: Step, dead_owner: bool = False, read_first: bool = False) -> None:
+        super().__init__(step)
+        self.dead_owner = dead_owner
+        self.read_first = read_first
+
+    def build(self, stage: Stage) -> None:
+        lock = RwLock(stage.crew, stage.at, cls=1)
+        if self.dead_owner:
+            RwLock(stage.board.as_slot(OTHER), lock.offset).write_lock()
+            stage.crew.mark_dead(OTHER)
+
+    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+        lock = RwLock(crew, stage.at)
+        first = 0
+        if self.read_first:
+            first = lock.read_lock()
+            lock.read_unlock()
+        reader_left = lock.word & 0x4000FFFF == 1
+        for i in range(ROUNDS):
+            if i % 2 or reader_left:
+                status = lock.read_lock()
+                lock.read_unlock()
+            else:
+                status = lock.write_lock()
+                lock.write_unlock()
+            first = first or status
+            assert status == 0 or i == 0, f"round {i}: {status}"
+        assert self.step == Step.STEP_RW_READ or not reader_left
+        assert lock.word == int(reader_left), f"{lock.word:#x}"
+        return {"owner died": int(first != 0), "reader left": int(reader_left)}
+
+
+class RefCase(Case):
+    """The count is what it was before the operation or after it."""
+
+    def build(self, stage: Stage) -> None:
+        Refcount(stage.crew, stage.at).set(5)
+
+    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+        ref = Refcount(crew, stage.at)
+        value = ref.value
+        assert value in ((5, 6) if self.step == Step.STEP_REF_GET else (4, 5)), value
+        for _ in range(ROUNDS):
+            ref.get()
+            assert not ref.put()
+        for left in range(value, 0, -1):
+            assert ref.put() == (left == 1)
+        return {"done": int(value != 5)}
+
+
+class RcuCase(Case):
+    """A dead reader is in nobody's way, a dead waiter neither."""
+
+    def build(self, stage: Stage) -> None:
+        pass
+
+    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+        inside = stage.crew.actor(VICTIM)["rcu_epoch"] != 0
+        for _ in range(ROUNDS):
+            crew.rcu_read_lock()
+            crew.rcu_read_unlock()
+            crew.synchronize_rcu()
+        return {"died inside": int(inside)}
+
+
+class EventCountCase(Case):
+    """A dead waiter leaves at most one mark too many, which one notification clears; nobody else's wake-up is lost."""
+
+    def build(self, stage: Stage) -> None:
+        if self.step == Step.STEP_EC_NOTIFY:
+            EventCount(stage.crew, stage.at).prepare()
+
+    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+        ec = EventCount(crew, stage.at)
+        left = ec.waiters
+        assert left <= 1
+        for _ in range(ROUNDS):
+            key = ec.prepare()
+            assert ec.notify() >= 1
+            assert ec.sleep(key, 1_000_000_000) == 0
+            assert ec.waiters == 0
+            ec.cancel(ec.prepare())
+            assert ec.notify() == 0
+        return {"marks left": left}

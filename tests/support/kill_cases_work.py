@@ -1,0 +1,148 @@
+"""Killed in the middle of the work ring: each item once or counted as lost, and neither a flush nor a sleeper is forgotten."""
+
+from __future__ import annotations
+
+from cython_ext.probe_crew import Crew
+from cython_ext.probe_victim import Step
+from cython_ext.probe_work import WorkRing
+from tests.support.kill_case import OTHER, ROUNDS, SURVIVOR, VICTIM, Args, Case, Notes, Stage
+
+SECOND = 1_000_000_000
+
+
+class WorkCase(Case):
+    """Each item once, unless its owner died with it; then it is counted as lost. The ring goes on, flushes come back."""
+
+    COUNT, QUEUED = 8, 3
+
+    def build(self, stage: Stage) -> None:
+        ring = WorkRing(stage.crew, stage.at, count=self.COUNT, cls=2)
+        for n in range(6):
+            assert ring.push([n] * 7) == 0
+            item = ring.pop()
+            assert item is not None
+            ring.done(item[0])
+        if self.step == Step.STEP_WORK_FLUSH:
+            return
+        for n in range(self.QUEUED):
+            assert ring.push([n] * 7) == 0
+
+    def warm(self, stage: Stage, crew: Crew) -> Args:
+        if self.step != Step.STEP_WORK_DONE:
+            return stage.at, stage.at, 1000
+        # The victim's item is the oldest; two later ones are done already, and a flusher sleeps.
+        mine = WorkRing(crew, stage.at).pop()
+        other = WorkRing(stage.board.as_slot(OTHER), stage.at)
+        assert mine is not None
+        for item in (other.pop(), other.pop()):
+            assert item is not None
+            other.done(item[0])
+        return stage.at, stage.at, mine[0]
+
+    def repair(self, stage: Stage, crew: Crew) -> int:
+        return WorkRing(crew, stage.at).repair(VICTIM)
+
+    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+        ring = WorkRing(crew, stage.at)
+        assert repaired <= 1
+        assert ring.state()["lost"] == repaired
+        got = []
+        while (item := ring.pop()) is not None:
+            got.append(item[1])
+            ring.done(item[0])
+        queued = [(n,) * 7 for n in range(self.QUEUED)]
+        if self.step == Step.STEP_WORK_PUSH:
+            whole = tuple(range(1000, 1007))
+            assert got in (queued, [*queued, whole]), got
+            assert not repaired or len(got) == self.QUEUED
+        elif self.step in (Step.STEP_WORK_FLUSH, Step.STEP_WORK_DONE):
+            assert got == []
+        else:
+            assert got in (queued, queued[1:]), got
+            assert not repaired or got == queued[1:]
+        for n in range(ROUNDS):
+            assert ring.push([n] * 7) == 0
+            item = ring.pop()
+            assert item is not None
+            assert item[1] == (n,) * 7
+            assert not ring.waiting
+            ring.done(item[0])
+        assert ring.flush(1_000_000_000) == 0
+        state = ring.state()
+        assert state["floor"] == state["head"] == state["tail"], state
+        for n in range(self.COUNT):  # no slot has been lost
+            assert ring.push([n] * 7) == 0
+        assert ring.push([9] * 7) == -16
+        return {"repaired": repaired}
+
+
+class SearchCase(Case):
+    """A consumer that dies while it searches is still counted, so producers do not ring for what it would have taken. Until
+    the repair that may leave work lying beside a sleeper; the repair wakes the sleeper, and from then on no ring is missed."""
+
+    COUNT = 8
+
+    def __init__(self, step: Step, found: bool, others: int = 0) -> None:
+        """``found``: the victim says that it found work, with more work waiting. ``others`` go on searching beside it."""
+        super().__init__(step)
+        self.found = found
+        self.others = others
+        self.key = 0
+
+    def build(self, stage: Stage) -> None:
+        ring = WorkRing(stage.crew, stage.at, count=self.COUNT, cls=2)
+        self.key = WorkRing(stage.board.as_slot(SURVIVOR), stage.at).prepare()
+        if self.found:
+            assert ring.push([0] * 7) == 0
+        if self.others:
+            WorkRing(stage.board.as_slot(OTHER), stage.at).search_begin()
+
+    def warm(self, stage: Stage, crew: Crew) -> Args:
+        return stage.at, stage.at, int(self.found)
+
+    def repair(self, stage: Stage, crew: Crew) -> int:
+        ring = WorkRing(crew, stage.at)
+        assert ring.state()["searching"] <= self.others + 1
+        # A producer comes between the death and the repair: it may find nobody to ring for.
+        assert ring.push([1] * 7) == 0
+        ring.ring_bell()
+        silent = ring.sleepers
+        assert ring.repair(VICTIM) == 0
+        return silent
+
+    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+        """The survivor is the consumer that had announced its sleep before the victim began; ``repaired`` is 1 when it had
+        not been woken by the time of the repair."""
+        ring = WorkRing(crew, stage.at)
+        assert ring.sleep(self.key, SECOND) == 0, "slept through the repair"
+        assert ring.sleepers == 0
+        # Too low costs a needless ring and mends itself; too high would silence producers for ever.
+        assert ring.state()["searching"] <= self.others, ring.state()
+        assert ring.state()["lost"] == 0
+        low = self.others - ring.state()["searching"]
+        if self.others:
+            WorkRing(stage.board.as_slot(OTHER), stage.at).search_end(False)
+        for n in range(0 if self.found else 1, 2):
+            self._take(ring, n)
+        producer = WorkRing(stage.board.as_slot(OTHER), stage.at)
+        for n in range(ROUNDS):
+            ring.search_begin()
+            assert ring.pop() is None
+            key = ring.prepare()
+            ring.search_end(False)
+            assert not ring.waiting
+            assert producer.push([n] * 7) == 0
+            producer.ring_bell()
+            assert ring.sleep(key, SECOND) == 0, f"lost wake-up in round {n}: {ring.state()}"
+            ring.search_begin()
+            self._take(ring, n)
+            ring.search_end(True)
+            assert ring.sleepers == 0
+            assert ring.state()["searching"] == 0
+        return {"work beside a sleeper until the repair": repaired, "count too low": low}
+
+    def _take(self, ring: WorkRing, n: int) -> None:
+        item = ring.pop()
+        assert item is not None
+        assert item[1] == (n,) * 7
+        ring.done(item[0])

@@ -12,7 +12,9 @@ from functools import partial
 import pytest
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import SIZES, Crew, Pool, Step, step
+from cython_ext.probe_crew import SIZES, Crew
+from cython_ext.probe_pool import Pool
+from cython_ext.probe_victim import Step, step
 from tests.support.board import Board
 from tests.support.tracing import Victim, why_not
 

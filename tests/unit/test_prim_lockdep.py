@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import SIZES, Crew, Mutex, RwLock, WorkRing
+from cython_ext.probe_crew import SIZES, Crew
+from cython_ext.probe_locks import Mutex, RwLock
+from cython_ext.probe_work import WorkRing
 from tests.support.board import Board
 from tests.support.children import run_together
 

@@ -15,7 +15,9 @@ from hypothesis.stateful import (
 )
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import SIZES, Pool, WorkRing
+from cython_ext.probe_crew import SIZES
+from cython_ext.probe_pool import Pool
+from cython_ext.probe_work import WorkRing
 from tests.support.board import Board
 
 ACTORS = 3

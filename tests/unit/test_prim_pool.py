@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import SIZES, List, Pool
+from cython_ext.probe_crew import SIZES
+from cython_ext.probe_pool import List, Pool
 from tests.support.board import Board
 from tests.support.children import Children, run_together
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import REFCOUNT_SATURATED, Pool, Refcount, meet
+from cython_ext.probe_crew import meet
+from cython_ext.probe_locks import REFCOUNT_SATURATED, Refcount
+from cython_ext.probe_pool import Pool
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
 

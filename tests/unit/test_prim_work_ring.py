@@ -7,7 +7,8 @@ import time
 import pytest
 
 from cython_ext.crew import VerdictKind
-from cython_ext.probe import SIZES, WorkRing
+from cython_ext.probe_crew import SIZES
+from cython_ext.probe_work import WorkRing
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
 
@@ -21,12 +22,16 @@ def _ring(board: Board, count: int = 8) -> WorkRing:
     )
 
 
+@pytest.mark.parametrize("sparing", [False, True])
 @pytest.mark.parametrize("noise", [0, 4])
 @pytest.mark.parametrize(
     ("producers", "consumers", "count"), [(1, 1, 2), (3, 3, 4), (4, 2, 64), (2, 4, 16)]
 )
-def test_each_item_once(producers: int, consumers: int, count: int, noise: int) -> None:
-    """Whole payloads, each exactly once, each consumer in order of arrival, and no wake-up is lost."""
+def test_each_item_once(
+    producers: int, consumers: int, count: int, noise: int, sparing: bool
+) -> None:
+    """Whole payloads, each exactly once, each consumer in order of arrival, and no wake-up is lost: whether producers ring for
+    every item, or only when nobody searches."""
     board = Board(12, spins=5, yields=2)
     ring = _ring(board, count)
     each = 500 if noise else 4000
@@ -40,10 +45,10 @@ def test_each_item_once(producers: int, consumers: int, count: int, noise: int) 
         return WorkRing(crew, ring.offset)
 
     def produce(n: int) -> int:
-        return enter(1 + n).produce(n * each, each, 25 * SECOND)
+        return enter(1 + n).produce(n * each, each, 25 * SECOND, sparing=sparing)
 
     def consume(n: int) -> tuple[int, int, int]:
-        return enter(6 + n).consume(seen, total, taken, 25 * SECOND)
+        return enter(6 + n).consume(seen, total, taken, 25 * SECOND, sparing=sparing)
 
     with Children(report=board.report) as children:
         for n in range(consumers):
@@ -56,7 +61,7 @@ def test_each_item_once(producers: int, consumers: int, count: int, noise: int) 
     assert all(broken == disorder == 0 for _, broken, disorder in results[:consumers])
     assert board.memory.read_bytes(seen, total * 4) == b"\1\0\0\0" * total
     assert ring.flush(SECOND) == 0
-    assert ring.state()["lost"] == 0
+    assert ring.state()["lost"] == ring.state()["searching"] == 0
     assert sum(board.crew.actor(slot)["timeouts_with_work"] for slot in range(12)) == 0
     assert board.crew.verdicts() == []
 

@@ -120,7 +120,9 @@ cdef inline void pool_free(iopf_actor *self, pool *p, objhdr *obj, uint32_t site
     mag.head = ref_index(ref) + 1
     mag.count += 1
     mag.frees += 1
-    if mag.count >= 2 * p.batch:
+    if p.batch == 1:
+        pool_flush(self, p, 0, site)
+    elif mag.count >= 2 * p.batch:
         pool_flush(self, p, p.batch, site)
 
 cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t site) noexcept nogil:

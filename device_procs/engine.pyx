@@ -24,6 +24,7 @@ from emulator.spec.sites cimport *
 
 cdef enum:
     IDLE_NS = 400000000
+    FULL_NS = 50000
     BURST = 64                   # groups started before responses are looked at again
 
 
@@ -47,6 +48,7 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
     cdef uint8_t rwx[64]
     cdef uint64_t at = f.next_op, due
     cdef uint32_t n = 0, ten, pasid
+    cdef bint ready
     if at >= f.program_count:
         f.over = 1
         return False
@@ -65,18 +67,15 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
         n += 1
         if op[at + n - 1].flags & F_LAST:
             break
-    if ld64_acq(&f.v.tenants[ten].ops_done) < op[at].b:
-        if not tenant_gone(f, ten):
-            return False
-        f.d.dev.abandoned += n
-        f.next_op += n
-        return True
+    # The bound bit before the PASID: the task publishes them in the other order.
+    ready = ld64_acq(&f.v.tenants[ten].ops_done) >= op[at].b and tenant_bound(&f.v.tenants[ten], f.dev)
     pasid = ld32_acq(&f.v.tenants[ten].pasid)
-    if not tenant_bound(&f.v.tenants[ten], f.dev) or f.stopping == pasid + 1:
-        if not tenant_gone(f, ten):
+    if not ready or f.stopping == pasid + 1:
+        if not tenant_gone(f, ten) and not tenant_refused(&f.v.tenants[ten], f.dev):
             return False
         f.d.dev.abandoned += n
         f.next_op += n
+        count_done(f, ten)
         return True
     if not group_fits(f, n):
         return False
@@ -106,13 +105,15 @@ cdef uint32_t keep_absent(function *f, uint32_t pasid, uint32_t n) noexcept nogi
 cdef bint send_synthetic(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil:
     cdef tenant *t = &f.v.tenants[f.tenant]
     cdef uint32_t pasid, n
+    cdef bint bound
     if ld64_acq(&t.ops_done) < f.ready_epoch:
         if tenant_gone(f, f.tenant):
             f.over = 1
         return False
+    bound = tenant_bound(t, f.dev)
     pasid = ld32_acq(&t.pasid)
-    if not tenant_bound(t, f.dev) or f.stopping == pasid + 1:
-        if tenant_gone(f, f.tenant):
+    if not bound or f.stopping == pasid + 1:
+        if tenant_gone(f, f.tenant) or tenant_refused(t, f.dev):
             f.over = 1
         return False
     if f.staged == 0:
@@ -142,7 +143,6 @@ cdef void finish(function *f) noexcept nogil:
     if f.d.dev.stopped or f.open_groups or f.retry_count or f.staged:
         return
     st32_rel(&f.d.dev.stopped, 1)
-    xadd32(&f.v.board.devices_done, 1)
     for ten in range(f.v.cfg.tenants):
         bell_ring(f.v.self, crew_actor(f.v.crew, f.v.tenants[ten].actor), DEV_RECEIVE)
     bell_ring(f.v.self, crew_actor(f.v.crew, 0), DEV_RECEIVE)
@@ -163,6 +163,7 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     if f.retry_count:
         moved |= send_retries(f, now_ns, next_ns)
     if not ld32_acq(&f.d.pri_enabled) and not f.over:
+        publish(f)
         return moved
     while not f.over and n < BURST:
         if not (send_replay(f, now_ns, next_ns) if f.work.pattern == PATTERN_REPLAY else send_synthetic(f, now_ns, next_ns)):
@@ -204,6 +205,8 @@ cdef int device_main(function *f) noexcept nogil:
         next_ns -= now
         if next_ns > IDLE_NS:
             next_ns = IDLE_NS
+        if f.owed or ld32_acq(&f.d.stop_request) != f.d.stop_done:
+            next_ns = FULL_NS  # the uplink is full, and the IOMMU does not ring when it makes room
         if waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS and link_waiting(&f.down):
             wake_lost(v.self, bell_of(v.self), DEV_WAIT)
     return 0

@@ -86,3 +86,4 @@ cdef bint receive(function *f) noexcept nogil
 cdef bint serve_stop(function *f) noexcept nogil
 cdef void publish(function *f) noexcept nogil
 cdef void group_done(function *f, uint32_t ten) noexcept nogil
+cdef void count_done(function *f, uint32_t ten) noexcept nogil

@@ -104,7 +104,8 @@ cdef void send_group(function *f, group *g, uint16_t index) noexcept nogil:
         if slot == NULL:
             return
         slot[0] = UP_REQUEST | <uint64_t>1 << 8 | <uint64_t>((g.rwx[i] & 4) != 0) << 9 | <uint64_t>g.pasid << 32
-        slot[1] = prq_qw1(g.address[i], prgi, (g.rwx[i] & 3) | (PRI_LAST if i + 1 == g.count else 0))
+        # A request asks for something: one without read and write would be a stop marker.
+        slot[1] = prq_qw1(g.address[i], prgi, (g.rwx[i] & 3 or PRI_READ) | (PRI_LAST if i + 1 == g.count else 0))
         slot[2] = uid_of(f.next_uid, i)
         slot[3] = now
         link_filled(&f.up)
@@ -164,11 +165,10 @@ cdef bint send_retries(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept
     return any_sent
 
 
-cdef void group_done(function *f, uint32_t ten) noexcept nogil:
-    """One group of a tenant is over: counted for its gates, and the tenant is rung when it waits at one."""
+cdef void count_done(function *f, uint32_t ten) noexcept nogil:
+    """One group of a tenant needs no more waiting for: counted for its gates, and the tenant is rung when it waits at one."""
     cdef uint64_t *count
     cdef tenant *t
-    f.d.dev.groups_done += 1
     if ten >= f.v.cfg.tenants:
         return
     count = done_count(f.v, f.dev, ten)
@@ -177,6 +177,11 @@ cdef void group_done(function *f, uint32_t ten) noexcept nogil:
     t = &f.v.tenants[ten]
     if ld32_rlx(&t.gate_waiting):
         bell_ring(f.v.self, crew_actor(f.v.crew, t.actor), DEV_RECEIVE)
+
+
+cdef void group_done(function *f, uint32_t ten) noexcept nogil:
+    f.d.dev.groups_done += 1
+    count_done(f, ten)
 
 
 cdef void group_release(function *f, group *g, uint16_t index) noexcept nogil:
@@ -188,10 +193,14 @@ cdef void group_release(function *f, group *g, uint16_t index) noexcept nogil:
 cdef void check_books(function *f, group *g, bint by_hardware) noexcept nogil:
     """Compares what hardware and kernel noted about every request of the group; the first disagreement is the verdict."""
     cdef uint32_t i, hw, kernel
+    cdef bint early = False
+    for i in range(g.count - 1):
+        # Since v6.11 a refused non-last is answered at once; the rest of its group may be anywhere.
+        early |= fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.first_uid + i, i)) == FATE_REJECTED
     for i in range(g.count):
         hw = fate_of(f.v, f.dev, OFF_LEDGER_HW, g.prgi, uid_of(g.first_uid + i, i))
         kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.first_uid + i, i))
-        if not fates_agree(hw, kernel, i + 1 == g.count, by_hardware):
+        if not early and not fates_agree(hw, kernel, i + 1 == g.count, by_hardware):
             verdict_raise(f.v.self, VERDICT_ACCOUNT, f.dev, g.first_uid + i, <uint64_t>hw << 8 | kernel, 0,
                           <uint64_t>by_hardware << 32 | g.prgi, DEV_RECEIVE)
             return

@@ -39,7 +39,8 @@ cdef bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, uint32_t
     if not u.gone[dev]:
         slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
     if slot == NULL:
-        u.v.devices[dev].hw.responses_lost += 1
+        if u.gone[dev] or auto_response:
+            u.v.devices[dev].hw.responses_lost += 1
         return False
     slot[0] = DOWN_RESPONSE | <uint64_t>(code & 15) << 8 | <uint64_t>pp << 12 | <uint64_t>(prgi & 511) << 16 | <uint64_t>pasid << 32
     slot[1] = auto_response
@@ -197,9 +198,9 @@ cdef uint32_t serve_link(unit *u, uint32_t dev, uint32_t most) noexcept nogil:
         if n & 15 == 0:
             u.ticks = crew_ticks(u.v.crew)
         kind = <uint32_t>rec[0] & 0xFF
-        if kind == UP_REQUEST:
+        if kind == UP_REQUEST and (rec[1] & 7) != PRI_LAST:
             take_request(u, dev, rec)
-        elif kind == UP_MARKER:
+        elif kind == UP_MARKER or kind == UP_REQUEST:
             take_marker(u, dev, rec)
         elif kind == UP_INVALIDATED:
             end_invalidation(u, dev)
@@ -277,8 +278,9 @@ cdef bint execute(unit *u, uint64_t *rec, qi_note *note) noexcept nogil:
         u.regs.fault_log += 1
         return True
     if kind == QI_PAGE_GRP_RESP:
-        send_response(u, dev, prq_pasid(rec[0]), (rec[0] >> 4) & 1, prq_prgi(rec[1]), <uint32_t>(rec[0] >> 12) & 15, False,
-                      note.submit_ticks)
+        if not send_response(u, dev, prq_pasid(rec[0]), (rec[0] >> 4) & 1, prq_prgi(rec[1]), <uint32_t>(rec[0] >> 12) & 15, False,
+                             note.submit_ticks) and not u.gone[dev]:
+            return False  # the function's link is full: the command waits until it has read
         if u.ticks > note.submit_ticks:
             hist_add(stage_hist(u.v, u.v.self.slot, STAGE_COMMAND), crew_ticks_ns(u.v.crew, u.ticks - note.submit_ticks))
     elif kind == QI_DEV_TLB_INV:

@@ -100,9 +100,10 @@ cdef uint64_t find_fault_handler(view *v, uint32_t dev, fault_event *evt) noexce
 
 cdef void iopf_error_response(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
     """Answers INVALID without any record; since v6.11 for a request that is not the last as well (b58b133e680b)."""
-    qi_page_grp_resp(v, prq_rid(evt.qw0), prq_pasid(evt.qw0), prq_pasid_present(evt.qw0), prq_prgi(evt.qw1), RESP_INVALID)
+    # The books first: once the command is in the queue the device may look.
     v.devices[dev].kern.rejected += 1
     kern_fate(v, dev, evt.qw1, evt.uid, FATE_REJECTED)
+    qi_page_grp_resp(v, prq_rid(evt.qw0), prq_pasid(evt.qw0), prq_pasid_present(evt.qw0), prq_prgi(evt.qw1), RESP_INVALID)
 
 
 cdef int report_partial_fault(view *v, fault_param *param, fault_event *evt) noexcept nogil:
@@ -149,8 +150,6 @@ cdef void abort_without_group(view *v, fault_param *param, fault_event *evt) noe
     group.faults.id = LIST_GROUP
     mutex_lock(v.self, &param.lock, IOPF_GROUP_ALLOC)
     collect_partials(v, param, &group)
-    qi_page_grp_resp(v, prq_rid(evt.qw0), prq_pasid(evt.qw0), prq_pasid_present(evt.qw0), prq_prgi(evt.qw1), RESP_FAILURE)
-    mutex_unlock(v.self, &param.lock, IOPF_GROUP_ALLOC)
     xadd64_rlx(&v.devices[dev].kern.answered_failure, group.fault_count)
     kern_fate(v, dev, evt.qw1, evt.uid, FATE_ANSWERED)
     while True:
@@ -160,6 +159,8 @@ cdef void abort_without_group(view *v, fault_param *param, fault_event *evt) noe
         list_del(v.self, v.pools[POOL_FAULT], &group.faults, node, IOPF_GROUP_ALLOC)
         kern_fate(v, dev, (<iopf_fault *>node).evt.qw1, (<iopf_fault *>node).evt.uid, FATE_ANSWERED)
         pool_free(v.self, v.pools[POOL_FAULT], node, IOPF_GROUP_ALLOC)
+    qi_page_grp_resp(v, prq_rid(evt.qw0), prq_pasid(evt.qw0), prq_pasid_present(evt.qw0), prq_prgi(evt.qw1), RESP_FAILURE)
+    mutex_unlock(v.self, &param.lock, IOPF_GROUP_ALLOC)
 
 
 cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, fault_event *evt) noexcept nogil:

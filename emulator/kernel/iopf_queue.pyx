@@ -33,6 +33,11 @@ cdef int iopf_queue_add_device(view *v, uint32_t dev) noexcept nogil:
     else:
         param = <fault_param *>pool_alloc(v.self, v.pools[POOL_PARAM], QUEUE_ADD_DEVICE)
         if param == NULL:
+            # Retired objects may only wait for their grace period. Readers hold none of these locks, so waiting here is safe.
+            synchronize_rcu(v.self, QUEUE_ADD_DEVICE)
+            rcu_reap(v)
+            param = <fault_param *>pool_alloc(v.self, v.pools[POOL_PARAM], QUEUE_ADD_DEVICE)
+        if param == NULL:
             ret = -12
         else:
             param.lock.cls = LOCK_FAULT_PARAM

@@ -52,13 +52,14 @@ cdef void handle_record(view *v, uint64_t *rec, prq_note *note, uint64_t now) no
     v.self.work[WORK_RECORDS] += 1
     if note.hw_ticks and now > note.hw_ticks:
         hist_add(hist, crew_ticks_ns(v.crew, now - note.hw_ticks))
-    if dev < v.cfg.devices:
-        v.devices[dev].kern.popped += 1
-    elif noted < v.cfg.devices:
-        v.devices[noted].kern.popped += 1
-        dev = noted
-        handle_bad_prq_event(v, rec, note.uid, dev)
+    if dev >= v.cfg.devices:
+        # A requester id that no function has: nothing but the note beside the record can say whose request it was.
+        if noted < v.cfg.devices:
+            v.devices[noted].kern.popped += 1
+        if not prq_stop_marker(rec[1]):
+            handle_bad_prq_event(v, rec, note.uid, noted)
         return
+    v.devices[dev].kern.popped += 1
     if prq_stop_marker(rec[1]):
         v.devices[dev].kern.markers += 1
         return

@@ -160,6 +160,9 @@ cdef int bind_locked(view *v, uint32_t dev, mm_struct *mm, uint64_t *handle_out)
     if ref != 0:
         handle = <attach_handle *>pool_deref(v.self, handles, ref, SVA_BIND)
         if handle == NULL or handle.mm != pool_ref(v.pools[POOL_MM], &mm.hdr):
+            domain = <sva_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], mm.domain, SVA_BIND)
+            if domain != NULL and domain.users == 0:
+                domain_put(v, mm, domain)
             return -16
         handle.users += 1
         handle_out[0] = ref

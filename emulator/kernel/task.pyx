@@ -24,6 +24,7 @@ cdef enum:
     BOX_DONE = 2
     EFAULT = -14
     ESRCH = -3
+    MM_GONE = 0xFFFFFFFF     # in tenant.mm after exit: an index that no pool has
 
 
 cdef struct files:
@@ -48,7 +49,12 @@ cdef int64_t sys_bind(view *v, tenant *t, files *f, uint32_t dev) noexcept nogil
     if f.handle[dev] != 0:
         return -16
     ret = iommu_sva_bind_device(v, dev, mm, &handle)
-    if ret == 0:
+    if ret != 0:
+        # The device gives up what it would have sent for this address space, so nobody waits for it.
+        or_64(&t.refused[dev >> 6], <uint64_t>1 << (dev & 63))
+        bell_ring(v.self, crew_actor(v.crew, v.devices[dev].actor), SVA_BIND)
+    else:
+        and_64(&t.refused[dev >> 6], ~(<uint64_t>1 << (dev & 63)))
         f.handle[dev] = handle
         publish_pasid(t, mm)
         or_64(&t.bound[dev >> 6], <uint64_t>1 << (dev & 63))  # partner: the acquire load of the device before it sends
@@ -69,9 +75,11 @@ cdef int64_t sys_unbind(view *v, tenant *t, files *f, uint32_t dev) noexcept nog
 cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcept nogil:
     """map, unmap, protect, zap, mremap under the write lock; devices are told before the lock is given back."""
     cdef mm_struct *mm = tenant_mm(v, t)
+    cdef uint64_t present
     cdef int ret = 0
     if mm == NULL:
         return EFAULT
+    present = ld64_acq(&mm.rss)
     write_lock(v.self, &mm.mmap_lock, MM_MAP)
     if op == T_MAP:
         ret = mm_map(v, mm, a[0], a[1], <uint32_t>a[2] & 7, <uint32_t>(a[2] >> 8) & 15)
@@ -83,10 +91,18 @@ cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcep
         ret = mm_zap(v, mm, a[0], a[1])
     else:
         ret = mm_move(v, mm, a[0], a[1], a[3], a[4])
-    if op != T_MAP and ret == 0:
+    # Also after an error: part of the range may be gone. A plain map of free space took nothing away.
+    if op != T_MAP or ld64_acq(&mm.rss) < present:
         mm_invalidate_secondary_tlbs(v, mm, a[0], a[1])
+    if op == T_MREMAP:
+        mm_invalidate_secondary_tlbs(v, mm, a[3], a[4])
     write_unlock(v.self, &mm.mmap_lock, MM_MAP)
     return ret
+
+
+cdef void start_child(view *v, tenant *child) noexcept nogil:
+    st32_rel(&child.started, 1)
+    bell_ring(v.self, crew_actor(v.crew, child.actor), MM_FORK)
 
 
 cdef int64_t sys_fork(view *v, tenant *t, uint32_t child_index) noexcept nogil:
@@ -100,15 +116,18 @@ cdef int64_t sys_fork(view *v, tenant *t, uint32_t child_index) noexcept nogil:
     child = &v.tenants[child_index]
     ref = mm_alloc(v, child_index)
     if ref == 0:
+        start_child(v, child)
         return -12
     copy = <mm_struct *>pool_deref(v.self, v.pools[POOL_MM], ref, MM_FORK)
     write_lock(v.self, &mm.mmap_lock, MM_FORK)
     mm_fork(v, mm, copy)
     mm_invalidate_secondary_tlbs(v, mm, 0, <uint64_t>1 << 47)
     write_unlock(v.self, &mm.mmap_lock, MM_FORK)
-    st64_rel(&child.mm, ref)
-    st32_rel(&child.started, 1)
-    bell_ring(v.self, crew_actor(v.crew, child.actor), MM_FORK)
+    if not cas64(&child.mm, 0, ref):
+        # The child was killed before it was born, and its exit path has left its mark: the copy is nobody's.
+        sva_mmput(v, copy)
+        return ESRCH
+    start_child(v, child)
     return 0
 
 
@@ -123,9 +142,10 @@ cdef int64_t sys_new_mm(view *v, tenant *t, uint32_t ten) noexcept nogil:
     return 0
 
 
-cdef void leave_mm(view *v, tenant *t) noexcept nogil:
-    cdef mm_struct *mm = tenant_mm(v, t)
-    st64_rel(&t.mm, 0)
+cdef void leave_mm(view *v, tenant *t, uint64_t successor) noexcept nogil:
+    """Takes the address space out of the tenant, in one step with what a fork may be putting in."""
+    cdef uint64_t ref = xchg64(&t.mm, successor)
+    cdef mm_struct *mm = <mm_struct *>pool_try(v.pools[POOL_MM], ref)
     if mm != NULL:
         sva_mmput(v, mm)
 
@@ -139,7 +159,7 @@ cdef void close_files(view *v, tenant *t, files *f) noexcept nogil:
 
 cdef int64_t sys_exit(view *v, tenant *t, files *f) noexcept nogil:
     """exit: the address space first, the files after it."""
-    leave_mm(v, t)
+    leave_mm(v, t, MM_GONE)
     close_files(v, t, f)
     publish_pasid(t, NULL)
     st32_rel(&t.exited, 1)
@@ -149,7 +169,7 @@ cdef int64_t sys_exit(view *v, tenant *t, files *f) noexcept nogil:
 cdef int64_t sys_exec(view *v, tenant *t, files *f, uint32_t ten) noexcept nogil:
     """exec: the driver's file is close-on-exec, so bindings end; then a new, empty address space."""
     close_files(v, t, f)
-    leave_mm(v, t)
+    leave_mm(v, t, 0)
     publish_pasid(t, NULL)
     return sys_new_mm(v, t, ten)
 
@@ -241,7 +261,7 @@ cdef void iommu_release_device(view *v, uint32_t dev) noexcept nogil:
     mutex_lock(v.self, &v.board.iommu.iopf_lock, RELEASE_DEVICE)
     d.registered = 0
     mutex_unlock(v.self, &v.board.iommu.iopf_lock, RELEASE_DEVICE)
-    xadd32(&v.board.hotplug_done, 1)
+    st32_rel(&d.released, 1)
 
 
 cdef bint hotplug_step(view *v) noexcept nogil:
@@ -250,10 +270,10 @@ cdef bint hotplug_step(view *v) noexcept nogil:
     cdef device *d
     for dev in range(v.cfg.devices):
         d = &v.devices[dev]
-        if ld32_acq(&d.order) == ORDER_PROBE and not d.registered:
+        if ld32_acq(&d.order) == ORDER_PROBE and not d.registered and not d.released:
             iommu_probe_device(v, dev)
             return True
-        if ld32_acq(&d.order) == ORDER_REMOVE and d.registered:
+        if ld32_acq(&d.order) == ORDER_REMOVE and not d.released:
             iommu_release_device(v, dev)
             return True
     return False

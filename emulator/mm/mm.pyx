@@ -265,7 +265,11 @@ cdef void move_pages(view *v, mm_struct *mm, uint64_t old_start, uint64_t old_en
     cdef uint64_t *target
     while at < old_end:
         source = leaf_of(v, mm.pgd, at)
-        entry = ld64_acq(source) if source != NULL else 0
+        if source == NULL:
+            at = ((at >> 21) + 1) << 21  # no table here: nothing is present up to the next 2 MiB
+            v.self.heartbeat += 1
+            continue
+        entry = ld64_acq(source)
         if entry & PT_PRESENT:
             target = leaf_make(v, mm, start + (at - old_start))
             if target != NULL:

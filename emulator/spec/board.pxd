@@ -171,10 +171,6 @@ cdef struct board:
     uint64_t rcu_retired         # fault_param objects waiting for a grace period: chain by free_next, index + 1
     rmutex queue_lock
     listhead queue_devices       # fault_param objects on the queue
-    uint32_t tenants_done
-    uint32_t devices_done
-    uint32_t hotplug_done
-    uint32_t pad
 
 cdef struct devside:             # written by the device process
     uint64_t sent                # requests put on the link
@@ -261,7 +257,9 @@ cdef struct device:
     uint32_t stop_actor          # who asked: the device rings it
     uint32_t order               # probe or remove: the supervisor asks, the hotplug process does
     uint32_t removing            # under sva_lock: no new bind
-    uint64_t pad1[4]
+    uint32_t released            # the hotplug process has removed it
+    uint32_t pad0
+    uint64_t pad1[3]
     devside dev
     hwside hw
     kernside kern
@@ -297,9 +295,10 @@ cdef struct tenant:
     uint64_t program_count
     uint64_t devices[4]          # bitmap of devices that its program binds
     uint64_t bound[4]            # bitmap: bound now; the task sets it after bind and clears it before unbind
+    uint64_t refused[4]          # bitmap: the last bind failed; the task writes
     uint32_t finished
     uint32_t exited
-    uint64_t pad
+    uint64_t pad[5]
 
 cdef struct prog_op:
     uint16_t op
@@ -409,6 +408,9 @@ cdef inline vma *mm_vmas(view *v, uint32_t mm_index) noexcept nogil:
 
 cdef inline prog_op *program(view *v, uint64_t first) noexcept nogil:
     return <prog_op *>view_region(v, OFF_PROGRAMS) + first
+
+cdef inline bint tenant_refused(tenant *t, uint32_t dev) noexcept nogil:
+    return (ld64_acq(&t.refused[dev >> 6]) >> (dev & 63)) & 1
 
 cdef inline bint tenant_bound(tenant *t, uint32_t dev) noexcept nogil:
     return (ld64_acq(&t.bound[dev >> 6]) >> (dev & 63)) & 1

@@ -36,15 +36,19 @@ def slots_of(config: dict) -> dict:
 
 
 cdef dict pool_shapes(dict c):
-    return {
+    """Pool -> (capacity, size of an object, batch). Processes keep up to two batches of free objects each, so a small pool moves
+    them one by one: then -ENOMEM means that there is no memory, and not that another process keeps some."""
+    kernel = c["handlers"] + c["tenants"] + 2
+    shapes = {
         POOL_FAULT: (c["faults"], sizeof(iopf_fault), 32),
         POOL_GROUP: (c["groups"], sizeof(iopf_group), 32),
-        POOL_PARAM: (max(2 * c["devices"], 8), sizeof(fault_param), 1),
+        POOL_PARAM: (2 * c["devices"] + 2 * c["tenants"] + 8, sizeof(fault_param), 1),
         POOL_HANDLE: (c["handles"], sizeof(attach_handle), 1),
         POOL_DOMAIN: (c["mms"], sizeof(sva_domain), 1),
         POOL_MM: (c["mms"], sizeof(mm_struct), 1),
         POOL_TABLE: (c["tables"], sizeof(table_page), 4),
     }
+    return {cls: (capacity, size, max(1, min(batch, capacity // (4 * kernel)))) for cls, (capacity, size, batch) in shapes.items()}
 
 
 def stride(size: int) -> int:

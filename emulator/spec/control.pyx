@@ -90,16 +90,12 @@ cdef class Control:
     def device_gone(self, uint32_t dev) -> None:
         """The function's process is dead: its link goes down. Everybody who may wait for it is rung."""
         st32_rel(&self._device(dev).link_up, 0)
-        if not self._device(dev).dev.stopped:
-            self._device(dev).dev.stopped = 1
-            xadd32(&self.v.board.devices_done, 1)
+        st32_rel(&self._device(dev).dev.stopped, 1)
         self.wake_all()
 
     def tenant_gone(self, uint32_t index) -> None:
         """The tenant's process is dead: its task runs the exit path."""
         if index >= self.v.cfg.tenants:
             raise IndexError(f"tenant {index} of {self.v.cfg.tenants}")
-        if not ld32_acq(&self.v.tenants[index].finished):
-            xadd32(&self.v.board.tenants_done, 1)
         st32_rel(&self.v.tenants[index].dead, 1)
         self.wake_all()

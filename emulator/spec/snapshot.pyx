@@ -59,7 +59,10 @@ cdef class Snapshot:
 
     def progress(self) -> tuple:
         """(devices done, tenants done, removals done)."""
-        return (ld32_acq(&self.v.board.devices_done), ld32_acq(&self.v.board.tenants_done), ld32_acq(&self.v.board.hotplug_done))
+        devices = sum([1 for i in range(self.v.cfg.devices) if ld32_acq(&self.v.devices[i].dev.stopped)])
+        tenants = sum([1 for i in range(self.v.cfg.tenants)
+                       if ld32_acq(&self.v.tenants[i].finished) or ld32_acq(&self.v.tenants[i].dead)])
+        return devices, tenants, sum([1 for i in range(self.v.cfg.devices) if ld32_acq(&self.v.devices[i].released)])
 
     def ticks_ns(self, uint64_t ticks) -> int:
         return crew_ticks_ns(self.v.crew, ticks)
@@ -128,8 +131,17 @@ cdef class Snapshot:
         }
 
     def registered(self, uint32_t dev) -> bool:
-        """Whether the device has been probed and not been released."""
+        """Whether the device is on the driver's table with PRI on."""
         return dev < self.v.cfg.devices and ld32_acq(&self.v.devices[dev].pri_enabled) != 0
+
+    def link_up(self, uint32_t dev) -> bool:
+        return dev < self.v.cfg.devices and ld32_acq(&self.v.devices[dev].link_up) != 0
+
+    def faults_handled(self) -> int:
+        """Pages that the workers have handled, also of groups that are not finished."""
+        cdef uint32_t i
+        return sum([crew_actor(self.v.crew, i).work[1] for i in range(self.v.crew.actors)
+                    if crew_actor(self.v.crew, i).role == ROLE_HANDLER])
 
     def devices(self) -> list:
         return [self.device(i) for i in range(self.v.cfg.devices)]
@@ -140,7 +152,8 @@ cdef class Snapshot:
 
     def open_work(self) -> bool:
         """Whether any device has requests open, or groups that it has to ask for again."""
-        return any([self.v.devices[i].dev.open_requests or self.v.devices[i].dev.retry_groups for i in range(self.v.cfg.devices)])
+        return any([self.v.devices[i].dev.open_requests or self.v.devices[i].dev.retry_groups
+                    for i in range(self.v.cfg.devices) if ld32_acq(&self.v.devices[i].link_up)])
 
     def finished_groups(self) -> int:
         return sum([self.v.devices[i].dev.groups_done for i in range(self.v.cfg.devices)])

@@ -186,7 +186,6 @@ cdef void run_program(runner *r) noexcept nogil:
     if not ld32_acq(&r.t.exited):
         syscall_to_task(r, T_EXIT, 0, 0, 0, 0, 0)
     st32_rel(&r.t.finished, 1)
-    xadd32(&r.v.board.tenants_done, 1)
     tell_devices(r)
     bell_ring(r.v.self, crew_actor(r.v.crew, 0), TENANT_SYSCALL)
 

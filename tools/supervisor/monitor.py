@@ -22,6 +22,7 @@ from emulator.spec.board import Order, Phase
 from shm import procs
 from tools.cli.status import Status
 from tools.supervisor.launch import KERNEL_ROLES, Child
+from tools.supervisor.plan import SystemPlan
 from tools.supervisor.system import Death, System
 
 STILL_S = 1.0  # a process that shows no sign of life for so long is named
@@ -81,8 +82,11 @@ class Watchdog:
         self._moved_s = now
         self._last_s = now
 
-    def look(self, open_work: bool, tell: Callable[[str], None]) -> str | None:
-        """The reason to give up, or None. Names a still process once, after a second."""
+    def look(self, silence_s: float, tell: Callable[[str], None]) -> str | None:
+        """The reason to give up, or None. Names a still process once, after a second.
+
+        ``silence_s`` is how long nothing at all may move now.
+        """
         now = time.monotonic()
         # When this process itself did not run, nobody else's silence means anything.
         if now - self._last_s > 0.5:
@@ -98,14 +102,15 @@ class Watchdog:
         progress = (
             snapshot.sent(),
             snapshot.finished_groups(),
+            snapshot.faults_handled(),
             ops,
             *snapshot.progress(),
             snapshot.phase,
         )
-        if progress != self._progress or not open_work:
+        if progress != self._progress:
             self._progress, self._moved_s = progress, now
-        if now - self._moved_s > self.bound_s:
-            return f"no request moved for {self.bound_s:.1f} s while work was open"
+        if now - self._moved_s > silence_s:
+            return f"no request moved for {silence_s:.1f} s while work was open"
         return None
 
     def _child(self, child: Child, now: float, tell: Callable[[str], None]) -> str | None:
@@ -125,6 +130,21 @@ class Watchdog:
         if now - since > self.bound_s:
             return f"{child.role} {child.label()} did not move for {self.bound_s:.1f} s, at {self.system.point_of(child.slot)}"
         return None
+
+
+def longest_service_s(plan: SystemPlan) -> float:
+    """How long one page may take; with exponential times, all but one in 20,000."""
+    config = plan.config
+    factor = 10 if config["exponential"] else 2
+    return factor * max(config["minor_ns"], config["major_ns"]) / 1e9
+
+
+def longest_pause_s(plan: SystemPlan) -> float:
+    """How long devices may have nothing to send: the longest gap of a workload, or the whole of a paced trace."""
+    gap_s = max(d.params["gap_ns"] for d in plan.devices) / 1e9
+    if plan.trace is None or plan.config["pace"] == 0:
+        return gap_s
+    return gap_s + plan.trace.duration_ns / 1e9 * 1000 / plan.config["pace"]
 
 
 class Monitor:
@@ -148,9 +168,9 @@ class Monitor:
         self._tenants = len(system.plan.tenants)
         self._began = 0.0
         self._dumps = 0
-        # Arrival times and pauses of a workload may keep a healthy system silent for longer than the watchdog's bound.
-        plan = system.plan
-        self._pauses = bool(plan.config["pace"]) or any(d.params["gap_ns"] for d in plan.devices)
+        # Slow pages, and pauses of workload or trace, keep a healthy system silent for longer than the bound.
+        self._service_s = longest_service_s(system.plan)
+        self._pause_s = longest_pause_s(system.plan)
 
     def run(self) -> Outcome:
         with self.signals.installed():
@@ -190,7 +210,8 @@ class Monitor:
         return all(self.system.snapshot.tenant(i)["exited"] for i in range(self._tenants))
 
     def _probed(self) -> bool:
-        return all(self.system.snapshot.registered(i) for i in range(self._devices))
+        snapshot = self.system.snapshot
+        return all(snapshot.registered(i) or not snapshot.link_up(i) for i in range(self._devices))
 
     def _work_done(self) -> bool:
         devices, tenants, _ = self.system.snapshot.progress()
@@ -238,9 +259,10 @@ class Monitor:
             self.signals.dump_wanted = False
             self._write_dump(self.system.dump())
         snapshot = self.system.snapshot
-        silence_ok = self._pauses and snapshot.phase == Phase.PHASE_RUNNING
-        open_work = not silence_ok or snapshot.open_work()
-        reason = self.watchdog.look(open_work, self.tell)
+        silence_s = self.watchdog.bound_s + self._service_s
+        if snapshot.phase == Phase.PHASE_RUNNING and not snapshot.open_work():
+            silence_s += self._pause_s
+        reason = self.watchdog.look(silence_s, self.tell)
         if reason is None:
             return False
         self.outcome.reason, self.outcome.status = reason, Status.STUCK

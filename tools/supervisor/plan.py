@@ -209,7 +209,7 @@ def _config(
     widest = max(d.params["group_pages"] for d in devices)
     if programs is not None:
         widest = max([widest, *programs.group_sizes])
-    slack = BATCH_SLACK * (kernel.handlers + 4)
+    slack = BATCH_SLACK * (kernel.handlers + len(tenants) + 4)
     open_requests = sum(min(d.credits, d.params["groups_in_flight"] * widest) for d in devices)
     groups = kernel.groups or windows + slack
     max_vmas = max([owner.spec.vmas for owner in expand.tenants(scenario)], default=1) + 16

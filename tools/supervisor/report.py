@@ -53,6 +53,12 @@ def _account_lines(result: dict[str, Any]) -> list[str]:
         f"devices     {_count(device['groups_done'])} groups done, {_count(device['retries'])} requests again after Success, "
         f"{_count(device['atc_hits'] + device['present'])} accesses without a request"
     )
+    off = sum(1 for d in result["per_device"] if d["device"]["failed"])
+    if off:
+        lines.append(
+            f"  !!!       {off} device(s) switched PRI off after Response Failure, "
+            f"{_count(device['forgotten'])} requests forgotten, {_count(device['abandoned'])} not sent"
+        )
     return lines
 
 
@@ -90,6 +96,9 @@ def _verdict(result: dict[str, Any], directory: Path) -> str:
     extra = []
     if result["removals"]:
         extra.append(f"{len(result['removals'])} device(s) removed by surprise")
+    off = sum(1 for d in result["per_device"] if d["device"]["failed"])
+    if off:
+        extra.append(f"{off} device(s) with PRI off")
     if result["exits"]:
         extra.append(f"{len(result['exits'])} tenant(s) killed")
     tail = f" ({', '.join(extra)})" if extra else ""

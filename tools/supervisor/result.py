@@ -49,6 +49,8 @@ def _problems(
     plan: SystemPlan, system: System, outcome: Outcome, devices: list[dict[str, Any]]
 ) -> list[str]:
     problems = [describe(v, system.names) for v in system.snapshot.verdicts()]
+    if outcome.status == Status.STUCK:
+        problems += _failed_operations(plan, system)
     if not _at_rest(outcome):
         return problems
     for device, spec in zip(devices, plan.devices, strict=True):

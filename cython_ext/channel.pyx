@@ -1,29 +1,24 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The channel as Python sees it; who writes what and why nothing is lost stands in ``channel.pxd``.
+"""The channel as Python sees it; who writes what and why nothing is lost stands in ``channel_core.pxd``.
 
 A call that finds a record (room for one) touches no lock, makes no system call and keeps the GIL. Only waiting lets go of
 it: some pauses, some yields, then a futex. Every sleep is bounded by 100 ms, so that signals and ``close`` are seen even
 when the process that should have rung was killed between publishing and ringing.
 """
 
-import os
-
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
-from posix.unistd cimport getpid
 
+from cython_ext.channel_claim cimport *
 from cython_ext.memory cimport Memory
 
 cdef enum:
-    MAGIC = 0x6C6E6E6168436669   # "ifChannl", read as a little-endian word
     BOUND_NS = 100000000
 
 cdef uint64_t FOREVER = <uint64_t>-1
-cdef uint32_t fork_count = 0
 
 RECORD_BYTES = CHANNEL_RECORD_BYTES
 
@@ -34,30 +29,6 @@ class ChannelError(ValueError):
 
 class ChannelClosed(Exception):  # noqa: N818 - reads like EOFError: it is how a stream ends
     """The channel was closed; for a consumer: and everything that was published has been read."""
-
-
-def _forked():
-    global fork_count
-    fork_count += 1
-
-
-# A child has its own copy of the indices, which is stale as soon as somebody else goes on with the link.
-os.register_at_fork(after_in_child=_forked)
-
-
-def _start_time(pid: int) -> int:
-    """When the process started, in clock ticks since boot; 0 when it runs no more."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return 0 if fields[0] in b"ZX" else int(fields[19])
-
-
-def _claim_word(pid: int) -> int:
-    """Names a process for good: its id alone may be given to another one later."""
-    return _start_time(pid) << CLAIM_PID_BITS | pid
 
 
 cdef uint64_t deadline_of(object timeout_s) except? 0:
@@ -79,81 +50,7 @@ cdef uint64_t need_bytes(uint64_t producers, uint64_t capacity) except 0:
         raise ValueError(f"{producers} producers; a channel has 1 to {CHANNEL_PRODUCERS_MAX}")
     if not 1 <= capacity <= CHANNEL_CAPACITY_MAX or capacity & (capacity - 1):
         raise ValueError(f"a capacity of {capacity} records; it must be a power of two up to {CHANNEL_CAPACITY_MAX}")
-    return (sizeof(chan_header) + sizeof(iopf_crew) + (producers + CHANNEL_EXTRA_ACTORS) * sizeof(iopf_actor)
-            + producers * link_bytes(capacity))
-
-
-cdef uint32_t layout_word() noexcept:
-    return <uint32_t>(sizeof(iopf_actor) << 16 | sizeof(iopf_crew) << 4 | 1)
-
-
-# ---- waiting, without the GIL
-
-cdef bint out_wait(chan_out *out, uint64_t bound_ns) noexcept nogil:
-    """True when there is room or the channel is closed, false when a sleep has ended without either."""
-    cdef waiter w
-    cdef uint32_t key
-    cdef int ret
-    waiter_reset(&w)
-    while waiter_spin(out.actor, &w):
-        if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is not NULL or chan_closed(out.header):
-            return True
-    key = ec_prepare(out.actor, bell_of(out.actor), SITE_WAIT_ROOM)
-    if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is not NULL or chan_closed(out.header):
-        ec_cancel(out.actor, bell_of(out.actor), key)
-        return True
-    ret = ec_sleep(out.actor, bell_of(out.actor), key, bound_ns, SITE_WAIT_ROOM)
-    if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is NULL:
-        return chan_closed(out.header)
-    # With less than half of the link free the consumer had no reason to ring yet.
-    if ret != 0 and (out.end.mine - out.end.theirs) * 2 <= out.end.mask:
-        out.actor.timeouts_with_work += 1
-    return True
-
-
-cdef uint64_t in_take(chan_in *inn, char *into, uint64_t most) noexcept nogil:
-    """Copies up to ``most`` records from all sources that have some; returns how many."""
-    cdef uint64_t done = 0, count, until_wrap
-    cdef link_end *e
-    while done < most and in_find(inn):
-        e = &inn.at.end
-        count = min(e.theirs - e.mine, most - done)
-        until_wrap = e.mask + 1 - (e.mine & e.mask)
-        if count > until_wrap:
-            count = until_wrap
-        memcpy(into + done * CHANNEL_RECORD_BYTES, in_record(inn), count * CHANNEL_RECORD_BYTES)
-        in_took(inn, count)
-        done += count
-    return done
-
-
-cdef void in_look_all(chan_in *inn) noexcept nogil:
-    cdef uint32_t i
-    for i in range(inn.count):
-        if inn.sources[i].looked != inn.sources[i].end.mine:
-            in_look(inn, &inn.sources[i])
-
-
-cdef bint in_wait(chan_in *inn, uint64_t bound_ns) noexcept nogil:
-    """True when there is a record or the channel is closed, false when a sleep has ended without either."""
-    cdef waiter w
-    cdef uint32_t key
-    cdef int ret
-    in_look_all(inn)
-    waiter_reset(&w)
-    while waiter_spin(inn.actor, &w):
-        if in_find(inn) or chan_closed(inn.header):
-            return True
-    key = ec_prepare(inn.actor, bell_of(inn.actor), SITE_WAIT_WORK)
-    if in_find(inn) or chan_closed(inn.header):
-        ec_cancel(inn.actor, bell_of(inn.actor), key)
-        return True
-    ret = ec_sleep(inn.actor, bell_of(inn.actor), key, bound_ns, SITE_WAIT_WORK)
-    if not in_find(inn):
-        return chan_closed(inn.header)
-    if ret != 0:
-        inn.actor.timeouts_with_work += 1
-    return True
+    return chan_bytes(producers, capacity)
 
 
 cdef class Channel:
@@ -176,25 +73,11 @@ cdef class Channel:
         """
         cdef uint64_t total = need_bytes(producers, capacity)
         cdef chan_header *header = <chan_header *>memory.at(offset, total)
-        cdef iopf_crew *crew
-        cdef uint32_t slot
         if not memory.writable:
             raise PermissionError("the memory is mapped read-only")
         if <uint64_t>header % 64:
             raise ValueError(f"offset {offset} does not start a cache line of 64 bytes")
-        st64_rel(&header.magic, 0)
-        memset(<char *>header + 8, 0, total - 8)
-        header.layout = layout_word()
-        header.producers = <uint32_t>producers
-        header.capacity = capacity
-        header.bytes = total
-        crew = chan_crew(header)
-        crew.actors = <uint32_t>producers + CHANNEL_EXTRA_ACTORS
-        crew.spins = spins
-        crew.yields = yields
-        for slot in range(crew.actors):
-            crew_actor(crew, slot).slot = slot
-        st64_rel(&header.magic, MAGIC)  # partner: the acquire load in Channel
+        chan_format(header, <uint32_t>producers, capacity, spins, yields)
 
     def __cinit__(self, Memory memory not None, uint64_t offset=0):
         cdef chan_header *header = <chan_header *>memory.at(offset, sizeof(chan_header))
@@ -202,9 +85,9 @@ cdef class Channel:
             raise PermissionError("the memory is mapped read-only")
         if <uint64_t>header % 64:
             raise ValueError(f"offset {offset} does not start a cache line of 64 bytes")
-        if ld64_acq(&header.magic) != MAGIC:
+        if ld64_acq(&header.magic) != CHANNEL_MAGIC:
             raise ChannelError(f"there is no channel at offset {offset}")
-        if header.layout != layout_word():
+        if header.layout != chan_layout():
             raise ChannelError("the channel was made by another version of the emulator")
         try:
             fits = need_bytes(header.producers, header.capacity) == header.bytes
@@ -245,12 +128,7 @@ cdef class Channel:
 
     def close(self):
         """Marks the channel as closed and wakes everybody. What was published before can still be read."""
-        cdef iopf_crew *crew = chan_crew(self.header)
-        cdef iopf_actor *closer = crew_actor(crew, self.header.producers + 1)
-        cdef uint32_t slot
-        st32_rel(&self.header.closed, 1)  # partner: the acquire load in chan_closed
-        for slot in range(self.header.producers + 1):
-            ec_notify(closer, bell_of(crew_actor(crew, slot)), 0xFFFF, SITE_CLOSE)
+        chan_close(self.header)
 
     def stats(self) -> dict:
         """What each end has counted about waiting: ``producer 0`` ..., ``consumer``.
@@ -272,20 +150,15 @@ cdef class Channel:
 
     cdef uint64_t claim(self, uint32_t slot, uint64_t before) except 0:
         """Enters this process as the owner of an end. ``before`` is the claim of the parent that we go on for, or 0."""
-        cdef uint64_t *place = &crew_actor(chan_crew(self.header), slot).work[0]
-        cdef uint64_t mine = _claim_word(getpid()), word
-        while True:
-            word = ld64_acq(place)
-            owner = <int>(word & ((1 << CLAIM_PID_BITS) - 1))
-            if word != 0 and word != before and _claim_word(owner) == word:
-                end = f"producer {slot}" if slot < self.header.producers else "the consumer"
-                raise ChannelError(f"{end} is process {owner}, which is running")
-            if cas64(place, word, mine):
-                return mine
+        cdef int owner = 0
+        cdef uint64_t mine = claim_take(&crew_actor(chan_crew(self.header), slot).work[0], before, &owner)
+        if mine == 0:
+            end = f"producer {slot}" if slot < self.header.producers else "the consumer"
+            raise ChannelError(f"{end} is process {owner}, which is running")
+        return mine
 
     cdef void unclaim(self, uint32_t slot, uint64_t word) noexcept:
-        if word & ((1 << CLAIM_PID_BITS) - 1) == <uint64_t>getpid():
-            cas64(&crew_actor(chan_crew(self.header), slot).work[0], word, 0)
+        claim_drop(&crew_actor(chan_crew(self.header), slot).work[0], word)
 
     cdef int check(self) except -1:
         """The rare things that stop a wait."""

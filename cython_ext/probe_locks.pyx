@@ -208,9 +208,9 @@ cdef class Refcount(Handle):
 
     def hammer(self, uint64_t rounds) -> int:
         """Takes and puts a reference; returns how often the put said that it was the last."""
-        cdef uint64_t i, last = 0
+        cdef uint64_t _i, last = 0
         with nogil:
-            for i in range(rounds):
+            for _i in range(rounds):
                 if ref_get_not_zero(self.self, self.r, SITE):
                     last += ref_put(self.self, self.r, SITE)
         return last

@@ -200,9 +200,9 @@ cdef class EventRing(Handle):
 
     def burst(self, uint64_t count) -> None:
         """Writes records whose fields can be checked against each other: ticks n, event n, a ~n, b n * n."""
-        cdef uint64_t i, n
+        cdef uint64_t _i, n
         with nogil:
-            for i in range(count):
+            for _i in range(count):
                 n = self.ring.written
                 event_write(self.self, self.ring, n, <uint32_t>n & 0xFFFF, ~n, n * n)
 

@@ -7,7 +7,7 @@ import os
 import time
 
 from cython_ext.memory import Memory
-from cython_ext.probe import SIZES, Crew
+from cython_ext.probe_crew import SIZES, Crew
 
 
 class Board:

@@ -20,7 +20,7 @@ import time
 import traceback
 from collections import Counter
 
-from cython_ext.probe import step
+from cython_ext.probe_victim import step
 from tests.support.kill_cases import CASES, SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
 from tests.support.tracing import Victim
 

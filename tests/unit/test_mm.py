@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,7 +97,7 @@ def test_the_board_agrees_with_the_page_model(operations: list[tuple[object, ...
     for op in operations:
         apply(space, model, op)
         areas = space.areas()
-        assert all(a[1] <= b[0] for a, b in zip(areas, areas[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(areas))
         mapped = {
             p: area[2]
             for area in areas

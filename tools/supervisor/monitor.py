@@ -141,7 +141,7 @@ def longest_service_s(plan: SystemPlan) -> float:
 
 def longest_pause_s(plan: SystemPlan) -> float:
     """How long devices may have nothing to send: the longest gap of a workload, or the whole of a paced trace."""
-    gap_s = max(d.params["gap_ns"] for d in plan.devices) / 1e9
+    gap_s: float = max(d.params["gap_ns"] for d in plan.devices) / 1e9
     if plan.trace is None or plan.config["pace"] == 0:
         return gap_s
     return gap_s + plan.trace.duration_ns / 1e9 * 1000 / plan.config["pace"]

@@ -1,0 +1,118 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""How a channel is laid out, and how its ends wait; nothing in here needs the GIL. The essay stands in ``channel_core.pxd``.
+
+Waiting is some pauses, some yields, then a futex. Each wait takes the bound of its one sleep and says whether there is something to
+do, so that the caller can look at signals and deadlines in between.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+
+cdef uint64_t chan_bytes(uint64_t producers, uint64_t capacity) noexcept nogil:
+    """Bytes of a channel of that many producers with links of ``capacity`` records."""
+    return (sizeof(chan_header) + sizeof(iopf_crew) + (producers + CHANNEL_EXTRA_ACTORS) * sizeof(iopf_actor)
+            + producers * link_bytes(capacity))
+
+
+cdef uint32_t chan_layout() noexcept nogil:
+    return <uint32_t>(sizeof(iopf_actor) << 16 | sizeof(iopf_crew) << 4 | 1)
+
+
+cdef void chan_format(chan_header *header, uint32_t producers, uint64_t capacity, uint32_t spins, uint32_t yields) noexcept nogil:
+    """Makes an empty channel of ``chan_bytes`` bytes that nobody uses; the magic comes last."""
+    cdef uint64_t total = chan_bytes(producers, capacity)
+    cdef iopf_crew *crew
+    cdef uint32_t slot
+    st64_rel(&header.magic, 0)
+    memset(<char *>header + 8, 0, total - 8)
+    header.layout = chan_layout()
+    header.producers = producers
+    header.capacity = capacity
+    header.bytes = total
+    crew = chan_crew(header)
+    crew.actors = producers + CHANNEL_EXTRA_ACTORS
+    crew.spins = spins
+    crew.yields = yields
+    for slot in range(crew.actors):
+        crew_actor(crew, slot).slot = slot
+    st64_rel(&header.magic, CHANNEL_MAGIC)  # partner: the acquire load in Channel
+
+
+cdef void chan_close(chan_header *header) noexcept nogil:
+    """Marks the channel as closed and wakes everybody."""
+    cdef iopf_crew *crew = chan_crew(header)
+    cdef iopf_actor *closer = crew_actor(crew, header.producers + 1)
+    cdef uint32_t slot
+    st32_rel(&header.closed, 1)  # partner: the acquire load in chan_closed
+    for slot in range(header.producers + 1):
+        ec_notify(closer, bell_of(crew_actor(crew, slot)), 0xFFFF, SITE_CLOSE)
+
+
+# ---- waiting
+
+cdef bint out_wait(chan_out *out, uint64_t bound_ns) noexcept nogil:
+    """True when there is room or the channel is closed, false when a sleep has ended without either."""
+    cdef waiter w
+    cdef uint32_t key
+    cdef int ret
+    waiter_reset(&w)
+    while waiter_spin(out.actor, &w):
+        if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is not NULL or chan_closed(out.header):
+            return True
+    key = ec_prepare(out.actor, bell_of(out.actor), SITE_WAIT_ROOM)
+    if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is not NULL or chan_closed(out.header):
+        ec_cancel(out.actor, bell_of(out.actor), key)
+        return True
+    ret = ec_sleep(out.actor, bell_of(out.actor), key, bound_ns, SITE_WAIT_ROOM)
+    if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is NULL:
+        return chan_closed(out.header)
+    # With less than half of the link free the consumer had no reason to ring yet.
+    if ret != 0 and (out.end.mine - out.end.theirs) * 2 <= out.end.mask:
+        out.actor.timeouts_with_work += 1
+    return True
+
+
+cdef uint64_t in_take(chan_in *inn, char *into, uint64_t most) noexcept nogil:
+    """Copies up to ``most`` records from all sources that have some; returns how many."""
+    cdef uint64_t done = 0, count, until_wrap
+    cdef link_end *e
+    while done < most and in_find(inn):
+        e = &inn.at.end
+        count = min(e.theirs - e.mine, most - done)
+        until_wrap = e.mask + 1 - (e.mine & e.mask)
+        if count > until_wrap:
+            count = until_wrap
+        memcpy(into + done * CHANNEL_RECORD_BYTES, in_record(inn), count * CHANNEL_RECORD_BYTES)
+        in_took(inn, count)
+        done += count
+    return done
+
+
+cdef void in_look_all(chan_in *inn) noexcept nogil:
+    cdef uint32_t i
+    for i in range(inn.count):
+        if inn.sources[i].looked != inn.sources[i].end.mine:
+            in_look(inn, &inn.sources[i])
+
+
+cdef bint in_wait(chan_in *inn, uint64_t bound_ns) noexcept nogil:
+    """True when there is a record or the channel is closed, false when a sleep has ended without either."""
+    cdef waiter w
+    cdef uint32_t key
+    cdef int ret
+    in_look_all(inn)
+    waiter_reset(&w)
+    while waiter_spin(inn.actor, &w):
+        if in_find(inn) or chan_closed(inn.header):
+            return True
+    key = ec_prepare(inn.actor, bell_of(inn.actor), SITE_WAIT_WORK)
+    if in_find(inn) or chan_closed(inn.header):
+        ec_cancel(inn.actor, bell_of(inn.actor), key)
+        return True
+    ret = ec_sleep(inn.actor, bell_of(inn.actor), key, bound_ns, SITE_WAIT_WORK)
+    if not in_find(inn):
+        return chan_closed(inn.header)
+    if ret != 0:
+        inn.actor.timeouts_with_work += 1
+    return True

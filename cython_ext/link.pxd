@@ -103,6 +103,36 @@ cdef inline void link_consume(iopf_actor *self, link_end *e, uint32_t site) noex
         st64_rel(&e.hdr.head, e.mine)  # partner: the acquire load in link_room
         e.published = e.mine
 
+# Several at once: one look at the other side for the whole batch.
+
+cdef inline uint64_t link_room_many(iopf_actor *self, link_end *e, uint64_t most, uint32_t site) noexcept nogil:
+    """How many slots, up to ``most``, may be filled from ``link_slot(e, 0)`` on. Then ``link_moved``."""
+    cdef uint64_t room = e.mask + 1 - (e.mine - e.theirs)
+    if room < most or room > e.mask + 1:
+        if link_room(self, e, site) == NULL:
+            return 0
+        point(self, site << 8 | OP_LINK_READ_HEAD, &e.hdr.head, ACC_READ)
+        e.theirs = ld64_acq(&e.hdr.head)
+        room = e.mask + 1 - (e.mine - e.theirs)
+        if room > e.mask + 1:
+            return 0  # out of range: link_room says so at the next look
+    return most if most < room else room
+
+cdef inline uint64_t link_next_many(iopf_actor *self, link_end *e, uint64_t most, uint32_t site) noexcept nogil:
+    """How many records, up to ``most``, may be read from ``link_slot(e, 0)`` on. Then ``link_moved``."""
+    cdef uint64_t there = e.theirs - e.mine
+    if there == 0:
+        if link_next(self, e, site) == NULL:
+            return 0
+        there = e.theirs - e.mine
+    return most if most < there else there
+
+cdef inline uint64_t *link_slot(link_end *e, uint64_t ahead) noexcept nogil:
+    return e.slots + ((e.mine + ahead) & e.mask) * LINK_WORDS
+
+cdef inline void link_moved(link_end *e, uint64_t n) noexcept nogil:
+    e.mine += n
+
 cdef inline bint link_waiting(link_end *e) noexcept nogil:
     """Whether the consumer would find a record; for the re-check before sleeping."""
     return e.mine != e.theirs or ld64_acq(&e.hdr.tail) != e.mine

@@ -113,19 +113,14 @@ cdef tuple outcome(bench_tally *tally):
 
 cdef void link_producing(link_end end, uint64_t count, uint64_t batch) noexcept nogil:
     cdef link_end *e = &end    # a copy on the stack, so that the compiler may keep indices in registers
-    cdef uint64_t done = 0, filled
-    cdef uint64_t *slot
+    cdef uint64_t done = 0, filled, i
     cdef uint32_t pauses = 0
     while done < count:
-        filled = 0
-        while filled < batch and done < count:
-            slot = link_room(&_lone.actor, e, 0)
-            if slot is NULL:
-                break
-            bench_fill(slot, 0, done)
-            link_filled(e)
-            filled += 1
-            done += 1
+        filled = link_room_many(&_lone.actor, e, batch if batch < count - done else count - done, 0)
+        for i in range(filled):
+            bench_fill(link_slot(e, i), 0, done + i)
+        link_moved(e, filled)
+        done += filled
         if filled:
             link_publish(&_lone.actor, e, 0)
             pauses = 0
@@ -136,20 +131,15 @@ cdef void link_producing(link_end end, uint64_t count, uint64_t batch) noexcept 
 cdef bench_tally link_consuming(link_end end, uint64_t count, uint64_t batch) noexcept nogil:
     cdef link_end *e = &end
     cdef bench_tally tally
-    cdef uint64_t done = 0, taken
-    cdef uint64_t *slot
+    cdef uint64_t done = 0, taken, i
     cdef uint32_t pauses = 0
     memset(&tally, 0, sizeof(tally))
     while done < count:
-        taken = 0
-        while taken < batch and done < count:
-            slot = link_next(&_lone.actor, e, 0)
-            if slot is NULL:
-                break
-            bench_check(&tally, slot, done)
-            link_taken(e)
-            taken += 1
-            done += 1
+        taken = link_next_many(&_lone.actor, e, batch if batch < count - done else count - done, 0)
+        for i in range(taken):
+            bench_check(&tally, link_slot(e, i), done + i)
+        link_moved(e, taken)
+        done += taken
         if taken:
             link_consume(&_lone.actor, e, 0)
             pauses = 0

@@ -1,7 +1,7 @@
 """Scenarios: what a run consists of, as TOML, checked before anything starts.
 
 * `schema`      the sections and fields, with bounds and defaults (msgspec structs)
-* `library`     shipped scenarios and traces, found by name
+* `shipped`     shipped scenarios and traces, found by name
 * `load`        reading TOML files and following `extends`
 * `convert`     one problem line per wrong field, not only the first one
 * `paths`       the `section[0].key` notation of `--set` and of error lines

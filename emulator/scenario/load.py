@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.scenario import library
+from emulator.scenario import shipped
 from emulator.scenario.errors import Problem, ScenarioError, did_you_mean
 
 # A scenario is written by a person. Larger files are something else given by mistake.
@@ -32,7 +32,7 @@ def _refuse(label: str, text: str, path: str = "") -> ScenarioError:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The document in a file. Raises ScenarioError with one line when there is none."""
-    label = library.label(path)
+    label = shipped.label(path)
     try:
         with open(path, "rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
@@ -61,7 +61,7 @@ def load_chain(path: Path) -> list[Layer]:
     seen: list[Path] = []
     current: Path | None = path
     while current is not None:
-        label = library.label(current)
+        label = shipped.label(current)
         real = Path(os.path.realpath(current))
         if real in seen:
             raise _refuse(label, "extends itself; break the circle", "extends")
@@ -87,7 +87,7 @@ def settle_traces(data: dict[str, Any], folder: Path) -> Iterator[Problem]:
     files = trace.get("files") if isinstance(trace, dict) else None
     if not isinstance(files, list):
         return
-    names = library.trace_names()
+    names = shipped.trace_names()
     for index, entry in enumerate(files):
         if not isinstance(entry, str) or entry == "-" or entry in names:
             continue

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from emulator.scenario import crosscheck, library, paths
+from emulator.scenario import crosscheck, paths, shipped
 from emulator.scenario.convert import check_document, check_value
 from emulator.scenario.errors import Problem, ScenarioError, worst_status
 from emulator.scenario.load import Layer, load_chain, settle_traces, user_config
@@ -115,7 +115,7 @@ def _layers(name: str | None, environ: Mapping[str, str], merge: _Merge) -> list
         merge.statuses.append(error.status)
     if name is not None:
         try:
-            layers += load_chain(library.scenario_path(name))
+            layers += load_chain(shipped.scenario_path(name))
         except ScenarioError as error:
             merge.lines += error.lines
             merge.statuses.append(error.status)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from emulator.scenario.library import scenario_names
 from emulator.scenario.resolution import Resolved, resolve
 from emulator.scenario.schema import LISTS, TABLES
+from emulator.scenario.shipped import scenario_names
 from tools.cli.color import wants_color
 from tools.cli.commands.demo import demo_flags
 from tools.cli.commands.help import topics

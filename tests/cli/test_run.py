@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.scenario.library import scenario_names, trace_names
+from emulator.scenario.shipped import scenario_names, trace_names
 from tests.support.running import ENDLESS, Running, iopf
 from tools.cli.status import Status
 

@@ -17,9 +17,9 @@ from msgspec import Meta
 from emulator.scenario import crosscheck
 from emulator.scenario.convert import choices, field_types, metas, nested_table
 from emulator.scenario.errors import ScenarioError
-from emulator.scenario.library import scenario_names, scenario_path
 from emulator.scenario.resolution import resolve
 from emulator.scenario.schema import LISTS, SCHEMA, TABLES, Scenario, Section
+from emulator.scenario.shipped import scenario_names, scenario_path
 
 NAMES = st.sampled_from(["a", "b", "gpu", "nic-1"])
 SPECIAL: dict[str, st.SearchStrategy[Any]] = {

@@ -38,7 +38,7 @@ def complete_scenario(
     """Shipped scenarios by name; the shell completes files itself."""
     from click.shell_completion import CompletionItem
 
-    from emulator.scenario.library import scenario_names
+    from emulator.scenario.shipped import scenario_names
 
     names = [name for name in scenario_names() if name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
@@ -50,7 +50,7 @@ def complete_trace(
     """Shipped traces by name; the shell completes files itself."""
     from click.shell_completion import CompletionItem
 
-    from emulator.scenario.library import trace_names
+    from emulator.scenario.shipped import trace_names
 
     names = [name for name in trace_names() if name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]

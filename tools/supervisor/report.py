@@ -92,6 +92,16 @@ def _stage_lines(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _cpu_line(result: dict[str, Any]) -> str:
+    """Processor time per answered request by role, without the start of the processes."""
+    cells = [
+        f"{role} {stats['cpu_ns'] / max(result['faults'], 1):,.0f}"
+        for role, stats in result["roles"].items()
+        if role in ("device", "iommu", "irq", "handler", "task", "tenant")
+    ]
+    return f"CPU         ns per request: {', '.join(cells)}"
+
+
 def _verdict(result: dict[str, Any], directory: Path) -> str:
     extra = []
     if result["removals"]:
@@ -127,7 +137,7 @@ def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
         f"{_count(iommu['interrupts'])} interrupts, {_count(iommu['prq_passes'])} passes",
     ]
     if quiet < 1:
-        lines += _stage_lines(result)
+        lines += [_cpu_line(result), *_stage_lines(result)]
     problems = [f"!!! {line}" for line in result["problems"]]
     if len(problems) > 3:
         problems = [*problems[:3], f"!!! and {len(problems) - 3} more, see result.json"]

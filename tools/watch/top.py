@@ -87,7 +87,7 @@ def head_lines(s: dict[str, Any]) -> list[str]:
     return [
         f"{s['name']}  phase {s['phase']}  {short(s['rate'])} requests/s  oldest open {span(s['oldest_ns'])}",
         f"queue {i['prq_used']}/{i['prq_records']} (high {i['prq_hwm']})  overflows {i['overflows']}  PRO {i['pro']}  "
-        f"partial {s['partial']}  pending {s['pending']}  work backlog {i['backlog']}  interrupts {short(i['interrupts'])}",
+        f"partial {s['partial']}  pending {s['pending']}  backlog {i['backlog']}",
     ]
 
 
@@ -95,12 +95,12 @@ def _device_table(s: dict[str, Any]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in (
         "device",
         "state",
         "req/s",
-        "open/credits",
+        "open",
         "groups",
         "partial",
         "pending",
@@ -134,7 +134,7 @@ def _stage_table(s: dict[str, Any]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("stage", "p50", "p99", "max", "count"):
         table.add_column(name, justify="left" if name == "stage" else "right")
     for name, stage in s["stages"].items():

@@ -15,6 +15,7 @@ from cython_ext.link cimport link_waiting
 from cython_ext.wait cimport *
 from device_procs.atc cimport atc_fill, atc_lookup
 from device_procs.pri cimport *
+from device_procs.stop cimport serve_stop
 from device_procs.workload cimport *
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from emulator.spec.board cimport *

@@ -83,7 +83,7 @@ cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t 
 cdef bint group_fits(function *f, uint32_t count) noexcept nogil
 cdef bint send_retries(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil
 cdef bint receive(function *f) noexcept nogil
-cdef bint serve_stop(function *f) noexcept nogil
+cdef void group_release(function *f, group *g, uint16_t index) noexcept nogil
 cdef void publish(function *f) noexcept nogil
 cdef void group_done(function *f, uint32_t ten) noexcept nogil
 cdef void count_done(function *f, uint32_t ten) noexcept nogil

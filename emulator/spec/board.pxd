@@ -18,6 +18,7 @@ from cython_ext.pool cimport listhead, pool
 from cython_ext.record_ring cimport ring_regs
 from cython_ext.wait cimport eventcount
 from cython_ext.work_ring cimport workring
+from emulator.spec.devices cimport *
 from emulator.spec.objects cimport *
 
 cdef enum:
@@ -171,99 +172,6 @@ cdef struct board:
     uint64_t rcu_retired         # fault_param objects waiting for a grace period: chain by free_next, index + 1
     rmutex queue_lock
     listhead queue_devices       # fault_param objects on the queue
-
-cdef struct devside:             # written by the device process
-    uint64_t sent                # requests put on the link
-    uint64_t groups_sent
-    uint64_t groups_done
-    uint64_t retired_ok          # requests of groups answered Success, Invalid, Failure
-    uint64_t retired_invalid
-    uint64_t retired_failure
-    uint64_t open_requests       # credits in use
-    uint64_t retries             # requests sent again because the page was still absent after Success
-    uint64_t atc_hits
-    uint64_t present             # accesses that needed no request
-    uint64_t invalidations
-    uint64_t unexpected          # responses that match no open group (UPRGI)
-    uint64_t markers
-    uint64_t by_overflow         # requests of groups that the hardware answered because of overflow
-    uint64_t by_hardware         # requests of groups that the hardware answered Invalid
-    uint64_t accesses            # what the workload asked for
-    uint64_t abandoned           # not sent because the tenant or the run was over
-    uint64_t forgotten           # open when PRI was switched off
-    uint64_t gave_up             # retried as often as the limit allows
-    uint64_t open_groups
-    uint32_t stopped
-    uint32_t failed              # RF bit of the PRI status
-    uint64_t retry_groups        # answered Success, a page still absent, not yet sent again
-    uint64_t pad[2]
-
-cdef struct hwside:              # written by the IOMMU process
-    uint64_t received            # page requests taken from the link
-    uint64_t enqueued
-    uint64_t auto_success        # last requests lost to overflow, answered Success
-    uint64_t auto_invalid        # last requests refused by the tables, answered Invalid
-    uint64_t drop_overflow       # non-last requests lost to overflow
-    uint64_t drop_refused        # non-last requests refused by the tables
-    uint64_t link_down           # requests of a function that is gone
-    uint64_t malformed
-    uint64_t markers
-    uint64_t responses           # page group responses delivered
-    uint64_t responses_lost      # the function is gone or its link is full
-    uint64_t invalidations_sent
-    uint64_t invalidations_done
-    uint64_t pad[3]
-
-cdef struct kernside:
-    # the IRQ thread alone
-    uint64_t popped              # records read from the queue
-    uint64_t partial_added       # set aside
-    uint64_t partial_moved       # taken into a group
-    uint64_t discarded           # partial, freed at overflow
-    uint64_t rejected            # answered or dropped without a record
-    uint64_t dropped_nomem       # non-last, no memory
-    uint64_t markers
-    uint64_t groups
-    # any kernel process, atomically
-    uint64_t answered_ok         # requests of groups answered
-    uint64_t answered_invalid
-    uint64_t answered_failure
-    uint64_t groups_settled      # groups taken off the pending list
-    uint64_t freed               # partial, freed at removal of the device
-    uint64_t binds
-    uint64_t unbinds
-    uint64_t pad
-
-cdef struct device:
-    # configuration, and what the kernel sets up through it
-    uint32_t rid
-    uint32_t credits             # Outstanding Page Request Allocation
-    uint32_t capacity            # Outstanding Page Request Capacity
-    uint32_t pri_enabled         # PRI capability, Enable; written by the kernel
-    uint32_t pre                 # context entry PRE: the IOMMU takes page requests; written by the kernel
-    uint32_t link_up             # cleared by the supervisor when the function is gone
-    uint32_t actor               # crew slot of the device process
-    uint32_t stop_kind           # 0 wait for responses, 1 stop marker
-    # kernel: struct device
-    rmutex group_lock
-    rmutex param_lock
-    uint64_t fault_param         # reference; published and read under RCU
-    uint32_t iopf_refcount
-    uint32_t registered          # in the driver's table of requester ids
-    # stop of one PASID: a driver asks under group_lock, the device acknowledges
-    uint32_t stop_request        # sequence number
-    uint32_t stop_done           # the last one acknowledged; the device writes
-    uint32_t stop_pasid
-    uint32_t stop_actor          # who asked: the device rings it
-    uint32_t order               # probe or remove: the supervisor asks, the hotplug process does
-    uint32_t removing            # under sva_lock: no new bind
-    uint32_t released            # the hotplug process has removed it
-    uint32_t pad0
-    uint64_t pad1[3]
-    devside dev
-    hwside hw
-    kernside kern
-    uint64_t open_ticks[512]     # by group index: when the group was sent, 0 = not open; the device writes
 
 cdef struct prq_note:            # travels beside a queue record, same slot
     uint64_t uid

@@ -1,0 +1,70 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Serving a stop request. Who writes which word stands in ``stop.pxd``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.link cimport link_filled, link_room
+from cython_ext.wait cimport bell_ring
+from device_procs.pri cimport *
+from emulator.spec.board cimport *
+from emulator.spec.sites cimport *
+from emulator.spec.vtd cimport PRI_LAST
+
+
+cdef void drop_retries(function *f, uint32_t pasid) noexcept nogil:
+    cdef uint32_t i, kept = 0
+    cdef group *g
+    for i in range(f.retry_count):
+        g = &f.groups[f.retry_list[i]]
+        if g.pasid == pasid:
+            f.d.dev.abandoned += g.count
+            group_release(f, g, f.retry_list[i])
+            group_done(f, g.tenant)
+        else:
+            f.retry_list[kept] = f.retry_list[i]
+            kept += 1
+    f.retry_count = kept
+    st64_rlx(&f.d.dev.retry_groups, kept)
+
+
+cdef bint stop_reached(function *f, uint32_t pasid) noexcept nogil:
+    """Without a marker: no request of the PASID is open. With one: the marker is on the link and answers will be ignored."""
+    cdef uint32_t i
+    cdef uint64_t *slot
+    cdef bint any_open = False
+    for i in range(f.window):
+        if f.groups[i].state == GROUP_OPEN and f.groups[i].pasid == pasid:
+            any_open = True
+            if f.d.stop_kind:
+                f.groups[i].ignored = 1
+    if not f.d.stop_kind:
+        return not any_open
+    slot = link_room(f.v.self, &f.up, DEV_SEND)
+    if slot == NULL:
+        return False
+    slot[0] = UP_MARKER | <uint64_t>1 << 8 | <uint64_t>pasid << 32
+    slot[1] = PRI_LAST
+    slot[2] = slot[3] = 0
+    link_filled(&f.up)
+    f.d.dev.markers += 1
+    return True
+
+
+cdef bint serve_stop(function *f) noexcept nogil:
+    """A driver wants a PASID stopped: nothing new for it, and an acknowledgement once what is open is settled."""
+    cdef uint32_t sequence = ld32_acq(&f.d.stop_request), pasid
+    if sequence == f.d.stop_done:
+        return False
+    pasid = f.d.stop_pasid
+    f.stopping = pasid + 1
+    drop_retries(f, pasid)
+    if not stop_reached(f, pasid):
+        return False
+    publish(f)
+    f.stopping = 0
+    st32_rel(&f.d.stop_done, sequence)
+    if f.d.stop_actor < f.v.crew.actors:
+        bell_ring(f.v.self, crew_actor(f.v.crew, f.d.stop_actor), DEV_RECEIVE)
+    return True

@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from tools.bench import harness, main, queues, report, transports
-from tools.bench.harness import Contender, Outcome, Plan, Sample, Series, Table, interleave, ratio
+from tools.bench.harness import (
+    Contender,
+    Outcome,
+    Plan,
+    Sample,
+    Series,
+    Table,
+    compared,
+    interleave,
+    ratio,
+)
 from tools.bench.team import TeamError, run_team
 
 
@@ -190,3 +200,20 @@ def test_main_writes_json(
     assert "ours: lost one" in err
     assert main.main(["queue"], False, 2, True, None) == 1
     assert "b" in capsys.readouterr().out
+
+
+def test_the_documents_carry_the_ratios_of_the_table() -> None:
+    ours, it = Series("ours", ours=True), Series("it")
+    ours.samples = [
+        {"rate": 30.0, "p50": 2.0},
+        {"rate": 40.0, "p50": 2.0},
+        {"rate": 90.0, "p50": 4.0},
+    ]
+    it.samples = [
+        {"rate": 10.0, "p50": 8.0},
+        {"rate": 10.0, "p50": 6.0},
+        {"rate": 10.0, "p50": 8.0},
+    ]
+    first, second = compared([ours, it], "rate", "p50")
+    assert "ours_to_it" not in first
+    assert second["ours_to_it"] == {"rate": 4.0, "p50": 3.0}

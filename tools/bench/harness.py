@@ -89,6 +89,23 @@ def ratio(ours: Series, theirs: Series, key: str, inverse: bool = False) -> floa
     return statistics.median(b / a if inverse else a / b for a, b in pairs)
 
 
+def compared(
+    series: Sequence[Series], rate_key: str, latency_key: str | None = None
+) -> list[dict[str, Any]]:
+    """The documents of all contenders, each peer with `ours_to_it`: how many times faster the first contender is, as rate and
+    (where there is one) as latency; the medians over the rounds that the table shows."""
+    documents = []
+    for each in series:
+        document = each.document()
+        if each is not series[0]:
+            ratios = {rate_key: ratio(series[0], each, rate_key)}
+            if latency_key is not None:
+                ratios[latency_key] = ratio(series[0], each, latency_key, inverse=True)
+            document["ours_to_it"] = ratios
+        documents.append(document)
+    return documents
+
+
 @dataclass(slots=True)
 class Table:
     """Rows of finished text below headings; the first column is left-aligned."""

@@ -12,6 +12,7 @@ from tools.bench.harness import (
     Sample,
     Series,
     Table,
+    compared,
     interleave,
     ratio,
 )
@@ -45,7 +46,7 @@ def run(plan: Plan) -> Outcome:
         series = interleave(_contenders(load, plan), plan.rounds, f"path, {load}")
         outcome.add_failures(series)
         outcome.tables.append(_table(load, series))
-        results = [each.document() for each in series]
+        results = compared(series, "faults_per_s", "round_p50_ns")
         outcome.document["cases"].append({"load": str(load), "results": results})
     return outcome
 

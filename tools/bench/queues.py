@@ -21,6 +21,7 @@ from tools.bench.harness import (
     Sample,
     Series,
     Table,
+    compared,
     interleave,
     ratio,
     scaled_count,
@@ -58,7 +59,7 @@ def run(plan: Plan) -> Outcome:
                         "where": title,
                         "producers": producers,
                         "batch": batch,
-                        "results": [series.document() for series in results[producers]],
+                        "results": compared(results[producers], "records_per_s"),
                     }
                 )
             outcome.tables.append(_table(f"queue {title}, {kind}", results))

@@ -21,7 +21,7 @@
 
 #define CREW_MAX_CLASSES 32  /* lock classes and pools, each */
 #define CREW_VERDICTS 16
-#define CREW_MAGAZINES 8
+#define CREW_MAGAZINES 16
 #define CREW_HELD 8
 
 enum { POINT_NORMAL = 0, POINT_NOISE = 1 };

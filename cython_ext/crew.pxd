@@ -83,7 +83,7 @@ cdef extern from "cython_ext/crew.h" nogil:
         uint64_t owner_deaths
         uint64_t steps
         uint64_t work[8]
-        iopf_magazine magazine[8]
+        iopf_magazine magazine[16]
 
     ctypedef struct iopf_crew:
         uint32_t actors

@@ -66,7 +66,7 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
         address[n] = op[at + n].a
         rwx[n] = <uint8_t>(op[at + n].flags & 7)
         n += 1
-        if op[at + n - 1].flags & F_LAST:
+        if op[at + n - 1].flags & FLAG_LAST:
             break
     # The bound bit before the PASID: the task publishes them in the other order.
     ready = ld64_acq(&f.v.tenants[ten].ops_done) >= op[at].b and tenant_bound(&f.v.tenants[ten], f.dev)

@@ -81,20 +81,20 @@ cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcep
         return EFAULT
     present = ld64_acq(&mm.rss)
     write_lock(v.self, &mm.mmap_lock, MM_MAP)
-    if op == T_MAP:
+    if op == DO_MAP:
         ret = mm_map(v, mm, a[0], a[1], <uint32_t>a[2] & 7, <uint32_t>(a[2] >> 8) & 15)
-    elif op == T_UNMAP:
+    elif op == DO_UNMAP:
         ret = mm_unmap(v, mm, a[0], a[1])
-    elif op == T_PROTECT:
+    elif op == DO_PROTECT:
         ret = mm_protect(v, mm, a[0], a[1], <uint32_t>a[2])
-    elif op == T_ZAP:
+    elif op == DO_ZAP:
         ret = mm_zap(v, mm, a[0], a[1])
     else:
         ret = mm_move(v, mm, a[0], a[1], a[3], a[4])
     # Also after an error: part of the range may be gone. A plain map of free space took nothing away.
-    if op != T_MAP or ld64_acq(&mm.rss) < present:
+    if op != DO_MAP or ld64_acq(&mm.rss) < present:
         mm_invalidate_secondary_tlbs(v, mm, a[0], a[1])
-    if op == T_MREMAP:
+    if op == DO_MREMAP:
         mm_invalidate_secondary_tlbs(v, mm, a[3], a[4])
     write_unlock(v.self, &mm.mmap_lock, MM_MAP)
     return ret
@@ -175,19 +175,19 @@ cdef int64_t sys_exec(view *v, tenant *t, files *f, uint32_t ten) noexcept nogil
 
 
 cdef int64_t run_syscall(view *v, tenant *t, uint32_t ten, files *f, uint32_t op, uint64_t *args) noexcept nogil:
-    if op == T_BIND:
+    if op == DO_BIND:
         return sys_bind(v, t, f, <uint32_t>args[2])
-    if op == T_UNBIND:
+    if op == DO_UNBIND:
         return sys_unbind(v, t, f, <uint32_t>args[2])
-    if op == T_FORK:
+    if op == DO_FORK:
         return sys_fork(v, t, <uint32_t>args[2])
-    if op == T_NEW_MM:
+    if op == DO_NEW_MM:
         return sys_new_mm(v, t, ten)
-    if op == T_EXEC:
+    if op == DO_EXEC:
         return sys_exec(v, t, f, ten)
-    if op == T_EXIT:
+    if op == DO_EXIT:
         return sys_exit(v, t, f)
-    if T_MAP <= op <= T_MREMAP:
+    if DO_MAP <= op <= DO_MREMAP:
         return sys_mm_change(v, t, op, args)
     return -38
 

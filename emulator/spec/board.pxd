@@ -41,6 +41,15 @@ cpdef enum Role:
     ROLE_TENANT = 6
     ROLE_DEVICE = 7
 
+cpdef enum Generation:      # spec/kernel.md 1.0, one column each; merged ones in order of time
+    GEN_V5_13 = 1
+    GEN_V6_2 = 2
+    GEN_V6_9 = 3
+    GEN_V6_11 = 4
+    GEN_V6_14 = 5
+    GEN_V7_2 = 6
+    GEN_GUNTHORPE = 16       # proposed 2023-11-15, never merged
+
 cpdef enum Phase:
     PHASE_STARTING = 0
     PHASE_PROBING = 1        # kernel and hardware run, the hotplug process probes the devices
@@ -62,7 +71,10 @@ cpdef enum:  # pool classes
     POOL_DOMAIN = 4
     POOL_MM = 5
     POOL_TABLE = 6
-    POOL_CLASSES = 7
+    POOL_UFAULT = 7          # fault objects of iommufd
+    POOL_IOASID = 8
+    POOL_ALLOCATOR = 9       # registered IOASID allocators
+    POOL_CLASSES = 10
 
 cpdef enum LockClass:
     LOCK_SVA = 1             # iommu_sva_lock: bind and unbind; nests everything below
@@ -116,7 +128,7 @@ cdef struct config:
     uint32_t groups
     uint32_t handles
     uint32_t tables
-    uint32_t generation          # kernel generation, 72 = v7.2
+    uint32_t generation          # enum Generation
     uint32_t profile             # 0 = vtd
     uint32_t programs            # records in all programs
     uint32_t major_permille      # share of major faults
@@ -261,7 +273,7 @@ cdef struct view:
     device *devices
     tenant *tenants
     workring *work
-    pool *pools[8]
+    pool *pools[16]
     event_ring *events
 
 cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept nogil

@@ -13,6 +13,15 @@ class Role(IntEnum):
     ROLE_TENANT = 6
     ROLE_DEVICE = 7
 
+class Generation(IntEnum):
+    GEN_V5_13 = 1
+    GEN_V6_2 = 2
+    GEN_V6_9 = 3
+    GEN_V6_11 = 4
+    GEN_V6_14 = 5
+    GEN_V7_2 = 6
+    GEN_GUNTHORPE = 16
+
 class Phase(IntEnum):
     PHASE_STARTING = 0
     PHASE_PROBING = 1
@@ -71,39 +80,42 @@ class Stage(IntEnum):
     STAGE_ROUND = 8
     STAGES = 9
 
-OFF_CREW: int
-OFF_DEVICES: int
-OFF_DONE: int
-OFF_DOWNLINKS: int
-OFF_EVENTS: int
-OFF_HISTOGRAMS: int
-OFF_LEDGER_HW: int
-OFF_LEDGER_KERNEL: int
-OFF_META: int
-OFF_PASID_ARRAYS: int
-OFF_PASID_BITMAP: int
-OFF_PASID_TABLES: int
-OFF_POOLS: int
-OFF_PROGRAMS: int
-OFF_PRQ_NOTES: int
-OFF_PRQ_RECORDS: int
-OFF_QI_NOTES: int
-OFF_QI_RECORDS: int
-OFF_TENANTS: int
-OFF_UPLINKS: int
-OFF_VMAS: int
-OFF_WORK: int
-POOL_CLASSES: int
-POOL_DOMAIN: int
 POOL_FAULT: int
 POOL_GROUP: int
-POOL_HANDLE: int
-POOL_MM: int
 POOL_PARAM: int
+POOL_HANDLE: int
+POOL_DOMAIN: int
+POOL_MM: int
 POOL_TABLE: int
-PAGE: int
+POOL_UFAULT: int
+POOL_IOASID: int
+POOL_ALLOCATOR: int
+POOL_CLASSES: int
+OFF_CREW: int
+OFF_DEVICES: int
+OFF_UPLINKS: int
+OFF_DOWNLINKS: int
+OFF_PASID_TABLES: int
+OFF_PASID_ARRAYS: int
+OFF_PRQ_RECORDS: int
+OFF_PRQ_NOTES: int
+OFF_QI_RECORDS: int
+OFF_QI_NOTES: int
+OFF_WORK: int
+OFF_POOLS: int
+OFF_TENANTS: int
+OFF_VMAS: int
+OFF_LEDGER_HW: int
+OFF_LEDGER_KERNEL: int
+OFF_PROGRAMS: int
+OFF_HISTOGRAMS: int
+OFF_EVENTS: int
+OFF_DONE: int
+OFF_PASID_BITMAP: int
+OFF_META: int
 CONFIG_FIELDS: tuple[str, ...]
 POOL_NAMES: tuple[str, ...]
+PAGE: int
 
 def slots_of(config: dict[str, int]) -> dict[str, tuple[int, int]]: ...
 def stride(size: int) -> int: ...

@@ -13,6 +13,7 @@ from cython_ext.link cimport LINK_HEADER_BYTES
 from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool, pool_format
 from cython_ext.work_ring cimport work_format, workring, workslot
+from emulator.spec.program cimport FAULT_OBJECTS
 from emulator.spec.vtd cimport RID_BASE
 
 PAGE = 4096
@@ -21,7 +22,7 @@ CONFIG_FIELDS = (
     "event_records", "mms", "faults", "groups", "handles", "tables", "generation", "profile", "programs", "major_permille",
     "exponential", "pace", "account", "minor_ns", "major_ns", "seed", "watchdog_ns",
 )
-POOL_NAMES = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table")
+POOL_NAMES = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table", "fault object", "ioasid", "allocator")
 
 
 def slots_of(config: dict) -> dict:
@@ -47,6 +48,9 @@ cdef dict pool_shapes(dict c):
         POOL_DOMAIN: (c["mms"], sizeof(sva_domain), 1),
         POOL_MM: (c["mms"], sizeof(mm_struct), 1),
         POOL_TABLE: (c["tables"], sizeof(table_page), 4),
+        POOL_UFAULT: (FAULT_OBJECTS, sizeof(ufault), 1),
+        POOL_IOASID: (256, sizeof(ioasid_data), 1),
+        POOL_ALLOCATOR: (16, sizeof(ioasid_allocator), 1),
     }
     return {cls: (capacity, size, max(1, min(batch, capacity // (4 * kernel)))) for cls, (capacity, size, batch) in shapes.items()}
 
@@ -101,7 +105,7 @@ def layout_hash() -> int:
     shapes = (sizeof(board), sizeof(config), sizeof(iommu_regs), sizeof(device), sizeof(tenant), sizeof(mm_struct), sizeof(iopf_fault),
               sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(sva_domain), sizeof(table_page), sizeof(vma),
               sizeof(iopf_crew), sizeof(iopf_actor), sizeof(workring), sizeof(workslot), sizeof(histogram), sizeof(event_ring),
-              sizeof(pool), sizeof(prog_op), UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
+              sizeof(pool), sizeof(prog_op), sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator), UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
     return zlib.crc32(repr((shapes, CONFIG_FIELDS)).encode()) | 1 << 32
 
 

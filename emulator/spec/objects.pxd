@@ -89,3 +89,30 @@ cdef struct sva_domain:
     uint32_t users
     uint32_t pad0
     uint64_t pad[10]
+
+cdef struct ufault:              # iommufd fault object; queue lists hold groups
+    objhdr hdr
+    rmutex mutex                 # read, write, close; takes fault_param.lock
+    rmutex common                # the deliver list; innermost
+    listhead deliver
+    uint32_t device_users        # attached domains that deliver here
+    uint32_t open                # the descriptor exists
+    uint32_t next_cookie
+    uint32_t index
+    uint64_t pad[4]
+
+cdef struct ioasid_data:
+    objhdr hdr
+    uint32_t id
+    uint32_t set
+    uint64_t private
+    uint64_t allocator
+    uint64_t rcu_epoch
+    uint64_t pad[2]
+
+cdef struct ioasid_allocator:
+    objhdr hdr
+    uint32_t alloc_fn
+    uint32_t free_fn
+    uint64_t pdata
+    uint64_t pad[4]

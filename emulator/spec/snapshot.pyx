@@ -17,7 +17,7 @@ from cython_ext.work_ring cimport work_backlog
 from emulator.spec.board cimport *
 from emulator.spec.vtd cimport PRS_PPR, PRS_PRO
 
-POOLS = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table")
+POOLS = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table", "fault object", "ioasid", "allocator")
 
 
 cdef class Snapshot:

@@ -78,7 +78,7 @@ cdef uint64_t owed_by(runner *r, uint32_t dev, uint64_t at) noexcept nogil:
     cdef prog_op *op = program(r.v, r.program_first[dev])
     cdef uint64_t i, n = 0
     for i in range(r.program_count[dev]):
-        if op[i].op == D_REQUEST and op[i].flags & F_LAST and op[i].arg == r.index and op[i].b <= at:
+        if op[i].op == DO_REQUEST and op[i].flags & FLAG_LAST and op[i].arg == r.index and op[i].b <= at:
             n += 1
     return n
 
@@ -108,9 +108,9 @@ cdef bint devices_stopped(runner *r) noexcept nogil:
 cdef bint may_pass(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     if releasing(r):
         return True
-    if op.op == T_GATE:
+    if op.op == DO_GATE:
         return gate_open(r, op.a, at)
-    if op.op == T_WAIT_FORK:
+    if op.op == DO_WAIT_FORK:
         return ld32_acq(&r.t.started) != 0
     return devices_stopped(r)
 
@@ -119,7 +119,7 @@ cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     """Gates, the fork of this tenant, and the end of its devices' work."""
     cdef uint32_t key
     cdef waiter w
-    if op.op == T_GATE:
+    if op.op == DO_GATE:
         # Only a gate depends on single groups; a fork and the end of a device's work ring by themselves.
         st32_rel(&r.t.gate_waiting, 1)
         fence()  # partner: the fence in group_done, after the count
@@ -137,7 +137,7 @@ cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
 
 
 cdef int64_t run_op(runner *r, prog_op *op, uint64_t at) noexcept nogil:
-    if op.op == T_GATE or op.op == T_WAIT_FORK or op.op == T_WAIT_DEVICES:
+    if op.op == DO_GATE or op.op == DO_WAIT_FORK or op.op == DO_WAIT_DEVICES:
         wait_for(r, op, at)
         return 0
     return syscall_to_task(r, op.op, op.a, op.b, op.arg, op.c, op.d)
@@ -184,7 +184,7 @@ cdef void run_program(runner *r) noexcept nogil:
         tell_devices(r)
     # Whatever was left out, a process ends by exiting.
     if not ld32_acq(&r.t.exited):
-        syscall_to_task(r, T_EXIT, 0, 0, 0, 0, 0)
+        syscall_to_task(r, DO_EXIT, 0, 0, 0, 0, 0)
     st32_rel(&r.t.finished, 1)
     tell_devices(r)
     bell_ring(r.v.self, crew_actor(r.v.crew, 0), TENANT_SYSCALL)

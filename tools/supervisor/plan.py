@@ -9,13 +9,22 @@ from typing import Any
 from device_procs.workload import Pattern
 from emulator.scenario import expand
 from emulator.scenario.schema import Scenario
+from emulator.spec.board import Generation
 from emulator.trace.plan import TracePlan, build_plan
 from emulator.trace.program import RECORD_BYTES, Op, Record, pack, unpack
 from emulator.trace.replay import Programs, build_programs
 
 BATCH_SLACK = 64  # objects that one process may keep in its magazine
 TABLES_MAX = 1 << 18
-GENERATIONS = {"v7.2": 72}
+GENERATIONS = {
+    "v5.13": Generation.GEN_V5_13,
+    "v6.2": Generation.GEN_V6_2,
+    "v6.9": Generation.GEN_V6_9,
+    "v6.11": Generation.GEN_V6_11,
+    "v6.14": Generation.GEN_V6_14,
+    "v7.2": Generation.GEN_V7_2,
+    "gunthorpe": Generation.GEN_GUNTHORPE,
+}
 
 
 @dataclass(slots=True)
@@ -232,7 +241,7 @@ def _config(
         "groups": groups,
         "handles": sum(len(t.devices) for t in tenants) + 16,
         "tables": _tables(scenario, tenants, programs),
-        "generation": GENERATIONS[kernel.generation],
+        "generation": int(GENERATIONS[kernel.generation]),
         "profile": 0,
         "programs": records,
         "major_permille": round(faults.major_ratio * 1000),

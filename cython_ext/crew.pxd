@@ -161,6 +161,7 @@ cpdef enum VerdictKind:
     VERDICT_BAD_WORD = 9
     VERDICT_LOCK_MISUSE = 10
     VERDICT_RECURSION = 11
+    VERDICT_STALE_PASID = 12
 
 cdef inline iopf_actor *actor_at(char *crew_base, uint32_t slot) noexcept nogil:
     return crew_actor(<iopf_crew *>crew_base, slot)

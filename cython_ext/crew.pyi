@@ -54,5 +54,6 @@ class VerdictKind(IntEnum):
     VERDICT_BAD_WORD = 9
     VERDICT_LOCK_MISUSE = 10
     VERDICT_RECURSION = 11
+    VERDICT_STALE_PASID = 12
 
 def struct_sizes() -> dict[str, int]: ...

@@ -15,10 +15,13 @@ from cython_ext.link cimport link_waiting
 from cython_ext.wait cimport *
 from device_procs.atc cimport atc_fill, atc_lookup
 from device_procs.pri cimport *
+from device_procs.responses cimport receive
+from device_procs.script cimport script_step
 from device_procs.stop cimport serve_stop
 from device_procs.workload cimport *
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from emulator.spec.board cimport *
+from emulator.spec.flow cimport flow_begin
 from emulator.spec.process cimport Process
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
@@ -151,11 +154,20 @@ cdef void finish(function *f) noexcept nogil:
 
 cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     """One round: responses, stop requests, retries, new groups. True when anything moved."""
+    cdef uint32_t n = 0, phase = ld32_acq(&f.v.board.phase), resets = ld32_acq(&f.d.resets)
     cdef bint moved = receive(f)
-    cdef uint32_t n = 0, phase = ld32_acq(&f.v.board.phase)
     cdef uint64_t now_ns = 0
+    if resets != f.resets:
+        # Plugged in (again): whatever was answered before has been received above, the rest never will be.
+        f.resets = resets
+        forget_all(f)
+        f.d.dev.failed = 0
     moved |= serve_stop(f)
-    if phase >= PHASE_STOPPING and not f.over:
+    if f.work.pattern == PATTERN_PROGRAM:
+        while not f.over and n < BURST and script_step(f, next_ns):
+            moved = True
+            n += 1
+    elif phase >= PHASE_STOPPING and not f.over:
         f.over = 1
     if phase >= PHASE_RELEASING:
         f.over = 2
@@ -163,7 +175,7 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
         now_ns = clock_ns()
     if f.retry_count:
         moved |= send_retries(f, now_ns, next_ns)
-    if not ld32_acq(&f.d.pri_enabled) and not f.over:
+    if (not ld32_acq(&f.d.pri_enabled) or f.work.pattern == PATTERN_PROGRAM) and not f.over:
         publish(f)
         return moved
     while not f.over and n < BURST:
@@ -175,6 +187,8 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     if f.over:
         f.d.dev.abandoned += f.staged
         f.staged = 0
+        if f.work.pattern == PATTERN_PROGRAM and not f.d.dev.stopped:
+            forget_hopeless(f, 0)
         finish(f)
     return moved
 
@@ -229,6 +243,7 @@ def run(Process process, uint32_t dev, dict p):
     f.program_count = p["program_count"]
     f.tenant = p["tenant"]
     f.ready_epoch = p["ready_epoch"]
+    flow_begin(&f.script, f.program, f.program_count, process.v.self.rng)
     w = &f.work
     w.pattern = p["pattern"]
     w.group_pages = p["group_pages"]

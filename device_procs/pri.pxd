@@ -20,12 +20,14 @@ from cython_ext.link cimport link_end
 from device_procs.atc cimport atc_entry
 from device_procs.workload cimport workload
 from emulator.spec.board cimport *
+from emulator.spec.flow cimport flow
 
 cdef enum:
     GROUP_FREE = 0
     GROUP_OPEN = 1
     GROUP_RETRY = 2
     NO_GROUP = 0xFFFF
+    NO_LABEL = 0xFF
 
 cdef struct group:
     uint32_t state
@@ -35,11 +37,15 @@ cdef struct group:
     uint32_t prgi
     uint32_t retries
     uint32_t ignored             # PASID stopped with a marker: the response only returns credits
-    uint32_t pad
+    uint32_t closed              # its last request has been sent
+    uint32_t label               # of a program's group, or NO_LABEL
+    uint32_t shared              # another open group has the same index
+    uint32_t rid                 # its requests have no PASID
     uint64_t first_uid
     uint64_t sent_ticks
     uint64_t not_before_ns       # for a retry
     uint64_t address[64]
+    uint64_t number[64]          # of its requests among those of the device
     uint8_t rwx[64]
 
 cdef struct function:
@@ -73,6 +79,8 @@ cdef struct function:
     group *groups
     atc_entry *atc
     workload work
+    flow script                  # of a program
+    uint32_t resets              # as last seen on the board
     link_end up
     link_end down
     uint16_t by_prgi[512]
@@ -82,7 +90,15 @@ cdef void function_free(function *f) noexcept nogil
 cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx, uint32_t count) noexcept nogil
 cdef bint group_fits(function *f, uint32_t count) noexcept nogil
 cdef bint send_retries(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil
-cdef bint receive(function *f) noexcept nogil
+cdef bint may_send(function *f, uint32_t count) noexcept nogil
+cdef uint32_t take_prgi(function *f) noexcept nogil
+cdef void open_group(function *f, uint16_t index, uint32_t prgi, uint64_t now) noexcept nogil
+cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bint last, uint64_t now) noexcept nogil
+cdef void unlink_prgi(function *f, uint32_t prgi, uint16_t index) noexcept nogil
+cdef void forget_group(function *f, uint16_t index) noexcept nogil
+cdef bint fate_unanswered(function *f, group *g) noexcept nogil
+cdef void forget_all(function *f) noexcept nogil
+cdef void forget_hopeless(function *f, uint32_t pasid1) noexcept nogil
 cdef void group_release(function *f, group *g, uint16_t index) noexcept nogil
 cdef void publish(function *f) noexcept nogil
 cdef void group_done(function *f, uint32_t ten) noexcept nogil

@@ -1,26 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Sending groups, taking responses and invalidations, stopping a PASID. States and writers stand in ``pri.pxd``."""
+"""Sending groups and forgetting them. States and writers stand in ``pri.pxd``, what comes back in ``responses.pxd``."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
-from cython_ext.histogram cimport hist_add
 from cython_ext.link cimport *
 from cython_ext.wait cimport *
-from device_procs.atc cimport *
-from device_procs.books cimport fate_of, fates_agree
-from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
+from device_procs.books cimport fate_of
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
-
-cdef enum:
-    IOMMU_SLOT = 1
-    RETRY_NS = 2000              # a function's own pause before it asks again; doubles with each retry
-    RETRY_DOUBLINGS = 8
-
 
 cdef int function_attach(function *f, view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil:
     """0, or -ENOMEM."""
@@ -60,7 +51,7 @@ cdef void publish(function *f) noexcept nogil:
     if n == 0:
         return
     st64_rel(&f.d.dev.sent, f.next_uid)
-    bell_ring(f.v.self, crew_actor(f.v.crew, IOMMU_SLOT), DEV_SEND)
+    bell_ring(f.v.self, crew_actor(f.v.crew, iommu_slot(f.v, unit_of(f.v, f.dev))), DEV_SEND)
 
 
 cdef bint group_fits(function *f, uint32_t count) noexcept nogil:
@@ -89,34 +80,107 @@ cdef uint32_t take_prgi(function *f) noexcept nogil:
     return PRGI_COUNT
 
 
-cdef void send_group(function *f, group *g, uint16_t index) noexcept nogil:
-    """Puts every request of the group on the link, the last one marked. The caller has checked that it fits."""
-    cdef uint64_t now = crew_ticks(f.v.crew)
-    cdef uint64_t *slot
-    cdef uint32_t i, prgi = take_prgi(f)
+cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bint last, uint64_t now) noexcept nogil:
+    """One request of an open group. The caller has checked that it fits: credits, the link, and fewer than 64 in the group."""
+    cdef uint64_t *slot = link_room(f.v.self, &f.up, DEV_SEND)
+    cdef uint32_t place = g.count
+    if slot == NULL:
+        return
+    slot[0] = (UP_REQUEST | <uint64_t>(not g.rid) << 8 | <uint64_t>((rwx & 4) != 0) << 9 | <uint64_t>((rwx & 8) != 0) << 10
+               | <uint64_t>g.pasid << 32)
+    # A request asks for something: one without read and write would be a stop marker.
+    slot[1] = prq_qw1(address, g.prgi, (rwx & 3 or PRI_READ) | (PRI_LAST if last else 0))
+    slot[2] = uid_of(f.next_uid, place)
+    slot[3] = now
+    link_filled(&f.up)
+    g.number[place] = f.next_uid
+    g.address[place] = address
+    g.rwx[place] = <uint8_t>rwx
+    g.count = place + 1
+    g.closed = last
+    f.next_uid += 1
+    f.open_requests += 1
+
+
+cdef void open_group(function *f, uint16_t index, uint32_t prgi, uint64_t now) noexcept nogil:
+    """Gives a group record its index and takes it into the books; it has no requests yet."""
+    cdef group *g = &f.groups[index]
     g.prgi = prgi
     g.state = GROUP_OPEN
     g.first_uid = f.next_uid
     g.sent_ticks = now
+    g.count = 0
+    g.closed = 0
+    if f.by_prgi[prgi] != NO_GROUP:
+        g.shared = f.groups[f.by_prgi[prgi]].shared = 1
     f.by_prgi[prgi] = index
-    for i in range(g.count):
-        slot = link_room(f.v.self, &f.up, DEV_SEND)
-        if slot == NULL:
-            return
-        slot[0] = UP_REQUEST | <uint64_t>1 << 8 | <uint64_t>((g.rwx[i] & 4) != 0) << 9 | <uint64_t>g.pasid << 32
-        # A request asks for something: one without read and write would be a stop marker.
-        slot[1] = prq_qw1(g.address[i], prgi, (g.rwx[i] & 3 or PRI_READ) | (PRI_LAST if i + 1 == g.count else 0))
-        slot[2] = uid_of(f.next_uid, i)
-        slot[3] = now
-        link_filled(&f.up)
-        f.next_uid += 1
     f.open_groups += 1
-    f.open_requests += g.count
     f.d.dev.groups_sent += 1
-    note_event(f.v, now, DEV_SEND, g.first_uid, <uint64_t>f.dev << 32 | g.count << 16 | prgi)
+    st64_rlx(&f.d.open_ticks[prgi], now)
+
+
+cdef void send_group(function *f, group *g, uint16_t index) noexcept nogil:
+    """Puts every request of the group on the link, the last one marked. The caller has checked that it fits."""
+    cdef uint64_t now = crew_ticks(f.v.crew)
+    cdef uint32_t i, n = g.count
+    open_group(f, index, take_prgi(f), now)
+    for i in range(n):
+        send_request(f, g, g.address[i], g.rwx[i], i + 1 == n, now)
+    note_event(f.v, now, DEV_SEND, g.first_uid, <uint64_t>f.dev << 32 | g.count << 16 | g.prgi)
     st64_rlx(&f.d.dev.open_requests, f.open_requests)
     st64_rlx(&f.d.dev.open_groups, f.open_groups)
-    st64_rlx(&f.d.open_ticks[prgi], now)
+
+
+cdef void unlink_prgi(function *f, uint32_t prgi, uint16_t index) noexcept nogil:
+    """The index is free again, unless another open group shares it."""
+    cdef uint32_t i
+    f.by_prgi[prgi] = NO_GROUP
+    st64_rlx(&f.d.open_ticks[prgi], 0)
+    if not f.groups[index].shared:
+        return
+    for i in range(f.window):
+        if i != index and f.groups[i].state == GROUP_OPEN and f.groups[i].prgi == prgi:
+            f.by_prgi[prgi] = <uint16_t>i
+
+
+cdef void forget_group(function *f, uint16_t index) noexcept nogil:
+    """The function gives an open group up: its credits return, and an answer that still comes matches nothing."""
+    cdef group *g = &f.groups[index]
+    f.d.dev.forgotten += g.count
+    unlink_prgi(f, g.prgi, index)
+    f.open_groups -= 1
+    f.open_requests -= g.count
+    group_release(f, g, index)
+    group_done(f, g.tenant)
+    st64_rlx(&f.d.dev.open_requests, f.open_requests)
+    st64_rlx(&f.d.dev.open_groups, f.open_groups)
+
+
+cdef bint fate_unanswered(function *f, group *g) noexcept nogil:
+    """The kernel's books say that the last request was dropped without an answer."""
+    return fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[g.count - 1], g.count - 1)) == FATE_UNANSWERED
+
+
+cdef void forget_all(function *f) noexcept nogil:
+    """A reset (VT-d 7.9): pending requests are forgotten and their credits return."""
+    cdef uint32_t i
+    for i in range(f.window):
+        if f.groups[i].state == GROUP_OPEN:
+            forget_group(f, <uint16_t>i)
+
+
+cdef bint group_hopeless(function *f, group *g) noexcept nogil:
+    """Nobody will ever answer: the group has no last request, or the kernel's books say that it was dropped without an answer. A real
+    function finds out by its own time-out."""
+    return not g.closed or fate_unanswered(f, g)
+
+
+cdef void forget_hopeless(function *f, uint32_t pasid1) noexcept nogil:
+    """Gives up the open groups of a PASID (+ 1; 0: of all) that nobody will answer."""
+    cdef uint32_t i
+    for i in range(f.window):
+        if f.groups[i].state == GROUP_OPEN and (pasid1 == 0 or f.groups[i].pasid + 1 == pasid1) and group_hopeless(f, &f.groups[i]):
+            forget_group(f, <uint16_t>i)
 
 
 cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx,
@@ -134,7 +198,8 @@ cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t 
     g.tenant = ten
     g.pasid = pasid
     g.retries = 0
-    g.ignored = 0
+    g.ignored = g.shared = g.rid = 0
+    g.label = NO_LABEL
     for i in range(count):
         g.address[i] = address[i]
         g.rwx[i] = rwx[i]
@@ -188,163 +253,3 @@ cdef void group_release(function *f, group *g, uint16_t index) noexcept nogil:
     g.state = GROUP_FREE
     f.free_list[f.free_count] = index
     f.free_count += 1
-
-
-cdef void check_books(function *f, group *g, bint by_hardware) noexcept nogil:
-    """Compares what hardware and kernel noted about every request of the group; the first disagreement is the verdict."""
-    cdef uint32_t i, hw, kernel
-    cdef bint early = False
-    for i in range(g.count - 1):
-        # Since v6.11 a refused non-last is answered at once; the rest of its group may be anywhere.
-        early |= fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.first_uid + i, i)) == FATE_REJECTED
-    for i in range(g.count):
-        hw = fate_of(f.v, f.dev, OFF_LEDGER_HW, g.prgi, uid_of(g.first_uid + i, i))
-        kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.first_uid + i, i))
-        if not early and not fates_agree(hw, kernel, i + 1 == g.count, by_hardware):
-            verdict_raise(f.v.self, VERDICT_ACCOUNT, f.dev, g.first_uid + i, <uint64_t>hw << 8 | kernel, 0,
-                          <uint64_t>by_hardware << 32 | g.prgi, DEV_RECEIVE)
-            return
-
-
-cdef void after_success(function *f, group *g, uint16_t index) noexcept nogil:
-    """Success promises nothing: the translation is asked for again, and what is still absent is requested again."""
-    cdef uint32_t i, absent = 0, doublings
-    cdef walker w
-    cdef bint bound = walk_begin(f.v, &w, f.dev, g.pasid)
-    for i in range(g.count):
-        if bound and walk_grants(f.v, &w, g.address[i], g.rwx[i]):
-            atc_fill(f.atc, f.atc_mask, g.pasid, g.address[i], g.rwx[i])
-        else:
-            g.address[absent] = g.address[i]
-            g.rwx[absent] = g.rwx[i]
-            absent += 1
-    if absent == 0 or f.over == 2:
-        group_release(f, g, index)
-        group_done(f, g.tenant)
-        return
-    if f.max_retries and g.retries >= f.max_retries:
-        f.d.dev.gave_up += absent
-        group_release(f, g, index)
-        group_done(f, g.tenant)
-        return
-    doublings = g.retries if g.retries < RETRY_DOUBLINGS else RETRY_DOUBLINGS
-    g.retries += 1
-    g.count = absent
-    g.state = GROUP_RETRY
-    g.not_before_ns = clock_ns() + (<uint64_t>RETRY_NS << doublings)
-    f.d.dev.retries += absent
-    f.retry_list[f.retry_count] = index
-    f.retry_count += 1
-    st64_rlx(&f.d.dev.retry_groups, f.retry_count)
-
-
-cdef void pri_failure(function *f) noexcept nogil:
-    """Response Failure: the function switches PRI off and forgets what is open (PCIe: RF)."""
-    cdef uint32_t i
-    cdef group *g
-    f.d.dev.failed = 1
-    f.over = 1
-    for i in range(f.window):
-        g = &f.groups[i]
-        if g.state == GROUP_OPEN:
-            f.d.dev.forgotten += g.count
-            f.by_prgi[g.prgi] = NO_GROUP
-            st64_rlx(&f.d.open_ticks[g.prgi], 0)
-        if g.state != GROUP_FREE:
-            group_release(f, g, <uint16_t>i)
-            group_done(f, g.tenant)
-    f.open_groups = f.open_requests = f.retry_count = 0
-    f.d.dev.abandoned += f.staged
-    f.staged = 0
-    st64_rlx(&f.d.dev.retry_groups, 0)
-
-
-cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
-    cdef uint32_t code = <uint32_t>(rec[0] >> 8) & 15, prgi = <uint32_t>(rec[0] >> 16) & 511
-    cdef uint16_t index = f.by_prgi[prgi]
-    cdef devside *dev = &f.d.dev
-    cdef group *g
-    cdef bint by_hardware = rec[1] & 1
-    cdef uint64_t now
-    if index == NO_GROUP:
-        dev.unexpected += 1
-        return
-    g = &f.groups[index]
-    now = crew_ticks(f.v.crew)
-    f.by_prgi[prgi] = NO_GROUP
-    st64_rlx(&f.d.open_ticks[prgi], 0)
-    f.open_groups -= 1
-    f.open_requests -= g.count
-    if now > rec[3]:
-        hist_add(stage_hist(f.v, f.v.self.slot, STAGE_RETURN), crew_ticks_ns(f.v.crew, now - rec[3]))
-    hist_add(stage_hist(f.v, f.v.self.slot, STAGE_ROUND), crew_ticks_ns(f.v.crew, now - g.sent_ticks))
-    note_event(f.v, now, DEV_RECEIVE, g.first_uid, <uint64_t>f.dev << 32 | code << 16 | prgi)
-    if f.v.cfg.account:
-        check_books(f, g, by_hardware)
-    if by_hardware:
-        if code == RESP_SUCCESS:
-            dev.by_overflow += g.count
-        else:
-            dev.by_hardware += g.count
-    if code == RESP_SUCCESS:
-        dev.retired_ok += g.count
-        if g.ignored:
-            group_release(f, g, index)
-            group_done(f, g.tenant)
-        else:
-            after_success(f, g, index)
-    elif code == RESP_INVALID:
-        dev.retired_invalid += g.count
-        group_release(f, g, index)
-        group_done(f, g.tenant)
-    else:
-        dev.retired_failure += g.count
-        group_release(f, g, index)
-        group_done(f, g.tenant)
-        pri_failure(f)
-    st64_rlx(&dev.open_requests, f.open_requests)
-    st64_rlx(&dev.open_groups, f.open_groups)
-
-
-cdef void take_invalidation(function *f, uint64_t *rec) noexcept nogil:
-    """Drops the range (or the whole PASID) and owes a completion, which goes behind every request already on the link."""
-    cdef uint32_t pasid = <uint32_t>(rec[0] >> 32) & 0xFFFFF
-    cdef uint64_t start = rec[1] & ~<uint64_t>0xFFF, pages = rec[1] & 0xFFF
-    atc_drop(f.atc, f.atc_mask, pasid, start, pages)
-    f.d.dev.invalidations += 1
-    f.owed += 1
-
-
-cdef void send_owed(function *f) noexcept nogil:
-    cdef uint64_t *slot
-    while f.owed:
-        slot = link_room(f.v.self, &f.up, DEV_INVALIDATE)
-        if slot == NULL:
-            return
-        slot[0] = UP_INVALIDATED
-        link_filled(&f.up)
-        f.owed -= 1
-
-
-cdef bint receive(function *f) noexcept nogil:
-    """Takes everything from the downlink; true when there was anything."""
-    cdef uint64_t *rec
-    cdef uint32_t kind, n = 0
-    while n < DOWN_SLOTS:
-        rec = link_next(f.v.self, &f.down, DEV_RECEIVE)
-        if rec == NULL:
-            break
-        kind = <uint32_t>rec[0] & 0xFF
-        if kind == DOWN_RESPONSE:
-            if f.d.dev.failed:
-                f.d.dev.unexpected += 1
-            else:
-                take_response(f, rec)
-        elif kind == DOWN_INVALIDATE:
-            take_invalidation(f, rec)
-        link_taken(&f.down)
-        n += 1
-    if n:
-        link_consume(f.v.self, &f.down, DEV_RECEIVE)
-    send_owed(f)
-    return n != 0

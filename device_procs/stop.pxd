@@ -7,6 +7,9 @@ Without a marker the function waits for the responses of its open groups.
 With one it acknowledges at once; later responses only return credits.
 """
 
+from libc.stdint cimport uint32_t
+
 from device_procs.pri cimport function
 
 cdef bint serve_stop(function *f) noexcept nogil
+cdef bint send_marker(function *f, uint32_t pasid) noexcept nogil

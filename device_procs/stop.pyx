@@ -32,7 +32,6 @@ cdef void drop_retries(function *f, uint32_t pasid) noexcept nogil:
 cdef bint stop_reached(function *f, uint32_t pasid) noexcept nogil:
     """Without a marker: no request of the PASID is open. With one: the marker is on the link and answers will be ignored."""
     cdef uint32_t i
-    cdef uint64_t *slot
     cdef bint any_open = False
     for i in range(f.window):
         if f.groups[i].state == GROUP_OPEN and f.groups[i].pasid == pasid:
@@ -41,7 +40,12 @@ cdef bint stop_reached(function *f, uint32_t pasid) noexcept nogil:
                 f.groups[i].ignored = 1
     if not f.d.stop_kind:
         return not any_open
-    slot = link_room(f.v.self, &f.up, DEV_SEND)
+    return send_marker(f, pasid)
+
+
+cdef bint send_marker(function *f, uint32_t pasid) noexcept nogil:
+    """A stop marker on the link; false when there is no room now."""
+    cdef uint64_t *slot = link_room(f.v.self, &f.up, DEV_SEND)
     if slot == NULL:
         return False
     slot[0] = UP_MARKER | <uint64_t>1 << 8 | <uint64_t>pasid << 32
@@ -60,6 +64,7 @@ cdef bint serve_stop(function *f) noexcept nogil:
     pasid = f.d.stop_pasid
     f.stopping = pasid + 1
     drop_retries(f, pasid)
+    forget_hopeless(f, pasid + 1)
     if not stop_reached(f, pasid):
         return False
     publish(f)

@@ -17,6 +17,7 @@ cpdef enum Pattern:
     PATTERN_ZIPF = 3
     PATTERN_CHASE = 4
     PATTERN_BURSTS = 5
+    PATTERN_PROGRAM = 6
 
 cpdef enum Synthetic:
     SYNTH_BASE = 0x100000000000

@@ -7,6 +7,7 @@ class Pattern(IntEnum):
     PATTERN_ZIPF = 3
     PATTERN_CHASE = 4
     PATTERN_BURSTS = 5
+    PATTERN_PROGRAM = 6
 
 class Synthetic(IntEnum):
     SYNTH_BASE = 0x100000000000

@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """The IOMMU of the ``vtd`` profile (spec rev 5.10, 7.4 to 7.11). It knows nothing of Linux.
 
-One process: requests come in over a link per function, records go into the page request queue, commands come out of the invalidation
+One process per unit: requests come in over a link per function, records go into the page request queue, commands come out of the invalidation
 queue, responses and invalidations go out over a link per function. This process is the only writer of PQT, the only one that
 sets PPR and PRO,
 the only reader of the uplinks and the only writer of the downlinks.
@@ -29,6 +29,8 @@ from emulator.spec.board cimport *
 
 cdef struct unit:
     view *v
+    uint32_t index             # devices index, index + units, … are behind it
+    uint32_t devices           # how many
     iommu_regs *regs
     prq_note *notes
     ring_end prq
@@ -46,4 +48,4 @@ cdef struct unit:
     link_end up[256]
     link_end down[256]
 
-cdef int iommu_main(view *v) noexcept nogil
+cdef int iommu_main(view *v, uint32_t index) noexcept nogil

@@ -16,7 +16,6 @@ from emulator.spec.vtd cimport *
 
 cdef enum:
     IDLE_NS = 400000000
-    IRQ_SLOT = 2             # crew slot of the IRQ thread
     BURST = 64               # requests taken from one link before the next is served
     COMMANDS = 64            # commands executed before the links are served again
 
@@ -72,7 +71,7 @@ cdef void raise_event(unit *u, uint32_t bit) noexcept nogil:
         return
     u.regs.interrupts += 1
     or_32(&u.regs.pectl, PECTL_IP)
-    bell_ring(u.v.self, crew_actor(u.v.crew, IRQ_SLOT), HW_INTERRUPT)
+    bell_ring(u.v.self, crew_actor(u.v.crew, irq_slot(u.v, u.index)), HW_INTERRUPT)
 
 
 cdef void publish_records(unit *u) noexcept nogil:
@@ -123,7 +122,7 @@ cdef void lose(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp) no
         hw_fate(u, dev, rec, FATE_DROP_OVERFLOW)
 
 
-cdef void write_record(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp) noexcept nogil:
+cdef void write_record(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp, uint64_t entry) noexcept nogil:
     cdef uint64_t *to = ring_record(&u.prq, u.prq_tail)
     cdef prq_note *note = u.notes + u.prq_tail // PRQ_RECORD_BYTES
     to[0] = prq_qw0(u.v.devices[dev].rid, pasid, pp, (rec[0] >> 9) & 1, (rec[0] >> 10) & 1)
@@ -133,7 +132,7 @@ cdef void write_record(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bin
     note.uid = rec[2]
     note.sent_ticks = rec[3]
     note.hw_ticks = u.ticks
-    note.device = dev
+    note.device = dev | entry & <uint64_t>0xFFFFFFFF00000000
     u.prq_tail = ring_advance(&u.prq, u.prq_tail)
 
 
@@ -151,7 +150,7 @@ cdef void take_request(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
         return
     if rec[3] and u.ticks > rec[3]:
         hist_add(stage_hist(v, v.self.slot, STAGE_LINK), crew_ticks_ns(v.crew, u.ticks - rec[3]))
-    if pp and pasid < v.cfg.max_pasids:
+    if pasid < v.cfg.max_pasids and (pp or pasid == 0):  # entry 0 is the one of requests without PASID
         point(v.self, HW_PASID_ENTRY << 8 | OP_FIELD_READ, &pasid_table(v, dev)[pasid], ACC_READ)
         entry = ld64_acq(&pasid_table(v, dev)[pasid])
     if not ld32_acq(&d.pre) or entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT:
@@ -168,7 +167,7 @@ cdef void take_request(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
         return
     d.hw.enqueued += 1
     hw_fate(u, dev, rec, FATE_ENQUEUED)
-    write_record(u, dev, rec, pasid, pp)
+    write_record(u, dev, rec, pasid, pp, entry)
 
 
 cdef void take_marker(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
@@ -176,7 +175,7 @@ cdef void take_marker(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
     if u.gone[dev] or ld32_acq(&u.regs.prs) & PRS_PRO or queue_full(u):
         return
     rec[1] = PRI_LAST
-    write_record(u, dev, rec, <uint32_t>(rec[0] >> 32) & 0xFFFFF, (rec[0] >> 8) & 1)
+    write_record(u, dev, rec, <uint32_t>(rec[0] >> 32) & 0xFFFFF, (rec[0] >> 8) & 1, 0)
 
 
 cdef void end_invalidation(unit *u, uint32_t dev) noexcept nogil:
@@ -223,8 +222,9 @@ cdef void link_down(unit *u, uint32_t dev) noexcept nogil:
 
 
 cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil:
-    cdef uint32_t dev, n = 0
-    for dev in range(u.v.cfg.devices):
+    cdef uint32_t i, dev, n = 0
+    for i in range(u.devices):
+        dev = u.index + i * u.v.cfg.units
         if iopf_unlikely(not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
             link_down(u, dev)
         if link_waiting(&u.up[dev]):
@@ -274,7 +274,7 @@ cdef bint execute(unit *u, uint64_t *rec, qi_note *note) noexcept nogil:
     cdef uint32_t kind = qi_type(rec[0]), dev = prq_rid(rec[0]) - RID_BASE
     if kind == QI_INV_WAIT:
         return finish_wait(u, rec)
-    if dev >= u.v.cfg.devices:
+    if dev >= u.v.cfg.devices or unit_of(u.v, dev) != u.index:
         u.regs.fault_log += 1
         return True
     if kind == QI_PAGE_GRP_RESP:
@@ -290,7 +290,7 @@ cdef bint execute(unit *u, uint64_t *rec, qi_note *note) noexcept nogil:
 
 cdef uint32_t serve_commands(unit *u) noexcept nogil:
     cdef uint64_t tail, head
-    cdef qi_note *notes = <qi_note *>view_region(u.v, OFF_QI_NOTES)
+    cdef qi_note *notes = <qi_note *>view_region(u.v, OFF_QI_NOTES) + <uint64_t>u.index * u.v.cfg.qi_records
     cdef uint32_t n = 0
     tail = ring_tail(u.v.self, &u.qi, HW_COMMAND)
     head = ring_head(u.v.self, &u.qi, HW_COMMAND)
@@ -309,37 +309,43 @@ cdef uint32_t serve_commands(unit *u) noexcept nogil:
 
 
 cdef bint work_there(unit *u) noexcept nogil:
-    cdef uint32_t dev
+    cdef uint32_t i, dev
     if not u.pending_total and ld64_acq(&u.regs.qi.tail) != ld64_acq(&u.regs.qi.head):
         return True
-    for dev in range(u.v.cfg.devices):
+    for i in range(u.devices):
+        dev = u.index + i * u.v.cfg.units
         if link_waiting(&u.up[dev]) or (not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
             return True
     return False
 
 
-cdef void unit_attach(unit *u, view *v) noexcept nogil:
-    cdef uint32_t dev
+cdef void unit_attach(unit *u, view *v, uint32_t index) noexcept nogil:
+    cdef uint32_t i, dev
     u.v = v
-    u.regs = &v.board.iommu
-    u.notes = <prq_note *>view_region(v, OFF_PRQ_NOTES)
-    ring_attach(&u.prq, &u.regs.prq, view_region(v, OFF_PRQ_RECORDS), v.cfg.prq_records, PRQ_RECORD_BYTES)
-    ring_attach(&u.qi, &u.regs.qi, view_region(v, OFF_QI_RECORDS), v.cfg.qi_records, QI_RECORD_BYTES)
+    u.index = index
+    u.regs = unit_regs(v, index)
+    u.notes = <prq_note *>view_region(v, OFF_PRQ_NOTES) + <uint64_t>index * v.cfg.prq_records
+    ring_attach(&u.prq, &u.regs.prq, view_region(v, OFF_PRQ_RECORDS) + <uint64_t>index * v.cfg.prq_records * PRQ_RECORD_BYTES,
+                v.cfg.prq_records, PRQ_RECORD_BYTES)
+    ring_attach(&u.qi, &u.regs.qi, view_region(v, OFF_QI_RECORDS) + <uint64_t>index * v.cfg.qi_records * QI_RECORD_BYTES,
+                v.cfg.qi_records, QI_RECORD_BYTES)
     u.prq_tail = u.prq_published = ld64_acq(&u.regs.prq.tail)
     u.prq_head = ld64_acq(&u.regs.prq.head)
-    for dev in range(v.cfg.devices):
+    u.devices = (v.cfg.devices + v.cfg.units - 1 - index) // v.cfg.units
+    for i in range(u.devices):
+        dev = index + i * v.cfg.units
         link_attach(&u.up[dev], uplink(v, dev), UP_SLOTS, False)
         link_attach(&u.down[dev], downlink(v, dev), DOWN_SLOTS, True)
 
 
-cdef int iommu_main(view *v) noexcept nogil:
+cdef int iommu_main(view *v, uint32_t index) noexcept nogil:
     """Runs until PHASE_ENDING; 0, or -ENOMEM when the process cannot get its own memory."""
     cdef unit *u = <unit *>calloc(1, sizeof(unit))
     cdef uint32_t key
     cdef waiter w
     if u == NULL:
         return -12
-    unit_attach(u, v)
+    unit_attach(u, v, index)
     waiter_reset(&w)
     while True:
         v.self.heartbeat += 1

@@ -1,63 +1,118 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Adding, removing, flushing and discarding, as of v7.2. Lock order and contracts stand in ``iopf.pxd``."""
+"""Queues of devices. Errors and locks stand in ``iopf_queue.pxd``."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.rcu cimport *
-from cython_ext.refcount cimport *
-from cython_ext.work_ring cimport *
+from emulator.kernel.fault_param cimport *
 from emulator.kernel.iopf cimport *
+from emulator.kernel.workqueue cimport flush_workqueue
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
 cdef enum:
-    LIST_PARTIAL = 1
-    LIST_PENDING = 2
-    FLUSH_POLL_NS = 1000000000
+    ENOMEM = -12
+    EBUSY = -16
+    ENODEV = -19
+    EINVAL = -22
+    LIST_QUEUE = 16              # + index of the queue
 
 
-cdef int iopf_queue_add_device(view *v, uint32_t dev) noexcept nogil:
-    """Publishes a fault_param for the device: 0, -EBUSY (already on a queue), -ENOMEM."""
-    cdef fault_param *param
+cdef int iopf_queue_alloc(view *v, uint32_t ring) noexcept nogil:
+    """The index of a new queue that works on workqueue ``ring``, or -ENOMEM."""
+    cdef uint32_t i
+    cdef int found = ENOMEM
+    cdef iopf_queue *queue
+    mutex_lock(v.self, &v.board.queues_lock, QUEUE_ALLOC)
+    for i in range(v.cfg.queues):
+        queue = queue_at(v, i)
+        if not queue.used:
+            queue.used = 1
+            queue.ring = ring
+            queue.lock.cls = LOCK_QUEUE
+            queue.devices.id = LIST_QUEUE + i
+            found = <int>i
+            break
+    mutex_unlock(v.self, &v.board.queues_lock, QUEUE_ALLOC)
+    return found
+
+
+cdef int iopf_queue_free(view *v, uint32_t queue) noexcept nogil:
+    """Takes the remaining devices off, lets what is queued run to its end, and gives the place back: 0, -EINVAL."""
+    cdef iopf_queue *q
+    cdef uint32_t dev
+    if queue >= v.cfg.queues or not queue_at(v, queue).used:
+        return EINVAL
+    q = queue_at(v, queue)
+    for dev in range(v.cfg.devices):
+        if ld32_acq(&v.devices[dev].queue) == queue + 1:
+            iopf_queue_remove_device(v, queue, dev)
+    flush_workqueue(v, q.ring, QUEUE_ALLOC)
+    mutex_lock(v.self, &v.board.queues_lock, QUEUE_ALLOC)
+    q.used = 0
+    mutex_unlock(v.self, &v.board.queues_lock, QUEUE_ALLOC)
+    return 0
+
+
+cdef uint32_t device_queue(view *v, uint32_t dev) noexcept nogil:
+    """The queue that the VT-d driver puts a device on: the only one, that of its IOMMU, or its own."""
+    if v.cfg.queue_mode == QUEUES_GLOBAL:
+        return 0
+    return dev if v.cfg.queue_mode == QUEUES_DEVICE else unit_of(v, dev)
+
+
+cdef fault_param *param_for_queue(view *v, uint32_t dev) noexcept nogil:
+    cdef fault_param *param = param_alloc(v, dev, QUEUE_ADD_DEVICE)
+    if param == NULL:
+        # Retired objects may only wait for their grace period. Readers hold none of these locks, so waiting here is safe.
+        synchronize_rcu(v.self, QUEUE_ADD_DEVICE)
+        rcu_reap(v)
+        param = param_alloc(v, dev, QUEUE_ADD_DEVICE)
+    return param
+
+
+cdef int add_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
+    """Caller holds queue.lock and param_lock. Publication is the last step."""
     cdef device *d = &v.devices[dev]
-    cdef int ret = 0
-    mutex_lock(v.self, &v.board.queue_lock, QUEUE_ADD_DEVICE)
-    mutex_lock(v.self, &d.param_lock, QUEUE_ADD_DEVICE)
-    if d.fault_param != 0:
-        ret = -16
-    else:
-        param = <fault_param *>pool_alloc(v.self, v.pools[POOL_PARAM], QUEUE_ADD_DEVICE)
-        if param == NULL:
-            # Retired objects may only wait for their grace period. Readers hold none of these locks, so waiting here is safe.
-            synchronize_rcu(v.self, QUEUE_ADD_DEVICE)
-            rcu_reap(v)
-            param = <fault_param *>pool_alloc(v.self, v.pools[POOL_PARAM], QUEUE_ADD_DEVICE)
-        if param == NULL:
-            ret = -12
-        else:
-            param.lock.cls = LOCK_FAULT_PARAM
-            param.device = dev
-            param.partial.id = LIST_PARTIAL
-            param.faults.id = LIST_PENDING
-            ref_set(&param.users, 1)
-            list_add_tail(v.self, v.pools[POOL_PARAM], &v.board.queue_devices, &param.hdr, QUEUE_ADD_DEVICE)
-            # Publication; partner: the acquire load in iopf_get_dev_fault_param.
-            st64_rel(&d.fault_param, pool_ref(v.pools[POOL_PARAM], &param.hdr))
-    mutex_unlock(v.self, &d.param_lock, QUEUE_ADD_DEVICE)
-    mutex_unlock(v.self, &v.board.queue_lock, QUEUE_ADD_DEVICE)
+    cdef uint64_t *slot = &d.iopf_param if v.cfg.generation < GEN_V6_9 else &d.fault_param
+    cdef fault_param *param
+    if slot[0] != 0:
+        return EBUSY
+    param = param_for_queue(v, dev)
+    if param == NULL:
+        return ENOMEM
+    list_add_tail(v.self, v.pools[POOL_PARAM], &q.devices, &param.hdr, QUEUE_ADD_DEVICE)
+    st32_rel(&d.queue, queue + 1)
+    # Publication; partner: the acquire load in iopf_get_dev_fault_param.
+    st64_rel(slot, pool_ref(v.pools[POOL_PARAM], &param.hdr))
+    return 0
+
+
+cdef int iopf_queue_add_device(view *v, uint32_t queue, uint32_t dev) noexcept nogil:
+    """0, -ENODEV (no such device or queue), -EBUSY (already on a queue), -ENOMEM."""
+    cdef iopf_queue *q
+    cdef int ret
+    if dev >= v.cfg.devices or queue >= v.cfg.queues or not queue_at(v, queue).used:
+        return ENODEV
+    q = queue_at(v, queue)
+    mutex_lock(v.self, &q.lock, QUEUE_ADD_DEVICE)
+    mutex_lock(v.self, &v.devices[dev].param_lock, QUEUE_ADD_DEVICE)
+    ret = add_locked(v, q, queue, dev)
+    mutex_unlock(v.self, &v.devices[dev].param_lock, QUEUE_ADD_DEVICE)
+    mutex_unlock(v.self, &q.lock, QUEUE_ADD_DEVICE)
     return ret
 
 
 cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
-    """Answers INVALID to every pending group and frees it (v6.14 and later). Caller holds no fault_param.lock.
+    """Answers INVALID to every pending group, the newest first (v6.9; 0095bf83554f), and since v6.14 frees it (9759ae2cee7c).
 
-    Only right for groups that nobody else owns: the driver has flushed the queue before. A group that a worker still holds is
-    then a use after free, which the pool reports.
+    Freeing is right only for groups that nobody else owns: the driver has flushed the queue before. A group that a worker or user space
+    still holds is then a use after free, which the pool reports.
     """
     cdef objhdr *node
     cdef uint32_t n = 0
@@ -68,62 +123,173 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
         if node == NULL:
             return
         iopf_group_response(v, <iopf_group *>node, RESP_INVALID)
-        iopf_free_group(v, <iopf_group *>node)
+        if v.cfg.generation >= GEN_V6_14 and v.cfg.generation != GEN_GUNTHORPE:
+            iopf_free_group(v, <iopf_group *>node)
         n += 1
 
 
-cdef void iopf_queue_remove_device(view *v, uint32_t dev) noexcept nogil:
-    """Takes the device off the queue. Never fails; the driver has stopped reception and drained before."""
-    cdef device *d = &v.devices[dev]
-    cdef fault_param *param
-    mutex_lock(v.self, &v.board.queue_lock, QUEUE_REMOVE_DEVICE)
-    mutex_lock(v.self, &d.param_lock, QUEUE_REMOVE_DEVICE)
-    if d.fault_param == 0:
-        mutex_unlock(v.self, &d.param_lock, QUEUE_REMOVE_DEVICE)
-        mutex_unlock(v.self, &v.board.queue_lock, QUEUE_REMOVE_DEVICE)
+cdef void remove_counted(view *v, fault_param *param) noexcept nogil:
+    """v6.9 and later: partials go without an answer, pending groups with one; gunthorpe acknowledges both and leaves them listed."""
+    if v.cfg.generation == GEN_GUNTHORPE:
+        acknowledge_pending(v, param, 0, 0)
         return
-    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], d.fault_param, QUEUE_REMOVE_DEVICE)
-    if param != NULL:
-        mutex_lock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
-        free_partials(v, dev, param, FATE_FREED, QUEUE_REMOVE_DEVICE)
-        mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
-        answer_pending(v, param)
-        list_del(v.self, v.pools[POOL_PARAM], &v.board.queue_devices, &param.hdr, QUEUE_REMOVE_DEVICE)
-    st64_rel(&d.fault_param, 0)
-    mutex_unlock(v.self, &d.param_lock, QUEUE_REMOVE_DEVICE)
-    mutex_unlock(v.self, &v.board.queue_lock, QUEUE_REMOVE_DEVICE)
-    if param != NULL:
+    mutex_lock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
+    free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
+    mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
+    answer_pending(v, param)
+
+
+cdef int remove_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
+    """Caller holds queue.lock and param_lock."""
+    cdef device *d = &v.devices[dev]
+    cdef bint old = v.cfg.generation < GEN_V6_9
+    cdef uint64_t *slot = &d.iopf_param if old else &d.fault_param
+    cdef fault_param *param
+    if slot[0] == 0 or (d.queue != queue + 1 and v.cfg.generation != GEN_GUNTHORPE):
+        return EINVAL if old else 0
+    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], slot[0], QUEUE_REMOVE_DEVICE)
+    if param == NULL:
+        return 0
+    if old:
+        # Pending copies and queued groups stay: the worker owns them.
+        free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
+    else:
+        remove_counted(v, param)
+    if param.hdr.list != 0:
+        list_del(v.self, v.pools[POOL_PARAM], &q.devices, &param.hdr, QUEUE_REMOVE_DEVICE)
+    st64_rel(slot, 0)
+    st32_rel(&d.queue, 0)
+    if old:
+        pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, QUEUE_REMOVE_DEVICE)
+    else:
         iopf_put_dev_fault_param(v, param)
+    return 0
+
+
+cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcept nogil:
+    """Takes the device off the queue. Since v6.9 it never fails; the driver has stopped the source and drained before."""
+    cdef iopf_queue *q
+    cdef int ret
+    if dev >= v.cfg.devices or queue >= v.cfg.queues:
+        return EINVAL
+    q = queue_at(v, queue)
+    mutex_lock(v.self, &q.lock, QUEUE_REMOVE_DEVICE)
+    mutex_lock(v.self, &v.devices[dev].param_lock, QUEUE_REMOVE_DEVICE)
+    ret = remove_locked(v, q, queue, dev)
+    mutex_unlock(v.self, &v.devices[dev].param_lock, QUEUE_REMOVE_DEVICE)
+    mutex_unlock(v.self, &q.lock, QUEUE_REMOVE_DEVICE)
+    return ret
 
 
 cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
-    """Waits until every group queued before the call is done, whatever its device; 0, -ENODEV. No lock is held across it."""
-    cdef fault_param *param = iopf_get_dev_fault_param(v, dev)
+    """Waits until every group queued before the call is done, whatever its device; 0, -ENODEV."""
+    cdef device *d = &v.devices[dev]
+    cdef fault_param *param
+    cdef uint32_t queue = ld32_acq(&d.queue)
+    if v.cfg.generation < GEN_V6_9:
+        mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
+        queue = d.queue if d.iopf_param != 0 else 0
+        if queue != 0:
+            flush_workqueue(v, queue_at(v, queue - 1).ring, QUEUE_FLUSH_DEV)
+        mutex_unlock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
+        return 0 if queue != 0 else ENODEV
+    param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
-        return -19
-    while work_flush(v.self, v.work, FLUSH_POLL_NS, QUEUE_FLUSH_DEV) != 0:
-        v.self.heartbeat += 1
+        return ENODEV
+    if queue != 0 and v.cfg.queue_mode != QUEUES_DOMAIN:
+        flush_workqueue(v, queue_at(v, queue - 1).ring, QUEUE_FLUSH_DEV)
+    elif v.cfg.queue_mode == QUEUES_DOMAIN:
+        for queue in range(v.cfg.work_rings):
+            flush_workqueue(v, queue, QUEUE_FLUSH_DEV)
     iopf_put_dev_fault_param(v, param)
     return 0
 
 
-cdef int iopf_queue_discard_partial(view *v) noexcept nogil:
-    """After an overflow: every half-collected group of every device of the queue is forgotten without an answer."""
+cdef void discard_unlisted(view *v, uint32_t queue) noexcept nogil:
+    """gunthorpe: the objects of the queue's devices are on no list, since the first fault makes them."""
+    cdef fault_param *param
+    cdef uint32_t dev
+    for dev in range(v.cfg.devices):
+        param = iopf_get_dev_fault_param(v, dev) if device_queue(v, dev) == queue else NULL
+        if param == NULL:
+            continue
+        mutex_lock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
+        free_partials(v, param, ALL_GROUPS, 0, FATE_DISCARDED, QUEUE_DISCARD_PARTIAL)
+        mutex_unlock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
+        iopf_put_dev_fault_param(v, param)
+
+
+cdef int iopf_queue_discard_partial(view *v, uint32_t queue) noexcept nogil:
+    """After an overflow: every half-collected group of every device of the queue is forgotten without an answer; 0, -EINVAL."""
     cdef uint32_t at, n = 0
+    cdef iopf_queue *q
     cdef objhdr *node
     cdef fault_param *param
-    mutex_lock(v.self, &v.board.queue_lock, QUEUE_DISCARD_PARTIAL)
-    at = v.board.queue_devices.first
+    if queue >= v.cfg.queues or not queue_at(v, queue).used:
+        return EINVAL
+    q = queue_at(v, queue)
+    mutex_lock(v.self, &q.lock, QUEUE_DISCARD_PARTIAL)
+    at = q.devices.first
     while n <= MAX_DEVICES:
-        node = list_node(v.self, v.pools[POOL_PARAM], &v.board.queue_devices, at, QUEUE_DISCARD_PARTIAL)
+        node = list_node(v.self, v.pools[POOL_PARAM], &q.devices, at, QUEUE_DISCARD_PARTIAL)
         if node == NULL:
             break
         at = node.next
         param = <fault_param *>node
         mutex_lock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
-        free_partials(v, param.device, param, FATE_DISCARDED, QUEUE_DISCARD_PARTIAL)
+        free_partials(v, param, ALL_GROUPS, 0, FATE_DISCARDED, QUEUE_DISCARD_PARTIAL)
         mutex_unlock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
         n += 1
-    xadd64_rlx(&v.board.iommu.discards, 1)
-    mutex_unlock(v.self, &v.board.queue_lock, QUEUE_DISCARD_PARTIAL)
+    if v.cfg.generation == GEN_GUNTHORPE:
+        discard_unlisted(v, queue)
+    q.discards += 1
+    mutex_unlock(v.self, &q.lock, QUEUE_DISCARD_PARTIAL)
     return 0
+
+
+cdef int iommu_register_device_fault_handler(view *v, uint32_t dev) noexcept nogil:
+    """Until v6.8: 0, -EINVAL (no such device), -EBUSY (registered already), -ENOMEM."""
+    cdef device *d
+    cdef fault_param *param
+    cdef int ret = 0
+    if dev >= v.cfg.devices or v.cfg.generation >= GEN_V6_9:
+        return EINVAL
+    d = &v.devices[dev]
+    mutex_lock(v.self, &d.param_lock, REGISTER_HANDLER)
+    if d.handler:
+        ret = EBUSY
+    else:
+        param = param_alloc(v, dev, REGISTER_HANDLER)
+        if param == NULL:
+            ret = ENOMEM
+        else:
+            param.faults.id = LIST_COPIES
+            st64_rel(&d.fault_param, pool_ref(v.pools[POOL_PARAM], &param.hdr))
+            d.handler = 1
+    mutex_unlock(v.self, &d.param_lock, REGISTER_HANDLER)
+    return ret
+
+
+cdef int iommu_unregister_device_fault_handler(view *v, uint32_t dev) noexcept nogil:
+    """Until v6.8: 0, -EINVAL (none registered), -EBUSY while a request waits for its response."""
+    cdef device *d
+    cdef fault_param *param
+    cdef int ret = 0
+    if dev >= v.cfg.devices or v.cfg.generation >= GEN_V6_9:
+        return EINVAL
+    d = &v.devices[dev]
+    mutex_lock(v.self, &d.param_lock, REGISTER_HANDLER)
+    param = <fault_param *>pool_try(v.pools[POOL_PARAM], d.fault_param)
+    if not d.handler or param == NULL:
+        ret = EINVAL
+    else:
+        mutex_lock(v.self, &param.lock, REGISTER_HANDLER)
+        if param.faults.count != 0:
+            ret = EBUSY
+        mutex_unlock(v.self, &param.lock, REGISTER_HANDLER)
+    if ret == 0:
+        d.handler = 0
+        st64_rel(&d.fault_param, 0)
+        pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, REGISTER_HANDLER)
+    mutex_unlock(v.self, &d.param_lock, REGISTER_HANDLER)
+    return ret

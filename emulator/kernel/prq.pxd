@@ -1,17 +1,16 @@
 # cython: language_level=3, cdivision=True
-"""The VT-d driver's page request queue: the threaded interrupt handler and the drain before a PASID is gone.
+"""The VT-d driver's page request queue: the threaded interrupt handler, one per IOMMU.
 
     PQH      the IRQ thread, once per pass            PQT, PPR:=1, PRO:=1   the IOMMU
     PPR, PRO cleared by the IRQ thread (write 1 to clear)
 PPR is cleared before the tail is read: a record written later either is seen by this pass or raises a new interrupt. Overflow stays
 up until a pass finds the queue empty; only then are partials discarded and PRO cleared, so nothing can enter in between.
-``prq_complete`` counts passes; a drainer waits for one that began after it looked.
+``prq_complete`` counts passes, for drains (``drain.pxd``).
 """
 
 from libc.stdint cimport uint32_t
 
 from emulator.spec.board cimport *
 
-cdef bint prq_event_thread(view *v) noexcept nogil
-cdef int irq_main(view *v) noexcept nogil
-cdef void intel_iommu_drain_pasid_prq(view *v, uint32_t dev, uint32_t pasid) noexcept nogil
+cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil
+cdef int irq_main(view *v, uint32_t unit) noexcept nogil

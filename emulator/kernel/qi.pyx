@@ -13,84 +13,87 @@ from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
 cdef enum:
-    IOMMU_SLOT = 1       # crew slot of the IOMMU process
     QI_POLL_NS = 100000000
 
 
-cdef uint64_t qi_room(view *v, ring_end *ring) noexcept nogil:
+cdef uint64_t qi_room(view *v, iommu_regs *regs, ring_end *ring) noexcept nogil:
     """Waits for a free descriptor and returns the tail; takes qi_lock and keeps it."""
     cdef uint64_t tail
     cdef waiter w
     waiter_reset(&w)
     while True:
-        mutex_lock(v.self, &v.board.iommu.qi_lock, QI_SUBMIT)
+        mutex_lock(v.self, &regs.qi_lock, QI_SUBMIT)
         tail = ring_tail(v.self, ring, QI_SUBMIT)
         if ring_advance(ring, tail) != ring_head(v.self, ring, QI_SUBMIT):
             return tail
         # Full: let the hardware run. It never waits for the lock.
-        mutex_unlock(v.self, &v.board.iommu.qi_lock, QI_SUBMIT)
+        mutex_unlock(v.self, &regs.qi_lock, QI_SUBMIT)
         if not waiter_spin(v.self, &w):
             nap_ns(50000)
 
 
-cdef void qi_submit(view *v, uint64_t qw0, uint64_t qw1, uint64_t *status) noexcept nogil:
+cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t *status) noexcept nogil:
     """One descriptor. ``status`` not NULL: a wait descriptor; its status value is filled in and returned there."""
+    cdef iommu_regs *regs = unit_regs(v, unit)
     cdef ring_end ring
     cdef uint64_t tail
     cdef uint64_t *record
     cdef qi_note *note
-    ring_attach(&ring, &v.board.iommu.qi, view_region(v, OFF_QI_RECORDS), v.cfg.qi_records, QI_RECORD_BYTES)
-    tail = qi_room(v, &ring)
+    ring_attach(&ring, &regs.qi, view_region(v, OFF_QI_RECORDS) + <uint64_t>unit * v.cfg.qi_records * QI_RECORD_BYTES,
+                v.cfg.qi_records, QI_RECORD_BYTES)
+    tail = qi_room(v, regs, &ring)
     record = ring_record(&ring, tail)
     if status != NULL:
-        v.board.iommu.qi_wait_next += 1
-        status[0] = v.board.iommu.qi_wait_next
+        regs.qi_wait_next += 1
+        status[0] = regs.qi_wait_next
         qw1 = status[0]
     record[0] = qw0
     record[1] = qw1
     record[2] = 0
     record[3] = 0
-    note = <qi_note *>view_region(v, OFF_QI_NOTES) + tail // QI_RECORD_BYTES
+    note = <qi_note *>view_region(v, OFF_QI_NOTES) + <uint64_t>unit * v.cfg.qi_records + tail // QI_RECORD_BYTES
     note.submit_ticks = crew_ticks(v.crew)
     ring_publish(v.self, &ring, ring_advance(&ring, tail), QI_SUBMIT)
-    mutex_unlock(v.self, &v.board.iommu.qi_lock, QI_SUBMIT)
-    bell_ring(v.self, crew_actor(v.crew, IOMMU_SLOT), QI_SUBMIT)
+    mutex_unlock(v.self, &regs.qi_lock, QI_SUBMIT)
+    bell_ring(v.self, crew_actor(v.crew, iommu_slot(v, unit)), QI_SUBMIT)
 
 
-cdef void qi_page_grp_resp(view *v, uint32_t rid, uint32_t pasid, bint pasid_present, uint32_t prgi, uint32_t code) noexcept nogil:
-    qi_submit(v, resp_qw0(rid, pasid, pasid_present, code), resp_qw1(prgi, True), NULL)
+cdef void qi_page_grp_resp(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint pasid_present, uint32_t prgi,
+                           uint32_t code) noexcept nogil:
+    qi_submit(v, unit, resp_qw0(rid, pasid, pasid_present, code), resp_qw1(prgi, True), NULL)
 
 
-cdef void qi_dev_tlb_inv(view *v, uint32_t rid, uint32_t pasid, uint64_t start, uint64_t pages) noexcept nogil:
+cdef void qi_dev_tlb_inv(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, uint64_t start, uint64_t pages) noexcept nogil:
     """Device-TLB invalidation of ``pages`` pages from ``start`` (pages 0: all of the PASID).
 
     The descriptor keeps the requester id and PASID where the response has them, and the range as address and count.
     """
-    qi_submit(v, QI_DEV_TLB_INV | <uint64_t>(rid & 0xFFFF) << 16 | <uint64_t>(pasid & 0xFFFFF) << 32,
+    qi_submit(v, unit, QI_DEV_TLB_INV | <uint64_t>(rid & 0xFFFF) << 16 | <uint64_t>(pasid & 0xFFFFF) << 32,
               (start & ~<uint64_t>0xFFF) | (pages if pages < 4096 else 0), NULL)
 
 
-cdef void qi_wait(view *v, uint64_t flags, uint32_t site) noexcept nogil:
+cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcept nogil:
     """An invalidation wait with status write: returns when everything submitted before has completed."""
+    cdef iommu_regs *regs = unit_regs(v, unit)
     cdef uint64_t status = 0
     cdef uint32_t key
     cdef waiter w
-    qi_submit(v, QI_INV_WAIT | WAIT_SW | flags, 0, &status)
+    qi_submit(v, unit, QI_INV_WAIT | WAIT_SW | flags, 0, &status)
     waiter_reset(&w)
-    while ld64_acq(&v.board.iommu.qi_wait_done) < status:
+    while ld64_acq(&regs.qi_wait_done) < status:
         if waiter_spin(v.self, &w):
             continue
-        key = ec_prepare(v.self, &v.board.iommu.qi_bell, site)
-        if ld64_acq(&v.board.iommu.qi_wait_done) >= status:
-            ec_cancel(v.self, &v.board.iommu.qi_bell, key)
+        key = ec_prepare(v.self, &regs.qi_bell, site)
+        if ld64_acq(&regs.qi_wait_done) >= status:
+            ec_cancel(v.self, &regs.qi_bell, key)
             break
-        if ec_sleep(v.self, &v.board.iommu.qi_bell, key, QI_POLL_NS, site) == -110:
-            if ld64_acq(&v.board.iommu.qi_wait_done) >= status:
+        if ec_sleep(v.self, &regs.qi_bell, key, QI_POLL_NS, site) == -110:
+            if ld64_acq(&regs.qi_wait_done) >= status:
                 v.self.timeouts_with_work += 1
 
 
-cdef void qi_flush_dev_iotlb(view *v, uint32_t rid, uint32_t pasid, bint drain) noexcept nogil:
+cdef void qi_flush_dev_iotlb(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint drain) noexcept nogil:
     """The batch of spec 7.10: fence, device-TLB invalidation of the PASID, wait (with page-request drain if asked)."""
-    qi_submit(v, QI_INV_WAIT | WAIT_FN, 0, NULL)
-    qi_dev_tlb_inv(v, rid, pasid, 0, 0)
-    qi_wait(v, WAIT_PD if drain else 0, QI_WAIT)
+    qi_submit(v, unit, QI_INV_WAIT | WAIT_FN, 0, NULL)
+    qi_dev_tlb_inv(v, unit, rid, pasid, 0, 0)
+    qi_wait(v, unit, WAIT_PD if drain else 0, QI_WAIT)

@@ -1,20 +1,21 @@
 # cython: language_level=3
-"""Entries of the kernel processes: interrupt thread, workers, tasks and the hotplug thread."""
+"""Entries of the kernel processes: interrupt threads, workers, tasks and drivers."""
 
 from libc.stdint cimport uint32_t
 
+from emulator.kernel.driver cimport driver_main
 from emulator.kernel.prq cimport irq_main
-from emulator.kernel.task cimport hotplug_main, task_main
+from emulator.kernel.task cimport task_main
 from emulator.kernel.worker cimport worker_main
 from emulator.spec.board cimport PHASE_PROBING
 from emulator.spec.process cimport Process
 
 
-def run_irq(Process process not None) -> int:
+def run_irq(Process process not None, uint32_t unit) -> int:
     cdef int ret
     process.ready(PHASE_PROBING)
     with nogil:
-        ret = irq_main(&process.v)
+        ret = irq_main(&process.v, unit)
     return ret
 
 
@@ -34,9 +35,9 @@ def run_task(Process process not None, uint32_t tenant) -> int:
     return ret
 
 
-def run_hotplug(Process process not None) -> int:
+def run_driver(Process process not None, uint32_t index) -> int:
     cdef int ret
     process.ready(PHASE_PROBING)
     with nogil:
-        ret = hotplug_main(&process.v)
+        ret = driver_main(&process.v, index)
     return ret

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""The kernel side of a tenant, and the hotplug thread.
+"""The kernel side of a tenant.
 
 A tenant's system calls run in a process of their own, its *task*. SIGKILL never stops Linux in the middle of kernel code: it takes
 effect on the way back to user space. Here the user half may be killed at any instruction; the task then finishes the call it
@@ -9,10 +9,9 @@ the exit path: the address space goes first (mm release), the bindings after it,
     box.state   idle -> posted: the tenant (release, after op and args)
                 posted -> done: the task (release, after ret)
                 done -> idle: the tenant
-Both sleep on their own bells. The hotplug thread takes its orders in the same way from ``hotplug_order`` of the supervisor.
+Both sleep on their own bells.
 """
 
 from emulator.spec.board cimport *
 
 cdef int task_main(view *v, uint32_t ten) noexcept nogil
-cdef int hotplug_main(view *v) noexcept nogil

@@ -1,17 +1,19 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""System calls of tenants; probing, releasing and surprise removal of devices. The division of work stands in ``task.pxd``."""
+"""System calls of tenants. The division of work stands in ``task.pxd``."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
-from cython_ext.rcu cimport synchronize_rcu
 from cython_ext.wait cimport *
-from emulator.kernel.iopf cimport rcu_reap
-from emulator.kernel.iopf_queue cimport iopf_queue_remove_device
+from emulator.kernel.domain cimport iommu_attach_handle, iommu_detach_handle, iommu_replace_handle
+from emulator.kernel.eventq cimport *
+from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.sva cimport *
+from emulator.kernel.sva_mm cimport mm_invalidate_secondary_tlbs, sva_mmput
 from emulator.mm.mm cimport *
 from emulator.spec.board cimport *
 from emulator.spec.program cimport *
@@ -22,14 +24,25 @@ cdef enum:
     BOX_IDLE = 0
     BOX_POSTED = 1
     BOX_DONE = 2
+    ENOENT = -2
+    EBADF = -9
     EFAULT = -14
+    EINVAL = -22
     ESRCH = -3
     MM_GONE = 0xFFFFFFFF     # in tenant.mm after exit: an index that no pool has
 
 
+cdef struct attached:
+    uint32_t dev
+    uint32_t pasid1              # + 1; 0: free
+
+
 cdef struct files:
-    # What the tenant's driver file keeps: its bindings, by device. Private to the task.
+    # What the tenant's files keep: its bindings by device, its attachments, its fault objects. Private to the task.
     uint64_t handle[256]
+    uint32_t binds[256]          # of the same handle
+    attached attachments[16]
+    uint32_t fault_objects       # bit mask
 
 
 cdef mm_struct *tenant_mm(view *v, tenant *t) noexcept nogil:
@@ -40,36 +53,116 @@ cdef void publish_pasid(tenant *t, mm_struct *mm) noexcept nogil:
     st32_rel(&t.pasid, mm.pasid if mm != NULL else 0)
 
 
+cdef void note_bound(view *v, tenant *t, mm_struct *mm, uint32_t dev) noexcept nogil:
+    and_64(&t.refused[dev >> 6], ~(<uint64_t>1 << (dev & 63)))
+    publish_pasid(t, mm)
+    or_64(&t.bound[dev >> 6], <uint64_t>1 << (dev & 63))  # partner: the acquire load of the device before it sends
+    bell_ring(v.self, crew_actor(v.crew, v.devices[dev].actor), SVA_BIND)
+
+
 cdef int64_t sys_bind(view *v, tenant *t, files *f, uint32_t dev) noexcept nogil:
+    """A second bind of the same device shares the handle. One whose device was removed meanwhile is void, and made anew."""
     cdef mm_struct *mm = tenant_mm(v, t)
     cdef uint64_t handle = 0
     cdef int ret
     if mm == NULL or dev >= v.cfg.devices:
         return EFAULT
-    if f.handle[dev] != 0:
-        return -16
+    if f.handle[dev] != 0 and pool_try(v.pools[POOL_HANDLE], f.handle[dev]) == NULL:
+        f.handle[dev] = f.binds[dev] = 0
     ret = iommu_sva_bind_device(v, dev, mm, &handle)
-    if ret != 0:
+    if ret == 0:
+        f.handle[dev] = handle
+        f.binds[dev] += 1
+        note_bound(v, t, mm, dev)
+    elif f.handle[dev] == 0:
         # The device gives up what it would have sent for this address space, so nobody waits for it.
         or_64(&t.refused[dev >> 6], <uint64_t>1 << (dev & 63))
         bell_ring(v.self, crew_actor(v.crew, v.devices[dev].actor), SVA_BIND)
-    else:
-        and_64(&t.refused[dev >> 6], ~(<uint64_t>1 << (dev & 63)))
-        f.handle[dev] = handle
-        publish_pasid(t, mm)
-        or_64(&t.bound[dev >> 6], <uint64_t>1 << (dev & 63))  # partner: the acquire load of the device before it sends
     return ret
 
 
 cdef int64_t sys_unbind(view *v, tenant *t, files *f, uint32_t dev) noexcept nogil:
-    """The driver tells its function first that the PASID is not for use any more; stop and drain follow."""
+    """The driver tells its function first that the PASID is not for use any more; stop and drain follow with the last binder."""
     cdef uint64_t handle
+    cdef int ret
     if dev >= v.cfg.devices or f.handle[dev] == 0:
-        return EFAULT
+        return EINVAL
     handle = f.handle[dev]
-    f.handle[dev] = 0
-    and_64(&t.bound[dev >> 6], ~(<uint64_t>1 << (dev & 63)))
-    return iommu_sva_unbind_device(v, handle)
+    f.binds[dev] -= 1
+    if f.binds[dev] == 0:
+        f.handle[dev] = 0
+        and_64(&t.bound[dev >> 6], ~(<uint64_t>1 << (dev & 63)))
+    ret = iommu_sva_unbind_device(v, handle)
+    if tenant_mm(v, t) != NULL:
+        publish_pasid(t, tenant_mm(v, t))
+    return ret
+
+
+cdef attached *attachment(files *f, uint32_t dev, uint32_t pasid1) noexcept nogil:
+    """The entry of (device, PASID + 1), or with 0 a free one; NULL when there is none."""
+    cdef uint32_t i
+    for i in range(16):
+        if f.attachments[i].pasid1 == pasid1 and (pasid1 == 0 or f.attachments[i].dev == dev):
+            return &f.attachments[i]
+    return NULL
+
+
+cdef int64_t sys_attach(view *v, tenant *t, files *f, uint32_t dev, uint64_t *a) noexcept nogil:
+    cdef attached *entry = attachment(f, 0, 0)
+    cdef int64_t ret
+    if entry == NULL or a[0] >= v.cfg.max_pasids:
+        return EINVAL
+    ret = iommu_attach_handle(v, dev, <uint32_t>a[0], <uint32_t>a[1], tenant_mm(v, t), <uint32_t>a[3])
+    if ret == 0:
+        entry.dev = dev
+        entry.pasid1 = <uint32_t>a[0] + 1
+    return ret
+
+
+cdef int64_t sys_detach(view *v, files *f, uint32_t dev, uint64_t pasid) noexcept nogil:
+    cdef attached *entry
+    if pasid >= v.cfg.max_pasids:
+        return EINVAL
+    entry = attachment(f, dev, <uint32_t>pasid + 1)
+    if entry == NULL:
+        return ENOENT
+    entry.pasid1 = 0
+    return iommu_detach_handle(v, dev, <uint32_t>pasid)
+
+
+cdef int64_t sys_fault_object(view *v, tenant *t, uint32_t ten, files *f, uint32_t op, uint32_t index, uint64_t *a) noexcept nogil:
+    """open, close, read and write of a fault object."""
+    cdef int64_t ret
+    cdef uint64_t n
+    if op == DO_FAULT_ALLOC:
+        ret = fault_object_alloc(v, index)
+        if ret == 0:
+            f.fault_objects |= 1 << index
+        return ret
+    if index >= 32 or not f.fault_objects >> index & 1:
+        return EBADF
+    if op == DO_FAULT_CLOSE:
+        f.fault_objects &= ~(<uint32_t>1 << index)
+        return fault_object_close(v, index)
+    if op == DO_FAULT_READ:
+        n = a[0] if a[0] < USER_BUFFER else USER_BUFFER // PGFAULT_BYTES * PGFAULT_BYTES
+        return iommufd_fault_read(v, index, user_buffer(v, ten), n, t.read_cookies, &t.read_count)
+    if a[3] != 0:
+        return iommufd_fault_write(v, index, <uint32_t>(a[3] - 1), <uint32_t>a[1])
+    return iommufd_fault_write(v, index, t.read_cookies[a[0] & 63], <uint32_t>a[1])
+
+
+cdef int64_t sys_touch(view *v, tenant *t, uint64_t *a) noexcept nogil:
+    """The CPU's own accesses: every page of [start, end) is faulted in; -EFAULT at the first that cannot be."""
+    cdef mm_struct *mm = tenant_mm(v, t)
+    cdef uint64_t at = a[0]
+    if mm == NULL:
+        return EFAULT
+    while at < a[1]:
+        if handle_mm_fault(v, mm, at, <uint32_t>a[2] & 7) != 0:
+            return EFAULT
+        at += 4096
+    return 0
 
 
 cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcept nogil:
@@ -151,10 +244,18 @@ cdef void leave_mm(view *v, tenant *t, uint64_t successor) noexcept nogil:
 
 
 cdef void close_files(view *v, tenant *t, files *f) noexcept nogil:
-    cdef uint32_t dev
+    """Bindings, attachments and fault objects go. The objects last: their faults are answered by the detach."""
+    cdef uint32_t dev, i
     for dev in range(v.cfg.devices):
-        if f.handle[dev] != 0:
+        while f.handle[dev] != 0:
             sys_unbind(v, t, f, dev)
+    for i in range(16):
+        if f.attachments[i].pasid1 != 0:
+            sys_detach(v, f, f.attachments[i].dev, f.attachments[i].pasid1 - 1)
+    for i in range(v.cfg.fault_objects):
+        if f.fault_objects >> i & 1:
+            f.fault_objects &= ~(<uint32_t>1 << i)
+            fault_object_close(v, i)
 
 
 cdef int64_t sys_exit(view *v, tenant *t, files *f) noexcept nogil:
@@ -174,6 +275,15 @@ cdef int64_t sys_exec(view *v, tenant *t, files *f, uint32_t ten) noexcept nogil
     return sys_new_mm(v, t, ten)
 
 
+cdef int64_t sys_spawn(view *v, tenant *t, files *f, uint32_t ten) noexcept nogil:
+    """The next process of this tenant: what is left of the last one exits first."""
+    if ld64_acq(&t.mm) != 0 and tenant_mm(v, t) != NULL:
+        sys_exit(v, t, f)
+    st64_rel(&t.mm, 0)
+    st32_rel(&t.exited, 0)
+    return sys_new_mm(v, t, ten)
+
+
 cdef int64_t run_syscall(view *v, tenant *t, uint32_t ten, files *f, uint32_t op, uint64_t *args) noexcept nogil:
     if op == DO_BIND:
         return sys_bind(v, t, f, <uint32_t>args[2])
@@ -187,6 +297,18 @@ cdef int64_t run_syscall(view *v, tenant *t, uint32_t ten, files *f, uint32_t op
         return sys_exec(v, t, f, ten)
     if op == DO_EXIT:
         return sys_exit(v, t, f)
+    if op == DO_SPAWN:
+        return sys_spawn(v, t, f, ten)
+    if op == DO_TOUCH:
+        return sys_touch(v, t, args)
+    if op == DO_ATTACH:
+        return sys_attach(v, t, f, <uint32_t>args[2], args)
+    if op == DO_REPLACE:
+        return iommu_replace_handle(v, <uint32_t>args[2], <uint32_t>args[0], <uint32_t>args[1], tenant_mm(v, t), <uint32_t>args[3])
+    if op == DO_DETACH:
+        return sys_detach(v, f, <uint32_t>args[2], args[0])
+    if DO_FAULT_ALLOC <= op <= DO_FAULT_CLOSE or DO_FAULT_READ <= op <= DO_FAULT_WRITE:
+        return sys_fault_object(v, t, ten, f, op, <uint32_t>args[2], args)
     if DO_MAP <= op <= DO_MREMAP:
         return sys_mm_change(v, t, op, args)
     return -38
@@ -196,10 +318,9 @@ cdef int task_main(view *v, uint32_t ten) noexcept nogil:
     """Serves one tenant until it has exited and the machine ends."""
     cdef tenant *t = &v.tenants[ten]
     cdef files f
-    cdef uint32_t i, key
+    cdef uint32_t key
     cdef waiter w
-    for i in range(256):
-        f.handle[i] = 0
+    memset(&f, 0, sizeof(files))
     waiter_reset(&w)
     while True:
         v.self.heartbeat += 1
@@ -225,79 +346,3 @@ cdef int task_main(view *v, uint32_t ten) noexcept nogil:
             continue
         if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, TASK_WAIT, &w) and ld32_acq(&t.box.state) == BOX_POSTED:
             wake_lost(v.self, bell_of(v.self), TASK_WAIT)
-
-
-cdef void iommu_probe_device(view *v, uint32_t dev) noexcept nogil:
-    """Puts the device into the driver's table and switches PRI on (since v6.16 at probe): reception first, then the function."""
-    cdef device *d = &v.devices[dev]
-    mutex_lock(v.self, &v.board.iommu.iopf_lock, PROBE_DEVICE)
-    d.registered = 1
-    mutex_unlock(v.self, &v.board.iommu.iopf_lock, PROBE_DEVICE)
-    st32_rel(&d.pre, 1)
-    st32_rel(&d.pri_enabled, 1)
-    bell_ring(v.self, crew_actor(v.crew, d.actor), PROBE_DEVICE)
-
-
-cdef void unbind_all(view *v, uint32_t dev) noexcept nogil:
-    """The device driver's remove: every binding of the function ends, whoever made it."""
-    cdef uint32_t pasid
-    cdef uint64_t ref
-    for pasid in range(1, v.cfg.max_pasids):
-        ref = ld64_acq(&pasid_array(v, dev)[pasid])
-        while ref != 0 and iommu_sva_unbind_device(v, ref) == 0:
-            ref = ld64_acq(&pasid_array(v, dev)[pasid])
-
-
-cdef void iommu_release_device(view *v, uint32_t dev) noexcept nogil:
-    """Removal, orderly or after the function has vanished: no new binds, bindings end with their drains, PRI off, off the table."""
-    cdef device *d = &v.devices[dev]
-    mutex_lock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
-    d.removing = 1  # from here on no bind can find the device
-    mutex_unlock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
-    unbind_all(v, dev)
-    iopf_queue_remove_device(v, dev)
-    st32_rel(&d.pri_enabled, 0)
-    st32_rel(&d.pre, 0)
-    mutex_lock(v.self, &v.board.iommu.iopf_lock, RELEASE_DEVICE)
-    d.registered = 0
-    mutex_unlock(v.self, &v.board.iommu.iopf_lock, RELEASE_DEVICE)
-    st32_rel(&d.released, 1)
-
-
-cdef bint hotplug_step(view *v) noexcept nogil:
-    """Does one thing that is due: a probe, or a removal that the supervisor asked for; true when it did."""
-    cdef uint32_t dev
-    cdef device *d
-    for dev in range(v.cfg.devices):
-        d = &v.devices[dev]
-        if ld32_acq(&d.order) == ORDER_PROBE and not d.registered and not d.released:
-            iommu_probe_device(v, dev)
-            return True
-        if ld32_acq(&d.order) == ORDER_REMOVE and not d.released:
-            iommu_release_device(v, dev)
-            return True
-    return False
-
-
-cdef int hotplug_main(view *v) noexcept nogil:
-    """Runs until PHASE_ENDING; ends with a grace period, so that nothing retired is left."""
-    cdef uint32_t key
-    cdef waiter w
-    waiter_reset(&w)
-    while True:
-        v.self.heartbeat += 1
-        if hotplug_step(v):
-            waiter_reset(&w)
-            continue
-        if waiter_spin(v.self, &w):
-            continue
-        rcu_reap(v)
-        if ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            synchronize_rcu(v.self, HOTPLUG)
-            rcu_reap(v)
-            return 0
-        key = ec_prepare(v.self, bell_of(v.self), HOTPLUG)
-        if hotplug_step(v) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            ec_cancel(v.self, bell_of(v.self), key)
-            continue
-        waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, HOTPLUG, &w)

@@ -20,7 +20,7 @@ Pattern = Literal["sequential", "strided", "zipf", "chase", "bursts", "replay"]
 # Known names that this version cannot run are refused with exit status 4, not taken for typing
 # errors: a campaign that names them is skipped, not failed.
 SUPPORTED_PROFILES: frozenset[str] = frozenset({"vtd"})
-SUPPORTED_GENERATIONS: frozenset[str] = frozenset({"v7.2"})
+SUPPORTED_GENERATIONS: frozenset[str] = frozenset(get_args(Generation))
 PATTERNS: tuple[str, ...] = get_args(Pattern)
 PROFILES: tuple[str, ...] = get_args(Profile)
 GENERATIONS: tuple[str, ...] = get_args(Generation)

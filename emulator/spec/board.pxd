@@ -14,17 +14,20 @@ from cython_ext.event_ring cimport event_ring, event_write
 from cython_ext.histogram cimport histogram
 from cython_ext.link cimport LINK_HEADER_BYTES
 from cython_ext.mutex cimport rmutex
-from cython_ext.pool cimport listhead, pool
+from cython_ext.pool cimport listhead, pool, pool_try
 from cython_ext.record_ring cimport ring_regs
 from cython_ext.wait cimport eventcount
 from cython_ext.work_ring cimport workring
 from emulator.spec.devices cimport *
 from emulator.spec.objects cimport *
+from emulator.spec.program cimport LABELS
 
 cdef enum:
     MAX_DEVICES = 256
     MAX_TENANTS = 64
     MAX_HANDLERS = 32
+    MAX_UNITS = 8            # IOMMUs
+    MAX_DRIVERS = 8
     GROUP_MAX = 64
     DOWN_SLOTS = 1024        # responses and invalidations to one device: 512 groups and as many invalidations
     UP_SLOTS = 1024          # requests of one device on their way
@@ -37,7 +40,7 @@ cpdef enum Role:
     ROLE_IRQ = 2
     ROLE_HANDLER = 3
     ROLE_TASK = 4
-    ROLE_HOTPLUG = 5
+    ROLE_DRIVER = 5
     ROLE_TENANT = 6
     ROLE_DEVICE = 7
 
@@ -52,10 +55,10 @@ cpdef enum Generation:      # spec/kernel.md 1.0, one column each; merged ones i
 
 cpdef enum Phase:
     PHASE_STARTING = 0
-    PHASE_PROBING = 1        # kernel and hardware run, the hotplug process probes the devices
+    PHASE_PROBING = 1        # kernel and hardware run, driver 0 probes the devices
     PHASE_RUNNING = 2        # devices and tenants run
     PHASE_STOPPING = 3       # devices finish what is open and stop
-    PHASE_RELEASING = 4      # tenants unbind and exit, the hotplug process removes the devices
+    PHASE_RELEASING = 4      # tenants unbind and exit, driver 0 removes the devices
     PHASE_ENDING = 5         # kernel and hardware processes leave
 
 cpdef enum Order:
@@ -86,7 +89,11 @@ cpdef enum LockClass:
     LOCK_PASID = 7           # the global PASID bitmap
     LOCK_QI = 8              # the invalidation queue's tail; innermost
     LOCK_IOPF = 9            # VT-d iopf_lock: device lookup against release
-    LOCK_WQ = 10             # not a lock: waiting for, and working for, the work ring
+    LOCK_WQ = 10             # not a lock: waiting for, and working for, a work ring
+    LOCK_IOASID = 11         # the IOASID framework
+    LOCK_FAULT_OBJECT = 12   # iommufd fault->mutex: read, write, close
+    LOCK_DELIVER = 13        # iommufd common.lock: the deliver ring
+    LOCK_DEVICE = 14         # device_lock: probe against remove; outermost
 
 cpdef enum:  # indices of board.offsets
     OFF_CREW = 0
@@ -111,6 +118,17 @@ cpdef enum:  # indices of board.offsets
     OFF_DONE = 19
     OFF_PASID_BITMAP = 20
     OFF_META = 21
+    OFF_IOASID = 22
+    OFF_IOMMUS = 23
+    OFF_QUEUES = 24
+    OFF_DRIVERS = 25
+    OFF_RESULTS = 26         # of every program record: the last return value
+    OFF_LABELS = 27
+    OFF_SEQUENCES = 28
+    OFF_BARRIERS = 29
+    OFF_PARTIAL_LISTS = 30
+    OFF_USER_BUFFERS = 31    # of tenants: what a read of a fault object has copied
+    OFF_COUNT = 32
 
 cdef struct config:
     uint32_t devices
@@ -130,6 +148,14 @@ cdef struct config:
     uint32_t tables
     uint32_t generation          # enum Generation
     uint32_t profile             # 0 = vtd
+    uint32_t units               # IOMMUs; device i belongs to unit i % units
+    uint32_t drivers             # driver processes
+    uint32_t queue_mode          # enum QueueMode
+    uint32_t queues              # places for iopf queues
+    uint32_t work_rings          # workqueues
+    uint32_t options             # enum Option, or-ed
+    uint32_t fault_objects
+    uint32_t slots               # actors in all
     uint32_t programs            # records in all programs
     uint32_t major_permille      # share of major faults
     uint32_t exponential         # service times: 0 fixed, 1 exponential
@@ -162,7 +188,7 @@ cdef struct iommu_regs:
     uint64_t overflow_passes     # passes that saw PRO
     uint64_t qi_wait_next        # next status value for an invalidation wait; under qi_lock
     uint64_t prq_records_popped
-    uint64_t discards            # iopf_queue_discard_partial calls
+    uint64_t injected            # events reported by a driver's own hand
     # written by the IOMMU: the highest status value done
     uint64_t qi_wait_done
     eventcount qi_bell
@@ -176,20 +202,59 @@ cdef struct board:
     uint32_t ready               # counts processes that have come up; the supervisor's bell follows
     config cfg
     uint64_t offsets[32]
-    iommu_regs iommu
     # kernel globals
     rmutex sva_lock
     rmutex pasid_lock
     uint64_t mm_generation       # last one given out
     uint64_t rcu_retired         # fault_param objects waiting for a grace period: chain by free_next, index + 1
-    rmutex queue_lock
-    listhead queue_devices       # fault_param objects on the queue
+    rmutex queues_lock           # allocation of iopf queues; nests nothing
+    uint32_t hold                # HOLD_IRQ, HOLD_WORKERS: stages that a program keeps from running
+    uint32_t refuse              # handlers refuse so many groups more; atomically
+    eventcount hold_bell         # those who are held sleep here
+    uint64_t fault_object[16]    # references; under sva_lock
+    int fault_fd[16]             # eventfds of the fault objects, the same number in every process; written before the start
+
+cpdef enum QueueMode:
+    QUEUES_GLOBAL = 0
+    QUEUES_IOMMU = 1
+    QUEUES_DEVICE = 2
+    QUEUES_DOMAIN = 3        # a queue per IOMMU, work on a workqueue per domain
+
+cpdef enum Option:
+    OPTION_SYNC = 1          # groups are handled in the interrupt thread
+    OPTION_EAGER = 2         # non-last requests are faulted in at once
+    OPTION_GROUP_LISTS = 4   # partial faults hang on a list per group index
+    OPTION_EARLY_PRIVATE = 8 # requests with private data are answered at once
+    OPTION_HIGHPRI = 16      # handlers run with a raised priority
+
+cdef struct iopf_queue:
+    rmutex lock
+    listhead devices             # fault_param objects on the queue
+    uint32_t used                # under queues_lock
+    uint32_t ring                # its workqueue
+    uint64_t discards            # iopf_queue_discard_partial calls
+
+cdef struct driver:
+    uint64_t program             # first record, count
+    uint64_t program_count
+    uint64_t ops_done
+    uint32_t actor
+    uint32_t finished
+    uint64_t pad[4]
+
+cdef struct label_note:          # what a device received for one labelled group, or for nobody; the device writes
+    uint32_t answers
+    uint32_t codes[6]            # of the first answers
+    uint32_t requests
+
+cdef struct barrier:             # arrivals of each crew slot follow all barriers; participants by slot
+    uint64_t participants[8]
 
 cdef struct prq_note:            # travels beside a queue record, same slot
     uint64_t uid
     uint64_t sent_ticks
     uint64_t hw_ticks
-    uint64_t device
+    uint64_t device              # bits 0..31 its index, 32..63 low half of the id of the address space that the PASID had
 
 cdef struct qi_note:             # travels beside a command
     uint64_t submit_ticks
@@ -216,9 +281,12 @@ cdef struct tenant:
     uint64_t devices[4]          # bitmap of devices that its program binds
     uint64_t bound[4]            # bitmap: bound now; the task sets it after bind and clears it before unbind
     uint64_t refused[4]          # bitmap: the last bind failed; the task writes
+    uint32_t read_count          # cookies of the last reads of a fault object; the task writes
+    uint32_t read_cookies[64]
+    uint32_t script              # runs a program of operations, which may have it exit and start again
     uint32_t finished
     uint32_t exited
-    uint64_t pad[5]
+    uint64_t pad[4]
 
 cdef struct prog_op:
     uint16_t op
@@ -243,6 +311,8 @@ cpdef enum Fate:
     FATE_FREED = 10          # partial, removal
     FATE_REJECTED = 11
     FATE_NOMEM = 12
+    FATE_UNANSWERED = 13     # a last request that nobody will answer
+    FATE_ACKNOWLEDGED = 14   # partial, answered Success before its last came
 
 cpdef enum LinkKind:
     UP_REQUEST = 1
@@ -272,7 +342,8 @@ cdef struct view:
     iopf_actor *self
     device *devices
     tenant *tenants
-    workring *work
+    char *work               # the first workqueue
+    uint64_t work_stride
     pool *pools[16]
     event_ring *events
 
@@ -292,6 +363,58 @@ cdef inline uint64_t *pasid_table(view *v, uint32_t dev) noexcept nogil:
 cdef inline uint64_t *pasid_array(view *v, uint32_t dev) noexcept nogil:
     """The group's attach handles by PASID: written under group_lock, read under RCU."""
     return <uint64_t *>view_region(v, OFF_PASID_ARRAYS) + <uint64_t>dev * v.cfg.max_pasids
+
+cdef inline iommu_regs *unit_regs(view *v, uint32_t unit) noexcept nogil:
+    return <iommu_regs *>view_region(v, OFF_IOMMUS) + unit
+
+cdef inline uint32_t unit_of(view *v, uint32_t dev) noexcept nogil:
+    """The IOMMU of a device."""
+    return dev % v.cfg.units
+
+cdef inline iommu_regs *regs_of(view *v, uint32_t dev) noexcept nogil:
+    return unit_regs(v, dev % v.cfg.units)
+
+cdef inline iopf_queue *queue_at(view *v, uint32_t index) noexcept nogil:
+    return <iopf_queue *>view_region(v, OFF_QUEUES) + index
+
+cdef inline workring *work_ring(view *v, uint32_t index) noexcept nogil:
+    return <workring *>(v.work + index * v.work_stride)
+
+cdef inline driver *driver_at(view *v, uint32_t index) noexcept nogil:
+    return <driver *>view_region(v, OFF_DRIVERS) + index
+
+cdef inline label_note *label_at(view *v, uint32_t dev, uint32_t label) noexcept nogil:
+    return <label_note *>view_region(v, OFF_LABELS) + <uint64_t>dev * LABELS + label
+
+# Crew slots: supervisor, IOMMUs, interrupt threads, then the rest in the order of ``slots_of``.
+cdef inline uint32_t iommu_slot(view *v, uint32_t unit) noexcept nogil:
+    return 1 + unit
+
+cdef inline uint32_t irq_slot(view *v, uint32_t unit) noexcept nogil:
+    return 1 + v.cfg.units + unit
+
+cdef inline iommu_domain *domain_of(view *v, uint64_t ref) noexcept nogil:
+    return <iommu_domain *>pool_try(v.pools[POOL_DOMAIN], ref)
+
+cdef enum:
+    NO_UID = 0xFFFFFFFFFFFFFFFF
+
+# fault_event.stamp: ticks modulo 2^40 and the low 24 bits of the address space's id.
+cdef inline uint64_t stamp_of(uint64_t ticks, uint64_t mm_id) noexcept nogil:
+    return (ticks & <uint64_t>0xFFFFFFFFFF) | (mm_id & 0xFFFFFF) << 40
+
+cdef inline uint64_t stamp_age(uint64_t stamp, uint64_t now) noexcept nogil:
+    """Ticks since the stamp, at most 2^40."""
+    return (now - stamp) & <uint64_t>0xFFFFFFFFFF
+
+cdef inline uint32_t stamp_generation(uint64_t stamp) noexcept nogil:
+    return <uint32_t>(stamp >> 40)
+
+cdef enum:
+    USER_BUFFER = 8192           # bytes; 200 requests
+
+cdef inline char *user_buffer(view *v, uint32_t ten) noexcept nogil:
+    return view_region(v, OFF_USER_BUFFERS) + <uint64_t>ten * USER_BUFFER
 
 cdef inline char *uplink(view *v, uint32_t dev) noexcept nogil:
     return view_region(v, OFF_UPLINKS) + <uint64_t>dev * (LINK_HEADER_BYTES + UP_SLOTS * 64)

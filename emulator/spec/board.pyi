@@ -9,7 +9,7 @@ class Role(IntEnum):
     ROLE_IRQ = 2
     ROLE_HANDLER = 3
     ROLE_TASK = 4
-    ROLE_HOTPLUG = 5
+    ROLE_DRIVER = 5
     ROLE_TENANT = 6
     ROLE_DEVICE = 7
 
@@ -46,6 +46,23 @@ class LockClass(IntEnum):
     LOCK_QI = 8
     LOCK_IOPF = 9
     LOCK_WQ = 10
+    LOCK_IOASID = 11
+    LOCK_FAULT_OBJECT = 12
+    LOCK_DELIVER = 13
+    LOCK_DEVICE = 14
+
+class QueueMode(IntEnum):
+    QUEUES_GLOBAL = 0
+    QUEUES_IOMMU = 1
+    QUEUES_DEVICE = 2
+    QUEUES_DOMAIN = 3
+
+class Option(IntEnum):
+    OPTION_SYNC = 1
+    OPTION_EAGER = 2
+    OPTION_GROUP_LISTS = 4
+    OPTION_EARLY_PRIVATE = 8
+    OPTION_HIGHPRI = 16
 
 class Fate(IntEnum):
     FATE_NONE = 0
@@ -60,6 +77,8 @@ class Fate(IntEnum):
     FATE_FREED = 10
     FATE_REJECTED = 11
     FATE_NOMEM = 12
+    FATE_UNANSWERED = 13
+    FATE_ACKNOWLEDGED = 14
 
 class LinkKind(IntEnum):
     UP_REQUEST = 1
@@ -113,6 +132,17 @@ OFF_EVENTS: int
 OFF_DONE: int
 OFF_PASID_BITMAP: int
 OFF_META: int
+OFF_IOASID: int
+OFF_IOMMUS: int
+OFF_QUEUES: int
+OFF_DRIVERS: int
+OFF_RESULTS: int
+OFF_LABELS: int
+OFF_SEQUENCES: int
+OFF_BARRIERS: int
+OFF_PARTIAL_LISTS: int
+OFF_USER_BUFFERS: int
+OFF_COUNT: int
 CONFIG_FIELDS: tuple[str, ...]
 POOL_NAMES: tuple[str, ...]
 PAGE: int

@@ -13,13 +13,14 @@ from cython_ext.link cimport LINK_HEADER_BYTES
 from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool, pool_format
 from cython_ext.work_ring cimport work_format, workring, workslot
-from emulator.spec.program cimport FAULT_OBJECTS
+from emulator.spec.program cimport BARRIERS, LABELS, SEQUENCES
 from emulator.spec.vtd cimport RID_BASE
 
 PAGE = 4096
 CONFIG_FIELDS = (
     "devices", "handlers", "tenants", "prq_records", "qi_records", "max_pasids", "ledger_slots", "max_vmas", "work_slots",
-    "event_records", "mms", "faults", "groups", "handles", "tables", "generation", "profile", "programs", "major_permille",
+    "event_records", "mms", "faults", "groups", "handles", "tables", "generation", "profile", "units", "drivers", "queue_mode", "queues",
+    "work_rings", "options", "fault_objects", "programs", "major_permille",
     "exponential", "pace", "account", "minor_ns", "major_ns", "seed", "watchdog_ns",
 )
 POOL_NAMES = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table", "fault object", "ioasid", "allocator")
@@ -27,9 +28,9 @@ POOL_NAMES = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", 
 
 def slots_of(config: dict) -> dict:
     """Crew slots: first slot and number of each role, and the total."""
-    slots = {"supervisor": (0, 1), "iommu": (1, 1), "irq": (2, 1), "handler": (3, config["handlers"])}
-    at = 3 + config["handlers"]
-    for role, count in (("task", config["tenants"]), ("hotplug", 1), ("tenant", config["tenants"]), ("device", config["devices"])):
+    slots, at = {}, 0
+    for role, count in (("supervisor", 1), ("iommu", config["units"]), ("irq", config["units"]), ("handler", config["handlers"]),
+                        ("task", config["tenants"]), ("driver", config["drivers"]), ("tenant", config["tenants"]), ("device", config["devices"])):
         slots[role] = (at, count)
         at += count
     slots["total"] = (0, at)
@@ -39,16 +40,16 @@ def slots_of(config: dict) -> dict:
 cdef dict pool_shapes(dict c):
     """Pool -> (capacity, size of an object, batch). Processes keep up to two batches of free objects each, so a small pool moves
     them one by one: then -ENOMEM means that there is no memory, and not that another process keeps some."""
-    kernel = c["handlers"] + c["tenants"] + 2
+    kernel = c["handlers"] + c["tenants"] + c["units"] + c["drivers"]
     shapes = {
         POOL_FAULT: (c["faults"], sizeof(iopf_fault), 32),
         POOL_GROUP: (c["groups"], sizeof(iopf_group), 32),
-        POOL_PARAM: (2 * c["devices"] + 2 * c["tenants"] + 8, sizeof(fault_param), 1),
+        POOL_PARAM: (3 * c["devices"] + 2 * c["tenants"] + 8, sizeof(fault_param), 1),
         POOL_HANDLE: (c["handles"], sizeof(attach_handle), 1),
-        POOL_DOMAIN: (c["mms"], sizeof(sva_domain), 1),
+        POOL_DOMAIN: (c["mms"] + 2 * c["devices"] + 8, sizeof(iommu_domain), 1),
         POOL_MM: (c["mms"], sizeof(mm_struct), 1),
         POOL_TABLE: (c["tables"], sizeof(table_page), 4),
-        POOL_UFAULT: (FAULT_OBJECTS, sizeof(ufault), 1),
+        POOL_UFAULT: (max(1, c["fault_objects"]), sizeof(ufault), 1),
         POOL_IOASID: (256, sizeof(ioasid_data), 1),
         POOL_ALLOCATOR: (16, sizeof(ioasid_allocator), 1),
     }
@@ -73,11 +74,11 @@ def plan_layout(config: dict) -> dict:
         OFF_DOWNLINKS: devices * (LINK_HEADER_BYTES + DOWN_SLOTS * 64),
         OFF_PASID_TABLES: devices * config["max_pasids"] * 8,
         OFF_PASID_ARRAYS: devices * config["max_pasids"] * 8,
-        OFF_PRQ_RECORDS: config["prq_records"] * 32,
-        OFF_PRQ_NOTES: config["prq_records"] * sizeof(prq_note),
-        OFF_QI_RECORDS: config["qi_records"] * 32,
-        OFF_QI_NOTES: config["qi_records"] * sizeof(qi_note),
-        OFF_WORK: sizeof(workring) + config["work_slots"] * sizeof(workslot),
+        OFF_PRQ_RECORDS: config["units"] * config["prq_records"] * 32,
+        OFF_PRQ_NOTES: config["units"] * config["prq_records"] * sizeof(prq_note),
+        OFF_QI_RECORDS: config["units"] * config["qi_records"] * 32,
+        OFF_QI_NOTES: config["units"] * config["qi_records"] * sizeof(qi_note),
+        OFF_WORK: config["work_rings"] * work_bytes(config),
         OFF_POOLS: pools,
         OFF_TENANTS: max(1, config["tenants"]) * sizeof(tenant),
         OFF_VMAS: config["mms"] * config["max_vmas"] * sizeof(vma),
@@ -89,6 +90,16 @@ def plan_layout(config: dict) -> dict:
         OFF_DONE: devices * MAX_TENANTS * 8,
         OFF_PASID_BITMAP: max(1, config["max_pasids"] // 64) * 8,
         OFF_META: 65536,
+        OFF_IOASID: 64,
+        OFF_IOMMUS: config["units"] * sizeof(iommu_regs),
+        OFF_QUEUES: config["queues"] * sizeof(iopf_queue),
+        OFF_DRIVERS: config["drivers"] * sizeof(driver),
+        OFF_RESULTS: max(1, config["programs"]) * 8,
+        OFF_PARTIAL_LISTS: devices * 512 * sizeof(listhead) if config["options"] & OPTION_GROUP_LISTS else 64,
+        OFF_USER_BUFFERS: max(1, config["tenants"]) * USER_BUFFER if config["fault_objects"] else 64,
+        OFF_LABELS: devices * LABELS * sizeof(label_note),
+        OFF_SEQUENCES: SEQUENCES * 64,  # a line each: the turn
+        OFF_BARRIERS: BARRIERS * sizeof(barrier) + BARRIERS * slots * 4,
     }
     offsets = {}
     at = <uint64_t>BOARD_AT + stride(sizeof(board))
@@ -100,12 +111,16 @@ def plan_layout(config: dict) -> dict:
     return offsets
 
 
+def work_bytes(config: dict) -> int:
+    return stride(sizeof(workring) + config["work_slots"] * sizeof(workslot))
+
+
 def layout_hash() -> int:
     """Changes whenever the size of a shared structure does: a board of another build is refused."""
     shapes = (sizeof(board), sizeof(config), sizeof(iommu_regs), sizeof(device), sizeof(tenant), sizeof(mm_struct), sizeof(iopf_fault),
-              sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(sva_domain), sizeof(table_page), sizeof(vma),
+              sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(iommu_domain), sizeof(table_page), sizeof(vma),
               sizeof(iopf_crew), sizeof(iopf_actor), sizeof(workring), sizeof(workslot), sizeof(histogram), sizeof(event_ring),
-              sizeof(pool), sizeof(prog_op), sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator), UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
+              sizeof(pool), sizeof(prog_op), sizeof(iopf_queue), sizeof(driver), sizeof(label_note), sizeof(barrier), sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator), UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
     return zlib.crc32(repr((shapes, CONFIG_FIELDS)).encode()) | 1 << 32
 
 
@@ -131,6 +146,9 @@ def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uin
     b.cfg.event_records, b.cfg.mms, b.cfg.faults, b.cfg.groups = config["event_records"], config["mms"], config["faults"], config["groups"]
     b.cfg.handles, b.cfg.tables = config["handles"], config["tables"]
     b.cfg.generation, b.cfg.profile = config["generation"], config["profile"]
+    b.cfg.units, b.cfg.drivers, b.cfg.options = config["units"], config["drivers"], config["options"]
+    b.cfg.queue_mode, b.cfg.queues, b.cfg.work_rings = config["queue_mode"], config["queues"], config["work_rings"]
+    b.cfg.fault_objects = config["fault_objects"]
     b.cfg.programs, b.cfg.major_permille, b.cfg.exponential = config["programs"], config["major_permille"], config["exponential"]
     b.cfg.pace, b.cfg.account, b.cfg.minor_ns, b.cfg.major_ns = config["pace"], config["account"], config["minor_ns"], config["major_ns"]
     b.cfg.seed, b.cfg.watchdog_ns = config["seed"], config["watchdog_ns"]
@@ -140,12 +158,12 @@ def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uin
     slots = slots_of(config)
     total = slots["total"][1]
     crew = <iopf_crew *>(memory.base + <uint64_t>layout[OFF_CREW])
-    crew.actors = total
+    crew.actors = b.cfg.slots = total
     crew.tick_mult = tick_mult
     crew.spins, crew.yields, crew.lockdep, crew.poison = spins, yields, lockdep, poison
     crew.rcu_epoch = 1
     roles = (("supervisor", ROLE_SUPERVISOR), ("iommu", ROLE_IOMMU), ("irq", ROLE_IRQ), ("handler", ROLE_HANDLER), ("task", ROLE_TASK),
-             ("hotplug", ROLE_HOTPLUG), ("tenant", ROLE_TENANT), ("device", ROLE_DEVICE))
+             ("driver", ROLE_DRIVER), ("tenant", ROLE_TENANT), ("device", ROLE_DEVICE))
     for name, number in roles:
         first, count = slots[name]
         for i in range(count):
@@ -169,22 +187,29 @@ cdef format_objects(Memory memory, board *b, dict config, dict layout, dict slot
     cdef device *d
     cdef tenant *t
     cdef event_ring *ring
+    cdef iommu_regs *regs
     for cls, (capacity, size, batch) in pool_shapes(config).items():
         p = <pool *>(memory.base + at)
         pool_format(p, stride(sizeof(pool)), capacity, stride(size), cls, batch)
         at += stride(sizeof(pool)) + capacity * stride(size)
-    work_format(<workring *>(memory.base + <uint64_t>layout[OFF_WORK]), config["work_slots"], LOCK_WQ)
-    b.sva_lock.cls, b.pasid_lock.cls, b.queue_lock.cls = LOCK_SVA, LOCK_PASID, LOCK_QUEUE
-    b.iommu.qi_lock.cls, b.iommu.iopf_lock.cls = LOCK_QI, LOCK_IOPF
-    b.queue_devices.id = 4
+    for i in range(b.cfg.work_rings):
+        at = <uint64_t>layout[OFF_WORK] + i * <uint64_t>work_bytes(config)
+        work_format(<workring *>(memory.base + at), config["work_slots"], LOCK_WQ)
+    b.sva_lock.cls, b.pasid_lock.cls, b.queues_lock.cls = LOCK_SVA, LOCK_PASID, LOCK_QUEUE
+    for i in range(b.cfg.units):
+        regs = <iommu_regs *>(memory.base + <uint64_t>layout[OFF_IOMMUS]) + i
+        regs.qi_lock.cls, regs.iopf_lock.cls = LOCK_QI, LOCK_IOPF
+    for i in range(b.cfg.drivers):
+        (<driver *>(memory.base + <uint64_t>layout[OFF_DRIVERS]) + i).actor = slots["driver"][0] + i
     (<uint64_t *>(memory.base + <uint64_t>layout[OFF_PASID_BITMAP]))[0] = 1
     first = slots["device"][0]
     for i in range(b.cfg.devices):
         d = <device *>(memory.base + <uint64_t>layout[OFF_DEVICES]) + i
         d.rid = RID_BASE + i
         d.link_up = 1
+        d.max_pasids = b.cfg.max_pasids
         d.actor = first + i
-        d.group_lock.cls, d.param_lock.cls = LOCK_GROUP, LOCK_DEV_PARAM
+        d.group_lock.cls, d.param_lock.cls, d.device_lock.cls = LOCK_GROUP, LOCK_DEV_PARAM, LOCK_DEVICE
     for i in range(b.cfg.tenants):
         t = <tenant *>(memory.base + <uint64_t>layout[OFF_TENANTS]) + i
         t.actor = slots["tenant"][0] + i
@@ -205,16 +230,21 @@ cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept
     v.size = size
     v.board = <board *>(base + BOARD_AT)
     v.cfg = &v.board.cfg
-    for i in range(OFF_META + 1):
+    for i in range(OFF_COUNT):
         if v.board.offsets[i] >= size or v.board.offsets[i] & 63:
             return -22
     v.crew = <iopf_crew *>view_region(v, OFF_CREW)
     if slot >= v.crew.actors or v.cfg.devices > MAX_DEVICES or v.cfg.tenants > MAX_TENANTS or v.cfg.handlers > MAX_HANDLERS:
         return -22
+    if not 0 < v.cfg.units <= MAX_UNITS or v.cfg.drivers > MAX_DRIVERS or v.cfg.work_rings == 0:
+        return -22
     v.self = crew_actor(v.crew, slot)
     v.devices = <device *>view_region(v, OFF_DEVICES)
     v.tenants = <tenant *>view_region(v, OFF_TENANTS)
-    v.work = <workring *>view_region(v, OFF_WORK)
+    v.work = view_region(v, OFF_WORK)
+    v.work_stride = (sizeof(workring) + <uint64_t>v.cfg.work_slots * sizeof(workslot) + 63) & ~<uint64_t>63
+    if v.board.offsets[OFF_WORK] + v.cfg.work_rings * v.work_stride > size:
+        return -22
     v.events = <event_ring *>(view_region(v, OFF_EVENTS)
                               + <uint64_t>slot * (sizeof(event_ring) + <uint64_t>v.cfg.event_records * sizeof(event_record)))
     at = v.board.offsets[OFF_POOLS]

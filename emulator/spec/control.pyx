@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What only the supervisor writes: phases, orders to the hotplug thread, deaths, programs, tenants."""
+"""What only the supervisor writes: phases, orders to driver 0, deaths, programs, tenants."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -9,6 +9,8 @@ from cython_ext.crew cimport *
 from cython_ext.memory cimport Memory
 from cython_ext.wait cimport *
 from emulator.spec.board cimport *
+from emulator.spec.flow cimport barrier_at, flow_leave, sequence_turn
+from emulator.spec.program cimport *
 from emulator.spec.sites cimport START_BARRIER
 
 
@@ -36,9 +38,11 @@ cdef class Control:
         cdef uint32_t i
         for i in range(self.v.crew.actors):
             bell_ring(self.v.self, crew_actor(self.v.crew, i), START_BARRIER)
-        ec_notify(self.v.self, &self.v.work.bell, 0x7FFFFFFF, START_BARRIER)
-        ec_notify(self.v.self, &self.v.board.iommu.qi_bell, 0x7FFFFFFF, START_BARRIER)
-        ec_notify(self.v.self, &self.v.board.iommu.prq_complete, 0x7FFFFFFF, START_BARRIER)
+        ec_notify(self.v.self, &work_ring(&self.v, 0).bell, 0x7FFFFFFF, START_BARRIER)
+        ec_notify(self.v.self, &self.v.board.hold_bell, 0x7FFFFFFF, START_BARRIER)
+        for i in range(self.v.cfg.units):
+            ec_notify(self.v.self, &unit_regs(&self.v, i).qi_bell, 0x7FFFFFFF, START_BARRIER)
+            ec_notify(self.v.self, &unit_regs(&self.v, i).prq_complete, 0x7FFFFFFF, START_BARRIER)
 
     def wait_bell(self, uint64_t timeout_ns) -> None:
         """Sleeps until somebody rings the supervisor, at most ``timeout_ns``."""
@@ -47,11 +51,11 @@ cdef class Control:
             key = ec_prepare(self.v.self, bell_of(self.v.self), START_BARRIER)
             ec_sleep(self.v.self, bell_of(self.v.self), key, timeout_ns, START_BARRIER)
 
-    def order(self, uint32_t dev, uint32_t what, uint32_t hotplug_slot) -> None:
-        """Asks the hotplug thread to probe or remove a device."""
+    def order(self, uint32_t dev, uint32_t what, uint32_t driver_slot) -> None:
+        """Asks driver 0 to probe or remove a device."""
         self._device(dev).order = what
         fence()
-        bell_ring(self.v.self, crew_actor(self.v.crew, hotplug_slot), START_BARRIER)
+        bell_ring(self.v.self, crew_actor(self.v.crew, driver_slot), START_BARRIER)
 
     cdef device *_device(self, uint32_t dev) except NULL:
         if dev >= self.v.cfg.devices:
@@ -72,6 +76,49 @@ cdef class Control:
         t.program, t.program_count = first, count
         for dev in devices:
             t.devices[dev >> 6] |= <uint64_t>1 << (dev & 63)
+
+    def configure_driver(self, uint32_t index, uint64_t first, uint64_t count) -> None:
+        """The program of driver ``index`` (1 and up; driver 0 has none)."""
+        if not 0 < index < self.v.cfg.drivers:
+            raise IndexError(f"driver {index} of {self.v.cfg.drivers}")
+        driver_at(&self.v, index).program = first
+        driver_at(&self.v, index).program_count = count
+
+    def configure_barrier(self, uint32_t index, slots) -> None:
+        """The crew slots that meet at a barrier."""
+        cdef uint32_t slot
+        if index >= BARRIERS:
+            raise IndexError(f"barrier {index} of {BARRIERS}")
+        for slot in slots:
+            if slot >= 512:
+                raise IndexError(f"slot {slot} cannot meet others at a barrier")
+            barrier_at(&self.v, index).participants[slot >> 6] |= <uint64_t>1 << (slot & 63)
+
+    def configure_function(self, uint32_t dev, uint32_t max_pasids) -> None:
+        """How many PASIDs the function can have."""
+        self._device(dev).max_pasids = min(max_pasids, self.v.cfg.max_pasids)
+
+    def set_fault_fd(self, uint32_t index, int fd) -> None:
+        """The eventfd of a fault object, inherited by every process under this number."""
+        if index >= self.v.cfg.fault_objects:
+            raise IndexError(f"fault object {index} of {self.v.cfg.fault_objects}")
+        self.v.board.fault_fd[index] = fd
+
+    def release_held(self) -> None:
+        """Lets go what a program has held: the run ends."""
+        st32_rel(&self.v.board.hold, 0)
+        self.wake_all()
+
+    def program_dead(self, uint32_t slot, uint64_t first, uint64_t count) -> None:
+        """The actor of a program is dead: nobody waits for its turn or for it at a barrier."""
+        cdef uint64_t i
+        cdef prog_op *op
+        for i in range(first, min(first + count, self.v.cfg.programs)):
+            op = program(&self.v, i)
+            if op.op == DO_TURN and op.arg < SEQUENCES:
+                st64_rel(sequence_turn(&self.v, op.arg), <uint64_t>-1)
+        flow_leave(&self.v, slot)
+        self.wake_all()
 
     def load_programs(self, uint64_t first, const unsigned char[::1] data) -> None:
         """Copies packed records of 48 bytes to record ``first`` of the program region."""

@@ -64,11 +64,15 @@ cdef struct kernside:
     uint64_t answered_ok         # requests of groups answered
     uint64_t answered_invalid
     uint64_t answered_failure
+    uint64_t acknowledged        # partial, answered without their last (gunthorpe)
+    uint64_t unanswered          # nobody will ever answer: a defect of the generation
+    uint64_t stale_pasid         # handled with another address space than the one that asked
+    uint64_t injected            # reported by a driver's own hand
     uint64_t groups_settled      # groups taken off the pending list
     uint64_t freed               # partial, freed at removal of the device
     uint64_t binds
     uint64_t unbinds
-    uint64_t pad
+    uint64_t pad[5]
 
 cdef struct device:
     # configuration, and what the kernel sets up through it
@@ -81,10 +85,15 @@ cdef struct device:
     uint32_t actor               # crew slot of the device process
     uint32_t stop_kind           # 0 wait for responses, 1 stop marker
     # kernel: struct device
+    rmutex device_lock           # probe and remove
     rmutex group_lock
     rmutex param_lock
-    uint64_t fault_param         # reference; published and read under RCU
+    uint64_t fault_param         # reference; since v6.9 published and read under RCU, before under param_lock
+    uint64_t iopf_param          # until v6.8: what iopf_queue_add_device made; under param_lock
     uint32_t iopf_refcount
+    uint32_t queue               # iopf queue + 1 that the device is on
+    uint32_t handler             # until v6.8: a fault handler is registered; under param_lock
+    uint32_t resets              # plugged in again: the function forgets what was open
     uint32_t registered          # in the driver's table of requester ids
     # stop of one PASID: a driver asks under group_lock, the device acknowledges
     uint32_t stop_request        # sequence number
@@ -93,9 +102,12 @@ cdef struct device:
     uint32_t stop_actor          # who asked: the device rings it
     uint32_t order               # probe or remove: the supervisor asks, the hotplug process does
     uint32_t removing            # under sva_lock: no new bind
-    uint32_t released            # the hotplug process has removed it
+    uint32_t released            # driver 0 has removed it, the last time
+    uint32_t probed              # driver 0 has probed it, the first time
+    uint32_t max_pasids          # of this function
+    uint32_t user_pasids[8]      # + 1: attached by user space besides SVA; under group_lock, read by whoever changes a mapping
     uint32_t pad0
-    uint64_t pad1[3]
+    uint64_t pad1[5]
     devside dev
     hwside hw
     kernside kern

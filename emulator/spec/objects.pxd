@@ -29,10 +29,11 @@ cdef struct mm_struct:
     uint32_t tenant
     uint32_t pad0
     uint64_t domain              # SVA domain of this mm
+    uint64_t pasid_users         # v5.13: binds that hold the PASID
     uint64_t rss                 # pages present, atomically
     uint64_t minor
     uint64_t major
-    uint64_t pad[2]
+    uint64_t pad[1]
 
 cdef struct table_page:
     objhdr hdr
@@ -42,8 +43,8 @@ cdef struct table_page:
 cdef struct fault_event:         # one request as the driver hands it to the core
     uint64_t qw0
     uint64_t qw1
-    uint64_t uid
-    uint64_t irq_ticks
+    uint64_t uid                 # NO_UID: reported by a driver's own hand
+    uint64_t stamp               # bits 0..39 ticks when the IRQ thread read it, 40..63 generation of the PASID at the hardware
 
 cdef struct iopf_fault:          # one cache line
     objhdr hdr
@@ -53,6 +54,7 @@ cdef struct iopf_group:          # two cache lines
     objhdr hdr
     uint64_t fault_param         # reference, counted
     uint64_t handle              # attach handle, not counted: valid until the drain before its free
+    uint64_t domain              # v6.9 keeps the domain instead; gunthorpe counts it
     listhead faults              # the non-last requests, in order of arrival
     fault_event last
     uint32_t device
@@ -60,7 +62,6 @@ cdef struct iopf_group:          # two cache lines
     uint32_t pending             # on the fault_param's list
     uint32_t answered
     uint64_t queued_ticks
-    uint64_t pad
 
 cdef struct fault_param:
     objhdr hdr
@@ -83,23 +84,38 @@ cdef struct attach_handle:
     uint32_t pad0
     uint64_t pad[8]
 
-cdef struct sva_domain:
+cdef struct iommu_domain:
     objhdr hdr
-    uint64_t mm                  # counted in mm_count
+    uint64_t mm                  # counted in mm_count; 0: no address space
     uint32_t users
-    uint32_t pad0
-    uint64_t pad[10]
+    uint32_t kind                # DOMAIN_*
+    uint32_t fault_object        # index + 1: faults go there
+    uint32_t pending             # gunthorpe: groups whose work still looks at the domain; atomically
+    uint64_t pad[9]
 
-cdef struct ufault:              # iommufd fault object; queue lists hold groups
+cdef enum:
+    UFAULT_SLOTS = 512
+
+cdef struct delivered:           # a group that user space has read and not answered
+    uint64_t group
+    uint32_t cookie              # 0: free
+    uint32_t pad
+
+cdef struct ufault:              # iommufd fault object
     objhdr hdr
-    rmutex mutex                 # read, write, close; takes fault_param.lock
-    rmutex common                # the deliver list; innermost
-    listhead deliver
-    uint32_t device_users        # attached domains that deliver here
-    uint32_t open                # the descriptor exists
-    uint32_t next_cookie
+    rmutex mutex                 # read, write, close, detach; what user space holds
+    rmutex common                # the deliver ring; taken by the interrupt thread, innermost
     uint32_t index
-    uint64_t pad[4]
+    uint32_t users
+    uint32_t open                # the descriptor is
+    uint32_t head                # of the deliver ring
+    uint32_t count
+    uint32_t next_cookie
+    uint32_t held                # groups with user space
+    uint32_t pad0
+    uint64_t pad[1]
+    uint64_t deliver[512]
+    delivered response[512]
 
 cdef struct ioasid_data:
     objhdr hdr

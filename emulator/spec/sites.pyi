@@ -30,6 +30,8 @@ class Site(IntEnum):
     IOPF_FREE_GROUP = 48
     IOPF_ERROR_RESPONSE = 49
     PAGE_RESPONSE = 50
+    QUEUE_IOPF = 51
+    REGISTER_HANDLER = 52
     WORKER_WAIT = 56
     WORKER_HANDLE = 57
     HANDLE_MM_FAULT = 58
@@ -50,6 +52,13 @@ class Site(IntEnum):
     PASID_ALLOC = 84
     PASID_FREE = 85
     MM_RELEASE = 86
+    REPLACE_PASID = 87
+    DOMAIN_FREE = 88
+    FAULT_DELIVER = 89
+    FAULT_READ = 90
+    FAULT_WRITE = 91
+    FAULT_RELEASE = 92
+    AUTO_RESPONSE = 93
     MM_ALLOC = 96
     MM_MAP = 97
     MM_UNMAP = 98
@@ -66,5 +75,8 @@ class Site(IntEnum):
     PROBE_DEVICE = 117
     RELEASE_DEVICE = 118
     START_BARRIER = 119
+    PROGRAM_WAIT = 120
+    PROGRAM_STEP = 121
+    HELD = 122
 
 def point_name(point: int) -> str: ...

@@ -124,8 +124,9 @@ cdef class Snapshot:
                 "popped": k.popped, "partial_added": k.partial_added, "partial_moved": k.partial_moved, "answered_ok": k.answered_ok,
                 "answered_invalid": k.answered_invalid,
                 "answered_failure": k.answered_failure, "discarded": k.discarded, "freed": k.freed, "rejected": k.rejected,
-                "dropped_nomem": k.dropped_nomem, "markers": k.markers, "groups": k.groups,
-                "partial": max(0, <int>(k.partial_added - k.partial_moved - k.discarded - k.freed)),
+                "dropped_nomem": k.dropped_nomem, "acknowledged": k.acknowledged, "unanswered": k.unanswered,
+                "stale_pasid": k.stale_pasid, "injected": k.injected, "markers": k.markers, "groups": k.groups,
+                "partial": max(0, <int>(k.partial_added - k.partial_moved - k.discarded - k.freed - k.acknowledged)),
                 "pending": max(0, <int>(k.groups - k.groups_settled)), "binds": k.binds, "unbinds": k.unbinds,
             },
         }
@@ -166,18 +167,37 @@ cdef class Snapshot:
         return {"pasid": t.pasid, "ops_done": t.ops_done, "ops": t.program_count, "finished": t.finished, "exited": t.exited,
                 "dead": t.dead, "started": t.started, "waiting": t.gate_waiting}
 
-    def iommu(self) -> dict:
-        cdef iommu_regs *r = &self.v.board.iommu
+    def unit(self, uint32_t index) -> dict:
+        """Registers and counters of one IOMMU."""
+        cdef iommu_regs *r
         cdef uint64_t mask = <uint64_t>self.v.cfg.prq_records * 32 - 1
+        if index >= self.v.cfg.units:
+            raise IndexError(f"IOMMU {index} of {self.v.cfg.units}")
+        r = unit_regs(&self.v, index)
+        irq = crew_actor(self.v.crew, irq_slot(&self.v, index))
         return {
             "prq_used": ((r.prq.tail - r.prq.head) & mask) // 32, "prq_records": self.v.cfg.prq_records, "prq_hwm": r.prq_hwm,
             "ppr": 1 if r.prs & PRS_PPR else 0, "pro": 1 if r.prs & PRS_PRO else 0, "interrupts": r.interrupts,
             "overflows": r.overflows, "fault_log": r.fault_log, "commands": r.commands, "drains": r.drains,
             "inval_errors": r.inval_errors, "prq_passes": r.prq_passes, "overflow_passes": r.overflow_passes,
-            "popped": r.prq_records_popped, "discards": r.discards, "backlog": work_backlog(self.v.work),
-            "work_lost": self.v.work.lost,
-            "execute_refused": crew_actor(self.v.crew, 2).work[5], "work_ring_full": crew_actor(self.v.crew, 2).work[4],
+            "popped": r.prq_records_popped, "execute_refused": irq.work[5], "work_ring_full": irq.work[4],
         }
+
+    def units(self) -> list:
+        return [self.unit(i) for i in range(self.v.cfg.units)]
+
+    def iommu(self) -> dict:
+        """All IOMMUs together: sums, and the largest high-water mark; with the queues behind them."""
+        cdef uint32_t i
+        units = self.units()
+        out = {key: sum([u[key] for u in units]) for key in units[0]}
+        out["prq_hwm"] = max([u["prq_hwm"] for u in units])
+        out["ppr"], out["pro"] = max([u["ppr"] for u in units]), max([u["pro"] for u in units])
+        out["prq_records"] = self.v.cfg.prq_records
+        out["discards"] = sum([queue_at(&self.v, i).discards for i in range(self.v.cfg.queues)])
+        out["backlog"] = sum([work_backlog(work_ring(&self.v, i)) for i in range(self.v.cfg.work_rings)])
+        out["work_lost"] = sum([work_ring(&self.v, i).lost for i in range(self.v.cfg.work_rings)])
+        return out
 
     def pools(self) -> dict:
         """Per pool: capacity, live objects, allocations that failed, slots that cannot be reached any more (at rest)."""

@@ -14,6 +14,7 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
 from emulator.spec.board cimport *
+from emulator.spec.flow cimport *
 from emulator.spec.process cimport Process
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
@@ -26,6 +27,19 @@ cdef enum:
     WORK_FAILURES = 0        # actor.work: failed operations, errno of the first, its place in the program
     WORK_FIRST_ERROR = 1
     WORK_FIRST_OP = 2
+    SERVE_POLL_MS = 100
+    PGFAULT_BYTES = 40           # struct iommu_hwpt_pgfault
+    PGFAULT_LAST_PAGE = 2
+
+
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    enum:
+        POLLIN
+    int poll(pollfd *fds, unsigned long n, int timeout_ms)
 
 
 cdef struct runner:
@@ -136,10 +150,58 @@ cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     st32_rel(&r.t.gate_waiting, 0)
 
 
+cdef bint wait_readable(runner *r, uint32_t index) noexcept nogil:
+    """Waits until the fault object can be read, as a VMM does; false when the run ends first."""
+    cdef pollfd p
+    p.fd = r.v.board.fault_fd[index]
+    p.events = POLLIN
+    while ld32_acq(&r.v.board.phase) < PHASE_STOPPING:
+        r.v.self.heartbeat += 1
+        point(r.v.self, TENANT_GATE << 8 | OP_BELL_SLEEP, &r.t.read_count, ACC_WAIT)
+        p.revents = 0
+        if poll(&p, 1, SERVE_POLL_MS) > 0 and p.revents & POLLIN:
+            return True
+    return False
+
+
+cdef int64_t answer_one(runner *r, uint32_t index, char *at, uint32_t code) noexcept nogil:
+    """A VMM's work for one request that is the last of its group: resolve the page in its own memory, then answer."""
+    cdef uint32_t *w = <uint32_t *>at
+    cdef uint64_t address = (<uint64_t *>(at + 24))[0]
+    if code == 0 and syscall_to_task(r, DO_TOUCH, address, address + 4096, w[4] & 7, 0, 0) != 0:
+        code = 1
+    if not w[0] & PGFAULT_LAST_PAGE:
+        return 0
+    return syscall_to_task(r, DO_FAULT_WRITE, 0, code, index, w[9] + 1, 0)
+
+
+cdef int64_t serve(runner *r, prog_op *op) noexcept nogil:
+    """Answers ``a`` groups of a fault object: 0, or the error of a read or write."""
+    cdef uint32_t index = op.arg
+    cdef uint64_t served = 0
+    cdef int64_t got, at, ret
+    if index >= r.v.cfg.fault_objects:
+        return -22
+    while served < op.a and wait_readable(r, index):
+        got = syscall_to_task(r, DO_FAULT_READ, PGFAULT_BYTES * GROUP_MAX, 0, index, 0, 0)
+        if got < 0:
+            return got
+        at = 0
+        while at < got and at + PGFAULT_BYTES <= USER_BUFFER:
+            ret = answer_one(r, index, user_buffer(r.v, r.index) + at, <uint32_t>op.b)
+            if ret < 0:
+                return ret
+            served += ret > 0
+            at += PGFAULT_BYTES
+    return 0
+
+
 cdef int64_t run_op(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     if op.op == DO_GATE or op.op == DO_WAIT_FORK or op.op == DO_WAIT_DEVICES:
         wait_for(r, op, at)
         return 0
+    if op.op == DO_SERVE:
+        return serve(r, op)
     return syscall_to_task(r, op.op, op.a, op.b, op.arg, op.c, op.d)
 
 
@@ -165,23 +227,55 @@ cdef void wait_until(runner *r, uint64_t t_ns) noexcept nogil:
         sleep_on_bell(r, key, due - now if due - now < IDLE_NS else IDLE_NS, TENANT_GATE)
 
 
-cdef void run_program(runner *r) noexcept nogil:
-    cdef prog_op *op = program(r.v, r.t.program)
-    cdef uint64_t i
-    cdef int64_t ret
-    for i in range(r.t.program_count):
+cdef void note_failure(runner *r, prog_op *op, uint64_t at, int64_t error) noexcept nogil:
+    if op.flags & FLAG_TRY:
+        return
+    if r.v.self.work[WORK_FAILURES] == 0:
+        r.v.self.work[WORK_FIRST_ERROR] = <uint64_t>-error
+        r.v.self.work[WORK_FIRST_OP] = at
+    r.v.self.work[WORK_FAILURES] += 1
+
+
+cdef bint next_record(runner *r, flow *f) noexcept nogil:
+    """Waits for the next record that is the tenant's own; false at the end of the program or of the run."""
+    cdef uint64_t next_ns, now
+    cdef uint32_t key, state
+    cdef waiter w
+    waiter_reset(&w)
+    while not releasing(r):
         r.v.self.heartbeat += 1
-        if releasing(r):
-            break
-        wait_until(r, op[i].t_ns)
-        ret = run_op(r, &op[i], i)
+        next_ns = <uint64_t>-1
+        state = flow_step(r.v, f, PHASE_STOPPING, &next_ns)
+        if state == FLOW_OP or state == FLOW_END:
+            return state == FLOW_OP
+        if state == FLOW_MOVED or waiter_spin(r.v.self, &w):
+            continue
+        key = ec_prepare(r.v.self, bell_of(r.v.self), PROGRAM_WAIT)
+        if flow_step(r.v, f, PHASE_STOPPING, &next_ns) != FLOW_BLOCKED:
+            ec_cancel(r.v.self, bell_of(r.v.self), key)
+            continue
+        now = clock_ns()
+        next_ns = next_ns - now if next_ns > now else 1
+        sleep_on_bell(r, key, next_ns if next_ns < IDLE_NS else IDLE_NS, PROGRAM_WAIT)
+    return False
+
+
+cdef void run_program(runner *r) noexcept nogil:
+    cdef flow f
+    cdef prog_op *op
+    cdef int64_t ret
+    flow_begin(&f, r.t.program, r.t.program_count, r.v.self.rng)
+    while next_record(r, &f):
+        op = flow_op(r.v, &f)
+        wait_until(r, op.t_ns)
+        point(r.v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
+        ret = run_op(r, op, f.pc)
         if ret < 0:
-            if r.v.self.work[WORK_FAILURES] == 0:
-                r.v.self.work[WORK_FIRST_ERROR] = <uint64_t>-ret
-                r.v.self.work[WORK_FIRST_OP] = i
-            r.v.self.work[WORK_FAILURES] += 1
-        st64_rel(&r.t.ops_done, i + 1)  # partner: the acquire load of the devices
+            note_failure(r, op, f.pc, ret)
+        flow_done(r.v, &f, ret)
+        st64_rel(&r.t.ops_done, f.steps)  # partner: the acquire load of the devices
         tell_devices(r)
+    flow_leave(r.v, r.v.self.slot)
     # Whatever was left out, a process ends by exiting.
     if not ld32_acq(&r.t.exited):
         syscall_to_task(r, DO_EXIT, 0, 0, 0, 0, 0)

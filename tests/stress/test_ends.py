@@ -53,7 +53,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert "interrupted twice" in output
 
 
-KERNEL = [Role.ROLE_IOMMU, Role.ROLE_IRQ, Role.ROLE_HANDLER, Role.ROLE_TASK, Role.ROLE_HOTPLUG]
+KERNEL = [Role.ROLE_IOMMU, Role.ROLE_IRQ, Role.ROLE_HANDLER, Role.ROLE_TASK, Role.ROLE_DRIVER]
 
 
 @pytest.mark.parametrize("role", KERNEL)

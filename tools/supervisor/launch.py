@@ -22,7 +22,7 @@ import multiprocess
 from cython_ext.memory import Memory
 from device_procs import engine as device_engine
 from emulator.hw.run import run_iommu
-from emulator.kernel.run import run_hotplug, run_irq, run_task, run_worker
+from emulator.kernel.run import run_driver, run_irq, run_task, run_worker
 from emulator.spec.board import slots_of
 from emulator.spec.process import Process
 from emulator.tenant.engine import run_tenant
@@ -30,7 +30,7 @@ from shm.procs import die_with_parent, start_time
 from tools.supervisor.plan import SystemPlan
 
 PR_SET_NAME = 15
-KERNEL_ROLES = frozenset({"iommu", "irq", "handler", "task", "hotplug"})
+KERNEL_ROLES = frozenset({"iommu", "irq", "handler", "task", "driver"})
 Body = Callable[[Process], object]
 
 
@@ -64,11 +64,14 @@ class Child:
 def _bodies(plan: SystemPlan) -> list[tuple[str, int, str, Body]]:
     """(role, index, name, body) of every process, hardware and kernel first."""
     programs = [(d.params["program"], d.params["program_count"]) for d in plan.devices]
-    bodies: list[tuple[str, int, str, Body]] = [
-        ("iommu", 0, "iommu", run_iommu),
-        ("irq", 0, "irq", run_irq),
-        ("hotplug", 0, "hotplug", run_hotplug),
-    ]
+    bodies: list[tuple[str, int, str, Body]] = []
+    for i in range(plan.config["units"]):
+        mark = f"-{i}" if plan.config["units"] > 1 else ""
+        bodies.append(("iommu", i, f"iommu{mark}", partial(run_iommu, unit=i)))
+        bodies.append(("irq", i, f"irq{mark}", partial(run_irq, unit=i)))
+    for i in range(plan.config["drivers"]):
+        name = f"driver-k{i - 1}" if i else "hotplug"
+        bodies.append(("driver", i, name, partial(run_driver, index=i)))
     for i in range(plan.config["handlers"]):
         bodies.append(("handler", i, f"handler-{i:02}", run_worker))
     for i, tenant in enumerate(plan.tenants):

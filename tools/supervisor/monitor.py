@@ -2,7 +2,7 @@
 
     RUNNING    devices work; ends when all work is done, the duration is over, or somebody interrupts
     STOPPING   devices finish what is open
-    RELEASING  tenants unbind and exit; then the hotplug process removes every device
+    RELEASING  tenants unbind and exit; then driver 0 removes every device
     ENDING     kernel and hardware processes leave
 A device that dies is a surprise removal, a tenant that dies is an exit while bound: the others go
 on. Any other death is a crash of the machine.
@@ -175,7 +175,7 @@ class Monitor:
     def run(self) -> Outcome:
         with self.signals.installed():
             self._began = time.monotonic()
-            hotplug = self._slot("hotplug")
+            hotplug = self._slot("driver")
             for i in range(self._devices):
                 self.system.control.order(i, Order.ORDER_PROBE, hotplug)
             self.system.control.set_phase(Phase.PHASE_PROBING)
@@ -302,7 +302,7 @@ class Monitor:
             self.outcome.removals.append(death)
             self.tell(f"{death.line()}: surprise removal")
             self.system.control.device_gone(child.index)
-            self.system.control.order(child.index, Order.ORDER_REMOVE, self._slot("hotplug"))
+            self.system.control.order(child.index, Order.ORDER_REMOVE, self._slot("driver"))
         elif child.role == "tenant":
             self.outcome.exits.append(death)
             self.tell(f"{death.line()}: exit while bound")

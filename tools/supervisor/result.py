@@ -34,7 +34,7 @@ COUNTED = (
     "owner_deaths",
     "points",
 )
-ROLES = ("supervisor", "iommu", "irq", "handler", "task", "hotplug", "tenant", "device")
+ROLES = ("supervisor", "iommu", "irq", "handler", "task", "driver", "tenant", "device")
 
 
 def _at_rest(outcome: Outcome) -> bool:

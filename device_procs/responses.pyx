@@ -1,0 +1,202 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Responses and invalidations: what a function does when they come. States and writers stand in ``pri.pxd``."""
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.histogram cimport hist_add
+from cython_ext.link cimport *
+from device_procs.atc cimport *
+from device_procs.books cimport fate_of, fates_agree
+from device_procs.pri cimport *
+from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
+from emulator.spec.board cimport *
+from emulator.spec.program cimport LABEL_OTHER
+from emulator.spec.sites cimport *
+from emulator.spec.vtd cimport *
+
+cdef enum:
+    RETRY_NS = 2000              # a function's own pause before it asks again; doubles with each retry
+    RETRY_DOUBLINGS = 8
+
+
+cdef void check_books(function *f, group *g, bint by_hardware) noexcept nogil:
+    """Compares what hardware and kernel noted about every request of the group; the first disagreement is the verdict."""
+    cdef uint32_t i, hw, kernel
+    cdef bint early = False
+    for i in range(g.count - 1):
+        # Since v6.11 a refused non-last is answered at once; the rest of its group may be anywhere.
+        early |= fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[i], i)) == FATE_REJECTED
+    for i in range(g.count):
+        hw = fate_of(f.v, f.dev, OFF_LEDGER_HW, g.prgi, uid_of(g.number[i], i))
+        kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[i], i))
+        if not early and not fates_agree(hw, kernel, i + 1 == g.count, by_hardware):
+            verdict_raise(f.v.self, VERDICT_ACCOUNT, f.dev, g.number[i], <uint64_t>hw << 8 | kernel, 0,
+                          <uint64_t>by_hardware << 32 | g.prgi, DEV_RECEIVE)
+            return
+
+
+cdef void after_success(function *f, group *g, uint16_t index) noexcept nogil:
+    """Success promises nothing: the translation is asked for again, and what is still absent is requested again."""
+    cdef uint32_t i, absent = 0, doublings
+    cdef walker w
+    cdef bint bound = walk_begin(f.v, &w, f.dev, g.pasid)
+    for i in range(g.count):
+        if bound and walk_grants(f.v, &w, g.address[i], g.rwx[i]):
+            atc_fill(f.atc, f.atc_mask, g.pasid, g.address[i], g.rwx[i])
+        else:
+            g.address[absent] = g.address[i]
+            g.rwx[absent] = g.rwx[i]
+            absent += 1
+    if absent == 0 or f.over == 2:
+        group_release(f, g, index)
+        group_done(f, g.tenant)
+        return
+    if f.max_retries and g.retries >= f.max_retries:
+        f.d.dev.gave_up += absent
+        group_release(f, g, index)
+        group_done(f, g.tenant)
+        return
+    doublings = g.retries if g.retries < RETRY_DOUBLINGS else RETRY_DOUBLINGS
+    g.retries += 1
+    g.count = absent
+    g.state = GROUP_RETRY
+    g.not_before_ns = clock_ns() + (<uint64_t>RETRY_NS << doublings)
+    f.d.dev.retries += absent
+    f.retry_list[f.retry_count] = index
+    f.retry_count += 1
+    st64_rlx(&f.d.dev.retry_groups, f.retry_count)
+
+
+cdef void pri_failure(function *f) noexcept nogil:
+    """Response Failure: the function switches PRI off and forgets what is open (PCIe: RF)."""
+    cdef uint32_t i
+    cdef group *g
+    f.d.dev.failed = 1
+    f.over = 1
+    for i in range(f.window):
+        g = &f.groups[i]
+        if g.state == GROUP_OPEN:
+            forget_group(f, <uint16_t>i)
+        elif g.state != GROUP_FREE:
+            group_release(f, g, <uint16_t>i)
+            group_done(f, g.tenant)
+    f.retry_count = 0
+    f.d.dev.abandoned += f.staged
+    f.staged = 0
+    st64_rlx(&f.d.dev.retry_groups, 0)
+
+
+cdef uint16_t answered_group(function *f, uint32_t prgi, uint32_t pasid, bint pasid_present) noexcept nogil:
+    """The open group of an answer. Two groups may share an index when a program says so; then the PASID tells them apart."""
+    cdef uint16_t index = f.by_prgi[prgi]
+    cdef uint32_t i
+    if index == NO_GROUP or not f.groups[index].shared:
+        return index
+    for i in range(f.window):
+        if f.groups[i].state == GROUP_OPEN and f.groups[i].prgi == prgi and f.groups[i].pasid == pasid and f.groups[i].rid != pasid_present:
+            return <uint16_t>i
+    return NO_GROUP
+
+
+cdef void note_label(function *f, uint32_t label, uint32_t code, uint32_t requests) noexcept nogil:
+    """Programs name groups: what came for each is kept for the report."""
+    cdef label_note *note = label_at(f.v, f.dev, label)
+    if note.answers < 6:
+        note.codes[note.answers] = code
+    note.requests = requests
+    st32_rel(&note.answers, note.answers + 1)
+
+
+cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
+    cdef uint32_t code = <uint32_t>(rec[0] >> 8) & 15, prgi = <uint32_t>(rec[0] >> 16) & 511
+    cdef uint16_t index = answered_group(f, prgi, <uint32_t>(rec[0] >> 32) & 0xFFFFF, (rec[0] >> 12) & 1)
+    cdef devside *dev = &f.d.dev
+    cdef group *g
+    cdef bint by_hardware = rec[1] & 1
+    cdef uint64_t now
+    if index == NO_GROUP:
+        dev.unexpected += 1
+        note_label(f, LABEL_OTHER, code, 0)
+        return
+    g = &f.groups[index]
+    now = crew_ticks(f.v.crew)
+    unlink_prgi(f, prgi, index)
+    f.open_groups -= 1
+    f.open_requests -= g.count
+    if now > rec[3]:
+        hist_add(stage_hist(f.v, f.v.self.slot, STAGE_RETURN), crew_ticks_ns(f.v.crew, now - rec[3]))
+    hist_add(stage_hist(f.v, f.v.self.slot, STAGE_ROUND), crew_ticks_ns(f.v.crew, now - g.sent_ticks))
+    note_event(f.v, now, DEV_RECEIVE, g.first_uid, <uint64_t>f.dev << 32 | code << 16 | prgi)
+    if f.v.cfg.account and not g.shared and g.closed:
+        check_books(f, g, by_hardware)
+    if by_hardware:
+        if code == RESP_SUCCESS:
+            dev.by_overflow += g.count
+        else:
+            dev.by_hardware += g.count
+    if g.label != NO_LABEL:
+        note_label(f, g.label, code, g.count)
+    if code == RESP_SUCCESS:
+        dev.retired_ok += g.count
+        if g.ignored or g.label != NO_LABEL:
+            group_release(f, g, index)
+            group_done(f, g.tenant)
+        else:
+            after_success(f, g, index)
+    elif code == RESP_INVALID:
+        dev.retired_invalid += g.count
+        group_release(f, g, index)
+        group_done(f, g.tenant)
+    else:
+        dev.retired_failure += g.count
+        group_release(f, g, index)
+        group_done(f, g.tenant)
+        pri_failure(f)
+    st64_rlx(&dev.open_requests, f.open_requests)
+    st64_rlx(&dev.open_groups, f.open_groups)
+
+
+cdef void take_invalidation(function *f, uint64_t *rec) noexcept nogil:
+    """Drops the range (or the whole PASID) and owes a completion, which goes behind every request already on the link."""
+    cdef uint32_t pasid = <uint32_t>(rec[0] >> 32) & 0xFFFFF
+    cdef uint64_t start = rec[1] & ~<uint64_t>0xFFF, pages = rec[1] & 0xFFF
+    atc_drop(f.atc, f.atc_mask, pasid, start, pages)
+    f.d.dev.invalidations += 1
+    f.owed += 1
+
+
+cdef void send_owed(function *f) noexcept nogil:
+    cdef uint64_t *slot
+    while f.owed:
+        slot = link_room(f.v.self, &f.up, DEV_INVALIDATE)
+        if slot == NULL:
+            return
+        slot[0] = UP_INVALIDATED
+        link_filled(&f.up)
+        f.owed -= 1
+
+
+cdef bint receive(function *f) noexcept nogil:
+    """Takes everything from the downlink; true when there was anything."""
+    cdef uint64_t *rec
+    cdef uint32_t kind, n = 0
+    while n < DOWN_SLOTS:
+        rec = link_next(f.v.self, &f.down, DEV_RECEIVE)
+        if rec == NULL:
+            break
+        kind = <uint32_t>rec[0] & 0xFF
+        if kind == DOWN_RESPONSE:
+            if f.d.dev.failed:
+                f.d.dev.unexpected += 1
+            else:
+                take_response(f, rec)
+        elif kind == DOWN_INVALIDATE:
+            take_invalidation(f, rec)
+        link_taken(&f.down)
+        n += 1
+    if n:
+        link_consume(f.v.self, &f.down, DEV_RECEIVE)
+    send_owed(f)
+    return n != 0

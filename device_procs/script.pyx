@@ -1,0 +1,188 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The operations of device programs. What they leave to the program stands in ``script.pxd``."""
+
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.wait cimport *
+from device_procs.pri cimport *
+from device_procs.stop cimport send_marker
+from emulator.spec.board cimport *
+from emulator.spec.flow cimport *
+from emulator.spec.program cimport *
+from emulator.spec.sites cimport *
+
+cdef enum:
+    ENODEV = -19
+    EINVAL = -22
+    E2BIG = -7
+    NOT_YET = 1                  # the operation has to be tried again
+    UNLABELLED = 62
+    PRGI_COUNT = 512
+
+
+cdef bint tenant_gone(function *f, uint32_t ten) noexcept nogil:
+    cdef tenant *t = &f.v.tenants[ten]
+    return ld32_acq(&t.dead) or ld32_acq(&t.finished) or tenant_refused(t, f.dev)
+
+
+cdef int64_t not_ready(function *f, prog_op *op) noexcept nogil:
+    """What cannot be done now is waited for, unless the program only tries it or the run ends."""
+    if op.flags & FLAG_TRY or ld32_acq(&f.v.board.phase) >= PHASE_STOPPING:
+        return ENODEV
+    return NOT_YET
+
+
+cdef int64_t pasid_for(function *f, prog_op *op, uint32_t *pasid) noexcept nogil:
+    """0 with the PASID to send under; NOT_YET, or -ENODEV when its tenant will not bind the device any more."""
+    cdef uint32_t ten = op.arg - 1
+    if op.flags & FLAG_RID:
+        pasid[0] = 0
+    elif op.b != 0:
+        pasid[0] = <uint32_t>(op.b - 1)
+    elif op.arg == 0 or ten >= f.v.cfg.tenants:
+        return EINVAL
+    else:
+        # The bound bit before the PASID: the task publishes them in the other order.
+        if not tenant_bound(&f.v.tenants[ten], f.dev):
+            return ENODEV if tenant_gone(f, ten) else not_ready(f, op)
+        pasid[0] = ld32_acq(&f.v.tenants[ten].pasid)
+    return not_ready(f, op) if f.stopping == pasid[0] + 1 else 0
+
+
+cdef uint16_t continued(function *f, uint32_t label) noexcept nogil:
+    """The open group of this name that has no last request yet."""
+    cdef uint32_t i
+    if label < UNLABELLED:
+        for i in range(f.window):
+            if f.groups[i].state == GROUP_OPEN and f.groups[i].label == label and not f.groups[i].closed:
+                return <uint16_t>i
+    return NO_GROUP
+
+
+cdef uint16_t begin(function *f, prog_op *op, uint32_t label, uint32_t pasid) noexcept nogil:
+    """A fresh group; NO_GROUP when every record or index is in use."""
+    cdef uint32_t prgi1 = <uint32_t>(op.c >> 32), prgi
+    cdef uint16_t index
+    cdef group *g
+    if f.free_count == 0 or f.open_groups >= PRGI_COUNT:
+        return NO_GROUP
+    prgi = prgi1 - 1 if prgi1 != 0 else take_prgi(f)
+    if prgi >= PRGI_COUNT:
+        return NO_GROUP
+    f.free_count -= 1
+    index = f.free_list[f.free_count]
+    g = &f.groups[index]
+    g.tenant = op.arg - 1
+    g.pasid = pasid
+    g.rid = (op.flags & FLAG_RID) != 0
+    g.retries = g.ignored = g.shared = 0
+    g.label = label
+    open_group(f, index, prgi, crew_ticks(f.v.crew))
+    return index
+
+
+cdef int64_t send(function *f, prog_op *op) noexcept nogil:
+    """The requests of one operation, all or none of them now."""
+    cdef uint32_t pages = <uint32_t>op.c & 0xFFFF, label = <uint32_t>(op.c >> 16) & 63, pasid = 0, i, rwx = op.flags & 15
+    cdef uint64_t now = crew_ticks(f.v.crew)
+    cdef uint16_t index
+    cdef group *g
+    cdef int64_t ret
+    if not ld32_acq(&f.d.pri_enabled) or f.d.dev.failed:
+        return not_ready(f, op)
+    ret = pasid_for(f, op, &pasid)
+    if ret != 0:
+        return ret
+    if pages > f.credits:
+        return E2BIG
+    index = continued(f, label)
+    if index != NO_GROUP and f.groups[index].count + pages > GROUP_MAX:
+        return E2BIG
+    if not may_send(f, pages):
+        return not_ready(f, op)
+    if index == NO_GROUP:
+        index = begin(f, op, label, pasid)
+    if index == NO_GROUP:
+        return not_ready(f, op)
+    g = &f.groups[index]
+    f.d.dev.accesses += pages
+    for i in range(pages):
+        send_request(f, g, op.a + <uint64_t>i * 4096, rwx, i + 1 == pages and op.flags & FLAG_LAST, now)
+    note_event(f.v, now, DEV_SEND, g.first_uid, <uint64_t>f.dev << 32 | g.count << 16 | g.prgi)
+    st64_rlx(&f.d.dev.open_requests, f.open_requests)
+    st64_rlx(&f.d.dev.open_groups, f.open_groups)
+    publish(f)
+    return 0
+
+
+cdef int64_t await_answers(function *f, prog_op *op) noexcept nogil:
+    """Until the named group, or every group with a last request, is answered or hopeless."""
+    cdef uint32_t i
+    cdef group *g
+    for i in range(f.window):
+        g = &f.groups[i]
+        if g.state == GROUP_OPEN and g.closed and (op.arg == 0 or g.label == op.arg - 1):
+            if fate_unanswered(f, g):
+                forget_group(f, <uint16_t>i)
+            elif ld32_acq(&f.v.board.phase) < PHASE_RELEASING:
+                return NOT_YET
+    return 0
+
+
+cdef int64_t marker(function *f, prog_op *op) noexcept nogil:
+    cdef uint32_t pasid = 0
+    cdef int64_t ret = pasid_for(f, op, &pasid)
+    if ret != 0:
+        return ret
+    if not send_marker(f, pasid):
+        return not_ready(f, op)
+    publish(f)
+    return 0
+
+
+cdef int64_t wait_bound(function *f, prog_op *op) noexcept nogil:
+    if op.arg >= f.v.cfg.tenants:
+        return EINVAL
+    if tenant_bound(&f.v.tenants[op.arg], f.dev):
+        return 0
+    return ENODEV if tenant_gone(f, op.arg) else not_ready(f, op)
+
+
+cdef int64_t device_op(function *f, prog_op *op) noexcept nogil:
+    if op.op == DO_SEND:
+        return send(f, op)
+    if op.op == DO_AWAIT:
+        return await_answers(f, op)
+    if op.op == DO_MARKER:
+        return marker(f, op)
+    if op.op == DO_RESET:
+        forget_all(f)
+        return 0
+    if op.op == DO_WAIT_BOUND:
+        return wait_bound(f, op)
+    return EINVAL
+
+
+cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil:
+    """One record of the program; false when it has to wait. At its end the function gives up what nobody will answer."""
+    cdef uint32_t state = flow_step(f.v, &f.script, PHASE_STOPPING, next_ns)
+    cdef prog_op *op
+    cdef int64_t ret
+    if state == FLOW_MOVED:
+        return True
+    if state == FLOW_END:
+        forget_hopeless(f, 0)
+        flow_leave(f.v, f.v.self.slot)
+        f.over = 1
+        return True
+    if state == FLOW_BLOCKED:
+        return False
+    op = flow_op(f.v, &f.script)
+    point(f.v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
+    ret = device_op(f, op)
+    if ret == NOT_YET:
+        return False
+    flow_done(f.v, &f.script, ret)
+    return True

@@ -1,0 +1,99 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Finding, counting and freeing fault_param objects. Owners and ordering stand in ``fault_param.pxd``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.pool cimport *
+from cython_ext.rcu cimport *
+from cython_ext.refcount cimport *
+from emulator.spec.board cimport *
+from emulator.spec.sites cimport *
+
+cdef enum:
+    LIST_PARTIAL = 1
+    LIST_PENDING = 2
+
+
+cdef fault_param *param_alloc(view *v, uint32_t dev, uint32_t site) noexcept nogil:
+    """A fresh object with one user, published nowhere; NULL is -ENOMEM."""
+    cdef fault_param *param = <fault_param *>pool_alloc(v.self, v.pools[POOL_PARAM], site)
+    if param == NULL:
+        return NULL
+    param.lock.cls = LOCK_FAULT_PARAM
+    param.device = dev
+    param.partial.id = LIST_PARTIAL
+    param.faults.id = LIST_PENDING
+    ref_set(&param.users, 1)
+    return param
+
+
+cdef fault_param *iopf_get_dev_fault_param(view *v, uint32_t dev) noexcept nogil:
+    """A counted reference to the device's fault_param, or NULL when it is on no queue."""
+    cdef fault_param *param
+    cdef uint64_t ref
+    rcu_read_lock(v.self, GET_DEV_FAULT_PARAM)
+    point(v.self, GET_DEV_FAULT_PARAM << 8 | OP_FIELD_READ, &v.devices[dev].fault_param, ACC_READ)
+    ref = ld64_acq(&v.devices[dev].fault_param)
+    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], ref, GET_DEV_FAULT_PARAM) if ref else NULL
+    if param != NULL and not ref_get_not_zero(v.self, &param.users, GET_DEV_FAULT_PARAM):
+        param = NULL
+    rcu_read_unlock(v.self, GET_DEV_FAULT_PARAM)
+    return param
+
+
+cdef fault_param *iopf_get_or_make_fault_param(view *v, uint32_t dev) noexcept nogil:
+    """The same, and the first fault of a device makes the object: whoever loses the race frees what it has made. NULL is -ENOMEM."""
+    cdef fault_param *param = iopf_get_dev_fault_param(v, dev)
+    cdef fault_param *made
+    if param != NULL:
+        return param
+    made = param_alloc(v, dev, GET_DEV_FAULT_PARAM)
+    if made == NULL:
+        return NULL
+    ref_get(v.self, &made.users, GET_DEV_FAULT_PARAM)  # the published one is the first
+    point(v.self, GET_DEV_FAULT_PARAM << 8 | OP_FIELD_WRITE, &v.devices[dev].fault_param, ACC_RMW)
+    if cas64(&v.devices[dev].fault_param, 0, pool_ref(v.pools[POOL_PARAM], &made.hdr)):
+        return made
+    pool_free(v.self, v.pools[POOL_PARAM], &made.hdr, GET_DEV_FAULT_PARAM)
+    return iopf_get_dev_fault_param(v, dev)
+
+
+cdef void iopf_put_dev_fault_param(view *v, fault_param *param) noexcept nogil:
+    """The last put hands the object to a grace period (kfree_rcu): it stays readable for those who still look."""
+    cdef uint64_t word
+    cdef uint32_t index1
+    if not ref_put(v.self, &param.users, PUT_DEV_FAULT_PARAM):
+        return
+    param.rcu_epoch = rcu_start(v.self)
+    index1 = ref_index(pool_ref(v.pools[POOL_PARAM], &param.hdr)) + 1
+    while True:
+        word = ld64_acq(&v.board.rcu_retired)
+        param.hdr.free_next = <uint32_t>word
+        if cas64(&v.board.rcu_retired, word, ((word >> 32) + 1) << 32 | index1):
+            return
+
+
+cdef void rcu_reap(view *v) noexcept nogil:
+    """Frees the retired objects whose grace period is over; the others wait on."""
+    cdef pool *p = v.pools[POOL_PARAM]
+    cdef fault_param *param
+    cdef uint64_t word
+    cdef uint32_t at, following
+    word = ld64_acq(&v.board.rcu_retired)
+    if <uint32_t>word == 0 or not cas64(&v.board.rcu_retired, word, ((word >> 32) + 1) << 32):
+        return
+    at = <uint32_t>word
+    while 0 < at <= p.capacity:
+        param = <fault_param *>pool_slot(p, at - 1)
+        following = param.hdr.free_next
+        if rcu_passed(v.self, param.rcu_epoch):
+            pool_free(v.self, p, &param.hdr, PUT_DEV_FAULT_PARAM)
+        else:
+            while True:
+                word = ld64_acq(&v.board.rcu_retired)
+                param.hdr.free_next = <uint32_t>word
+                if cas64(&v.board.rcu_retired, word, ((word >> 32) + 1) << 32 | at):
+                    break
+        at = following

@@ -1,0 +1,149 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The two ends of a device's life. Orders by generation stand in ``hotplug.pxd``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.mutex cimport *
+from cython_ext.pool cimport *
+from cython_ext.wait cimport *
+from emulator.kernel.domain cimport iommu_attach_handle_get, iommu_detach_handle
+from emulator.kernel.drain cimport intel_iommu_fence_events
+from emulator.kernel.iopf_queue cimport *
+from emulator.kernel.qi cimport qi_wait
+from emulator.kernel.sva cimport iommu_sva_unbind_device
+from emulator.spec.board cimport *
+from emulator.spec.program cimport *
+from emulator.spec.sites cimport *
+
+cdef enum:
+    EBUSY = -16
+    EALREADY = -114
+    ENODEV = -19
+    UNREGISTER_TRIES = 1000
+    TRY_NS = 50000
+
+
+cdef int enable_iopf(view *v, uint32_t dev) noexcept nogil:
+    """Until v6.14 (IOMMU_DEV_FEAT_IOPF): 0, or the error of the step that failed; what was done before it is undone."""
+    cdef int ret
+    if v.cfg.generation >= GEN_V7_2:
+        return 0
+    ret = iopf_queue_add_device(v, device_queue(v, dev), dev)
+    if ret == 0 and v.cfg.generation < GEN_V6_9:
+        ret = iommu_register_device_fault_handler(v, dev)
+        if ret != 0:
+            iopf_queue_remove_device(v, device_queue(v, dev), dev)
+    return ret
+
+
+cdef int probe_locked(view *v, uint32_t dev) noexcept nogil:
+    cdef device *d = &v.devices[dev]
+    cdef iommu_regs *regs = regs_of(v, dev)
+    cdef int ret
+    if d.registered:
+        return EALREADY
+    if not ld32_acq(&d.link_up):
+        return ENODEV
+    ret = enable_iopf(v, dev)
+    if ret != 0:
+        return ret
+    mutex_lock(v.self, &regs.iopf_lock, PROBE_DEVICE)
+    d.registered = 1
+    mutex_unlock(v.self, &regs.iopf_lock, PROBE_DEVICE)
+    mutex_lock(v.self, &v.board.sva_lock, PROBE_DEVICE)
+    d.removing = 0
+    mutex_unlock(v.self, &v.board.sva_lock, PROBE_DEVICE)
+    st32_rel(&d.resets, d.resets + 1)
+    st32_rel(&d.pre, 1)
+    st32_rel(&d.pri_enabled, 1)
+    bell_ring(v.self, crew_actor(v.crew, d.actor), PROBE_DEVICE)
+    return 0
+
+
+cdef int iommu_probe_device(view *v, uint32_t dev) noexcept nogil:
+    """0, -ENODEV (no such function, or it is gone), -EALREADY, -EBUSY, -ENOMEM."""
+    cdef int ret
+    if dev >= v.cfg.devices:
+        return ENODEV
+    mutex_lock(v.self, &v.devices[dev].device_lock, PROBE_DEVICE)
+    ret = probe_locked(v, dev)
+    mutex_unlock(v.self, &v.devices[dev].device_lock, PROBE_DEVICE)
+    return ret
+
+
+cdef void forget_bond(view *v, attach_handle *handle) noexcept nogil:
+    """The tenant's device may not send for this bond any more, before it is stopped."""
+    cdef mm_struct *mm = <mm_struct *>pool_try(v.pools[POOL_MM], handle.mm)
+    if mm != NULL and mm.tenant < v.cfg.tenants:
+        and_64(&v.tenants[mm.tenant].bound[handle.device >> 6], ~(<uint64_t>1 << (handle.device & 63)))
+
+
+cdef void end_slot(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
+    """Ends whatever is attached under one PASID, whoever made it."""
+    cdef attach_handle *handle
+    cdef iommu_domain *domain
+    cdef uint64_t ref
+    cdef uint32_t n = 0
+    while n < 4096:
+        n += 1
+        ref = ld64_acq(&pasid_array(v, dev)[pasid])
+        handle = <attach_handle *>pool_try(v.pools[POOL_HANDLE], ref)
+        if handle == NULL:
+            return
+        domain = domain_of(v, handle.domain)
+        if domain != NULL and domain.kind == DOMAIN_SVA:
+            forget_bond(v, handle)
+            iommu_sva_unbind_device(v, ref)
+        else:
+            iommu_detach_handle(v, dev, pasid)
+
+
+cdef int disable_iopf(view *v, uint32_t dev) noexcept nogil:
+    """Caller has stopped reception. Until v6.8 a pending response refuses the unregistration: it is flushed and asked again."""
+    cdef int ret
+    cdef uint32_t tries = 0
+    while v.cfg.generation < GEN_V6_9 and tries < UNREGISTER_TRIES:
+        ret = iommu_unregister_device_fault_handler(v, dev)
+        if ret != EBUSY:
+            break
+        iopf_queue_flush_dev(v, dev)
+        nap_ns(TRY_NS)
+        tries += 1
+    return iopf_queue_remove_device(v, device_queue(v, dev), dev)
+
+
+cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
+    cdef device *d = &v.devices[dev]
+    cdef iommu_regs *regs = regs_of(v, dev)
+    cdef uint32_t pasid
+    if not d.registered:
+        return ENODEV
+    mutex_lock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
+    d.removing = 1  # from here on no bind can find the device
+    mutex_unlock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
+    for pasid in range(v.cfg.max_pasids):
+        end_slot(v, dev, pasid)
+    st32_rel(&d.pre, 0)
+    if v.cfg.generation == GEN_GUNTHORPE:
+        intel_iommu_fence_events(v, dev)
+    disable_iopf(v, dev)
+    if v.cfg.generation == GEN_GUNTHORPE:
+        qi_wait(v, unit_of(v, dev), 0, RELEASE_DEVICE)
+    st32_rel(&d.pri_enabled, 0)
+    mutex_lock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
+    d.registered = 0
+    mutex_unlock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
+    return 0
+
+
+cdef int iommu_release_device(view *v, uint32_t dev) noexcept nogil:
+    """Removal, orderly or after the function has vanished: 0, -ENODEV when it is not there."""
+    cdef int ret
+    if dev >= v.cfg.devices:
+        return ENODEV
+    mutex_lock(v.self, &v.devices[dev].device_lock, RELEASE_DEVICE)
+    ret = release_locked(v, dev)
+    mutex_unlock(v.self, &v.devices[dev].device_lock, RELEASE_DEVICE)
+    return ret

@@ -1,0 +1,129 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The end of an address space that devices may use, and its PASID. Phases and owners stand in ``sva_mm.pxd``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.mutex cimport *
+from cython_ext.pool cimport *
+from emulator.kernel.qi cimport qi_dev_tlb_inv, qi_wait
+from emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmget_not_zero, mmput_last
+from emulator.spec.board cimport *
+from emulator.spec.sites cimport *
+
+
+cdef uint32_t pasid_alloc(view *v, uint32_t limit) noexcept nogil:
+    """The lowest free PASID in 1 .. limit - 1, or 0 (-ENOSPC)."""
+    cdef uint64_t *words = <uint64_t *>view_region(v, OFF_PASID_BITMAP)
+    cdef uint32_t i, bit, found = 0
+    mutex_lock(v.self, &v.board.pasid_lock, PASID_ALLOC)
+    for i in range(v.cfg.max_pasids // 64 if v.cfg.max_pasids >= 64 else 1):
+        if ~words[i] == 0:
+            continue
+        bit = <uint32_t>trailing_zeros64(~words[i])
+        if i * 64 + bit < min(limit, v.cfg.max_pasids):
+            words[i] |= <uint64_t>1 << bit
+            found = i * 64 + bit
+        break
+    mutex_unlock(v.self, &v.board.pasid_lock, PASID_ALLOC)
+    return found
+
+
+cdef void pasid_free(view *v, uint32_t pasid) noexcept nogil:
+    cdef uint64_t *words = <uint64_t *>view_region(v, OFF_PASID_BITMAP)
+    if pasid == 0 or pasid >= v.cfg.max_pasids:
+        return
+    mutex_lock(v.self, &v.board.pasid_lock, PASID_FREE)
+    if not words[pasid >> 6] >> (pasid & 63) & 1:
+        verdict_raise(v.self, VERDICT_DOUBLE_FREE, POOL_CLASSES, pasid, 0, 0, 2, PASID_FREE)
+    words[pasid >> 6] &= ~(<uint64_t>1 << (pasid & 63))
+    mutex_unlock(v.self, &v.board.pasid_lock, PASID_FREE)
+
+
+cdef void sva_mmdrop(view *v, mm_struct *mm) noexcept nogil:
+    """The last holder of the structure frees the PASID with it (2667ed10d9f0), so no live domain can lose its number."""
+    if not mmdrop(v, mm):
+        return
+    pasid_free(v, mm.pasid)
+    pool_free(v.self, v.pools[POOL_MM], &mm.hdr, MMPUT)
+
+
+cdef void sva_mmput(view *v, mm_struct *mm) noexcept nogil:
+    """Gives a user back. The last one runs exit_mmap here: quiet abort first, then mappings and tables go."""
+    if not mmput_last(v, mm):
+        return
+    sva_mm_release(v, mm)
+    mm_exit_tables(v, mm)
+    sva_mmdrop(v, mm)
+
+
+cdef bint entry_is(uint64_t entry, mm_struct *mm, uint32_t index) noexcept nogil:
+    return entry & PTE_PRESENT and (entry & ~<uint64_t>PTE_QUIET) == pasid_entry(index, mm.mm_id)
+
+
+cdef void wait_units(view *v, uint32_t units, uint32_t site) noexcept nogil:
+    """One invalidation wait on each IOMMU of the bit mask."""
+    cdef uint32_t unit
+    for unit in range(v.cfg.units):
+        if units >> unit & 1:
+            qi_wait(v, unit, 0, site)
+
+
+cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet) noexcept nogil:
+    """Invalidates the device's copies under one PASID, if that is this address space; returns the bit of its IOMMU."""
+    cdef uint64_t *slot
+    cdef uint64_t entry
+    if pasid >= v.cfg.max_pasids:
+        return 0
+    slot = &pasid_table(v, dev)[pasid]
+    entry = ld64_acq(slot)
+    if not entry_is(entry, mm, mm_index_of(v, mm)):
+        return 0
+    if quiet:
+        point(v.self, MM_RELEASE << 8 | OP_FIELD_WRITE, slot, ACC_RMW)
+        if not cas64(slot, entry, entry | PTE_QUIET):
+            return 0
+    qi_dev_tlb_inv(v, unit_of(v, dev), v.devices[dev].rid, pasid, start, pages)
+    return 1 << unit_of(v, dev)
+
+
+cdef uint32_t tell_device(view *v, uint32_t dev, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet) noexcept nogil:
+    """The PASID of the address space, and those under which user space has attached it."""
+    cdef uint32_t i, user, units = 0, pasid = ld32_acq(&mm.pasid)
+    if pasid != 0:
+        units = tell_slot(v, dev, pasid, mm, start, pages, quiet)
+    for i in range(8):
+        user = ld32_acq(&v.devices[dev].user_pasids[i])
+        if user != 0:
+            units |= tell_slot(v, dev, user - 1, mm, start, pages, quiet)
+    return units
+
+
+cdef void sva_mm_release(view *v, mm_struct *mm) noexcept nogil:
+    """The notifier: marks every entry of this mm quiet and invalidates the devices. Waits for devices, never for workers."""
+    cdef uint32_t dev, units = 0
+    for dev in range(v.cfg.devices):
+        units |= tell_device(v, dev, mm, 0, 0, True)
+    wait_units(v, units, MM_RELEASE)
+
+
+cdef void mm_invalidate_secondary_tlbs(view *v, mm_struct *mm, uint64_t start, uint64_t end) noexcept nogil:
+    """After a change of mappings (caller holds the mmap write lock): devices drop what they keep of [start, end)."""
+    cdef uint32_t dev, units = 0
+    for dev in range(v.cfg.devices):
+        units |= tell_device(v, dev, mm, start, (end - start) >> 12, False)
+    wait_units(v, units, QI_WAIT)
+
+
+cdef mm_struct *iommu_sva_find(view *v, uint32_t pasid) noexcept nogil:
+    """The address space of a PASID with a user taken, or NULL (v5.13: ``ioasid_find`` with ``mmget_not_zero`` as getter)."""
+    cdef mm_struct *mm
+    cdef uint32_t i
+    if pasid == 0 or pasid >= v.cfg.max_pasids:
+        return NULL
+    for i in range(v.pools[POOL_MM].capacity):
+        mm = <mm_struct *>pool_slot(v.pools[POOL_MM], i)
+        if ld32_acq(&mm.hdr.state) == OBJ_LIVE and ld32_acq(&mm.pasid) == pasid:
+            return mm if mmget_not_zero(v, mm) else NULL
+    return NULL

@@ -21,7 +21,7 @@ ENTRIES = {
     "top": Entry("tools.cli.commands.top", "watch the counters of a running emulator"),
     "clean": Entry("tools.cli.commands.clean", "remove what killed runs left behind"),
     "bench": Entry("tools.cli.commands.bench", "measure this machine against other queues"),
-    "help": Entry("tools.cli.commands.help", "explain a topic: exit-codes, scenario, traces ..."),
+    "help": Entry("tools.cli.commands.help", "explain a topic: exit-codes, scenario, programs ..."),
 }
 
 

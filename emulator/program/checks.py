@@ -13,6 +13,7 @@ from emulator.scenario.errors import Problem
 from emulator.spec import program as spec
 
 LINES_MAX = 4096
+_SUBJECTS = {"device": Kind.DEVICE, "tenant": Kind.TENANT, "child": Kind.TENANT}
 
 
 @dataclass(slots=True)
@@ -128,16 +129,27 @@ def _fault_objects(programs: Sequence[Parsed]) -> Iterator[Problem]:
 
 
 def _bound(programs: Sequence[Parsed]) -> Iterator[Problem]:
-    """`wait-bound` of a tenant whose program never binds the device would wait for ever."""
-    tenants = {a.index for program in programs for a in program.actors if a.kind == Kind.TENANT}
+    """`wait-bound` of a tenant that never binds the device would wait for ever."""
     binds = bound_devices(programs)
     for program in programs:
         for step in steps(program.nodes):
             if step.line.verb.name != "wait-bound":
                 continue
             device, tenant = step.line.number("device"), step.line.number("tenant")
-            if tenant in tenants and device not in binds.get(tenant, ()):
+            if device not in binds.get(tenant, ()):
                 yield at_line(program.number, step.op, f"t{tenant} never binds d{device}")
+
+
+def named(programs: Sequence[Parsed]) -> set[Actor]:
+    """The devices and tenants that lines name, whether or not they run a line."""
+    found: set[Actor] = set()
+    for program in programs:
+        for step in steps(program.nodes):
+            for word, kind in _SUBJECTS.items():
+                index = step.line.maybe(word)
+                if index is not None:
+                    found.add(Actor(kind, index))
+    return found
 
 
 def bound_devices(programs: Sequence[Parsed]) -> dict[int, set[int]]:

@@ -6,7 +6,8 @@ which waits for the turn, and behind them DO_PASS, which gives the next turn awa
 lines of one actor share a turn. A tenant that is not told to exit does so at its end, in a sequence
 when all lines are over: that DO_EXIT is its last record, behind the DO_PASS. What a tenant starts
 with follows from its text: a child waits for its fork, a program that starts with `spawn` makes its
-address space itself, all others get an empty one.
+address space itself, all others get an empty one. A device or tenant that lines name and that runs
+none gets a program as well, an empty one: it does no work that nobody wrote down.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class _Compiler:
         self.children = {s.line.number("child") for s in every if s.line.verb.name == "fork"}
 
     def run(self) -> Compiled:
-        """All programs, then what the children do that have no program of their own."""
+        """All programs, then those that lines name and that run none themselves."""
         for tree in self.trees:
             for actor in tree.actors:
                 self._start(actor, tree)
@@ -121,23 +122,22 @@ class _Compiler:
                 self._sequence(tree)
             else:
                 self._alone(tree)
-        for child in sorted(self.children):
-            actor = Actor(Kind.TENANT, child)
-            if actor not in self.writers:
-                writer = self.writers[actor] = _Writer()
-                writer.add(Record(spec.DO_WAIT_FORK))
-                writer.add(Record(spec.DO_EXIT))
+        for actor in sorted(checks.named(self.trees) - self.writers.keys()):
+            self._start(actor, None)
+            if actor.kind == Kind.TENANT:
+                self.writers[actor].add(Record(spec.DO_EXIT))
         return self._result()
 
-    def _start(self, actor: Actor, tree: Parsed) -> None:
+    def _start(self, actor: Actor, tree: Parsed | None) -> None:
         """What a tenant does before its first line: see the head of this module."""
         writer = self.writers[actor] = _Writer()
         if actor.kind != Kind.TENANT:
             return
-        first = next(step for step in steps(tree.nodes) if step.line.actor == actor)
+        own = (step for step in steps(tree.nodes if tree else ()) if step.line.actor == actor)
+        first = next(own, None)
         if actor.index in self.children:
             writer.add(Record(spec.DO_WAIT_FORK))
-        elif first.line.verb.name != "spawn":
+        elif first is None or first.line.verb.name != "spawn":
             writer.add(Record(spec.DO_NEW_MM))
 
     def _alone(self, tree: Parsed) -> None:

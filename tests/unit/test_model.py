@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.check.case import RECORDS, Case, Expected
+from emulator.check.case import RECORDS, Case, Expected, differences, document
+from emulator.check.case import observed as as_observed
 from emulator.check.cases import CASES
 from emulator.check.fates import CELLS, EVENTS, Cell, Fate, cell
 from emulator.check.model import Observation, run_case, run_programs
@@ -14,7 +16,7 @@ from emulator.check.model.flows import FLOWS
 from emulator.check.model.run import NOT_RUN
 from emulator.check.violations import GENERATIONS, KNOWN, MERGED
 from emulator.program.errors import ProgramError
-from emulator.scenario import schema
+from emulator.scenario import crosscheck, schema
 
 BY_EVENT = {case.event: case for case in CASES}
 SETUP = ["map t0 8", "bind d0 t0"]
@@ -24,18 +26,10 @@ def observed(case: Case, generation: str) -> Observation:
     return run_programs(case.programs, generation, RECORDS)
 
 
-def as_expected(observation: Observation) -> Expected:
-    """An observation in the form of the cases."""
-    return Expected(
-        {
-            (label if device == 0 else f"d{device}.{label}"): codes
-            for (device, label), codes in observation.responses.items()
-        },
-        {op: ret for op, ret in enumerate(observation.results) if ret < 0},
-        observation.lost,
-        (observation.counters.get("groups", 0), observation.counters.get("groups freed", 0)),
-        observation.findings,
-    )
+def as_expected(found: Observation) -> Expected:
+    """An observation of the model in the form of the cases."""
+    groups = (found.counters.get("groups", 0), found.counters.get("groups freed", 0))
+    return as_observed(dict(found.responses), found.results, found.lost, groups, found.findings)
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
@@ -43,7 +37,7 @@ def as_expected(observation: Observation) -> Expected:
 def test_the_model_gives_what_the_case_expects(event: str, generation: str) -> None:
     case = BY_EVENT[event]
     observation = observed(case, generation)
-    assert as_expected(observation) == case.expected[generation]
+    assert differences(case.expected[generation], as_expected(observation)) == []
     if not observation.findings:
         assert NOT_RUN not in observation.results
 
@@ -104,6 +98,21 @@ def test_known_violations_are_those_of_the_cells() -> None:
     for case in CASES:
         for generation, expected in case.expected.items():
             assert not expected.findings or cell(case.event, generation).known is not None
+
+
+def test_a_difference_is_told_by_its_field() -> None:
+    expected = Expected({"a": (0,)}, lost={"overflow": 1})
+    seen = as_observed({(0, "a"): [1]}, [0, -22], {"overflow": 1, "no memory": 0}, (0, 0), ())
+    assert differences(expected, seen) == [
+        "responses: expected {'a': (0,)}, got {'a': (1,)}",
+        "errors: expected {}, got {1: -22}",
+    ]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_case_is_a_scenario(event: str) -> None:
+    scenario = msgspec.convert(document(BY_EVENT[event], "v7.2"), schema.Scenario)
+    assert crosscheck.problems(scenario) == []
 
 
 def test_cases_are_as_wide_as_their_credits() -> None:

@@ -135,6 +135,7 @@ def test_a_wrong_line_is_named_with_its_reason(line: str, hint: str) -> None:
         ([["exit t0", "map t0 1"]], "program[0].ops[1]", "`spawn t0` starts the next"),
         ([["read f3 t0 bytes=64"]], "program[0].ops[0]", "nothing makes f3"),
         ([["map t0 1"], ["wait-bound d0 t0"]], "program[1].ops[0]", "t0 never binds d0"),
+        ([["wait-bound d0 t1"]], "program[0].ops[0]", "t1 never binds d0"),
     ],
 )
 def test_lines_that_do_not_fit_together_are_refused(
@@ -262,6 +263,14 @@ def test_how_a_tenant_starts() -> None:
     found = compiled(["spawn t0", "fork t0 t1"])
     assert ops(found.tenants[0]) == [spec.DO_SPAWN, spec.DO_FORK, spec.DO_EXIT]
     assert ops(found.tenants[1]) == [spec.DO_WAIT_FORK, spec.DO_EXIT]
+
+
+def test_who_is_only_named_does_nothing_of_its_own() -> None:
+    found = compiled(["report d1 pasid=1 prgi=1"], ["send d0 t1 pages=1"])
+    assert found.devices[1] == b""
+    assert found.lines[2, 1] == []
+    assert ops(found.tenants[1]) == [spec.DO_NEW_MM, spec.DO_EXIT]
+    assert 0 not in found.tenants
 
 
 def test_names_of_the_scenario_go_before_short_ones() -> None:

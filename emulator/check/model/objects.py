@@ -84,12 +84,11 @@ class FaultParam:
 
 @dataclass(eq=False, slots=True)
 class Domain:
-    """An I/O page table. `pending` counts its groups in the proposed flow of 2023-11-15."""
+    """An I/O page table and what becomes of its faults."""
 
     kind: DomainKind
     mm: Mm | None = None
     sink: FaultObject | None = None
-    pending: int = 0
 
     @property
     def handles_faults(self) -> bool:

@@ -104,7 +104,6 @@ def _hand_over(state: State, group: Group, handle: Handle | None) -> None:
         state.free(group, "the abort path")
         return
     group.handle, group.domain = handle, handle.domain
-    handle.domain.pending += 1
     if handle.domain.kind == DomainKind.SVA:
         state.work.append(group)
         return
@@ -199,7 +198,5 @@ def respond_unless_marked(state: State, group: Group, code: int) -> None:
 
 
 def release(state: State, group: Group) -> None:
-    """The owner is done with the group; the domain has one group less."""
-    if group.domain is not None:
-        group.domain.pending -= 1
+    """The owner, a worker or user space, is done with the group."""
     state.free(group, "its owner")

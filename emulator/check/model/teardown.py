@@ -88,7 +88,10 @@ def flush_queue(state: State, device: Device) -> Waiting:
 
 
 def flush_domains(state: State, device: Device) -> Waiting:
-    """The proposal has no flush of the queue: it waits for the groups of the device's own domains."""
+    """The proposal has no flush of the queue: a domain is freed when its count of groups is 0.
+
+    Here the count is taken from the work queue. Groups with user space were answered and marked before.
+    """
     if device.param is None:
         return ENODEV
     while any(group.device is device for group in state.work):

@@ -107,9 +107,9 @@ def _check_list(data: object, section: str) -> Iterator[Problem]:
         text = f"write [[{section}]] with double brackets: it is a list of tables"
         yield Problem(section, text)
         return
-    limit = LIST_LIMITS[section]
-    if not 1 <= len(data) <= limit:
-        yield Problem(section, f"expected 1 to {limit} entries, got {len(data)}")
+    fewest, most = LIST_LIMITS[section]
+    if not fewest <= len(data) <= most:
+        yield Problem(section, f"expected {fewest} to {most} entries, got {len(data)}")
         return
     for index, entry in enumerate(data):
         yield from check_table(entry, LISTS[section], f"{section}[{index}]")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+from emulator.program.compile import Compiled, compile_programs
+from emulator.program.errors import ProgramError
 from emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean
-from emulator.scenario.expand import answers_to, binds, devices, tenants
+from emulator.scenario.expand import DeviceInstance, answers_to, binds, devices, tenants
 from emulator.scenario.schema import (
     DEVICES_MAX,
     SUPPORTED_GENERATIONS,
@@ -64,11 +66,20 @@ def _names_known(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(path, f"no device is named '{name}'{near}")
 
 
+def _with_workload(scenario: Scenario) -> list[DeviceInstance]:
+    """The devices that no program drives. When the programs are wrong, `_programs` says so."""
+    try:
+        driven = set(compiled(scenario).devices)
+    except ProgramError:
+        return []
+    return [device for number, device in enumerate(devices(scenario)) if number not in driven]
+
+
 def _bound(scenario: Scenario) -> Iterator[Problem]:
     """A device works in memory that is bound to it."""
     all_tenants = tenants(scenario)
     reported: set[int] = set()
-    for device in devices(scenario):
+    for device in _with_workload(scenario):
         wanted = device.spec.tenant
         fits = [t for t in all_tenants if wanted is None or answers_to(t, wanted)]
         if not fits or device.entry in reported or any(binds(t, device) for t in fits):
@@ -123,8 +134,9 @@ def _memory(scenario: Scenario) -> Iterator[Problem]:
 def _ends(scenario: Scenario) -> Iterator[Problem]:
     if scenario.system.duration_s > 0:
         return
-    for index, device in enumerate(scenario.device):
-        if device.workload.groups == 0 and device.workload.pattern != "replay":
+    for index in sorted({device.entry for device in _with_workload(scenario)}):
+        work = scenario.device[index].workload
+        if work.groups == 0 and work.pattern != "replay":
             text = "nothing will end this run: set system.duration_s or a number of groups"
             yield Problem(f"device[{index}].workload.groups", text)
 
@@ -143,6 +155,27 @@ def _traces(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("trace.files", "standard input ('-') can be read only once")
 
 
+def compiled(scenario: Scenario) -> Compiled:
+    """The programs of a scenario, compiled. Raises ProgramError with every mistake in them."""
+    return compile_programs(
+        [program.ops for program in scenario.program],
+        [device.name for device in devices(scenario)],
+        [tenant.name for tenant in tenants(scenario)],
+    )
+
+
+def _programs(scenario: Scenario) -> Iterator[Problem]:
+    try:
+        found = compiled(scenario)
+    except ProgramError as error:
+        yield from error.problems
+        return
+    if found.endless is not None and scenario.system.duration_s == 0:
+        program, op = found.endless
+        text = "nothing will end this run: set system.duration_s or a number of times"
+        yield Problem(f"program[{program}].ops[{op}]", text)
+
+
 _RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
     _supported,
     _counts,
@@ -154,6 +187,7 @@ _RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
     _memory,
     _ends,
     _traces,
+    _programs,
 )
 
 

@@ -1,7 +1,7 @@
 """Puts the layers of a scenario together and remembers where each value came from.
 
 Order of precedence: command-line flag > --set > scenario file (over what it extends) > the user's
-config.toml > default. Tables are merged key by key; a list of [[device]] or [[tenant]] entries
+config.toml > default. Tables are merged key by key; a list of [[device]], [[tenant]] or [[program]] entries
 replaces the list of the layer below as a whole, because entry 1 of one file has nothing to do with
 entry 1 of another.
 """

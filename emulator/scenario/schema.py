@@ -27,6 +27,7 @@ GENERATIONS: tuple[str, ...] = get_args(Generation)
 
 DEVICES_MAX = 256
 TENANTS_MAX = 64
+PROGRAMS_MAX = 328  # each device, tenant and driver may have its own
 
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
 
@@ -141,6 +142,15 @@ class Tenant(Section, frozen=True, kw_only=True):
     ] = "all"
 
 
+class Program(Section, frozen=True, kw_only=True):
+    """What tenants, devices and drivers do instead of their workload: `iopf help programs`."""
+
+    name: Annotated[str, _name("name for reports")] | None = None
+    ops: Annotated[
+        list[str], Meta(max_length=4096, description="operations, like 'bind d0 t0', in order")
+    ] = field(default_factory=list)
+
+
 class Faults(Section, frozen=True, kw_only=True):
     """What resolving a fault costs, and how many requests are wrong on purpose."""
 
@@ -192,6 +202,7 @@ class Scenario(Section, frozen=True, kw_only=True):
     tenant: Annotated[list[Tenant], Meta(min_length=1, max_length=TENANTS_MAX)] = field(
         default_factory=lambda: [Tenant()]
     )
+    program: Annotated[list[Program], Meta(max_length=PROGRAMS_MAX)] = field(default_factory=list)
 
 
 TABLES: dict[str, type[Section]] = {
@@ -202,5 +213,10 @@ TABLES: dict[str, type[Section]] = {
     "trace": Trace,
     "checks": Checks,
 }
-LISTS: dict[str, type[Section]] = {"device": Device, "tenant": Tenant}
-LIST_LIMITS: dict[str, int] = {"device": DEVICES_MAX, "tenant": TENANTS_MAX}
+LISTS: dict[str, type[Section]] = {"device": Device, "tenant": Tenant, "program": Program}
+# Fewest and most entries of each list.
+LIST_LIMITS: dict[str, tuple[int, int]] = {
+    "device": (1, DEVICES_MAX),
+    "tenant": (1, TENANTS_MAX),
+    "program": (0, PROGRAMS_MAX),
+}

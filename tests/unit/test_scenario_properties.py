@@ -26,6 +26,9 @@ SPECIAL: dict[str, st.SearchStrategy[Any]] = {
     "name": NAMES,
     "tenant": NAMES,
     "bind": st.just("all") | st.lists(NAMES, max_size=3),
+    "ops": st.lists(
+        st.sampled_from(["bind d0 t0", "map t0 4", "settle", "bnid", "repeat 2", "end"]), max_size=3
+    ),
     "files": st.lists(st.sampled_from(["sqlite-index", "-"]), max_size=2),
 }
 

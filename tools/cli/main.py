@@ -17,11 +17,12 @@ ENTRIES = {
     "run": Entry("tools.cli.commands.run", "run a scenario or a trace and check it"),
     "check": Entry("tools.cli.commands.check", "check scenarios without running them"),
     "show": Entry("tools.cli.commands.show", "every value of a scenario and where it comes from"),
+    "kernels": Entry("tools.cli.commands.kernels", "what kernel generations do with a fault"),
     "ps": Entry("tools.cli.commands.ps", "list running emulators"),
     "top": Entry("tools.cli.commands.top", "watch the counters of a running emulator"),
     "clean": Entry("tools.cli.commands.clean", "remove what killed runs left behind"),
     "bench": Entry("tools.cli.commands.bench", "measure this machine against other queues"),
-    "help": Entry("tools.cli.commands.help", "explain a topic: exit-codes, scenario, traces ..."),
+    "help": Entry("tools.cli.commands.help", "explain a topic: exit-codes, scenario, programs ..."),
 }
 
 

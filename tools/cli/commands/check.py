@@ -58,5 +58,7 @@ def _check(name: str, sets: tuple[str, ...]) -> dict[str, Any]:
     tenants = sum(tenant.count for tenant in scenario.tenant)
     duration_s = scenario.system.duration_s
     end = f"ends after {duration_s:g} s" if duration_s else "ends when the work is done"
-    summary = f"devices: {devices}, tenants: {tenants}, handlers: {scenario.kernel.handlers}; {end}"
+    programs = f", programs: {len(scenario.program)}" if scenario.program else ""
+    summary = f"devices: {devices}, tenants: {tenants}{programs}, "
+    summary += f"handlers: {scenario.kernel.handlers}; {end}"
     return {**result, "errors": [], "notes": resolved.notes, "summary": summary}

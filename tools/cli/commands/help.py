@@ -23,12 +23,16 @@ def topics() -> dict[str, str]:
 
 
 def page(topic: str) -> str:
-    """The text of a topic. The fields of a scenario are generated, so they stay true."""
+    """The text of a topic. What a table of the code says is generated from it."""
     text = (_PAGES / f"{topic}.md").read_text(encoding="utf-8")
     if topic == "scenario":
         from emulator.scenario.describe import help_lines
 
         text += "\n".join(help_lines()) + "\n"
+    elif topic == "programs":
+        from emulator.program.describe import help_lines as verb_lines
+
+        text += "\n".join(verb_lines()) + "\n"
     return text
 
 

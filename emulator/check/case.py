@@ -1,0 +1,99 @@
+"""What a case is: an event of the table of fates, programs that bring it about, what is observed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from emulator.check.violations import GENERATIONS
+
+RECORDS = 128  # size of the page request queue in all cases
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a case leads to.
+
+    `responses`: codes by label, of device 0 unless the label is `d1.x`; a label that is missing is
+    not used. `errors`: errno by line, lines counted through all programs; others end with 0, or are
+    not reached after a finding. `lost`: requests by reason. `groups`: built, freed. `findings`: what
+    ends the run.
+    """
+
+    responses: dict[str, tuple[int, ...]]
+    errors: dict[int, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    groups: tuple[int, int] = (0, 0)
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One event. `watch` is the label whose answer is the fate of the table.
+
+    `credits` is what each device needs.
+    """
+
+    event: str
+    programs: tuple[tuple[str, ...], ...]
+    expected: dict[str, Expected]
+    watch: str = "a"
+    credits: int = 32
+
+
+def observed(
+    responses: dict[tuple[int, str], Sequence[int]],
+    results: Sequence[int],
+    lost: dict[str, int],
+    groups: tuple[int, int],
+    findings: Sequence[str],
+) -> Expected:
+    """What was observed, in the form of what is expected.
+
+    `responses` is by (device, label), `results` has 0 or -errno per line. Reasons that lost nothing
+    do not count.
+    """
+    by_label = {
+        (label if device == 0 else f"d{device}.{label}"): tuple(codes)
+        for (device, label), codes in responses.items()
+    }
+    errors = {op: ret for op, ret in enumerate(results) if ret < 0}
+    some = {reason: count for reason, count in lost.items() if count}
+    return Expected(by_label, errors, some, groups, tuple(findings))
+
+
+def differences(expected: Expected, seen: Expected) -> list[str]:
+    """Where an observation is not what a case expects, one line each; empty when it is."""
+    return [
+        f"{each.name}: expected {getattr(expected, each.name)}, got {getattr(seen, each.name)}"
+        for each in fields(Expected)
+        if getattr(expected, each.name) != getattr(seen, each.name)
+    ]
+
+
+def document(case: Case, generation: str) -> dict[str, Any]:
+    """The scenario that runs a case: plain tables, as in a TOML file."""
+    text = " ".join(op for program in case.programs for op in program)
+    devices = 1 + max(int(n) for n in re.findall(r"\bd(\d+)\b", text))
+    tenants = 1 + max(int(n) for n in re.findall(r"\bt(\d+)\b", text))
+    return {
+        "schema": 1,
+        "system": {"name": case.event},
+        "iommu": {"prq_records": RECORDS},
+        "kernel": {"generation": generation},
+        "device": [{"count": devices, "credits": case.credits, "groups_in_flight": 512}],
+        "tenant": [{"count": tenants}],
+        "program": [{"ops": list(program)} for program in case.programs],
+    }
+
+
+def spread(**by_span: Expected) -> dict[str, Expected]:
+    """Expectations by span, like `v5_13__v6_2`, as one entry per generation."""
+    found: dict[str, Expected] = {}
+    for name, expected in by_span.items():
+        first, _, last = name.replace("__", " ").replace("_", ".").partition(" ")
+        start, end = GENERATIONS.index(first), GENERATIONS.index(last or first)
+        found.update(dict.fromkeys(GENERATIONS[start : end + 1], expected))
+    return found

@@ -1,0 +1,106 @@
+"""What distinguishes the generations, and what changed from each to the next and why.
+
+Sources: kernel.md 1.2 to 1.10 and 2.3; commits are upstream ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.check.violations import MERGED
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """One generation: the kernels it stands for, its character, what changed and why."""
+
+    kernels: str
+    character: str
+    changes: tuple[str, ...]
+
+
+AGES: dict[str, Age] = {
+    "v5.13": Age(
+        "v5.13 to v6.1",
+        "report keeps a copy of the request and calls the handler of the IOPF queue",
+        (
+            "the driver empties its own queue before a flush: a callback from the flush had deadlocked "
+            "against the report",
+            "the worker finds the address space by its PASID in the IOASID space",
+        ),
+    ),
+    "v6.2": Age(
+        "v6.2 to v6.8",
+        "the same queueing; the handler belongs to the domain and is looked up by the worker",
+        (
+            "a handler per domain: other handlers than SVA, and several address spaces per device",
+            "the worker looks the domain up without the group mutex, which an unbind holds while it "
+            "waits for the worker; unbind flushes before the domain is freed",
+        ),
+    ),
+    "v6.9": Age(
+        "v6.9 to v6.10",
+        "one object per device with references and RCU; the group is built where the fault is reported",
+        (
+            "the group itself is pending, not a copy of its last request: an answer can no longer miss "
+            "its match (199112327135)",
+            "the fault_param has a reference count and RCU: no gap between a report and a removal "
+            "(a74c077b9021)",
+            "the core answers what it cannot handle; report returns nothing (b554e396e51c, 3dfa64aecbaf)",
+            "removal answers pending groups and cannot fail: no caller could do anything about -EBUSY "
+            "(0095bf83554f)",
+        ),
+    ),
+    "v6.11": Age(
+        "v6.11 to v6.13",
+        "groups carry an attach handle; faults can be delivered to user space",
+        (
+            "the attach handle is looked up first, so that whoever detaches finds its groups",
+            "delivery to user space: read() hands groups out, write() answers them by cookie",
+            "report returns an error again and the core answers every fault without a handler INVALID: "
+            "in v6.9 it went unanswered (b58b133e680b)",
+        ),
+    ),
+    "v6.14": Age(
+        "v6.14 to v7.1",
+        "removal frees pending groups as well",
+        (
+            "iopf_queue_remove_device frees the groups it answers (9759ae2cee7c, meant against a leak): "
+            "wrong for every group that a worker or user space still holds",
+            "the drain of VT-d covers requests without PASID (add43c4fbc92)",
+        ),
+    ),
+    "v7.2": Age(
+        "v7.2 (and stable 6.18.44, 7.1.8)",
+        "a group that goes to user space leaves the pending list: it has one owner",
+        (
+            "the handler takes a group off the pending list before it publishes it to user space "
+            "(738e6f32e61d, CVE-2026-74520); an answer no longer depends on the list",
+            "a device is on the queue while a domain with a handler is attached (17fce9d2336d, in "
+            "kernels since v6.16)",
+        ),
+    ),
+    "gunthorpe": Age(
+        "proposed 2023-11-15, never merged",
+        "what is queued is acknowledged, not discarded; a fault that nobody handles restarts",
+        (
+            "a change of translation acknowledges pending groups and partial ones with SUCCESS: the "
+            "device starts again and meets the new translation",
+            "without a fault domain the request restarts, where the merged kernels answer INVALID",
+            "an answered group is marked, so a late answer does nothing; its owner frees it",
+            "each domain counts its groups and is freed when none is left, where the merged kernels "
+            "flush the whole queue",
+        ),
+    ),
+}
+
+
+def steps(older: str, newer: str) -> tuple[str, ...]:
+    """The generations whose changes lie between two, in order of time.
+
+    The proposal stands beside the history: compared with it, only its own changes count.
+    """
+    if "gunthorpe" in (older, newer):
+        return ("gunthorpe",)
+    first, last = sorted((MERGED.index(older), MERGED.index(newer)))
+    return MERGED[first + 1 : last + 1]

@@ -1,0 +1,23 @@
+"""Values that operations take from their line, shared by the modules of operations."""
+
+from __future__ import annotations
+
+from emulator.check.model.objects import Device, Tenant
+from emulator.check.model.state import State
+from emulator.program.lines import Line
+
+
+def device_of(state: State, line: Line) -> Device:
+    """The device that the line names."""
+    return state.devices[line.number("device")]
+
+
+def tenant_of(state: State, line: Line) -> Tenant:
+    """The tenant that the line names."""
+    return state.tenants[line.number("tenant")]
+
+
+def pages_of(line: Line) -> range:
+    """The pages of a line, counted from PROGRAM_BASE."""
+    start = line.number("at")
+    return range(start, start + line.number("pages"))

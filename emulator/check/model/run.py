@@ -1,0 +1,125 @@
+"""Interprets programs: every line in turn, and between lines whatever is not held runs to its end.
+
+Programs of several actors that run beside each other are interleaved in one way only: a program goes
+on until it has to wait, then the next one does. That is enough for what the cases need: a `barrier`
+to meet, and a `pause` that lets the others get as far as they can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+from emulator.check.model import lifecycle, operations
+from emulator.check.model.flows import FLOWS
+from emulator.check.model.objects import Device, Mm, Tenant
+from emulator.check.model.state import State, StopRun
+from emulator.program.actors import default_names
+from emulator.program.blocks import Block, Node, Step, steps
+from emulator.program.checks import Parsed
+from emulator.program.compile import parse_programs
+
+NOT_RUN = 1  # the result of a line that was never reached, or is not over
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a program led to.
+
+    `responses`: per (device, label) the codes received in order; a label that was used and got
+    nothing has (). `results`: per line 0 or -errno, NOT_RUN for lines that did not end; lines of
+    several programs follow each other. `lost`: requests by reason, as `iopf run` names them.
+    `counters`: groups built and freed, requests that workers handled. `findings`: verdicts.
+    The run is looked at when the text is over, before tenants that were not told to exit do so.
+    """
+
+    responses: dict[tuple[int, str], tuple[int, ...]]
+    results: list[int]
+    lost: dict[str, int]
+    counters: dict[str, int]
+    findings: tuple[str, ...]
+
+
+def run_case(ops: Sequence[str], generation: str, records: int = 128) -> Observation:
+    """Runs one program of d0.. and t0.. in the model of a generation."""
+    return run_programs([ops], generation, records)
+
+
+def run_programs(
+    programs: Sequence[Sequence[str]], generation: str, records: int = 128
+) -> Observation:
+    """Runs programs in the model. `records` is the size of the page request queue.
+
+    Raises ProgramError for text that is no program, ValueError for one that leaves its course to
+    chance (`choose`, `repeat forever`), KeyError for an unknown generation.
+    """
+    trees, _ = parse_programs(programs, default_names(8, 8))
+    every = [step.line for tree in trees for step in steps(tree.nodes)]
+    devices = [Device(index) for index in range(8)]
+    tenants = [Tenant(index, Mm()) for index in range(8)]
+    state = State(FLOWS[generation], devices, tenants, records)
+    for device in devices:
+        if not state.flow.enabled_by_attach:
+            lifecycle.queue_add(state, device)
+    for line in every:
+        if line.verb.name == "fork":
+            tenants[line.number("child")].mm = None
+            tenants[line.number("child")].born = False
+    for line in every:
+        if line.verb.name in ("send", "report") and line.label is not None:
+            state.responses.setdefault((line.number("device"), line.label), [])
+    results = _interleave(state, trees, [len(ops) for ops in programs])
+    return Observation(
+        {key: tuple(codes) for key, codes in state.responses.items()},
+        results,
+        dict(state.lost),
+        dict(state.counters),
+        tuple(state.findings),
+    )
+
+
+def _interleave(state: State, trees: Sequence[Parsed], lengths: Sequence[int]) -> list[int]:
+    """Runs all programs until they are over or none can go on."""
+    results = [[NOT_RUN] * length for length in lengths]
+    meeting = operations.Meeting(trees)
+    running = {
+        tree.number: _program(state, tree.nodes, results[tree.number], meeting) for tree in trees
+    }
+    idle = 0
+    try:
+        while running and idle < 2:  # a pause sees one idle round and ends in the next
+            reasons = []
+            before = meeting.progress
+            for number, program in list(running.items()):
+                try:
+                    reasons.append(next(program))
+                except StopIteration:
+                    del running[number]
+                    meeting.progress += 1
+            idle = idle + 1 if meeting.progress == before else 0
+        if running:
+            state.findings.append(f"stuck: {'; '.join(reasons)}")
+    except StopRun:
+        running.clear()  # the finding is in the state; nothing runs on after it
+    return [result for program in results for result in program]
+
+
+def _program(
+    state: State, nodes: Sequence[Node], results: list[int], meeting: operations.Meeting
+) -> Generator[str, None, None]:
+    """One program as a generator that yields the reason whenever it has to wait."""
+    for step in _unrolled(nodes):
+        results[step.op] = yield from operations.execute(state, step.line, meeting)
+        meeting.progress += 1
+        operations.settle(state)
+
+
+def _unrolled(nodes: Sequence[Node]) -> Iterator[Step]:
+    for node in nodes:
+        if isinstance(node, Step):
+            yield node
+        elif isinstance(node, Block) and node.repeats and node.line.number("times"):
+            for _ in range(node.line.number("times")):
+                yield from _unrolled(node.branches[0].body)
+        else:
+            raise ValueError("the model runs programs whose course is fixed")

@@ -1,0 +1,79 @@
+"""The whole machine of the model, and what has been observed of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from emulator.check.model.objects import Device, FaultObject, Group, Mm, Request, Tenant
+
+if TYPE_CHECKING:
+    from emulator.check.model.flows import Flow
+
+OTHERS = "others"
+Waiting = Generator[str, None, int]
+
+
+class StopRun(Exception):
+    """A finding after which the emulated kernel cannot be trusted: the run ends here, as after a KASAN report."""
+
+
+@dataclass(slots=True)
+class State:
+    """Devices, tenants, hardware queue, work, and the books.
+
+    `ring` holds at most `records` - 1 requests; `overflow` is PRO. `held` are the units that stand
+    still. `fails` counts down to the allocation of a pool that fails. `pasids` is the IOASID space.
+    """
+
+    flow: Flow
+    devices: list[Device]
+    tenants: list[Tenant]
+    records: int
+    ring: list[Request | None] = field(default_factory=list)
+    overflow: bool = False
+    work: list[Group] = field(default_factory=list)
+    held: int = 0
+    refuse: int = 0
+    fails: dict[int, int] = field(default_factory=dict)
+    pasids: dict[int, Mm] = field(default_factory=dict)
+    objects: dict[int, FaultObject] = field(default_factory=dict)
+    responses: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    lost: Counter[str] = field(default_factory=Counter)
+    counters: Counter[str] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+
+    def alloc(self, pool: int) -> bool:
+        """Whether an allocation from a pool succeeds; `fail POOL nth=N` makes one fail."""
+        if pool not in self.fails:
+            return True
+        self.fails[pool] -= 1
+        if self.fails[pool]:
+            return True
+        del self.fails[pool]
+        return False
+
+    def answer(self, request: Request, code: int) -> None:
+        """A page response reaches the device. It belongs to the group that used its PRGI last."""
+        device = request.device
+        label = device.labels.get(request.prgi, OTHERS)
+        self.responses.setdefault((device.index, label), []).append(code)
+        device.waiting.discard(label)
+
+    def use(self, group: Group, who: str) -> None:
+        """Whoever touches a group says so here. A freed one ends the run."""
+        if group.freed_by is not None:
+            self.stop(f"use after free of a group: freed by {group.freed_by}, used by {who}")
+
+    def free(self, group: Group, who: str) -> None:
+        """iopf_free_group."""
+        self.use(group, who)
+        group.freed_by = who
+        self.counters["groups freed"] += 1
+
+    def stop(self, finding: str) -> None:
+        """Notes a finding and ends the run."""
+        self.findings.append(finding)
+        raise StopRun(finding)

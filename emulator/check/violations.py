@@ -1,0 +1,110 @@
+"""What the generations are known to get wrong, by the slug of the catalogue (kernel.md 4).
+
+A run of a generation that shows one of these shows what that kernel did. The same finding in a
+generation that is not listed is a fault of the emulator, or news. Defects of single releases that
+have to be switched on (such as report-missing-return of v6.9.0) are not listed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MERGED = ("v5.13", "v6.2", "v6.9", "v6.11", "v6.14", "v7.2")
+GENERATIONS = (*MERGED, "gunthorpe")
+
+
+def span(first: str, last: str) -> tuple[str, ...]:
+    """The generations from one to another, both included, in order of time."""
+    return GENERATIONS[GENERATIONS.index(first) : GENERATIONS.index(last) + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A violation: its number in the catalogue, the generations that have it, and what happens."""
+
+    number: str
+    generations: tuple[str, ...]
+    what: str
+
+
+KNOWN: dict[str, Known] = {
+    "partial-enomem-page-lost": Known(
+        "4.6",
+        GENERATIONS,
+        "a non-last request without memory is missing from its group, which still gets Success",
+    ),
+    "discard-partial-unlocked": Known(
+        "4.7",
+        span("v5.13", "v6.2"),
+        "discard walks the partials without the lock that report takes",
+    ),
+    "grpid-only-match": Known(
+        "4.8", GENERATIONS, "partials are gathered by group index alone; PASIDs may mix in a group"
+    ),
+    "partial-never-acked-at-remove": Known(
+        "4.9", MERGED, "removal frees partial groups without an answer"
+    ),
+    "flush-ignores-partials": Known(
+        "4.10", GENERATIONS, "partials of a PASID stay behind when it is unbound"
+    ),
+    "naked-flush-unfenced": Known(
+        "4.12", span("v6.9", "v7.2"), "a flush can return while the hardware still has requests"
+    ),
+    "remove-fails-ebusy": Known(
+        "4.13", span("v5.13", "v6.2"), "the handler cannot be unregistered while answers are due"
+    ),
+    "pending-unanswered-at-remove": Known(
+        "4.14", span("v5.13", "v6.2"), "removal answers no group; only its worker may still do so"
+    ),
+    "bad-setup-silent": Known(
+        "4.18", ("v6.9",), "a fault of a device that is on no queue is never answered"
+    ),
+    "answer-for-nonlast": Known(
+        "4.19",
+        span("v6.11", "v7.2"),
+        "a non-last request without a handler is answered, so a group gets several answers",
+    ),
+    "remove-frees-owned-group": Known(
+        "4.21", ("v6.14",), "removal frees a group that user space still holds (CVE-2026-74520)"
+    ),
+    "remove-before-drain": Known(
+        "4.22", span("v6.14", "v7.2"), "removal frees a group that a worker still holds"
+    ),
+    "head-of-line-by-lock": Known(
+        "4.25", MERGED, "the interrupt thread waits behind a flush or an answer of the same device"
+    ),
+    "flush-whole-queue": Known(
+        "4.26", MERGED, "a flush waits for the groups of every device of the queue"
+    ),
+    "rid-faults-not-drained": Known(
+        "4.35", span("v5.13", "v6.11"), "a drain passes over requests without PASID"
+    ),
+    "device-release-vs-report": Known(
+        "4.36", span("v5.13", "v6.2"), "nothing pins the device between its lookup and its report"
+    ),
+    "stop-marker-blindness": Known(
+        "4.39", GENERATIONS, "the driver drops stop markers, so software cannot see the boundary"
+    ),
+    "shared-completion-lost-wake": Known(
+        "4.40", span("v6.14", "v7.2"), "two drains share one completion; one may sleep on"
+    ),
+    "replace-auto-responds-new-hwpt": Known(
+        "4.65",
+        span("v6.14", "v7.2"),
+        "after a replace the groups are looked for in the wrong object",
+    ),
+    "deliver-list-under-mutex": Known(
+        "4.67", ("v6.11",), "the interrupt thread waits for a mutex that read() of user space holds"
+    ),
+    "read-loop-on-efault": Known(
+        "4.70", span("v6.11", "v6.14"), "read() with a bad buffer takes the same group for ever"
+    ),
+    "no-answer-at-all": Known(
+        "4.79", ("v6.11", "v6.14", "v7.2", "gunthorpe"), "user space may never answer"
+    ),
+}
+
+
+def known_in(generation: str) -> dict[str, Known]:
+    """The violations that a generation is known for."""
+    return {slug: known for slug, known in KNOWN.items() if generation in known.generations}

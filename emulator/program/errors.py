@@ -1,0 +1,26 @@
+"""How programs are refused: every mistake with the line it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emulator.scenario.errors import Problem, one_line
+
+
+class LineError(ValueError):
+    """One line is wrong. The text says why; the caller knows where the line stands."""
+
+
+class ProgramError(ValueError):
+    """Programs that cannot be run. `problems` has a path such as `program[1].ops[3]` each."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        if not problems:
+            raise ValueError("a ProgramError needs at least one problem")
+        self.problems = list(problems)
+        super().__init__("\n".join(one_line(f"{p.path}: {p.text}") for p in self.problems))
+
+
+def at_line(program: int, op: int, text: str) -> Problem:
+    """A problem of line `op` of program `program`, both counted from 0 as in the scenario."""
+    return Problem(f"program[{program}].ops[{op}]", text)

@@ -1,0 +1,372 @@
+"""The operations of programs: one entry per verb, from which parser and help page are made.
+
+Numbers and meaning of the records are those of `emulator/spec/program.pxd`. Page numbers (`at=`)
+count from PROGRAM_BASE in pages of 4096 bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from emulator.program import words
+from emulator.program.words import Reader, Value
+from emulator.spec import program as spec
+
+PROGRAM_BASE = 0x1000_0000_0000
+GROUP_PAGES_MAX = 64
+PASID_MAX = (1 << 20) - 1
+PRGI_MAX = 511
+TYPE_PAGE_REQ = (
+    1  # IOMMU_FAULT_PAGE_REQ since v6.9; what else a report carries is not a page request
+)
+
+
+class Runs(Enum):
+    """Which actor runs an operation; the values are headings of the help page."""
+
+    TENANT = "tenant: runs in the tenant T"
+    DEVICE = "device: runs in the device D"
+    DRIVER = (
+        "driver: runs in the driver process k0, or in another one with a prefix, `k1: flush d0`"
+    )
+    ANY = "anybody: runs in the actor of the prefix, `t0: pause 5ms`"
+    BLOCK = "blocks: run in the actor of the lines inside"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A value of an operation: a subject by its place, or a key (`name=value`).
+
+    A key without a default must be given unless it is optional; optional ones are absent (None).
+    """
+
+    name: str
+    reader: Reader
+    default: Value | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One operation. `exactly`, `at_least`, `at_most`: how many of these words may be given: one."""
+
+    name: str
+    op: int
+    runs: Runs
+    subjects: tuple[Word, ...]
+    meaning: str
+    keys: tuple[Word, ...] = ()
+    flags: tuple[str, ...] = ()
+    exactly: tuple[str, ...] = ()
+    at_least: tuple[str, ...] = ()
+    at_most: tuple[str, ...] = ()
+
+    @property
+    def syntax(self) -> str:
+        """The operation as the help page writes it."""
+        parts = [self.name]
+        parts += [f"[{w.reader.form}]" if w.optional else w.reader.form for w in self.subjects]
+        for key in self.keys:
+            given = f"{key.name}={key.reader.form}"
+            parts.append(f"[{given}]" if key.optional or key.default is not None else given)
+        parts += [f"[{flag}]" for flag in self.flags]
+        return " ".join(parts)
+
+
+_D = Word("device", words.DEVICE)
+_T = Word("tenant", words.TENANT)
+_MAYBE_T = Word("tenant", words.TENANT, optional=True)
+_F = Word("fault", words.FAULT)
+_PAGES = Word("pages", words.PAGES)
+_AT = Word("at", words.AT, default=0)
+_PROT = Word("prot", words.PROT, default=3)
+_RW = Word("rw", words.PERM, default=1)
+_LABEL = Word("group", words.LABEL, optional=True)
+_ANY_PASID = Word("pasid", words.number(0, PASID_MAX), optional=True)
+_PASID = Word("pasid", words.number(1, PASID_MAX))
+_MAYBE_PASID = Word("pasid", words.number(1, PASID_MAX), optional=True)
+_PRGI = Word("prgi", words.number(0, PRGI_MAX))
+_MAYBE_PRGI = Word("prgi", words.number(0, PRGI_MAX), optional=True)
+_CODE = Word("code", words.CODE)
+_DOMAIN = Word("domain", words.DOMAIN)
+_SINK = Word("fault", words.FAULT, optional=True)
+_WEIGHT = Word("weight", words.number(1, 1_000_000), default=1)
+_COUNT = words.number(1, 0xFFFFFFFF)
+
+_TENANT = (
+    Verb(
+        "map",
+        spec.DO_MAP,
+        Runs.TENANT,
+        (_T, _PAGES),
+        "maps anonymous memory; prot: rw",
+        (_AT, _PROT),
+    ),
+    Verb("unmap", spec.DO_UNMAP, Runs.TENANT, (_T, _PAGES), "unmaps; holes are legal", (_AT,)),
+    Verb(
+        "protect",
+        spec.DO_PROTECT,
+        Runs.TENANT,
+        (_T, _PAGES),
+        "changes the protection",
+        (_AT, _PROT),
+    ),
+    Verb("zap", spec.DO_ZAP, Runs.TENANT, (_T, _PAGES), "pages go, mappings stay", (_AT,)),
+    Verb("touch", spec.DO_TOUCH, Runs.TENANT, (_T, _PAGES), "the CPU's own accesses", (_AT, _PROT)),
+    Verb("bind", spec.DO_BIND, Runs.TENANT, (_D, _T), "shares the address space with the device"),
+    Verb("unbind", spec.DO_UNBIND, Runs.TENANT, (_D, _T), "ends one bind; drains the PASID"),
+    Verb("rebind", spec.DO_BIND, Runs.TENANT, (_D, _T), "unbind, then bind"),
+    Verb("exec", spec.DO_EXEC, Runs.TENANT, (_T,), "an empty address space takes the place"),
+    Verb("exit", spec.DO_EXIT, Runs.TENANT, (_T,), "the process ends; comes by itself at the end"),
+    Verb(
+        "spawn", spec.DO_SPAWN, Runs.TENANT, (_T,), "ends the process; the next one starts, empty"
+    ),
+    Verb(
+        "fork",
+        spec.DO_FORK,
+        Runs.TENANT,
+        (_T, Word("child", words.TENANT)),
+        "the second tenant starts with a copy of the mappings",
+    ),
+    Verb(
+        "wait-devices",
+        spec.DO_WAIT_DEVICES,
+        Runs.TENANT,
+        (_T,),
+        "until the devices it binds have finished",
+    ),
+    Verb("fault-alloc", spec.DO_FAULT_ALLOC, Runs.TENANT, (_T, _F), "opens a fault object"),
+    Verb("fault-close", spec.DO_FAULT_CLOSE, Runs.TENANT, (_T, _F), "closes its file descriptor"),
+    Verb(
+        "attach",
+        spec.DO_ATTACH,
+        Runs.TENANT,
+        (_D, _T),
+        "attaches a domain to a PASID or to the RID; domain=fault needs fault=F",
+        (_MAYBE_PASID, _DOMAIN, _SINK),
+        ("rid",),
+        exactly=("pasid", "rid"),
+    ),
+    Verb(
+        "replace",
+        spec.DO_REPLACE,
+        Runs.TENANT,
+        (_D, _T),
+        "puts another domain in the place of the attached one, atomically for DMA",
+        (_MAYBE_PASID, _DOMAIN, _SINK),
+        ("rid",),
+        exactly=("pasid", "rid"),
+    ),
+    Verb(
+        "detach",
+        spec.DO_DETACH,
+        Runs.TENANT,
+        (_D, _T),
+        "detaches the domain",
+        (_MAYBE_PASID,),
+        ("rid",),
+        exactly=("pasid", "rid"),
+    ),
+    Verb(
+        "read",
+        spec.DO_FAULT_READ,
+        Runs.TENANT,
+        (_F, _T),
+        "reads faults from a fault object, with a buffer of so many bytes",
+        (Word("bytes", words.number(0, 1 << 20)),),
+    ),
+    Verb(
+        "write",
+        spec.DO_FAULT_WRITE,
+        Runs.TENANT,
+        (_F, _T),
+        "answers the group of the n-th cookie that was read (from 0), or of a given cookie",
+        (
+            Word("nth", words.number(0, 0xFFFFFFFF), optional=True),
+            Word("cookie", words.number(0, 0xFFFFFFFF), optional=True),
+            _CODE,
+        ),
+        at_most=("nth", "cookie"),
+    ),
+    Verb(
+        "serve",
+        spec.DO_SERVE,
+        Runs.TENANT,
+        (_F, _T),
+        "reads and answers so many groups, as a VMM does",
+        (Word("groups", _COUNT), Word("code", words.one_of({"success": 0, "invalid": 1}))),
+    ),
+)
+
+_DEVICE = (
+    Verb(
+        "send",
+        spec.DO_SEND,
+        Runs.DEVICE,
+        (_D, _MAYBE_T),
+        "page requests of one group; open: the last request of the group does not come yet, a later `send` with the same group does",
+        (
+            Word("pages", words.number(1, GROUP_PAGES_MAX)),
+            _AT,
+            _RW,
+            _LABEL,
+            _ANY_PASID,
+            _MAYBE_PRGI,
+        ),
+        ("open", "rid"),
+        at_least=("tenant", "pasid", "rid"),
+        at_most=("pasid", "rid"),
+    ),
+    Verb(
+        "await",
+        spec.DO_AWAIT,
+        Runs.DEVICE,
+        (_D,),
+        "until the group is answered, or all are",
+        (_LABEL,),
+    ),
+    Verb(
+        "marker",
+        spec.DO_MARKER,
+        Runs.DEVICE,
+        (_D, _MAYBE_T),
+        "sends the stop marker of a PASID",
+        (_ANY_PASID,),
+        exactly=("tenant", "pasid"),
+    ),
+    Verb(
+        "reset",
+        spec.DO_RESET,
+        Runs.DEVICE,
+        (_D,),
+        "forgets its open requests, as a function level reset does",
+    ),
+    Verb(
+        "wait-bound",
+        spec.DO_WAIT_BOUND,
+        Runs.DEVICE,
+        (_D, _T),
+        "until the tenant has bound the device",
+    ),
+)
+
+_DRIVER = (
+    Verb("plug", spec.DO_PLUG, Runs.DRIVER, (_D,), "probes a device that was removed"),
+    Verb(
+        "remove",
+        spec.DO_REMOVE,
+        Runs.DRIVER,
+        (_D,),
+        "releases the device: unbinds, off the queue, PRI off",
+    ),
+    Verb("queue-add", spec.DO_QUEUE_ADD, Runs.DRIVER, (_D,), "iopf_queue_add_device"),
+    Verb("queue-remove", spec.DO_QUEUE_REMOVE, Runs.DRIVER, (_D,), "iopf_queue_remove_device"),
+    Verb(
+        "register",
+        spec.DO_REGISTER,
+        Runs.DRIVER,
+        (_D,),
+        "iommu_register_device_fault_handler (to v6.8)",
+    ),
+    Verb(
+        "unregister",
+        spec.DO_UNREGISTER,
+        Runs.DRIVER,
+        (_D,),
+        "iommu_unregister_device_fault_handler",
+    ),
+    Verb("flush", spec.DO_FLUSH, Runs.DRIVER, (_D,), "iopf_queue_flush_dev"),
+    Verb("discard", spec.DO_DISCARD, Runs.DRIVER, (_D,), "iopf_queue_discard_partial of its queue"),
+    Verb(
+        "report",
+        spec.DO_REPORT,
+        Runs.DRIVER,
+        (_D,),
+        "iommu_report_device_fault with a made-up event, as the selftest's TRIGGER_IOPF; type 1 is a page request",
+        (
+            _ANY_PASID,
+            _PRGI,
+            _AT,
+            _RW,
+            Word("type", words.number(0, 0xFF), default=TYPE_PAGE_REQ),
+            _LABEL,
+        ),
+        ("open", "rid"),
+        exactly=("pasid", "rid"),
+    ),
+    Verb(
+        "respond",
+        spec.DO_RESPOND,
+        Runs.DRIVER,
+        (_D,),
+        "a response without a group",
+        (_PASID, _PRGI, _CODE),
+    ),
+    Verb("drain", spec.DO_DRAIN, Runs.DRIVER, (_D,), "drains the queue of a PASID", (_PASID,)),
+    Verb(
+        "fail",
+        spec.DO_FAIL,
+        Runs.DRIVER,
+        (Word("pool", words.POOL),),
+        f"the n-th allocation from now on fails; POOL: {', '.join(words.POOLS)}",
+        (Word("nth", _COUNT),),
+    ),
+    Verb(
+        "refuse",
+        spec.DO_REFUSE,
+        Runs.DRIVER,
+        (Word("count", _COUNT),),
+        "handlers refuse the next N groups",
+    ),
+    Verb(
+        "hold",
+        spec.DO_HOLD,
+        Runs.DRIVER,
+        (Word("unit", words.UNIT),),
+        "stops interrupt threads or workers",
+    ),
+    Verb("let-go", spec.DO_LET_GO, Runs.DRIVER, (Word("unit", words.UNIT),), "lets them go on"),
+    Verb(
+        "settle",
+        spec.DO_SETTLE,
+        Runs.DRIVER,
+        (),
+        "until nothing moves any more except what is held",
+    ),
+)
+
+_ANY = (
+    Verb(
+        "barrier",
+        spec.DO_BARRIER,
+        Runs.ANY,
+        (Word("name", words.NAME),),
+        "until every actor that names it is there",
+    ),
+    Verb(
+        "pause",
+        spec.DO_PAUSE,
+        Runs.ANY,
+        (Word("duration", words.DURATION),),
+        "waits: 100ns, 20us, 5ms, 1s",
+    ),
+)
+
+_BLOCK = (
+    Verb(
+        "repeat",
+        spec.DO_REPEAT,
+        Runs.BLOCK,
+        (Word("times", words.TIMES),),
+        "the lines up to `end` again and again",
+    ),
+    Verb("choose", spec.DO_CHOOSE, Runs.BLOCK, (), "one of the branches, at random", (_WEIGHT,)),
+    Verb("or", spec.DO_BRANCH, Runs.BLOCK, (), "the next branch", (_WEIGHT,)),
+    Verb("end", spec.DO_AGAIN, Runs.BLOCK, (), "ends the block"),
+)
+
+VERBS: dict[str, Verb] = {v.name: v for v in (*_TENANT, *_DEVICE, *_DRIVER, *_ANY, *_BLOCK)}
+
+# Which subject is the actor, by who runs the operation.
+ACTOR_SUBJECT = {Runs.TENANT: "tenant", Runs.DEVICE: "device"}

@@ -1,0 +1,117 @@
+"""iopf kernels: the table, one column, the difference of two, and JSON."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+
+from emulator.check.fates import CELLS, EVENTS, Fate, cell
+from emulator.check.history import AGES, steps
+from emulator.check.violations import GENERATIONS, known_in
+from tools.cli.commands.help import page
+from tools.cli.main import main
+from tools.cli.status import Status
+
+
+def printed(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    assert main(["kernels", *args]) == Status.OK
+    return capsys.readouterr().out
+
+
+def words(text: str) -> str:
+    """The text without its line breaks."""
+    return " ".join(text.split())
+
+
+def test_the_table_has_every_event_and_note(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys)
+    assert all(len(line) <= 100 for line in text.splitlines())
+    for title in EVENTS.values():
+        assert f"\n{title}\n" in text
+    for each in CELLS:
+        assert each.fate.value in text
+        assert all(word in text for word in each.note.split())
+    assert "v6.11..v7.2" in text
+
+
+@pytest.mark.parametrize("name", GENERATIONS)
+def test_one_generation_with_its_known_violations(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(capsys, name)
+    assert all(len(line) <= 100 for line in text.splitlines())
+    for event, title in EVENTS.items():
+        following = words(text.split(f"\n{title}\n")[1])
+        assert following.startswith(cell(event, name).fate.value)
+    listed = text.split("Known violations")[1]
+    slugs = {
+        word for word in listed.split() if word in {s for n in GENERATIONS for s in known_in(n)}
+    }
+    assert slugs == set(known_in(name))
+
+
+def test_two_generations_show_what_differs_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, "v5.13", "v6.9")
+    assert "answered FAILURE" in text
+    assert EVENTS["overflow"] not in text, "an overflow has the same fate in both"
+    assert "0095bf83554f" in text
+    assert "no longer miss its match" in words(text)
+    assert "cookie" not in text, "delivery to user space came later"
+    assert printed(capsys, "v6.9", "v6.9").splitlines() == ["v6.9 to v6.9: 0 of 17 events differ"]
+
+
+@pytest.mark.parametrize(("older", "newer"), list(product(GENERATIONS, repeat=2)))
+def test_every_pair_agrees_with_the_table(
+    older: str, newer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(printed(capsys, older, newer, "--json"))
+    for event in EVENTS:
+        a, b = cell(event, older), cell(event, newer)
+        assert (event in document["differ"]) == ((a.fate, a.note) != (b.fate, b.note))
+    assert set(document["steps"]) <= set(AGES)
+    assert len(document["cells"]) == len(EVENTS) * len({older, newer})
+
+
+def test_steps_between_generations() -> None:
+    assert steps("v5.13", "v6.9") == ("v6.2", "v6.9")
+    assert steps("v6.9", "v5.13") == ("v6.2", "v6.9")
+    assert steps("v7.2", "gunthorpe") == ("gunthorpe",)
+    assert steps("v6.2", "v6.2") == ()
+
+
+def test_json_has_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(printed(capsys, "--json"))
+    assert (document["schema"], document["type"]) == ("iopf/1", "kernels")
+    assert len(document["cells"]) == len(EVENTS) * len(GENERATIONS)
+    assert list(document["generations"]) == list(GENERATIONS)
+    known = {each["known"] for each in document["cells"] if each["known"]}
+    assert known <= document["known"].keys()
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["v6.1"], "no generation 'v6.1'; did you mean 'v6.1"),
+        (["v6.9", "6"], "no generation '6'"),
+        (["v6.9", "v6.2", "v7.2"], "at most two"),
+    ],
+)
+def test_what_is_no_generation_is_one_line(
+    args: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["kernels", *args]) == Status.USAGE
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert hint in line
+
+
+def test_the_help_page_explains_every_word_and_generation() -> None:
+    text = page("kernels")
+    for fate in Fate:
+        assert f"\n  {fate.value} " in text
+    for name, age in AGES.items():
+        assert f"\n  {name} " in text
+        assert name == "gunthorpe" or age.kernels.split(" (")[0] in text

@@ -261,6 +261,7 @@ def run(Process process, uint32_t dev, dict p):
     w.rng = p["seed"]
     w.cursor = p["start_page"]
     process.ready()
+    f.resets = ld32_acq(&f.d.resets)  # the first probe came before the first step
     if ret == 0:
         with nogil:
             device_main(f)

@@ -84,6 +84,7 @@ cdef struct function:
     link_end up
     link_end down
     uint16_t by_prgi[512]
+    uint8_t label_by_prgi[512]   # + 1, of a program's group that had the index last
 
 cdef int function_attach(function *f, view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil
 cdef void function_free(function *f) noexcept nogil

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
@@ -167,6 +168,8 @@ cdef void forget_all(function *f) noexcept nogil:
     for i in range(f.window):
         if f.groups[i].state == GROUP_OPEN:
             forget_group(f, <uint16_t>i)
+    memset(f.label_by_prgi, 0, sizeof(f.label_by_prgi))
+    memset(f.d.reported, 0, sizeof(f.d.reported))
 
 
 cdef bint group_hopeless(function *f, group *g) noexcept nogil:

@@ -12,7 +12,7 @@ from device_procs.books cimport fate_of, fates_agree
 from device_procs.pri cimport *
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from emulator.spec.board cimport *
-from emulator.spec.program cimport LABEL_OTHER
+from emulator.spec.program cimport LABEL_OTHER, LABELS
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -100,6 +100,13 @@ cdef uint16_t answered_group(function *f, uint32_t prgi, uint32_t pasid, bint pa
     return NO_GROUP
 
 
+cdef uint32_t label_of_index(function *f, uint32_t prgi) noexcept nogil:
+    """An answer that matches no open group belongs to what used its index last: a reported event, or a group of the program."""
+    if f.d.reported[prgi] != 0 and f.d.reported[prgi] <= LABELS:
+        return f.d.reported[prgi] - 1
+    return f.label_by_prgi[prgi] - 1 if f.label_by_prgi[prgi] != 0 else LABEL_OTHER
+
+
 cdef void note_label(function *f, uint32_t label, uint32_t code, uint32_t requests) noexcept nogil:
     """Programs name groups: what came for each is kept for the report."""
     cdef label_note *note = label_at(f.v, f.dev, label)
@@ -118,7 +125,7 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
     cdef uint64_t now
     if index == NO_GROUP:
         dev.unexpected += 1
-        note_label(f, LABEL_OTHER, code, 0)
+        note_label(f, label_of_index(f, prgi), code, 0)
         return
     g = &f.groups[index]
     now = crew_ticks(f.v.crew)

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The operations of device programs. What they leave to the program stands in ``script.pxd``."""
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
@@ -79,6 +79,7 @@ cdef uint16_t begin(function *f, prog_op *op, uint32_t label, uint32_t pasid) no
     g.rid = (op.flags & FLAG_RID) != 0
     g.retries = g.ignored = g.shared = 0
     g.label = label
+    f.label_by_prgi[prgi] = <uint8_t>(label + 1 if label < UNLABELLED else 0)
     open_group(f, index, prgi, crew_ticks(f.v.crew))
     return index
 

@@ -73,10 +73,11 @@ def device_totals(device: Mapping[str, Any]) -> Totals:
         "link down": hw["link_down"],
         "device removed": kern["freed"],
         "no memory": kern["dropped_nomem"],
+        "never answered": kern["unanswered"],
     }
     return Totals(
-        sent=sent,
-        answered_ok=kern["answered_ok"],
+        sent=sent + kern["injected"],
+        answered_ok=kern["answered_ok"] + kern["acknowledged"],
         answered_invalid=kern["answered_invalid"],
         answered_failure=kern["answered_failure"],
         auto_success=hw["auto_success"],
@@ -116,15 +117,16 @@ def check_device(name: str, device: Mapping[str, Any]) -> list[str]:
         + kern["freed"]
         + kern["rejected"]
         + kern["dropped_nomem"]
+        + kern["unanswered"]
+        + kern["acknowledged"]
         + kern["partial"]
     )
     out = _differ(name, "received by the hardware", hw["received"], "its outcomes", received)
     out += _differ(
         name, "enqueued", hw["enqueued"], "read by the kernel", kern["popped"] - kern["markers"]
     )
-    out += _differ(
-        name, "read by the kernel", kern["popped"] - kern["markers"], "its outcomes", read
-    )
+    taken = kern["popped"] - kern["markers"] + kern["injected"]
+    out += _differ(name, "read by the kernel", taken, "its outcomes", read)
     if kern["partial"]:
         out.append(f"{name}: {kern['partial']} requests are still on the partial list")
     if kern["pending"]:

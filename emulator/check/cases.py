@@ -43,6 +43,7 @@ _REPORTS = (
                 "unregister d0 try",
                 "report d0 pasid=1 prgi=101 group=s try",
                 "register d0 try",
+                "settle",
                 "reset d0",
             ),
         ),
@@ -53,7 +54,9 @@ _REPORTS = (
                 {"r": (1,), "a": (1,), "s": (1,)},
                 {3: _EINVAL, 6: _EOPNOTSUPP, 7: _EINVAL, 8: _EOPNOTSUPP},
             ),
-            gunthorpe=Expected({"r": (0,), "a": (0,), "s": (0,)}, {6: _EOPNOTSUPP, 8: _EOPNOTSUPP}),
+            gunthorpe=Expected(
+                {"r": (0,), "a": (0,), "s": (0,)}, {6: _EOPNOTSUPP, 8: _EOPNOTSUPP}, groups=(3, 3)
+            ),
         ),
     ),
     Case(

@@ -84,7 +84,7 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
         _in("v5.13..v6.2", Fate.DRIVER, "-ENODEV, -EINVAL without a registered handler"),
         _in("v6.9", Fate.NOTHING, "a warning; the driver is told nothing", "bad-setup-silent"),
         _in("v6.11..v7.2", Fate.INVALID, "-EINVAL to the driver"),
-        _in("gunthorpe", Fate.SUCCESS, "restarts"),
+        _in("gunthorpe", Fate.SUCCESS, "the first fault makes what it needs, and is handled"),
     ),
     "wrong-type": (
         _in("v5.13..v6.2", Fate.ERROR, "-EOPNOTSUPP"),

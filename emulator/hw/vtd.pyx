@@ -304,6 +304,7 @@ cdef uint32_t serve_commands(unit *u) noexcept nogil:
         n += 1
     if n:
         u.regs.commands += n
+        flush_responses(u)  # whoever sees the command executed can see what it sent
         ring_consume(u.v.self, &u.qi, head, HW_COMMAND)
     return n
 

@@ -28,6 +28,7 @@ cdef enum:
     ENODEV = -19
     EINVAL = -22
     ENOSPC = -28
+    EOPNOTSUPP = -95
     STOP_POLL_NS = 100000000
     BUSY_NS = 50000
 
@@ -86,10 +87,34 @@ cdef void wait_pending(view *v, iommu_domain *domain) noexcept nogil:
 
 cdef void domain_put(view *v, iommu_domain *domain) noexcept nogil:
     """Gives a user back; the last one frees the domain and its hold of the address space's structure. Caller holds sva_lock."""
-    cdef mm_struct *mm
     if domain.users > 1:
         domain.users -= 1
         return
+    domain.users = 0
+    if domain.fault_object != 0 and ld32_acq(&domain.pending) != 0:
+        return  # gunthorpe: user space still holds groups of it; domain_reap frees it after they are gone
+    domain_free(v, domain)
+
+
+cdef void domain_reap(view *v) noexcept nogil:
+    """gunthorpe: frees the domains that nothing is attached to any more and whose last group user space has given back."""
+    cdef pool *p = v.pools[POOL_DOMAIN]
+    cdef iommu_domain *domain
+    cdef uint32_t i
+    if v.cfg.generation != GEN_GUNTHORPE:
+        return
+    mutex_lock(v.self, &v.board.sva_lock, DOMAIN_FREE)
+    for i in range(p.capacity):
+        domain = <iommu_domain *>pool_slot(p, i)
+        if (ld32_acq(&domain.hdr.state) == OBJ_LIVE and domain.kind == DOMAIN_FAULT and domain.users == 0
+                and ld32_acq(&domain.pending) == 0):
+            domain_free(v, domain)
+    mutex_unlock(v.self, &v.board.sva_lock, DOMAIN_FREE)
+
+
+cdef void domain_free(view *v, iommu_domain *domain) noexcept nogil:
+    """Caller holds sva_lock; nobody uses the domain."""
+    cdef mm_struct *mm
     wait_pending(v, domain)
     mm = <mm_struct *>pool_try(v.pools[POOL_MM], domain.mm)
     if mm != NULL and mm.domain == pool_ref(v.pools[POOL_DOMAIN], &domain.hdr):
@@ -175,7 +200,7 @@ cdef void after_change(view *v, uint32_t dev, uint32_t pasid, attach_handle *old
         light_flush(v, dev, pasid, pool_ref(v.pools[POOL_DOMAIN], &domain.hdr))
     elif domain_takes_faults(domain):
         intel_iommu_drain_pasid_prq(v, dev, pasid)
-    if domain.fault_object != 0:
+    if domain.fault_object != 0 and v.cfg.generation != GEN_GUNTHORPE:
         iommufd_auto_response_faults(v, domain.fault_object - 1, pool_ref(v.pools[POOL_HANDLE], &old.hdr))
 
 
@@ -222,15 +247,18 @@ cdef void stop_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
 
 
 cdef int check_attach(view *v, uint32_t dev, uint32_t pasid, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil:
-    """-ENODEV for a device that is not there, -EINVAL for what cannot be attached, 0."""
+    """-EOPNOTSUPP before v6.11, which brought attach handles; -ENODEV for a device that is not there, -EINVAL for what cannot be
+    attached, -ENOENT for a fault object that is not; 0."""
+    if v.cfg.generation < GEN_V6_11:
+        return EOPNOTSUPP
     if dev >= v.cfg.devices or not v.devices[dev].registered or v.devices[dev].removing:
         return ENODEV
     if pasid >= v.cfg.max_pasids or kind == DOMAIN_SVA or kind < DOMAIN_BLOCKING or kind > DOMAIN_FAULT:
         return EINVAL
     if (kind == DOMAIN_PAGING or kind == DOMAIN_FAULT) and mm == NULL:
         return EINVAL
-    if kind == DOMAIN_FAULT and (v.cfg.generation < GEN_V6_11 or fault_object == 0 or fault_object > v.cfg.fault_objects):
-        return EINVAL
+    if kind == DOMAIN_FAULT and (fault_object == 0 or fault_object > v.cfg.fault_objects or v.board.fault_object[fault_object - 1] == 0):
+        return ENOENT
     return 0
 
 
@@ -349,6 +377,8 @@ cdef int iommu_detach_handle(view *v, uint32_t dev, uint32_t pasid) noexcept nog
     cdef attach_handle *handle
     cdef iommu_domain *domain
     cdef int ret = ENOENT
+    if v.cfg.generation < GEN_V6_11:
+        return EOPNOTSUPP
     if dev >= v.cfg.devices or pasid >= v.cfg.max_pasids:
         return EINVAL
     mutex_lock(v.self, &v.board.sva_lock, DETACH_PASID)

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The operations of drivers. What they are stands in ``driver_ops.pxd``."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
@@ -20,6 +20,7 @@ from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
 cdef enum:
+    ENOMEM = -12
     ENODEV = -19
     EINVAL = -22
 
@@ -39,9 +40,11 @@ cdef int64_t inject_event(view *v, prog_op *op) noexcept nogil:
     evt.stamp = stamp_of(crew_ticks(v.crew), 0)
     mutex_lock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
     v.devices[dev].kern.injected += 1
+    if op.d != 0:
+        v.devices[dev].reported[op.c & 511] = <uint8_t>op.d
     ret = iommu_report_device_fault(v, dev, &evt, <uint32_t>(op.c >> 16) & 0xFFFF)
-    if ret != 0 and v.cfg.generation < GEN_V6_9:
-        # Nobody sent it, so nobody waits for the driver's answer.
+    if ret != 0 and v.cfg.generation < GEN_V6_9 and (ret != ENOMEM or op.flags & FLAG_LAST):
+        # Nobody sent it, so nobody waits for the driver's answer. A partial without memory is in the books.
         xadd64_rlx(&v.devices[dev].kern.rejected, 1)
     mutex_unlock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
     return ret

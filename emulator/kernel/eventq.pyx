@@ -20,6 +20,7 @@ cdef enum:
     EBUSY = -16
     EINVAL = -22
     ESPIPE = -29
+    EOPNOTSUPP = -95
 
 
 cdef ufault *object_at(view *v, uint32_t index) noexcept nogil:
@@ -44,10 +45,12 @@ cdef void set_readable(view *v, uint32_t index, bint readable) noexcept nogil:
 
 
 cdef int fault_object_alloc(view *v, uint32_t index) noexcept nogil:
-    """0, -EINVAL (no such object in this run), -EBUSY (it exists), -ENOMEM."""
+    """0, -EOPNOTSUPP (before v6.11), -EINVAL (no such object in this run), -EBUSY (it exists), -ENOMEM."""
     cdef ufault *u
     cdef int ret = 0
-    if index >= v.cfg.fault_objects or v.cfg.generation < GEN_V6_11:
+    if v.cfg.generation < GEN_V6_11:
+        return EOPNOTSUPP
+    if index >= v.cfg.fault_objects:
         return EINVAL
     mutex_lock(v.self, &v.board.sva_lock, FAULT_RELEASE)
     if v.board.fault_object[index] != 0:

@@ -7,6 +7,7 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.eventq cimport iommufd_fault_iopf_handler
+from emulator.kernel.iopf_queue cimport device_queue
 from emulator.kernel.handle_group cimport fault_rwx, iopf_handle_group
 from emulator.kernel.sva_mm cimport sva_mmput
 from emulator.kernel.workqueue cimport queue_work
@@ -27,7 +28,7 @@ cdef uint32_t ring_of(view *v, iopf_group *group, iommu_domain *domain) noexcept
     if v.cfg.queue_mode == QUEUES_DOMAIN and domain != NULL:
         return v.cfg.units + ref_index(pool_ref(v.pools[POOL_DOMAIN], &domain.hdr)) % (v.cfg.work_rings - v.cfg.units)
     if queue == 0 or queue > v.cfg.queues:
-        return unit_of(v, group.device) % v.cfg.work_rings  # gunthorpe needs no queue to be added to
+        queue = device_queue(v, group.device) + 1  # gunthorpe needs no queue to be added to
     return queue_at(v, queue - 1).ring % v.cfg.work_rings
 
 

@@ -20,6 +20,7 @@ cdef enum:
     EBUSY = -16
     ENODEV = -19
     EINVAL = -22
+    EOPNOTSUPP = -95
     LIST_QUEUE = 16              # + index of the queue
 
 
@@ -196,6 +197,8 @@ cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
     param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
         return ENODEV
+    if v.cfg.generation == GEN_GUNTHORPE:
+        queue = device_queue(v, dev) + 1  # nothing was added to a queue; the work of the device goes there all the same
     if queue != 0 and v.cfg.queue_mode != QUEUES_DOMAIN:
         flush_workqueue(v, queue_at(v, queue - 1).ring, QUEUE_FLUSH_DEV)
     elif v.cfg.queue_mode == QUEUES_DOMAIN:
@@ -248,11 +251,13 @@ cdef int iopf_queue_discard_partial(view *v, uint32_t queue) noexcept nogil:
 
 
 cdef int iommu_register_device_fault_handler(view *v, uint32_t dev) noexcept nogil:
-    """Until v6.8: 0, -EINVAL (no such device), -EBUSY (registered already), -ENOMEM."""
+    """Until v6.8: 0, -EOPNOTSUPP (later), -EINVAL (no such device), -EBUSY (registered already), -ENOMEM."""
     cdef device *d
     cdef fault_param *param
     cdef int ret = 0
-    if dev >= v.cfg.devices or v.cfg.generation >= GEN_V6_9:
+    if v.cfg.generation >= GEN_V6_9:
+        return EOPNOTSUPP
+    if dev >= v.cfg.devices:
         return EINVAL
     d = &v.devices[dev]
     mutex_lock(v.self, &d.param_lock, REGISTER_HANDLER)
@@ -271,11 +276,13 @@ cdef int iommu_register_device_fault_handler(view *v, uint32_t dev) noexcept nog
 
 
 cdef int iommu_unregister_device_fault_handler(view *v, uint32_t dev) noexcept nogil:
-    """Until v6.8: 0, -EINVAL (none registered), -EBUSY while a request waits for its response."""
+    """Until v6.8: 0, -EOPNOTSUPP (later), -EINVAL (none registered), -EBUSY while a request waits for its response."""
     cdef device *d
     cdef fault_param *param
     cdef int ret = 0
-    if dev >= v.cfg.devices or v.cfg.generation >= GEN_V6_9:
+    if v.cfg.generation >= GEN_V6_9:
+        return EOPNOTSUPP
+    if dev >= v.cfg.devices:
         return EINVAL
     d = &v.devices[dev]
     mutex_lock(v.self, &d.param_lock, REGISTER_HANDLER)

@@ -18,5 +18,4 @@ from emulator.spec.board cimport *
 cdef int iommu_report_device_fault(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil
 
 cdef enum:
-    IOMMU_FAULT_DMA_UNRECOV = 1
-    IOMMU_FAULT_PAGE_REQ = 2
+    IOMMU_FAULT_PAGE_REQ = 1     # the only type since v6.9

@@ -134,7 +134,7 @@ cdef int report_v6_11(view *v, uint32_t dev, fault_event *evt, uint32_t kind) no
     cdef fault_param *param
     cdef iopf_group *group
     cdef int ret
-    if handle == NULL or kind != IOMMU_FAULT_PAGE_REQ:
+    if handle == NULL:
         return error_response(v, dev, evt, kind)
     param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
@@ -184,23 +184,22 @@ cdef iopf_group *group_of_domain(view *v, fault_param *param, fault_event *evt, 
     return group
 
 
-cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
-    """The eight steps of the mail of 2023-11-15: 0 or -ENOMEM. The parameter object is made when the first fault needs it; the domain
+cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
+    """The eight steps of the mail of 2023-11-15: 0 or -ENOMEM. A type that has only one value is not looked at. The parameter object is made when the first fault needs it; the domain
     is looked up under the lock that a translation change takes after it has changed the handle, so a change cannot miss a group."""
     cdef fault_param *param
     cdef attach_handle *handle
     cdef iopf_group *group = NULL
     cdef bint last = prq_last(evt.qw1)
-    if kind != IOMMU_FAULT_PAGE_REQ:
-        return EINVAL
+    cdef int ret
     param = iopf_get_or_make_fault_param(v, dev)
     if param == NULL:
         restart(v, dev, evt)
         return ENOMEM
     if not last:
-        report_partial_fault(v, param, evt)
+        ret = report_partial_fault(v, param, evt)
         iopf_put_dev_fault_param(v, param)
-        return 0
+        return ret
     mutex_lock(v.self, &v.devices[dev].param_lock, REPORT_DEVICE_FAULT)
     handle = find_fault_handler(v, dev, evt)
     if handle != NULL:
@@ -223,5 +222,5 @@ cdef int iommu_report_device_fault(view *v, uint32_t dev, fault_event *evt, uint
     if v.cfg.generation < GEN_V6_11:
         return report_v6_9(v, dev, evt)
     if v.cfg.generation == GEN_GUNTHORPE:
-        return report_gunthorpe(v, dev, evt, kind)
+        return report_gunthorpe(v, dev, evt)
     return report_v6_11(v, dev, evt, kind)

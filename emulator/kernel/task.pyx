@@ -9,7 +9,7 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.wait cimport *
-from emulator.kernel.domain cimport iommu_attach_handle, iommu_detach_handle, iommu_replace_handle
+from emulator.kernel.domain cimport domain_reap, iommu_attach_handle, iommu_detach_handle, iommu_replace_handle
 from emulator.kernel.eventq cimport *
 from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.sva cimport *
@@ -28,6 +28,7 @@ cdef enum:
     EBADF = -9
     EFAULT = -14
     EINVAL = -22
+    EOPNOTSUPP = -95
     ESRCH = -3
     MM_GONE = 0xFFFFFFFF     # in tenant.mm after exit: an index that no pool has
 
@@ -86,7 +87,7 @@ cdef int64_t sys_unbind(view *v, tenant *t, files *f, uint32_t dev) noexcept nog
     cdef uint64_t handle
     cdef int ret
     if dev >= v.cfg.devices or f.handle[dev] == 0:
-        return EINVAL
+        return EFAULT
     handle = f.handle[dev]
     f.binds[dev] -= 1
     if f.binds[dev] == 0:
@@ -123,6 +124,8 @@ cdef int64_t sys_detach(view *v, files *f, uint32_t dev, uint64_t pasid) noexcep
     cdef attached *entry
     if pasid >= v.cfg.max_pasids:
         return EINVAL
+    if v.cfg.generation < GEN_V6_11:
+        return EOPNOTSUPP
     entry = attachment(f, dev, <uint32_t>pasid + 1)
     if entry == NULL:
         return ENOENT
@@ -143,7 +146,9 @@ cdef int64_t sys_fault_object(view *v, tenant *t, uint32_t ten, files *f, uint32
         return EBADF
     if op == DO_FAULT_CLOSE:
         f.fault_objects &= ~(<uint32_t>1 << index)
-        return fault_object_close(v, index)
+        ret = fault_object_close(v, index)
+        domain_reap(v)
+        return ret
     if op == DO_FAULT_READ:
         n = a[0] if a[0] < USER_BUFFER else USER_BUFFER // PGFAULT_BYTES * PGFAULT_BYTES
         return iommufd_fault_read(v, index, user_buffer(v, ten), n, t.read_cookies, &t.read_count)
@@ -256,6 +261,7 @@ cdef void close_files(view *v, tenant *t, files *f) noexcept nogil:
         if f.fault_objects >> i & 1:
             f.fault_objects &= ~(<uint32_t>1 << i)
             fault_object_close(v, i)
+            domain_reap(v)
 
 
 cdef int64_t sys_exit(view *v, tenant *t, files *f) noexcept nogil:
@@ -307,7 +313,7 @@ cdef int64_t run_syscall(view *v, tenant *t, uint32_t ten, files *f, uint32_t op
         return iommu_replace_handle(v, <uint32_t>args[2], <uint32_t>args[0], <uint32_t>args[1], tenant_mm(v, t), <uint32_t>args[3])
     if op == DO_DETACH:
         return sys_detach(v, f, <uint32_t>args[2], args[0])
-    if DO_FAULT_ALLOC <= op <= DO_FAULT_CLOSE or DO_FAULT_READ <= op <= DO_FAULT_WRITE:
+    if op == DO_FAULT_ALLOC or op == DO_FAULT_CLOSE or DO_FAULT_READ <= op <= DO_FAULT_WRITE:
         return sys_fault_object(v, t, ten, f, op, <uint32_t>args[2], args)
     if DO_MAP <= op <= DO_MREMAP:
         return sys_mm_change(v, t, op, args)

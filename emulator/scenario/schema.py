@@ -15,6 +15,8 @@ SCHEMA = 1
 
 Profile = Literal["vtd", "smmuv3-pri", "smmuv3-stall", "amd", "riscv"]
 Generation = Literal["v5.13", "v6.2", "v6.9", "v6.11", "v6.14", "v7.2", "gunthorpe"]
+Queues = Literal["global", "iommu", "device", "domain"]
+KernelOption = Literal["sync", "eager", "group-lists", "early-private", "highpri"]
 Pattern = Literal["sequential", "strided", "zipf", "chase", "bursts", "replay"]
 
 # Known names that this version cannot run are refused with exit status 4, not taken for typing
@@ -80,6 +82,7 @@ class Iommu(Section, frozen=True, kw_only=True):
     prq_records: Annotated[int, _power(128, 16384, "size of the page request queue")] = 2048
     max_pasids: Annotated[int, _power(16, 65536, "size of the PASID space")] = 1024
     command_records: Annotated[int, _power(64, 65536, "size of the command queue")] = 1024
+    units: Annotated[int, _in(1, 8, "IOMMUs; devices are behind them in turn")] = 1
 
 
 class Kernel(Section, frozen=True, kw_only=True):
@@ -87,6 +90,10 @@ class Kernel(Section, frozen=True, kw_only=True):
 
     generation: Annotated[Generation, _of("whose fault handling: a kernel release")] = "v7.2"
     handlers: Annotated[int, _in(1, 32, "processes in the fault handler pool")] = 2
+    queues: Annotated[Queues, _of("who shares an iopf queue and its workqueue")] = "iommu"
+    options: Annotated[list[KernelOption], _of("proposals of reviewers, all off by default")] = (
+        field(default_factory=list)
+    )
     groups: Annotated[int, _in(0, 2**20, "pool of group objects; 0 = derived")] = 0
     faults: Annotated[int, _in(0, 2**22, "pool of fault objects; 0 = derived")] = 0
 
@@ -125,6 +132,7 @@ class Device(Section, frozen=True, kw_only=True):
         Literal["marker", "wait"], _of("how it stops: stop marker, or wait for all answers")
     ] = "wait"
     atc_entries: Annotated[int, _in(1, 2**20, "size of its translation cache")] = 256
+    max_pasids: Annotated[int, _in(0, 65536, "PASIDs it can have; 0 = all of the IOMMU")] = 0
     max_retries: Annotated[int, _in(0, 2**20, "tries of a group after Success; 0 = no bound")] = 0
     workload: Annotated[Workload, _of("what it asks for")] = field(default_factory=Workload)
 

@@ -9,7 +9,7 @@ from cython_ext.crew cimport *
 from cython_ext.memory cimport Memory
 from cython_ext.wait cimport *
 from emulator.spec.board cimport *
-from emulator.spec.flow cimport barrier_at, flow_leave, sequence_turn
+from emulator.spec.flow cimport NOT_RUN, barrier_at, flow_leave, result_of, sequence_turn
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport START_BARRIER
 
@@ -122,11 +122,13 @@ cdef class Control:
 
     def load_programs(self, uint64_t first, const unsigned char[::1] data) -> None:
         """Copies packed records of 48 bytes to record ``first`` of the program region."""
-        cdef uint64_t size = data.shape[0]
+        cdef uint64_t i, size = data.shape[0]
         if size % sizeof(prog_op) or first + size // sizeof(prog_op) > self.v.cfg.programs:
             raise ValueError(f"{size} bytes of program do not fit at record {first} of {self.v.cfg.programs}")
         if size:
             memcpy(program(&self.v, first), &data[0], size)
+        for i in range(size // sizeof(prog_op)):
+            result_of(&self.v, first + i)[0] = NOT_RUN
 
     def actor_dead(self, uint32_t slot) -> None:
         """A confirmed death: whoever waits for this actor may go on or take over."""

@@ -4,7 +4,7 @@
 Each side writes its own part only, so no count needs a lock; ``emulator/check/account.py`` says how the parts must agree.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from cython_ext.mutex cimport rmutex
 
@@ -111,4 +111,5 @@ cdef struct device:
     devside dev
     hwside hw
     kernside kern
+    uint8_t reported[512]        # by group index: label + 1 of an event that a driver reported; the driver writes, the device reads
     uint64_t open_ticks[512]     # by group index: when the group was sent, 0 = not open; the device writes

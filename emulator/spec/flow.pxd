@@ -21,6 +21,9 @@ cpdef enum FlowState:
     FLOW_BLOCKED = 2
     FLOW_END = 3
 
+cdef enum:
+    NOT_RUN = 0x7FFFFFFF     # the result of a record that was never reached
+
 cdef struct flow:
     uint64_t first
     uint64_t count

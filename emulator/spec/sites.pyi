@@ -79,4 +79,5 @@ class Site(IntEnum):
     PROGRAM_STEP = 121
     HELD = 122
 
+
 def point_name(point: int) -> str: ...

@@ -15,6 +15,8 @@ from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool_chain, pool_live
 from cython_ext.work_ring cimport work_backlog
 from emulator.spec.board cimport *
+from emulator.spec.flow cimport NOT_RUN, result_of
+from emulator.spec.program cimport LABELS
 from emulator.spec.vtd cimport PRS_PPR, PRS_PRO
 
 POOLS = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table", "fault object", "ioasid", "allocator")
@@ -167,6 +169,30 @@ cdef class Snapshot:
         return {"pasid": t.pasid, "ops_done": t.ops_done, "ops": t.program_count, "finished": t.finished, "exited": t.exited,
                 "dead": t.dead, "started": t.started, "waiting": t.gate_waiting}
 
+    def driver_finished(self, uint32_t index) -> bool:
+        return index < self.v.cfg.drivers and ld32_acq(&driver_at(&self.v, index).finished) != 0
+
+    def result_of(self, uint64_t record) -> int | None:
+        """What a record of a program last returned: 0 or more, or a negative errno; None when it was never reached."""
+        if record >= self.v.cfg.programs:
+            raise IndexError(f"record {record} of {self.v.cfg.programs}")
+        value = result_of(&self.v, record)[0]
+        return None if value == NOT_RUN else value
+
+    def labels(self, uint32_t dev) -> dict:
+        """{label number: codes of the answers it got, at most six} of a device; number 63 is what came for nobody."""
+        cdef label_note *note
+        cdef uint32_t i, n
+        out = {}
+        if dev >= self.v.cfg.devices:
+            raise IndexError(f"device {dev} of {self.v.cfg.devices}")
+        for i in range(LABELS):
+            note = label_at(&self.v, dev, i)
+            n = min(ld32_acq(&note.answers), 6)
+            if n:
+                out[i] = tuple([note.codes[k] for k in range(n)])
+        return out
+
     def unit(self, uint32_t index) -> dict:
         """Registers and counters of one IOMMU."""
         cdef iommu_regs *r
@@ -209,12 +235,14 @@ cdef class Snapshot:
             kept = 0
             fails = 0
             allocs = 0
+            frees = 0
             for s in range(self.v.crew.actors):
                 a = crew_actor(self.v.crew, s)
                 kept += a.magazine[i].count
                 fails += a.magazine[i].fails
                 allocs += a.magazine[i].allocs
-            out[POOLS[i]] = {"capacity": self.v.pools[i].capacity, "live": live, "allocs": allocs, "fails": fails,
+                frees += a.magazine[i].frees
+            out[POOLS[i]] = {"capacity": self.v.pools[i].capacity, "live": live, "allocs": allocs, "frees": frees, "fails": fails,
                              "lost": <int>self.v.pools[i].capacity - <int>live - <int>kept - <int>pool_chain(self.v.pools[i])}
         return out
 

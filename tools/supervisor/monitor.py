@@ -192,8 +192,12 @@ class Monitor:
     def _orderly_end(self, hotplug: int) -> None:
         control, snapshot = self.system.control, self.system.snapshot
         control.set_phase(Phase.PHASE_STOPPING)
-        if not self._until(lambda: snapshot.progress()[0] >= self._devices):
+        control.release_held()
+        if not self._until(
+            lambda: snapshot.progress()[0] >= self._devices and self._drivers_over()
+        ):
             return
+        control.release_held()
         control.set_phase(Phase.PHASE_RELEASING)
         if not self._until(self._tenants_exited):
             return
@@ -215,7 +219,12 @@ class Monitor:
 
     def _work_done(self) -> bool:
         devices, tenants, _ = self.system.snapshot.progress()
-        return devices >= self._devices and tenants >= self._tenants
+        return devices >= self._devices and tenants >= self._tenants and self._drivers_over()
+
+    def _drivers_over(self) -> bool:
+        return all(
+            self.system.snapshot.driver_finished(d.index + 1) for d in self.system.plan.drivers
+        )
 
     def _until(self, reached: Callable[[], bool], deadline: bool = False) -> bool:
         """Watches until ``reached``, or until the first phase is to end; false when the run has to be given up."""
@@ -302,24 +311,38 @@ class Monitor:
             self.outcome.removals.append(death)
             self.tell(f"{death.line()}: surprise removal")
             self.system.control.device_gone(child.index)
+            self._program_dead(child)
             self.system.control.order(child.index, Order.ORDER_REMOVE, self._slot("driver"))
         elif child.role == "tenant":
             self.outcome.exits.append(death)
             self.tell(f"{death.line()}: exit while bound")
             self.system.control.tenant_gone(child.index)
+            self._program_dead(child)
             self._orphans(child.index)
         elif child.role in KERNEL_ROLES:
             self.outcome.crash = death
             self.outcome.reason, self.outcome.status = death.line(), Status.DIED
 
+    def _program_dead(self, child: Child) -> None:
+        plan = self.system.plan
+        if plan.compiled is None:
+            return
+        if child.role == "tenant":
+            first, count = plan.tenants[child.index].first, plan.tenants[child.index].count
+        else:
+            params = plan.devices[child.index].params
+            first, count = params["program"], params["program_count"]
+        self.system.control.program_dead(child.slot, first, count)
+
     def _orphans(self, parent: int) -> None:
         """Tenants that the dead one would have forked never come to be."""
-        from emulator.trace.program import Op, unpack
+        from emulator.spec.program import DO_FORK
+        from emulator.trace.program import RECORD
 
-        for record in unpack(self.system.plan.tenants[parent].program):
-            if record.op == Op.FORK and not self.system.snapshot.tenant(record.arg)["started"]:
+        for op, _, arg, *_ in RECORD.iter_unpack(self.system.plan.tenants[parent].program):
+            if op == DO_FORK and not self.system.snapshot.tenant(arg)["started"]:
                 child = next(
-                    c for c in self.system.children if c.role == "tenant" and c.index == record.arg
+                    c for c in self.system.children if c.role == "tenant" and c.index == arg
                 )
                 if child.alive:
                     signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from device_procs.workload import Pattern
-from emulator.scenario import expand
+from emulator.program.compile import Compiled
+from emulator.scenario import crosscheck, expand
 from emulator.scenario.schema import Scenario
-from emulator.spec.board import Generation
+from emulator.spec import program as spec
+from emulator.spec.board import Generation, Option, QueueMode
 from emulator.trace.plan import TracePlan, build_plan
-from emulator.trace.program import RECORD_BYTES, Op, Record, pack, unpack
+from emulator.trace.program import RECORD, RECORD_BYTES, Op, Record, pack, unpack
 from emulator.trace.replay import Programs, build_programs
 
 BATCH_SLACK = 64  # objects that one process may keep in its magazine
 TABLES_MAX = 1 << 18
+GROUP_MAX = 64
 GENERATIONS = {
     "v5.13": Generation.GEN_V5_13,
     "v6.2": Generation.GEN_V6_2,
@@ -48,8 +51,22 @@ class DevicePlan:
     name: str
     credits: int
     stop_marker: bool
+    max_pasids: int
     params: dict[str, Any]
     program: bytes = b""
+
+
+@dataclass(slots=True)
+class DriverPlan:
+    """A driver process (k0, k1 ...) and its program."""
+
+    index: int
+    program: bytes
+    first: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.program) // RECORD_BYTES
 
 
 @dataclass(slots=True)
@@ -62,7 +79,9 @@ class SystemPlan:
     devices: list[DevicePlan]
     trace: TracePlan | None = None
     programs: Programs | None = None
-    notes: list[str] = field(default_factory=list)
+    drivers: list[DriverPlan] = field(default_factory=list)
+    compiled: Compiled | None = None
+    barriers: list[set[tuple[str, int]]] = field(default_factory=list)
 
 
 def plan_system(scenario: Scenario, name: str, seed: int) -> SystemPlan:
@@ -75,7 +94,9 @@ def plan_system(scenario: Scenario, name: str, seed: int) -> SystemPlan:
         trace = build_plan(scenario.trace.files, lenient=scenario.trace.lenient)
         programs = build_programs(trace, len(replaying), scenario.trace.group_limit)
     devices = [_device(scenario, i, d, seed) for i, d in enumerate(instances)]
-    tenants = _synthetic_tenants(scenario, instances, devices)
+    compiled = crosscheck.compiled(scenario) if scenario.program else None
+    tenants = _synthetic_tenants(scenario, instances, devices, compiled)
+    drivers = _add_programs(compiled, devices, tenants) if compiled is not None else []
     if trace is not None and programs is not None:
         _add_replay(trace, programs, replaying, devices, tenants)
     at = 0
@@ -86,8 +107,42 @@ def plan_system(scenario: Scenario, name: str, seed: int) -> SystemPlan:
         device.params["program"] = at
         device.params["program_count"] = len(device.program) // RECORD_BYTES
         at += device.params["program_count"]
+    for driver in drivers:
+        driver.first = at
+        at += driver.count
     config = _config(scenario, seed, tenants, devices, programs, at)
-    return SystemPlan(name, config, tenants, devices, trace, programs)
+    config["drivers"] = 1 + max((d.index + 1 for d in drivers), default=0)
+    plan = SystemPlan(name, config, tenants, devices, trace, programs, drivers, compiled)
+    plan.barriers = _meetings(plan)
+    return plan
+
+
+def _add_programs(
+    compiled: Compiled, devices: list[DevicePlan], tenants: list[TenantPlan]
+) -> list[DriverPlan]:
+    """Gives tenants and devices their programs in place of what they would do; returns the drivers."""
+    for index, program in compiled.tenants.items():
+        tenants[index].program = program
+        tenants[index].devices = sorted(compiled.bound.get(index, set()))
+    for index, program in compiled.devices.items():
+        devices[index].program = program
+        devices[index].params["pattern"] = int(Pattern.PATTERN_PROGRAM)
+    return [DriverPlan(index, program) for index, program in sorted(compiled.drivers.items())]
+
+
+def _meetings(plan: SystemPlan) -> list[set[tuple[str, int]]]:
+    """Per barrier the actors (role, index) whose programs come to it."""
+    if plan.compiled is None:
+        return []
+    found: list[set[tuple[str, int]]] = [set() for _ in plan.compiled.barriers]
+    actors = [("tenant", i, t.program) for i, t in enumerate(plan.tenants)]
+    actors += [("device", i, d.program) for i, d in enumerate(plan.devices)]
+    actors += [("driver", d.index + 1, d.program) for d in plan.drivers]
+    for role, index, program in actors:
+        for op, _, arg, *_ in RECORD.iter_unpack(program):
+            if op == spec.DO_BARRIER:
+                found[arg].add((role, index))
+    return found
 
 
 def _device(scenario: Scenario, index: int, d: expand.DeviceInstance, seed: int) -> DevicePlan:
@@ -114,23 +169,32 @@ def _device(scenario: Scenario, index: int, d: expand.DeviceInstance, seed: int)
         "seed": (seed * 0x9E3779B97F4A7C15 + (index + 1) * 0xBF58476D1CE4E5B9) % 2**64 or 1,
         "start_page": 0,
     }
-    return DevicePlan(d.name, spec.credits, spec.stop == "marker", params)
+    limit = spec.max_pasids or scenario.iommu.max_pasids
+    return DevicePlan(d.name, spec.credits, spec.stop == "marker", limit, params)
 
 
 def _synthetic_tenants(
-    scenario: Scenario, instances: list[expand.DeviceInstance], devices: list[DevicePlan]
+    scenario: Scenario,
+    instances: list[expand.DeviceInstance],
+    devices: list[DevicePlan],
+    compiled: Compiled | None,
 ) -> list[TenantPlan]:
-    """Tenants of the scenario that serve at least one device with a synthetic workload."""
+    """Tenants of the scenario that serve at least one device with a synthetic workload; with programs, all of them, since
+    programs know them by number."""
     owners = expand.tenants(scenario)
     served: dict[int, list[int]] = {}
+    if compiled is not None:
+        served = {t: [] for t in range(len(owners))}
     turn = 0
     for i, device in enumerate(instances):
-        if device.spec.workload.pattern == "replay":
+        scripted = compiled is not None and i in compiled.devices
+        if device.spec.workload.pattern == "replay" or scripted:
             continue
         able = [
             t
             for t, owner in enumerate(owners)
-            if expand.binds(owner, device)
+            if (compiled is None or t not in compiled.tenants)
+            and expand.binds(owner, device)
             and (device.spec.tenant is None or expand.answers_to(owner, device.spec.tenant))
         ]
         served.setdefault(able[turn % len(able)], []).append(i)
@@ -225,6 +289,15 @@ def _config(
     if programs is not None:
         max_vmas = max(max_vmas, 2 * programs.max_vmas + 16)
     speed = scenario.trace.speed
+    scripted = any(d.params["pattern"] == Pattern.PATTERN_PROGRAM for d in devices)
+    if scripted:
+        widest = GROUP_MAX
+        windows, open_requests = windows + slack, sum(d.credits for d in devices)
+        groups = kernel.groups or windows + slack
+    mms = (4 if scripted else 2) * len(tenants) + 8
+    mode = QueueMode[f"QUEUES_{kernel.queues.upper()}"]
+    queues = {"global": 1, "device": len(devices)}.get(kernel.queues, iommu.units)
+    rings = queues + (mms if kernel.queues == "domain" else 0)
     return {
         "devices": len(devices),
         "handlers": kernel.handlers,
@@ -234,22 +307,24 @@ def _config(
         "max_pasids": iommu.max_pasids,
         "ledger_slots": 512 * _power(widest),
         "max_vmas": max_vmas,
-        "work_slots": _power(4 * groups),
+        "work_slots": max(64, _power(4 * groups // rings)),
         "event_records": scenario.system.event_records,
-        "mms": 2 * len(tenants) + 8,
+        "mms": mms,
         "faults": kernel.faults or open_requests + iommu.prq_records + slack,
         "groups": groups,
-        "handles": sum(len(t.devices) for t in tenants) + 16,
+        "handles": sum(len(t.devices) for t in tenants)
+        + 16
+        + (9 * len(devices) if scripted else 0),
         "tables": _tables(scenario, tenants, programs),
         "generation": int(GENERATIONS[kernel.generation]),
         "profile": 0,
-        "units": 1,
+        "units": iommu.units,
         "drivers": 1,
-        "queue_mode": 0,
-        "queues": 1,
-        "work_rings": 1,
-        "options": 0,
-        "fault_objects": 0,
+        "queue_mode": int(mode),
+        "queues": queues,
+        "work_rings": rings,
+        "options": sum({int(Option[_option(name)]) for name in kernel.options}),
+        "fault_objects": _fault_objects(tenants),
         "programs": records,
         "major_permille": round(faults.major_ratio * 1000),
         "exponential": int(faults.jitter == "exponential"),
@@ -260,6 +335,20 @@ def _config(
         "seed": seed,
         "watchdog_ns": round(scenario.system.watchdog_s * 1e9),
     }
+
+
+def _option(name: str) -> str:
+    return "OPTION_" + name.upper().replace("-", "_")
+
+
+def _fault_objects(tenants: list[TenantPlan]) -> int:
+    """How many fault objects the programs name."""
+    most = 0
+    for tenant in tenants:
+        for op, _, arg, *_ in RECORD.iter_unpack(tenant.program):
+            if op == spec.DO_FAULT_ALLOC:
+                most = max(most, arg + 1)
+    return most
 
 
 def wait_policy(processes: int) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from tools.cli.status import Status
 from tools.cli.version import package_version
 from tools.supervisor.monitor import Outcome
 from tools.supervisor.plan import SystemPlan
+from tools.supervisor.programs import failed_lines, group_answers, line_results
 from tools.supervisor.system import System
 from tools.supervisor.verdicts import describe
 
@@ -62,7 +63,9 @@ def _problems(
 
 
 def _failed_operations(plan: SystemPlan, system: System) -> list[str]:
-    """Operations of tenants that the kernel refused although nothing had disturbed the run."""
+    """Operations that the kernel refused although nothing had disturbed the run."""
+    if plan.compiled is not None:
+        return failed_lines(line_results(plan, system))
     problems = []
     for child in system.children:
         if child.role != "tenant":
@@ -120,6 +123,7 @@ def build_result(
         "problems": problems,
         "wall_s": round(outcome.wall_s, 6),
         "start_s": round(system.start_s, 6),
+        "generation": resolved.scenario.kernel.generation,
         "devices": len(plan.devices),
         "handlers": plan.config["handlers"],
         "tenants": len(plan.tenants),
@@ -152,6 +156,9 @@ def build_result(
             for spec, d in zip(plan.devices, devices, strict=True)
         ],
     }
+    if plan.compiled is not None:
+        result["programs"] = line_results(plan, system)
+        result["answers"] = group_answers(plan, system)
     if plan.trace is not None:
         result["trace"] = trace_result(plan)
     return result

@@ -19,7 +19,7 @@ from typing import Any
 import msgpack
 
 from cython_ext.ticks import tick_mult
-from emulator.spec.board import format_board, layout_hash, plan_layout
+from emulator.spec.board import format_board, layout_hash, plan_layout, slots_of
 from emulator.spec.control import Control
 from emulator.spec.sites import point_name
 from emulator.spec.snapshot import Snapshot
@@ -70,6 +70,7 @@ class System:
     started_s: float = 0.0
     start_s: float = 0.0
     deaths: list[Death] = field(default_factory=list)
+    fault_fds: list[int] = field(default_factory=list)
 
     @classmethod
     def build(
@@ -87,7 +88,7 @@ class System:
             tell(f"removed {len(dead)} object(s) that killed runs had left in shared memory")
         arena = _new_arena(size)
         try:
-            processes = 4 + plan.config["handlers"] + 2 * len(plan.tenants) + len(plan.devices)
+            processes = slots_of(plan.config)["total"][1]
             spins, yields = options.wait or wait_policy(processes)
             format_board(
                 arena.memory,
@@ -129,10 +130,20 @@ class System:
     def _configure(self, meta: dict[str, Any]) -> None:
         for i, device in enumerate(self.plan.devices):
             self.control.configure_device(i, device.credits, int(device.stop_marker))
+            self.control.configure_function(i, device.max_pasids)
             self.control.load_programs(device.params["program"], device.program)
         for i, tenant in enumerate(self.plan.tenants):
             self.control.configure_tenant(i, tenant.first, tenant.count, tenant.devices)
             self.control.load_programs(tenant.first, tenant.program)
+        for driver in self.plan.drivers:
+            self.control.configure_driver(driver.index + 1, driver.first, driver.count)
+            self.control.load_programs(driver.first, driver.program)
+        slots = slots_of(self.plan.config)
+        for i, meeting in enumerate(self.plan.barriers):
+            self.control.configure_barrier(i, [slots[role][0] + index for role, index in meeting])
+        for i in range(self.plan.config["fault_objects"]):
+            self.fault_fds.append(os.eventfd(0, os.EFD_NONBLOCK))
+            self.control.set_fault_fd(i, self.fault_fds[-1])
         blob = msgpack.packb(
             {
                 **meta,
@@ -226,6 +237,8 @@ class System:
         until = time.monotonic() + END_BOUND_S
         while any(child.alive for child in self.children) and time.monotonic() < until:
             self.reap(timeout_ms=100)
+        while self.fault_fds:
+            os.close(self.fault_fds.pop())
         self.arena.unlink()
 
     def __enter__(self) -> System:

@@ -153,12 +153,13 @@ def report_to_handle(state: State, request: Request) -> int:
 def report_or_restart(state: State, request: Request) -> int:
     """The proposal: a non-last is set aside before anything else, and what has no fault domain restarts."""
     param = request.device.param
+    if param is None:  # step 2: the first fault makes it, whoever else is at it
+        param = request.device.param = FaultParam()
     if not request.last:
-        return 0 if param is None else _keep_partial(state, param, request)
+        return _keep_partial(state, param, request)
     handle = request.device.slots.get(request.slot)
-    if param is None or handle is None or not handle.domain.handles_faults:
-        if param is not None:
-            _collect(param, request)
+    if handle is None or not handle.domain.handles_faults:
+        _collect(param, request)
         state.answer(request, SUCCESS)
         return 0
     group = _assemble(state, param, request)

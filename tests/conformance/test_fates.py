@@ -1,0 +1,22 @@
+"""The fate table, cell by cell: what the processes do is what the table says, and what the model says.
+
+Expectations are written down in `emulator.check.cases`; tests/unit/test_model.py holds the model against them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulator.check.case import Case, differences
+from emulator.check.cases import CASES
+from emulator.check.violations import GENERATIONS
+from tests.support.cases import run_real
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("case", CASES, ids=[case.event for case in CASES])
+def test_cell(case: Case, generation: str, tmp_path: Path) -> None:
+    seen, result = run_real(case, generation, tmp_path)
+    assert differences(case.expected[generation], seen) == [], result["problems"]

@@ -1,0 +1,77 @@
+"""Cases of the fate table run by the real processes, and what was observed in the form of what is expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from emulator.check.case import Case, Expected, document, observed
+from emulator.scenario.resolution import resolve
+from tools.supervisor.run import measure
+
+_REASONS = (
+    "overflow",
+    "overflow, partial discarded",
+    "device removed",
+    "no memory",
+    "refused by the tables",
+)
+
+
+def run_document(scenario: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Runs a scenario given as plain tables; returns the result object."""
+    path = directory / "case.toml"
+    path.write_text(tomli_w.dumps(scenario))
+    return measure(resolve(str(path), [], {}))
+
+
+def run_ops(directory: Path, *programs: list[str], **tables: Any) -> dict[str, Any]:
+    """Runs programs; ``tables`` are further tables of the scenario, like ``kernel={"generation": "v6.9"}``."""
+    scenario: dict[str, Any] = {"schema": 1, **tables}
+    scenario["program"] = [{"ops": ops} for ops in programs]
+    return run_document(scenario, directory)
+
+
+def run_real(case: Case, generation: str, directory: Path) -> tuple[Expected, dict[str, Any]]:
+    """What the processes did, and the whole result for a message."""
+    result = run_document(document(case, generation), directory)
+    names = [device["name"] for device in result["per_device"]]
+    responses = {
+        (names.index(device), label): codes
+        for device, labels in result["answers"].items()
+        for label, codes in labels.items()
+    }
+    found = findings(result)
+    # The supervisor stops a run some time after a finding: how far the lines came that may fail is chance.
+    errors = case.expected[generation].errors
+    results = [
+        errors.get(i, 0) if found and line["may_fail"] else min(line["result"] or 0, 0)
+        for i, line in enumerate(result["programs"])
+    ]
+    account = result["account"]["lost"]
+    lost = {reason: account.get(reason, 0) for reason in _REASONS}
+    pool = result["pools"]["group"]
+    groups = (pool["allocs"], pool["frees"])
+    return observed(responses, results, lost, groups, found), result
+
+
+def findings(result: dict[str, Any]) -> tuple[str, ...]:
+    """The verdicts of a run in the words of the cases."""
+    found = []
+    for problem in result["problems"]:
+        if problem.startswith("use after free: group"):
+            user = (
+                "read() of a fault object"
+                if "in fault_read" in problem
+                else "the worker"
+                if "in worker_handle" in problem
+                else problem
+            )
+            found.append(
+                f"use after free of a group: freed by iopf_queue_remove_device, used by {user}"
+            )
+        else:
+            found.append(problem)
+    return tuple(found)

@@ -87,6 +87,7 @@ cpdef enum LockClass:
     LOCK_QI = 8              # the invalidation queue's tail; innermost
     LOCK_IOPF = 9            # VT-d iopf_lock: device lookup against release
     LOCK_WQ = 10             # not a lock: waiting for, and working for, the work ring
+    LOCK_IOASID = 11         # the IOASID allocators and their id spaces (emulator/kernel/ioasid.pxd)
 
 cpdef enum:  # indices of board.offsets
     OFF_CREW = 0
@@ -111,6 +112,8 @@ cpdef enum:  # indices of board.offsets
     OFF_DONE = 19
     OFF_PASID_BITMAP = 20
     OFF_META = 21
+    OFF_IOASID = 22
+    OFF_COUNT = 23           # regions there are
 
 cdef struct config:
     uint32_t devices

@@ -46,6 +46,7 @@ class LockClass(IntEnum):
     LOCK_QI = 8
     LOCK_IOPF = 9
     LOCK_WQ = 10
+    LOCK_IOASID = 11
 
 class Fate(IntEnum):
     FATE_NONE = 0
@@ -113,6 +114,8 @@ OFF_EVENTS: int
 OFF_DONE: int
 OFF_PASID_BITMAP: int
 OFF_META: int
+OFF_IOASID: int
+OFF_COUNT: int
 CONFIG_FIELDS: tuple[str, ...]
 POOL_NAMES: tuple[str, ...]
 PAGE: int

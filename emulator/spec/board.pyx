@@ -13,6 +13,7 @@ from cython_ext.link cimport LINK_HEADER_BYTES
 from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool, pool_format
 from cython_ext.work_ring cimport work_format, workring, workslot
+from emulator.spec.ioasid cimport IOASID_ALLOCATORS, IOASID_BYTES, IOASID_OBJECTS, ioasid_state, vcmd
 from emulator.spec.program cimport FAULT_OBJECTS
 from emulator.spec.vtd cimport RID_BASE
 
@@ -49,8 +50,8 @@ cdef dict pool_shapes(dict c):
         POOL_MM: (c["mms"], sizeof(mm_struct), 1),
         POOL_TABLE: (c["tables"], sizeof(table_page), 4),
         POOL_UFAULT: (FAULT_OBJECTS, sizeof(ufault), 1),
-        POOL_IOASID: (256, sizeof(ioasid_data), 1),
-        POOL_ALLOCATOR: (16, sizeof(ioasid_allocator), 1),
+        POOL_IOASID: (IOASID_OBJECTS, sizeof(ioasid_data), 1),
+        POOL_ALLOCATOR: (IOASID_ALLOCATORS, sizeof(ioasid_allocator), 1),
     }
     return {cls: (capacity, size, max(1, min(batch, capacity // (4 * kernel)))) for cls, (capacity, size, batch) in shapes.items()}
 
@@ -89,6 +90,7 @@ def plan_layout(config: dict) -> dict:
         OFF_DONE: devices * MAX_TENANTS * 8,
         OFF_PASID_BITMAP: max(1, config["max_pasids"] // 64) * 8,
         OFF_META: 65536,
+        OFF_IOASID: IOASID_BYTES,
     }
     offsets = {}
     at = <uint64_t>BOARD_AT + stride(sizeof(board))
@@ -105,7 +107,8 @@ def layout_hash() -> int:
     shapes = (sizeof(board), sizeof(config), sizeof(iommu_regs), sizeof(device), sizeof(tenant), sizeof(mm_struct), sizeof(iopf_fault),
               sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(sva_domain), sizeof(table_page), sizeof(vma),
               sizeof(iopf_crew), sizeof(iopf_actor), sizeof(workring), sizeof(workslot), sizeof(histogram), sizeof(event_ring),
-              sizeof(pool), sizeof(prog_op), sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator), UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
+              sizeof(pool), sizeof(prog_op), sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator),
+              sizeof(ioasid_state), sizeof(vcmd), IOASID_BYTES, UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
     return zlib.crc32(repr((shapes, CONFIG_FIELDS)).encode()) | 1 << 32
 
 
@@ -177,6 +180,7 @@ cdef format_objects(Memory memory, board *b, dict config, dict layout, dict slot
     b.sva_lock.cls, b.pasid_lock.cls, b.queue_lock.cls = LOCK_SVA, LOCK_PASID, LOCK_QUEUE
     b.iommu.qi_lock.cls, b.iommu.iopf_lock.cls = LOCK_QI, LOCK_IOPF
     b.queue_devices.id = 4
+    (<ioasid_state *>(memory.base + <uint64_t>layout[OFF_IOASID])).lock.cls = LOCK_IOASID
     (<uint64_t *>(memory.base + <uint64_t>layout[OFF_PASID_BITMAP]))[0] = 1
     first = slots["device"][0]
     for i in range(b.cfg.devices):
@@ -205,7 +209,7 @@ cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept
     v.size = size
     v.board = <board *>(base + BOARD_AT)
     v.cfg = &v.board.cfg
-    for i in range(OFF_META + 1):
+    for i in range(OFF_COUNT):
         if v.board.offsets[i] >= size or v.board.offsets[i] & 63:
             return -22
     v.crew = <iopf_crew *>view_region(v, OFF_CREW)

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emulator.spec.ioasid import (
-    INVALID_IOASID,
     IOASID_ALLOCATORS,
     IOASID_IDS,
     IOASID_OBJECTS,
@@ -28,6 +27,7 @@ from emulator.spec.ioasid import (
     VCMD_BACKENDS,
 )
 
+INVALID_IOASID = 0xFFFFFFFF
 Getter = Callable[[int], bool]
 
 

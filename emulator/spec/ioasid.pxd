@@ -28,7 +28,7 @@ cdef enum:
     IOASID_STATE_BYTES = 4096    # the tables follow it
     IOASID_BYTES = IOASID_STATE_BYTES + IOASID_SPACES * IOASID_IDS * 8
 
-cpdef enum:
+cdef enum:
     INVALID_IOASID = 0xFFFFFFFF
 
 cpdef enum Getter:

@@ -137,6 +137,8 @@ cdef void space_abandon(view *v, uint32_t space, uint32_t site) noexcept nogil:
     cdef ioasid_data *data
     cdef uint32_t id
     for id in range(IOASID_IDS):
+        if ioasid_of(v).outstanding[space] == 0:
+            return
         if ioasid_table(v, space)[id] == 0:
             continue
         data = space_lookup(v, space, id, site)

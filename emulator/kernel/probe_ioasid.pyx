@@ -97,6 +97,11 @@ cdef class Ioasid:
         """Another guest of the host has this number."""
         self.st.backends[backend % VCMD_BACKENDS].bits[(id % IOASID_IDS) >> 6] |= <uint64_t>1 << (id & 63)
 
+    def host_release(self, uint32_t backend, numbers) -> None:
+        """Whoever has these numbers gives them back."""
+        for number in numbers:
+            self.st.backends[backend % VCMD_BACKENDS].bits[(<uint32_t>number % IOASID_IDS) >> 6] &= ~(<uint64_t>1 << (number & 63))
+
     # What stands on the board; at rest.
 
     def host(self, uint32_t backend) -> dict:

@@ -9,6 +9,7 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.rcu cimport *
 from emulator.kernel.ioasid cimport *
+from emulator.kernel.ioasid_space cimport ioasid_lock, ioasid_unlock
 from emulator.spec.board cimport *
 from emulator.spec.ioasid cimport *
 from emulator.spec.sites cimport *
@@ -27,6 +28,9 @@ cdef void pasid_repair(view *v) noexcept nogil:
     cdef uint64_t ref
     cdef uint32_t i
     cdef int err
+    # The dead may have held the inner lock as well, in the middle of a free: its ids are put in order first.
+    ioasid_lock(v, SVA_ALLOC_PASID)
+    ioasid_unlock(v, SVA_ALLOC_PASID)
     for i in range(IOASID_IDS):
         ref = ioasid_find(v, IOASID_SET_SVA, i, GETTER_NONE, &err)
         if err != 0:

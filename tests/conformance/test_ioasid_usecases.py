@@ -364,7 +364,9 @@ def test_bug_8_another_set_and_an_unknown_id_are_different_answers() -> None:
     board.kernel.alloc(SET, 5, 5, 0x11)
     board.kernel.alloc(0, 6, 6, 0x22)
     assert board.kernel.find(OTHER_SET, 5, NONE) == (-errno.EACCES, 0)
-    assert board.kernel.find(SET, 6, NONE) == (-errno.EACCES, 0), "a set is asked for, none is there"
+    assert board.kernel.find(SET, 6, NONE) == (-errno.EACCES, 0), (
+        "a set is asked for, none is there"
+    )
     assert board.kernel.find(OTHER_SET, 7, NONE) == (-errno.ENOENT, 0)
     assert board.kernel.find(0, 5, NONE) == (0, 0x11)
     assert board.kernel.find(0, IOASID_IDS, NONE) == (-errno.ENOENT, 0)

@@ -71,4 +71,6 @@ class IoasidBoard:
         return "\n".join([*lines, f"verdicts: {self.snapshot.verdicts()}"])
 
 
-assert IOASID_IDS * 8 + 64 <= 65536, "owners must fit in the region that the supervisor does not use in tests"
+assert IOASID_IDS * 8 + 64 <= 65536, (
+    "owners must fit in the region that the supervisor does not use in tests"
+)

@@ -15,7 +15,7 @@ takes nothing (Linux: a spinlock since v5.5, a mutex in the review of v4).
     alloc, free, get,     everything; of two frees of one id one finds it unknown
     put, set_data
     find                  everything, without the lock: data and allocators are freed a grace period after they left the tables
-    register, unregister  everything; ids that are out in a space that goes are lost, which is the caller's fault
+    register, unregister  everything (``ioasid_allocator.pxd``); ids that are out in a space that goes are lost, which is the caller's fault
 
 ``private`` is the caller's. A getter may follow it inside the read section, so whoever frees what it names waits for a grace period after
 ``ioasid_free``; ``ioasid_set_data`` waits itself.
@@ -30,8 +30,6 @@ from libc.stdint cimport uint32_t, uint64_t
 from emulator.spec.board cimport *
 from emulator.spec.ioasid cimport *
 
-cdef int ioasid_register_allocator(view *v, ioasid_ops *ops) noexcept nogil
-cdef void ioasid_unregister_allocator(view *v, ioasid_ops *ops) noexcept nogil
 cdef uint32_t ioasid_alloc(view *v, uint32_t set, uint32_t min, uint32_t max, uint64_t private) noexcept nogil
 cdef void ioasid_free(view *v, uint32_t id) noexcept nogil
 cdef void ioasid_get(view *v, uint32_t id) noexcept nogil

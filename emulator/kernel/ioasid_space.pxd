@@ -18,6 +18,7 @@ allocated under the lock too, so at a takeover a live object that is in no table
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.pool cimport objhdr
 from emulator.spec.board cimport *
 from emulator.spec.ioasid cimport *
 
@@ -35,3 +36,4 @@ cdef void space_erase(view *v, uint32_t space, uint32_t id, ioasid_data *data, u
 cdef void space_abandon(view *v, uint32_t space, uint32_t site) noexcept nogil
 cdef void allocator_retire(view *v, ioasid_allocator *a) noexcept nogil
 cdef void ioasid_reap(view *v) noexcept nogil
+cdef objhdr *space_alloc_object(view *v, uint32_t cls, uint32_t site) noexcept nogil

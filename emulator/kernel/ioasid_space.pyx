@@ -96,7 +96,8 @@ cdef ioasid_data *space_lookup(view *v, uint32_t space, uint32_t id, uint32_t si
 
 
 cdef bint space_record(view *v, uint32_t space, uint32_t id, ioasid_data *data, uint32_t site) noexcept nogil:
-    """Stores the data at exactly this id; false when the place is taken or outside, or the record is made to fail. Caller holds the lock."""
+    """Stores the data at exactly this id; false when the place is taken or outside, or the record is made to fail.
+    Caller holds the lock."""
     cdef ioasid_state *st = ioasid_of(v)
     cdef uint64_t *entry
     if st.record_fail_nth:
@@ -194,3 +195,18 @@ cdef void ioasid_reap(view *v) noexcept nogil:
         reap_ids(v)
     if ioasid_of(v).retired_allocators:
         reap_allocators(v)
+
+
+cdef objhdr *space_alloc_object(view *v, uint32_t cls, uint32_t site) noexcept nogil:
+    """An object of the framework, or NULL. Caller holds the lock, which is given back meanwhile when objects only wait for their
+    grace period: readers never take it."""
+    cdef objhdr *obj
+    ioasid_reap(v)
+    obj = pool_alloc(v.self, v.pools[cls], site)
+    if obj == NULL and (ioasid_of(v).retired_ids or ioasid_of(v).retired_allocators):
+        ioasid_unlock(v, site)
+        synchronize_rcu(v.self, site)
+        ioasid_lock(v, site)
+        ioasid_reap(v)
+        obj = pool_alloc(v.self, v.pools[cls], site)
+    return obj

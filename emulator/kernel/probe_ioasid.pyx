@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The IOASID framework of a board, driven from Python: every call, its injections, what stands on the board, and loops at full speed.
 
-The loops run against each other in processes of their own. They keep one word per id in shared memory, ``owners``: slot + 1 of whoever holds
-it, so that a number given out twice is seen by whoever gets it second.
+The loops run against each other in processes of their own. They keep one word per id in shared memory, ``owners``: slot + 1 of whoever
+holds it, so that a number given out twice is seen by whoever gets it second.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -11,6 +11,7 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.rcu cimport synchronize_rcu
 from emulator.kernel.ioasid cimport *
+from emulator.kernel.ioasid_allocator cimport *
 from emulator.kernel.ioasid_space cimport *
 from emulator.spec.board cimport *
 from emulator.spec.ioasid cimport *

@@ -2,8 +2,6 @@
 
 import enum
 
-from typing_extensions import disjoint_base
-
 from emulator.kernel.probe_ioasid import Ioasid
 
 class Call(enum.IntEnum):
@@ -14,7 +12,6 @@ class Call(enum.IntEnum):
     CALL_SVA_ALLOC = 4
     CALL_SVA_FREE = 5
 
-@disjoint_base
 class SvaLib(Ioasid):
     def mm_new(self) -> int: ...
     def mm_grab(self, ref: int) -> None: ...

@@ -11,6 +11,7 @@ from cython_ext.crew cimport *
 from cython_ext.pool cimport pool_ref, pool_try
 from cython_ext.trap cimport trap_here
 from emulator.kernel.ioasid cimport *
+from emulator.kernel.ioasid_allocator cimport *
 from emulator.kernel.probe_ioasid cimport Ioasid, ops_of
 from emulator.kernel.sva cimport sva_mmdrop, sva_mmput
 from emulator.kernel.sva_lib cimport *

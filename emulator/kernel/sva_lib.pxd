@@ -7,12 +7,12 @@ count (``sva.pyx``); a board uses one of the two.
     pasid_lock > the IOASID lock
     mm.pasid   written under pasid_lock, as one store; read by the fault path without it
 
-    operation   may run against
-    alloc, free everything
-    find        everything; it never waits and takes no lock
+    operation    may run against
+    alloc, free  everything
+    find         everything; it never waits and takes no lock
 
-Contract: the caller of ``iommu_sva_free_pasid`` holds the structure of the mm (mm_count) until it has returned. A lookup that met the id may
-be trying the mm until then: the last free waits for a grace period.
+Contract: the caller of ``iommu_sva_free_pasid`` holds the structure of the mm (mm_count) until it has returned. A lookup that met the id
+may be trying the mm until then: the last free waits for a grace period.
 
 Whoever dies with pasid_lock held leaves an id without its mm or an mm without its id; the next one frees the first, clears the second.
 A binder that dies stays counted: whoever accounts for its binds gives them back.

@@ -21,20 +21,9 @@ from cython_ext.probe_crew cimport SITE, Crew
 from cython_ext.rcu cimport *
 from cython_ext.record_ring cimport *
 from cython_ext.refcount cimport *
+from cython_ext.trap cimport trap_here
 from cython_ext.wait cimport *
 from cython_ext.work_ring cimport *
-
-cdef extern from * nogil:
-    """
-    /* The place where a tracer waits; a trap only where it may be single-stepped. */
-    static inline void trap_here(void) {
-    #if defined(__x86_64__)
-        __asm__ __volatile__("int3" ::: "memory");
-    #endif
-    }
-    """
-    void trap_here()
-
 
 cpdef enum Step:
     """The operations that the stepping test kills in the middle."""

@@ -10,6 +10,7 @@ from cython_ext.wait cimport *
 from emulator.kernel.driver_ops cimport driver_op, settled
 from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.hotplug cimport *
+from emulator.kernel.ioasid_space cimport ioasid_reap
 from emulator.kernel.iopf_queue cimport iopf_queue_alloc, iopf_queue_free
 from emulator.spec.board cimport *
 from emulator.spec.flow cimport *
@@ -70,6 +71,7 @@ cdef int hotplug_main(view *v) noexcept nogil:
         iopf_queue_free(v, i)
     synchronize_rcu(v.self, HOTPLUG)
     rcu_reap(v)
+    ioasid_reap(v)
     return 0
 
 

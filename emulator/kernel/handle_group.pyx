@@ -9,7 +9,8 @@ from cython_ext.histogram cimport hist_add
 from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
 from emulator.kernel.page_response cimport iommu_page_response
-from emulator.kernel.sva_mm cimport iommu_sva_find, sva_mmput
+from emulator.kernel.sva_lib cimport iommu_sva_find
+from emulator.kernel.sva_mm cimport sva_mmput
 from emulator.mm.mm cimport handle_mm_fault, mmget_not_zero
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport *

@@ -8,8 +8,10 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.domain cimport *
+from emulator.kernel.sva_lib cimport iommu_sva_alloc_pasid, iommu_sva_free_pasid
 from emulator.kernel.sva_mm cimport *
 from emulator.spec.board cimport *
+from emulator.spec.ioasid cimport INVALID_IOASID
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
@@ -23,13 +25,24 @@ cdef enum:
     ESRCH = -3
 
 
+cdef void drop_pasid(view *v, mm_struct *mm) noexcept nogil:
+    """v5.13: gives one bond's hold of the PASID back."""
+    if v.cfg.generation == GEN_V5_13:
+        iommu_sva_free_pasid(v, mm)
+
+
 cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:
     """The mm's PASID and domain. Caller holds sva_lock. 0, -EOVERFLOW, -ENOSPC, -ENOMEM, -ESRCH (the mm is dying)."""
     cdef iommu_domain *domain
     cdef uint32_t pasid, limit = v.devices[dev].max_pasids
+    cdef int error = 0
     if ld32_acq(&mm.users) == 0:
         return ESRCH
-    if mm.pasid == 0:
+    if v.cfg.generation == GEN_V5_13:
+        # Every bond holds the number; it goes with the last one, and the next process may get it at once.
+        if iommu_sva_alloc_pasid(v, mm, 1, limit - 1, &error) == INVALID_IOASID or error != 0:
+            return error if error != 0 else ENOSPC
+    elif mm.pasid == 0:
         pasid = pasid_alloc(v, limit)
         if pasid == 0:
             return ENOSPC
@@ -39,6 +52,7 @@ cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:
     if mm.domain == 0:
         domain = domain_alloc(v, DOMAIN_SVA, mm, 0)
         if domain == NULL:
+            drop_pasid(v, mm)
             return ENOMEM
         mm.domain = pool_ref(v.pools[POOL_DOMAIN], &domain.hdr)
     return 0
@@ -77,7 +91,6 @@ cdef int bind_new(view *v, uint32_t dev, mm_struct *mm, uint64_t *handle_out) no
         pool_free(v.self, v.pools[POOL_HANDLE], &handle.hdr, SVA_BIND)
         return ret
     domain.users += 1
-    mm.pasid_users += 1
     xadd64_rlx(&v.devices[dev].kern.binds, 1)
     note_event(v, crew_ticks(v.crew), SVA_BIND, mm.pasid, <uint64_t>dev << 32)
     handle_out[0] = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
@@ -98,6 +111,8 @@ cdef int bind_locked(view *v, uint32_t dev, mm_struct *mm, uint64_t *handle_out)
         ret = bind_new(v, dev, mm, handle_out)
     if ret != 0:
         unused_domain(v, mm)
+    if ret != 0 or ref != 0:
+        drop_pasid(v, mm)  # what shares a bond does not count
     return ret
 
 
@@ -109,15 +124,6 @@ cdef int iommu_sva_bind_device(view *v, uint32_t dev, mm_struct *mm, uint64_t *h
         ret = bind_locked(v, dev, mm, handle_out)
     mutex_unlock(v.self, &v.board.sva_lock, SVA_BIND)
     return ret
-
-
-cdef void drop_pasid(view *v, mm_struct *mm) noexcept nogil:
-    """v5.13 to v5.17: the PASID goes with the last bond, and the next process may get it at once."""
-    cdef uint32_t pasid = mm.pasid
-    mm.pasid_users -= 1
-    if v.cfg.generation == GEN_V5_13 and mm.pasid_users == 0:
-        st32_rel(&mm.pasid, 0)
-        pasid_free(v, pasid)
 
 
 cdef void last_unbind(view *v, attach_handle *handle) noexcept nogil:

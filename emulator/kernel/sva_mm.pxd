@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
 """PASIDs, and the release of an address space that is still bound (spec/kernel.md 2.1).
 
-One PASID per mm, from one global bitmap. Until v5.17 it goes with the last bond; since 2667ed10d9f0 with the last holder of the structure, so no live
-domain can lose its number.
+One PASID per mm, from one global bitmap (v5.13 asks the IOASID allocator: ``sva_lib.pxd``), freed with the last holder of the structure (2667ed10d9f0), so
+no live domain can lose its number.
 
     mm.pasid       written under sva_lock, published with release ordering; the fault path reads it
     PASID bitmap   under pasid_lock, which nests nothing
@@ -20,4 +20,3 @@ cdef void pasid_free(view *v, uint32_t pasid) noexcept nogil
 cdef void sva_mmput(view *v, mm_struct *mm) noexcept nogil
 cdef void sva_mmdrop(view *v, mm_struct *mm) noexcept nogil
 cdef void mm_invalidate_secondary_tlbs(view *v, mm_struct *mm, uint64_t start, uint64_t end) noexcept nogil
-cdef mm_struct *iommu_sva_find(view *v, uint32_t pasid) noexcept nogil

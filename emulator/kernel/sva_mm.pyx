@@ -8,7 +8,7 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.qi cimport qi_dev_tlb_inv, qi_wait
-from emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmget_not_zero, mmput_last
+from emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmput_last
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
 
@@ -114,16 +114,3 @@ cdef void mm_invalidate_secondary_tlbs(view *v, mm_struct *mm, uint64_t start, u
     for dev in range(v.cfg.devices):
         units |= tell_device(v, dev, mm, start, (end - start) >> 12, False)
     wait_units(v, units, QI_WAIT)
-
-
-cdef mm_struct *iommu_sva_find(view *v, uint32_t pasid) noexcept nogil:
-    """The address space of a PASID with a user taken, or NULL (v5.13: ``ioasid_find`` with ``mmget_not_zero`` as getter)."""
-    cdef mm_struct *mm
-    cdef uint32_t i
-    if pasid == 0 or pasid >= v.cfg.max_pasids:
-        return NULL
-    for i in range(v.pools[POOL_MM].capacity):
-        mm = <mm_struct *>pool_slot(v.pools[POOL_MM], i)
-        if ld32_acq(&mm.hdr.state) == OBJ_LIVE and ld32_acq(&mm.pasid) == pasid:
-            return mm if mmget_not_zero(v, mm) else NULL
-    return NULL

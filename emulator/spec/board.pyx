@@ -14,6 +14,7 @@ from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool, pool_format
 from cython_ext.work_ring cimport work_format, workring, workslot
 from emulator.spec.program cimport BARRIERS, LABELS, SEQUENCES
+from emulator.spec.ioasid cimport IOASID_ALLOCATORS, IOASID_BYTES, IOASID_OBJECTS, ioasid_state, vcmd
 from emulator.spec.vtd cimport RID_BASE
 
 PAGE = 4096
@@ -50,8 +51,8 @@ cdef dict pool_shapes(dict c):
         POOL_MM: (c["mms"], sizeof(mm_struct), 1),
         POOL_TABLE: (c["tables"], sizeof(table_page), 4),
         POOL_UFAULT: (max(1, c["fault_objects"]), sizeof(ufault), 1),
-        POOL_IOASID: (256, sizeof(ioasid_data), 1),
-        POOL_ALLOCATOR: (16, sizeof(ioasid_allocator), 1),
+        POOL_IOASID: (IOASID_OBJECTS, sizeof(ioasid_data), 1),
+        POOL_ALLOCATOR: (IOASID_ALLOCATORS, sizeof(ioasid_allocator), 1),
     }
     return {cls: (capacity, size, max(1, min(batch, capacity // (4 * kernel)))) for cls, (capacity, size, batch) in shapes.items()}
 
@@ -90,7 +91,7 @@ def plan_layout(config: dict) -> dict:
         OFF_DONE: devices * MAX_TENANTS * 8,
         OFF_PASID_BITMAP: max(1, config["max_pasids"] // 64) * 8,
         OFF_META: 65536,
-        OFF_IOASID: 64,
+        OFF_IOASID: IOASID_BYTES,
         OFF_IOMMUS: config["units"] * sizeof(iommu_regs),
         OFF_QUEUES: config["queues"] * sizeof(iopf_queue),
         OFF_DRIVERS: config["drivers"] * sizeof(driver),
@@ -120,7 +121,9 @@ def layout_hash() -> int:
     shapes = (sizeof(board), sizeof(config), sizeof(iommu_regs), sizeof(device), sizeof(tenant), sizeof(mm_struct), sizeof(iopf_fault),
               sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(iommu_domain), sizeof(table_page), sizeof(vma),
               sizeof(iopf_crew), sizeof(iopf_actor), sizeof(workring), sizeof(workslot), sizeof(histogram), sizeof(event_ring),
-              sizeof(pool), sizeof(prog_op), sizeof(iopf_queue), sizeof(driver), sizeof(label_note), sizeof(barrier), sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator), UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
+              sizeof(pool), sizeof(prog_op), sizeof(iopf_queue), sizeof(driver), sizeof(label_note), sizeof(barrier),
+              sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator),
+              sizeof(ioasid_state), sizeof(vcmd), IOASID_BYTES, UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
     return zlib.crc32(repr((shapes, CONFIG_FIELDS)).encode()) | 1 << 32
 
 
@@ -196,6 +199,7 @@ cdef format_objects(Memory memory, board *b, dict config, dict layout, dict slot
         at = <uint64_t>layout[OFF_WORK] + i * <uint64_t>work_bytes(config)
         work_format(<workring *>(memory.base + at), config["work_slots"], LOCK_WQ)
     b.sva_lock.cls, b.pasid_lock.cls, b.queues_lock.cls = LOCK_SVA, LOCK_PASID, LOCK_QUEUE
+    (<ioasid_state *>(memory.base + <uint64_t>layout[OFF_IOASID])).lock.cls = LOCK_IOASID
     for i in range(b.cfg.units):
         regs = <iommu_regs *>(memory.base + <uint64_t>layout[OFF_IOMMUS]) + i
         regs.qi_lock.cls, regs.iopf_lock.cls = LOCK_QI, LOCK_IOPF

@@ -2,7 +2,8 @@
 """Kernel objects: what lives in the pools of the board. Each begins with the header of its pool slot.
 
 Who may touch what is said at the head of the module that owns the object: ``emulator/mm/mm.pxd`` (mm_struct, vma, table_page),
-``emulator/kernel/iopf.pxd`` (iopf_fault, iopf_group, fault_param), ``emulator/kernel/sva.pxd`` (attach_handle, sva_domain).
+``emulator/kernel/iopf.pxd`` (iopf_fault, iopf_group, fault_param), ``emulator/kernel/sva.pxd`` (attach_handle, sva_domain),
+``emulator/kernel/ioasid.pxd`` (ioasid_data, ioasid_allocator).
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -29,7 +30,6 @@ cdef struct mm_struct:
     uint32_t tenant
     uint32_t pad0
     uint64_t domain              # SVA domain of this mm
-    uint64_t pasid_users         # v5.13: binds that hold the PASID
     uint64_t rss                 # pages present, atomically
     uint64_t minor
     uint64_t major
@@ -117,18 +117,27 @@ cdef struct ufault:              # iommufd fault object
     uint64_t deliver[512]
     delivered response[512]
 
-cdef struct ioasid_data:
+cdef struct ioasid_data:         # one id that is given out
     objhdr hdr
     uint32_t id
-    uint32_t set
+    uint32_t set                 # 0: none
     uint64_t private
-    uint64_t allocator
-    uint64_t rcu_epoch
-    uint64_t pad[2]
+    uint64_t rcu_epoch           # set when it left its table
+    uint32_t space               # number of the table that it is in
+    uint32_t refs
+    uint64_t pad[4]
 
-cdef struct ioasid_allocator:
+cdef struct ioasid_sharer:       # one registered ioasid_allocator_ops
+    uint32_t ident               # stands for the pointer to the ops; 0: the place is free
+    uint32_t pad0
+    uint64_t seq                 # number of the registration
+    uint64_t pdata
+
+cdef struct ioasid_allocator:    # an id space, and the ops that share it
     objhdr hdr
     uint32_t alloc_fn
     uint32_t free_fn
-    uint64_t pdata
-    uint64_t pad[4]
+    uint64_t seq                 # number of the registration that made it
+    uint64_t rcu_epoch           # set when it was taken off the list
+    ioasid_sharer sharers[8]
+    uint64_t pad

@@ -78,6 +78,17 @@ class Site(IntEnum):
     PROGRAM_WAIT = 120
     PROGRAM_STEP = 121
     HELD = 122
-
+    IOASID_ALLOC = 128
+    IOASID_FREE = 129
+    IOASID_FIND = 130
+    IOASID_SET_DATA = 131
+    IOASID_REGISTER = 132
+    IOASID_UNREGISTER = 133
+    IOASID_GET = 134
+    IOASID_PUT = 135
+    IOASID_REAP = 136
+    IOASID_REPAIR = 137
+    SVA_ALLOC_PASID = 138
+    SVA_FREE_PASID = 139
 
 def point_name(point: int) -> str: ...

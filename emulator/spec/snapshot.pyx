@@ -47,8 +47,8 @@ cdef class Snapshot:
 
     def region(self, uint32_t which) -> int:
         """Offset of a region from the start of the arena, by its ``OFF_`` number."""
-        if which > OFF_META:
-            raise IndexError(f"region {which} of {OFF_META + 1}")
+        if which >= OFF_COUNT:
+            raise IndexError(f"region {which} of {OFF_COUNT}")
         return self.v.board.offsets[which]
 
     @property

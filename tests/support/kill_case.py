@@ -8,8 +8,11 @@ it counted. The fixed numbers are the slots of the crew.
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from cython_ext.memory import Memory
 from cython_ext.probe_crew import Crew
-from cython_ext.probe_victim import Step
+from cython_ext.probe_victim import Step, step
 from tests.support.board import Board
 
 SUPERVISOR, VICTIM, SURVIVOR, OTHER = 0, 1, 2, 3
@@ -18,23 +21,44 @@ Args = tuple[int, int, int]
 Notes = dict[str, int]
 
 
+class StageBoard(Protocol):
+    """What the frame needs of a board, whatever stands on it."""
+
+    memory: Memory
+    crew: Crew
+
+    def as_slot(self, slot: int) -> Crew: ...
+
+    def report(self) -> str: ...
+
+
 class Stage:
     """A fresh board of four actors, the mark of the victim, and room for one primitive and a second."""
 
     def __init__(self) -> None:
-        self.board = Board(4, 1 << 15, spins=2, yields=1)
-        self.armed = self.board.take(64)
-        self.at = self.board.take(16384)
-        self.second = self.board.take(1024)
+        board = Board(4, 1 << 15, spins=2, yields=1)
+        self.board: StageBoard = board
+        self.armed = board.take(64)
+        self.at = board.take(16384)
+        self.second = board.take(1024)
         self.memory = self.board.memory
         self.crew = self.board.crew
 
 
 class Case:
-    """Nothing to prepare and nothing to repair; subclasses say what differs."""
+    """Nothing to prepare and nothing to repair; subclasses say what differs. ``stride`` 1 kills after every instruction."""
+
+    stride = 1
 
     def __init__(self, step: Step) -> None:
         self.step = step
+
+    def stage(self) -> Stage:
+        return Stage()
+
+    def act(self, stage: Stage, crew: Crew) -> None:
+        """In the victim: everything up to its trap, and the operation."""
+        step(crew, self.step, stage.armed, *self.warm(stage, crew))
 
     def build(self, stage: Stage) -> None:
         raise NotImplementedError

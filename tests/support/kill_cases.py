@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from cython_ext.probe_victim import Step
 from tests.support.kill_case import SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
+from tests.support.kill_cases_ioasid import ioasid_cases
 from tests.support.kill_cases_locks import EventCountCase, MutexCase, RcuCase, RefCase, RwCase
 from tests.support.kill_cases_pool import ListCase, PoolCase
 from tests.support.kill_cases_rings import EventCase, HistogramCase, RingCase
@@ -51,6 +52,7 @@ def _cases() -> dict[str, Case]:
         "histogram add": HistogramCase(Step.STEP_HISTOGRAM),
         "eventcount prepare, cancel, sleep": EventCountCase(Step.STEP_EC_WAIT),
         "eventcount notify": EventCountCase(Step.STEP_EC_NOTIFY),
+        **ioasid_cases(),
     }
 
 

@@ -20,7 +20,6 @@ import time
 import traceback
 from collections import Counter
 
-from cython_ext.probe_victim import step
 from tests.support.kill_cases import CASES, SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
 from tests.support.tracing import Victim
 
@@ -33,11 +32,7 @@ ARMED_DONE = 2
 def _kill_at(case: Case, stage: Stage, k: int) -> bool:
     """Forks a victim and kills it after ``k`` instructions; false when its operation was over by then."""
 
-    def run() -> None:
-        crew = stage.board.as_slot(VICTIM)
-        step(crew, case.step, stage.armed, *case.warm(stage, crew))
-
-    victim = Victim(run)
+    victim = Victim(lambda: case.act(stage, stage.board.as_slot(VICTIM)))
     inside = True
     try:
         for _ in range(k):
@@ -85,8 +80,8 @@ def run_case(case: Case) -> dict[str, object]:
     bad: list[tuple[int, str]] = []
     notes: Counter[str] = Counter()
     k, inside = 0, True
-    while inside and k < MOST_POINTS and len(bad) < MOST_BAD:
-        stage = Stage()
+    while inside and k < MOST_POINTS * case.stride and len(bad) < MOST_BAD:
+        stage = case.stage()
         case.build(stage)
         inside = _kill_at(case, stage, k)
         supervisor = stage.board.as_slot(SUPERVISOR)
@@ -96,9 +91,9 @@ def run_case(case: Case) -> dict[str, object]:
             bad.append((k, outcome))
         else:
             notes.update(outcome)
-        k += 1
+        k += case.stride
     return {
-        "points": k,
+        "points": len(range(0, k, case.stride)),
         "finished": not inside,
         "bad": bad,
         "notes": notes,

@@ -34,7 +34,10 @@ def stepping() -> None:
 def test_killed_at_every_instruction(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """Run with ``-rA`` to see how many kill points each operation has and what they did."""
+    """Long calls step by a stride, which their case states.
+
+    Run with ``-rA`` to see how many kill points each operation has and what they did.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.kill_server", name],
         cwd=ROOT, capture_output=True, text=True, timeout=BOUND_S, check=False,

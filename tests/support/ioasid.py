@@ -1,0 +1,76 @@
+"""A board for tests of the IOASID framework: handles of several actors, words for handshakes, and the look at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cython_ext.memory import Memory
+from cython_ext.probe_crew import Crew
+from emulator.kernel.probe_sva_lib import SvaLib
+from emulator.spec.board import OFF_CREW
+from emulator.spec.ioasid import IOASID_IDS, VCMD_BACKENDS
+from emulator.spec.process import Process
+from emulator.spec.snapshot import Snapshot
+from tests.support.boards import make_board
+
+SUPERVISOR, KERNEL = 0, 3
+POOLS = ("ioasid", "allocator", "mm", "page table")
+
+
+class IoasidBoard:
+    """``stop`` and ``owners`` are offsets of zeroed words that no run of the board uses in these tests."""
+
+    def __init__(self, **changes: int) -> None:
+        self.memory: Memory = make_board(**changes)
+        self.snapshot = Snapshot(self.memory)
+        self.crew = self.as_slot(SUPERVISOR)
+        self.kernel = self.actor(KERNEL)
+        self.stop = self.snapshot.meta_offset
+        self.owners = self.stop + 64
+
+    def as_slot(self, slot: int) -> Crew:
+        return Crew(self.memory, slot, self.snapshot.region(OFF_CREW))
+
+    def actor(self, slot: int) -> SvaLib:
+        return SvaLib(Process(self.memory, slot))
+
+    def host(self, backend: int = 0) -> dict[str, Any]:
+        return self.kernel.host(backend)
+
+    def ids(self) -> dict[int, tuple[int, int]]:
+        ids: dict[int, tuple[int, int]] = self.kernel.state()["ids"]
+        return ids
+
+    def free_all(self) -> None:
+        for number in self.ids():
+            self.kernel.free(number)
+
+    def remove_all(self) -> None:
+        """Ends what a test has left on purpose: ids first, then every ops on the list."""
+        self.free_all()
+        while listed := self.kernel.state()["list"]:
+            self.kernel.unregister(listed[0][0])
+            self.free_all()
+
+    def check_end(self, lost: int = 0) -> None:
+        """Nothing is out, nothing lives, nothing was noticed; at most ``lost`` slots of the pools are out of reach."""
+        self.kernel.settle()
+        state = self.kernel.state()
+        assert (state["ids"], state["list"], state["op"], state["locked"]) == ({}, [], 0, False)
+        pools = self.snapshot.pools()
+        assert {name: pools[name]["live"] for name in POOLS} == dict.fromkeys(POOLS, 0)
+        assert sum(pools[name]["lost"] for name in POOLS) <= lost, pools
+        assert self.snapshot.verdicts() == []
+
+    def hosts_empty(self) -> bool:
+        return all(not self.host(backend)["out"] for backend in range(VCMD_BACKENDS))
+
+    def report(self) -> str:
+        """Where everybody stands, for the message of a test that ran into its bound."""
+        lines = [f"slot {slot}: {self.crew.actor(slot)}" for slot in range(self.crew.actors)]
+        return "\n".join([*lines, f"verdicts: {self.snapshot.verdicts()}"])
+
+
+assert IOASID_IDS * 8 + 64 <= 65536, (
+    "owners must fit in the region that the supervisor does not use in tests"
+)

@@ -41,7 +41,9 @@ def churn_until_stopped(board: IoasidBoard, slot: int, noise: int = 0) -> Counte
             return total
 
 
-def look(board: IoasidBoard, slot: int, want: int) -> dict[str, int]:
+def look(board: IoasidBoard, slot: int, want: int, noise: int = 0) -> dict[str, int]:
+    if noise:
+        board.as_slot(slot).noise(noise, noise * 20, seed=slot)
     return board.actor(slot).look(50 * SECOND, LEAST, MOST, want)
 
 
@@ -129,7 +131,7 @@ def test_a_space_that_goes_under_its_users_loses_ids_and_nothing_else() -> None:
     """The callers' fault: ids are lost, warnings say so. Nobody uses freed data, nobody hangs, every object comes back."""
     board = IoasidBoard()
     board.kernel.register(1, HOST0, HOST0, 1)
-    workers = [(unplug, THREE, 10000), (look, FOUR, 10000)]
+    workers = [(unplug, THREE, 10000), (look, FOUR, 10000, 20)]
     churns = [(churn_until_stopped, slot) for slot in (ONE, TWO)]
     (_, seen), done = run(board, workers, churns)
     assert (seen["found"] >= 10000, seen["other"]) == (True, 0)

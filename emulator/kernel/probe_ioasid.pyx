@@ -9,7 +9,8 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
-from cython_ext.rcu cimport synchronize_rcu
+from cython_ext.mutex cimport LOCK_OWNER
+from cython_ext.rcu cimport rcu_read_lock, rcu_read_unlock, synchronize_rcu
 from emulator.kernel.ioasid cimport *
 from emulator.kernel.ioasid_allocator cimport *
 from emulator.kernel.ioasid_space cimport *
@@ -110,27 +111,40 @@ cdef class Ioasid:
         return {"out": {i for i in range(IOASID_IDS) if b.bits[i >> 6] >> (i & 63) & 1}, "allocs": b.allocs, "frees": b.frees,
                 "refused": b.refused, "bad_frees": b.bad_frees, "alloc_pdata": b.alloc_pdata, "free_pdata": b.free_pdata}
 
-    def state(self) -> dict:
-        """``ids``: the active space, id -> (set, private). ``list``: the registered spaces in order, each with its ops in order."""
+    def ids(self) -> dict:
+        """The ids of the active space: id -> (set, private). In a read section, so also beside others at work."""
         cdef ioasid_allocator *a
         cdef ioasid_data *data
+        cdef uint32_t space, i
+        found = {}
+        rcu_read_lock(self.v.self, IOASID_FIND)
+        space = space_active(self.v, &a, IOASID_FIND)
+        for i in range(IOASID_IDS):
+            data = space_lookup(self.v, space, i, IOASID_FIND)
+            if data != NULL:
+                found[i] = (data.set, data.private)
+        rcu_read_unlock(self.v.self, IOASID_FIND)
+        return found
+
+    def state(self) -> dict:
+        """At rest. ``active``: the first ops of the active space, 0 for the default; ``list``: the registered spaces in order, each
+        with its ops in order."""
+        cdef ioasid_allocator *a
         cdef uint32_t space = space_active(self.v, &a, IOASID_FIND), i, k
         active = 0 if a == NULL else sharer_first(a).ident
-        ids = {}
-        for i in range(IOASID_IDS):
-            if ioasid_table(self.v, space)[i]:
-                data = space_lookup(self.v, space, i, IOASID_FIND)
-                if data != NULL:
-                    ids[i] = (data.set, data.private)
         spaces = []
         for i in range(IOASID_ALLOCATORS):
             a = allocator_at(self.v, i)
             if a != NULL:
                 spaces.append((a.seq, [ident for _, ident in sorted([(a.sharers[k].seq, a.sharers[k].ident)
                                                                     for k in range(IOASID_SHARERS) if a.sharers[k].ident])]))
-        return {"active": active, "ids": ids, "outstanding": self.st.outstanding[space], "list": [s for _, s in sorted(spaces)],
+        return {"active": active, "ids": self.ids(), "outstanding": self.st.outstanding[space], "list": [s for _, s in sorted(spaces)],
                 "warnings": self.st.warnings, "ids_lost": self.st.ids_lost, "unknown": self.st.unknown, "repairs": self.st.repairs,
                 "op": self.st.op, "locked": self.st.lock.word != 0}
+
+    def lock_owner(self) -> int:
+        """The slot that holds the lock, or -1."""
+        return <int>(ld32_acq(&self.st.lock.word) & LOCK_OWNER) - 1
 
     def settle(self) -> None:
         """Waits for a grace period and frees what has outlived its readers."""
@@ -176,14 +190,14 @@ cdef class Ioasid:
                 self.v.self.heartbeat += 1
         return {"got": got, "out_of_range": out_of_range, "twice": twice, "wrong": wrong}
 
-    def look(self, uint64_t stop_at, uint64_t timeout_ns, uint32_t min, uint32_t max) -> dict:
-        """Looks every id of the range up again and again until the word at ``stop_at`` is set; (found, unknown, other answers)."""
-        cdef uint64_t *stop = self._words(stop_at, 1)
+    def look(self, uint64_t timeout_ns, uint32_t min, uint32_t max, uint64_t want) -> dict:
+        """Looks every id of the range up again and again, until ``want`` lookups have found one and as many none, or the bound has
+        come. Counts those, and other answers."""
         cdef uint64_t found = 0, unknown = 0, other = 0, private, until = clock_ns() + timeout_ns
         cdef uint32_t id
         cdef int err
         with nogil:
-            while not ld64_acq(stop) and clock_ns() < until:
+            while (found < want or unknown < want) and clock_ns() < until:
                 for id in range(min, max + 1):
                     private = ioasid_find(self.v, 7, id, GETTER_NONE, &err)
                     found += err == 0 and private != 0

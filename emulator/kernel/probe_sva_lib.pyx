@@ -103,14 +103,14 @@ cdef class SvaLib(Ioasid):
                 self.v.self.heartbeat += 1
         return without
 
-    def find_loop(self, uint64_t stop_at, uint64_t timeout_ns, uint32_t max) -> dict:
-        """What the fault worker does: the mm of each PASID, a look, and the user back. ``dead``: mms met without a user."""
-        cdef uint64_t *stop = self._words(stop_at, 1)
+    def find_loop(self, uint64_t timeout_ns, uint32_t max, uint64_t want) -> dict:
+        """What the fault worker does: the mm of each PASID, a look, and the user back; until ``want`` were found or the bound has
+        come. ``dead``: mms met without a user."""
         cdef uint64_t found = 0, dead = 0, until = clock_ns() + timeout_ns
         cdef mm_struct *mm
         cdef uint32_t pasid
         with nogil:
-            while not ld64_acq(stop) and clock_ns() < until:
+            while found < want and clock_ns() < until:
                 for pasid in range(1, max + 1):
                     mm = iommu_sva_find(self.v, pasid)
                     if mm == NULL:

@@ -38,8 +38,7 @@ class IoasidBoard:
         return self.kernel.host(backend)
 
     def ids(self) -> dict[int, tuple[int, int]]:
-        ids: dict[int, tuple[int, int]] = self.kernel.state()["ids"]
-        return ids
+        return self.kernel.ids()
 
     def free_all(self) -> None:
         for number in self.ids():

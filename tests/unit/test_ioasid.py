@@ -137,6 +137,30 @@ def test_the_objects_come_round() -> None:
     board.check_end()
 
 
+def test_what_a_reader_may_hold_stays_until_it_has_left() -> None:
+    """Freed ids and removed allocators are live objects until the reader that was inside at the time has left; calls that
+    allocate free what they can, and do not wait."""
+    board = IoasidBoard()
+
+    def live() -> tuple[int, int]:
+        pools = board.snapshot.pools()
+        return pools["ioasid"]["live"], pools["allocator"]["live"]
+
+    board.kernel.register(1, 1, 1, 0)
+    number = board.kernel.alloc(7, 1, 9, 0)
+    reader = board.as_slot(5)
+    reader.rcu_read_lock()
+    board.kernel.free(number)
+    board.kernel.unregister(1)
+    for _ in range(3):
+        board.kernel.free(board.kernel.alloc(7, 1, 9, 0))
+    assert live() == (4, 1)
+    reader.rcu_read_unlock()
+    board.kernel.free(board.kernel.alloc(7, 1, 9, 0))
+    assert live() == (1, 0)
+    board.check_end()
+
+
 # PASIDs of address spaces
 
 

@@ -18,6 +18,7 @@ cdef enum:
     EINVAL = -22
     E2BIG = -7
     NOT_YET = 1                  # the operation has to be tried again
+    SKIPPED = 2                  # the run ends before it could go on
     UNLABELLED = 62
     PRGI_COUNT = 512
 
@@ -29,13 +30,13 @@ cdef bint tenant_gone(function *f, uint32_t ten) noexcept nogil:
 
 cdef int64_t not_ready(function *f, prog_op *op) noexcept nogil:
     """What cannot be done now is waited for, unless the program only tries it or the run ends."""
-    if op.flags & FLAG_TRY or ld32_acq(&f.v.board.phase) >= PHASE_STOPPING:
-        return ENODEV
-    return NOT_YET
+    if ld32_acq(&f.v.board.phase) >= PHASE_STOPPING:
+        return SKIPPED
+    return ENODEV if op.flags & FLAG_TRY else NOT_YET
 
 
 cdef int64_t pasid_for(function *f, prog_op *op, uint32_t *pasid) noexcept nogil:
-    """0 with the PASID to send under; NOT_YET, or -ENODEV when its tenant will not bind the device any more."""
+    """0 with the PASID to send under; NOT_YET, SKIPPED, or -ENODEV when its tenant will not bind the device any more."""
     cdef uint32_t ten = op.arg - 1
     if op.flags & FLAG_RID:
         pasid[0] = 0

@@ -1,10 +1,10 @@
 # cython: language_level=3, cdivision=True
 """The IOMMU of the ``vtd`` profile (spec rev 5.10, 7.4 to 7.11). It knows nothing of Linux.
 
-One process per unit: requests come in over a link per function, records go into the page request queue, commands come out of the invalidation
-queue, responses and invalidations go out over a link per function. This process is the only writer of PQT, the only one that
-sets PPR and PRO,
-the only reader of the uplinks and the only writer of the downlinks.
+One process per unit: requests come in over a link per function, records go into the page request queue, commands come
+out of the invalidation queue, responses and invalidations go out over a link per function. This process is the only
+writer of PQT, the only one that sets PPR and PRO, the only reader of the uplinks and the only writer of the
+downlinks.
 
 Per request the first row that fits decides:
     the function or its PASID is not set up      last: Invalid; else dropped           (fault recorded, unless the entry aborts quietly)

@@ -9,12 +9,13 @@ handler), fault (a table, faults go to a fault object of user space), SVA.
     PASID table (entries)   written under group_lock; read by hardware and devices; ``mm release`` marks an entry quiet by compare-and-swap
     domain.users            under sva_lock
 
-Attach reserves the slot, switches the hardware, then stores the handle. Replace is atomic for DMA: the entry changes in one store, so there is no
-moment at which the device is blocked, and faults of the old and the new domain are mixed in the queue. The old handle is freed after the
-drain (or, for user space, the auto-response). No reference is taken by a fault: that is what the drain is for.
+Attach reserves the slot, switches the hardware, then stores the handle. Replace is atomic for DMA: the entry changes
+in one store, so there is no moment at which the device is blocked, and faults of the old and the new domain are mixed
+in the queue. The old handle is freed after the drain (or, for user space, the auto-response). No reference is taken
+by a fault: that is what the drain is for.
 
-The IOPF count. v7.2 (17fce9d2336d): a device is put on its queue with the first fault-capable attachment and taken off with the last, after the
-drain. Before, it is on the queue from probe to release.
+The IOPF count. v7.2 (17fce9d2336d): a device is put on its queue with the first fault-capable attachment and taken
+off with the last, after the drain. Before, it is on the queue from probe to release.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

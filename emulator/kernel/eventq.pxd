@@ -1,16 +1,16 @@
 # cython: language_level=3, cdivision=True
 """Faults to user space: the fault object of iommufd (spec/kernel.md 2.6), since v6.11.
 
-Who has a group: the handler puts it on ``deliver`` (IRQ thread), a read moves it to ``response`` under a cookie, a write of the cookie answers and
-frees it. Detach, replace and close answer INVALID to what is left in both.
+Who has a group: the handler puts it on ``deliver`` (IRQ thread), a read moves it to ``response`` under a cookie, a
+write of the cookie answers and frees it. Detach, replace and close answer INVALID to what is left in both.
 
     deliver, head, count    under ``common``, which the IRQ thread takes; innermost, no wait for user space inside (4.67)
     response, next_cookie   under ``mutex``, held across reads, writes and auto-responses; takes common and fault_param.lock
     the eventfd             readable if and only if deliver is not empty: written and cleared under ``common``
     users                   1 while the descriptor is open, 1 per domain that delivers here; under sva_lock
 
-v7.2: the handler takes the group off the pending list before anybody can read it, so it has one owner. Before, it stays pending as well, and
-removing the device answers it there.
+v7.2: the handler takes the group off the pending list before anybody can read it, so it has one owner. Before, it
+stays pending as well, and removing the device answers it there.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

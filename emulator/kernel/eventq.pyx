@@ -114,6 +114,7 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
         return EINVAL
     if v.cfg.generation == GEN_V7_2:
         iopf_group_dequeue(v, group)
+    reach(v, EVENT_DELIVERED)
     mutex_lock(v.self, &u.common, FAULT_DELIVER)
     if u.count >= UFAULT_SLOTS:
         ret = ENOMEM
@@ -263,6 +264,7 @@ cdef bint answer_invalid(view *v, uint64_t ref, uint64_t handle_ref) noexcept no
         return True
     if handle_ref != 0 and group.handle != handle_ref:
         return False
+    reach(v, EVENT_UNBIND_USER)
     iopf_group_response(v, group, RESP_INVALID)
     iopf_free_group(v, group)
     return True
@@ -277,7 +279,8 @@ cdef void iommufd_auto_response_faults(view *v, uint32_t index, uint64_t handle_
         return
     mutex_lock(v.self, &u.mutex, AUTO_RESPONSE)
     waiting = u.count
-    for i in range(waiting):
+    while waiting > 0:
+        waiting -= 1
         ref = take_first(v, u, <uint64_t>-1)
         if ref != 0 and not answer_invalid(v, ref, handle_ref):
             mutex_lock(v.self, &u.common, AUTO_RESPONSE)

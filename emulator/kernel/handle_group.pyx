@@ -81,9 +81,12 @@ cdef uint32_t iommu_sva_handle_mm(view *v, iopf_group *group) noexcept nogil:
     cdef uint32_t code
     if mm == NULL:
         v.self.work[WORK_NO_MM] += 1
+        reach(v, EVENT_MM_DEAD)
         return RESP_INVALID
     check_generation(v, mm, group)
     code = handle_faults(v, mm, group)
+    if code != RESP_SUCCESS:
+        reach(v, EVENT_PAGE_ERROR)
     sva_mmput(v, mm)
     return code
 

@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
 """What happens to a group that is complete: queued for a worker, handled at once, or handed to user space.
 
-``domain_iopf_handler`` is the ``iopf_handler`` of the group's domain; it runs in the IRQ thread with no core lock held. Once it has returned 0
-somebody else owns the group and the caller does not look at it again.
+``domain_iopf_handler`` is the ``iopf_handler`` of the group's domain; it runs in the IRQ thread with no core lock
+held. Once it has returned 0 somebody else owns the group and the caller does not look at it again.
 """
 
 from libc.stdint cimport uint32_t

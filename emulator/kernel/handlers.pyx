@@ -59,6 +59,7 @@ cdef int domain_iopf_handler(view *v, iopf_group *group) noexcept nogil:
     if domain == NULL:
         return EINVAL
     if refused(v):
+        reach(v, EVENT_REFUSED)
         return EBUSY
     if domain.kind == DOMAIN_FAULT:
         return iommufd_fault_iopf_handler(v, group, domain)

@@ -8,7 +8,7 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.wait cimport *
-from emulator.kernel.domain cimport iommu_attach_handle_get, iommu_detach_handle
+from emulator.kernel.domain cimport iommu_detach_handle
 from emulator.kernel.drain cimport intel_iommu_fence_events
 from emulator.kernel.iopf_queue cimport *
 from emulator.kernel.qi cimport qi_wait

@@ -256,6 +256,7 @@ cdef void acknowledge_pending(view *v, fault_param *param, uint64_t domain_ref, 
         if group.answered or (domain_ref != 0 and group.domain != domain_ref):
             continue
         group.answered = 1
+        reach(v, EVENT_ACKNOWLEDGED)
         count_answer(v, group, RESP_SUCCESS)
         respond_event(v, group.device, &group.last, RESP_SUCCESS)
         xadd64_rlx(&v.devices[param.device].kern.groups_settled, 1)

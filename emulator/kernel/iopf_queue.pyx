@@ -123,6 +123,7 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
         mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
         if node == NULL:
             return
+        reach(v, EVENT_REMOVE_PENDING)
         iopf_group_response(v, <iopf_group *>node, RESP_INVALID)
         if v.cfg.generation >= GEN_V6_14 and v.cfg.generation != GEN_GUNTHORPE:
             iopf_free_group(v, <iopf_group *>node)
@@ -187,6 +188,7 @@ cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
     cdef device *d = &v.devices[dev]
     cdef fault_param *param
     cdef uint32_t queue = ld32_acq(&d.queue)
+    reach(v, EVENT_FLUSH)
     if v.cfg.generation < GEN_V6_9:
         mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
         queue = d.queue if d.iopf_param != 0 else 0
@@ -293,6 +295,7 @@ cdef int iommu_unregister_device_fault_handler(view *v, uint32_t dev) noexcept n
         mutex_lock(v.self, &param.lock, REGISTER_HANDLER)
         if param.faults.count != 0:
             ret = EBUSY
+            reach(v, EVENT_UNREGISTER_BUSY)
         mutex_unlock(v.self, &param.lock, REGISTER_HANDLER)
     if ret == 0:
         d.handler = 0

@@ -1,9 +1,9 @@
 # cython: language_level=3, cdivision=True
 """``iommu_page_response`` of v5.13 to v6.8: a response is matched with a pending copy by group index.
 
-The first copy on ``fault_param.faults`` with the group index answers (and with the PASID, when the response has one). The list is searched and changed
-under fault_param.lock, across the driver's command. A response for which nothing is pending is dropped with -EINVAL; its requests are
-never answered then.
+The first copy on ``fault_param.faults`` with the group index answers (and with the PASID, when the response has one).
+The list is searched and changed under fault_param.lock, across the driver's command. A response for which nothing is
+pending is dropped with -EINVAL; its requests are never answered then.
 """
 
 from libc.stdint cimport uint32_t

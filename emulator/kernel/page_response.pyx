@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Matching a response with its request, as until v6.8. The rules stand in ``page_response.pxd``."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *

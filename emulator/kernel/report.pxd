@@ -8,7 +8,8 @@
     v6.11 to v7.2  the attach handle first; whatever is missing is answered INVALID, also for a request that is not the last.
     gunthorpe      eight steps; no domain means that the device is told to ask again.
 
-All run in the IRQ thread (or in a driver that injects an event) under the driver's iopf_lock, so reports of one IOMMU are one after the other.
+All run in the IRQ thread (or in a driver that injects an event) under the driver's iopf_lock, so reports of one IOMMU
+are one after the other.
 """
 
 from libc.stdint cimport uint32_t

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The report flows. Which generation uses which stands in ``report.pxd``."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
@@ -27,8 +27,10 @@ cdef int iommu_queue_iopf(view *v, uint32_t dev, fault_event *evt, uint32_t kind
     cdef fault_param *param
     cdef iopf_group *group
     if kind != IOMMU_FAULT_PAGE_REQ:
+        reach(v, EVENT_WRONG_TYPE)
         return EOPNOTSUPP
     if v.devices[dev].iopf_param == 0:
+        reach(v, EVENT_NO_PARAM)
         return ENODEV
     param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], v.devices[dev].iopf_param, QUEUE_IOPF)
     if param == NULL:
@@ -37,6 +39,7 @@ cdef int iommu_queue_iopf(view *v, uint32_t dev, fault_event *evt, uint32_t kind
         return report_partial_fault(v, param, evt)
     group = iopf_group_alloc(v, param, evt, False)
     if group == NULL:
+        reach(v, EVENT_LAST_NOMEM)
         mutex_lock(v.self, &param.lock, QUEUE_IOPF)
         free_partials(v, param, prq_prgi(evt.qw1), 0, FATE_NOMEM, QUEUE_IOPF)
         mutex_unlock(v.self, &param.lock, QUEUE_IOPF)
@@ -65,6 +68,7 @@ cdef int report_to_handler(view *v, uint32_t dev, fault_event *evt, uint32_t kin
     if d.fault_param != 0:
         param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], d.fault_param, REPORT_DEVICE_FAULT)
     if param == NULL or not d.handler:
+        reach(v, EVENT_NO_PARAM)
         return EINVAL
     if kind == IOMMU_FAULT_PAGE_REQ and prq_last(evt.qw1):
         copy = copy_pending(v, param, evt)
@@ -93,6 +97,7 @@ cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
     cdef attach_handle *handle
     cdef iopf_group *group
     if param == NULL:
+        reach(v, EVENT_NO_PARAM)
         xadd64_rlx(&v.devices[dev].kern.unanswered, 1)
         kern_fate(v, dev, evt.qw1, evt.uid, FATE_UNANSWERED)
         return 0
@@ -102,6 +107,7 @@ cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
         return 0
     group = iopf_group_alloc(v, param, evt, True)
     if group == NULL:
+        reach(v, EVENT_LAST_NOMEM)
         abort_without_group(v, param, evt, RESP_FAILURE)
         iopf_put_dev_fault_param(v, param)
         return 0
@@ -109,6 +115,8 @@ cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
     if handle != NULL:
         group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
         group.domain = handle.domain
+    if handle == NULL:
+        reach(v, EVENT_NO_DOMAIN)
     if handle == NULL or domain_iopf_handler(v, group) != 0:
         iopf_group_response(v, group, RESP_FAILURE)
         iopf_free_group(v, group)
@@ -119,6 +127,7 @@ cdef int error_response(view *v, uint32_t dev, fault_event *evt, uint32_t kind) 
     """v6.11: INVALID without any record, also for a request that is not the last (b58b133e680b); nothing when it is no page request."""
     cdef kernside *kern = &v.devices[dev].kern
     if kind != IOMMU_FAULT_PAGE_REQ:
+        reach(v, EVENT_WRONG_TYPE)
         xadd64_rlx(&kern.unanswered, 1)
         kern_fate(v, dev, evt.qw1, evt.uid, FATE_UNANSWERED)
         return EINVAL
@@ -135,9 +144,11 @@ cdef int report_v6_11(view *v, uint32_t dev, fault_event *evt, uint32_t kind) no
     cdef iopf_group *group
     cdef int ret
     if handle == NULL:
+        reach(v, EVENT_NO_DOMAIN if prq_last(evt.qw1) else EVENT_PARTIAL_NO_HANDLER)
         return error_response(v, dev, evt, kind)
     param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
+        reach(v, EVENT_NO_PARAM)
         return error_response(v, dev, evt, kind)
     if not prq_last(evt.qw1):
         ret = report_partial_fault(v, param, evt)
@@ -147,6 +158,7 @@ cdef int report_v6_11(view *v, uint32_t dev, fault_event *evt, uint32_t kind) no
         return ret
     group = iopf_group_alloc(v, param, evt, True)
     if group == NULL:
+        reach(v, EVENT_LAST_NOMEM)
         abort_without_group(v, param, evt, RESP_FAILURE)
         iopf_put_dev_fault_param(v, param)
         return 0
@@ -185,8 +197,12 @@ cdef iopf_group *group_of_domain(view *v, fault_param *param, fault_event *evt, 
 
 
 cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
-    """The eight steps of the mail of 2023-11-15: 0 or -ENOMEM. A type that has only one value is not looked at. The parameter object is made when the first fault needs it; the domain
-    is looked up under the lock that a translation change takes after it has changed the handle, so a change cannot miss a group."""
+    """The eight steps of the mail of 2023-11-15: 0 or -ENOMEM.
+
+    A type that has only one value is not looked at. The parameter object is made when the first fault needs it; the
+    domain is looked up under the lock that a translation change takes after it has changed the handle, so a change
+    cannot miss a group.
+    """
     cdef fault_param *param
     cdef attach_handle *handle
     cdef iopf_group *group = NULL
@@ -206,6 +222,7 @@ cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt) noexcept nogi
         group = group_of_domain(v, param, evt, handle)
     mutex_unlock(v.self, &v.devices[dev].param_lock, REPORT_DEVICE_FAULT)
     if group == NULL:
+        reach(v, EVENT_NO_DOMAIN if handle == NULL else EVENT_LAST_NOMEM)
         abort_without_group(v, param, evt, RESP_SUCCESS if handle == NULL else RESP_FAILURE)
         iopf_put_dev_fault_param(v, param)
         return 0

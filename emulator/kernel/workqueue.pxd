@@ -1,9 +1,10 @@
 # cython: language_level=3, cdivision=True
 """Workqueues: one work ring for each ``iopf_queue/<name>`` (or domain), and one pool of workers for all of them (WQ_UNBOUND).
 
-A worker looks through the rings in turn, beginning behind the one it served last, so that no queue starves. All workers sleep on the bell of
-the first ring, and count themselves as searching there. A producer pushes into its own ring and rings the first one; the rule of the
-work ring holds for the sum: a worker that takes something while anything waits anywhere wakes the next.
+A worker looks through the rings in turn, beginning behind the one it served last, so that no queue starves. All
+workers sleep on the bell of the first ring, and count themselves as searching there. A producer pushes into its own
+ring and rings the first one; the rule of the work ring holds for the sum: a worker that takes something while
+anything waits anywhere wakes the next.
 
     flush_workqueue   waits for what was pushed into one ring before it; other rings do not hold it up
 """

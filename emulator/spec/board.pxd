@@ -8,7 +8,7 @@ processes write at run time are checked where they are used.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from cython_ext.atomics cimport ld64_acq
+from cython_ext.atomics cimport ld64_acq, xadd64_rlx
 from cython_ext.crew cimport *
 from cython_ext.event_ring cimport event_ring, event_write
 from cython_ext.histogram cimport histogram
@@ -212,7 +212,26 @@ cdef struct board:
     uint32_t refuse              # handlers refuse so many groups more; atomically
     eventcount hold_bell         # those who are held sleep here
     uint64_t fault_object[16]    # references; under sva_lock
+    uint64_t reached[24]         # by event of the fate table (enum Event), how often; atomically
     int fault_fd[16]             # eventfds of the fault objects, the same number in every process; written before the start
+
+cpdef enum Event:  # rows of the fate table that no other counter tells
+    EVENT_NO_PARAM = 0
+    EVENT_WRONG_TYPE = 1
+    EVENT_PARTIAL_NO_HANDLER = 2
+    EVENT_LAST_NOMEM = 3
+    EVENT_REFUSED = 4
+    EVENT_NO_DOMAIN = 5
+    EVENT_MM_DEAD = 6
+    EVENT_PAGE_ERROR = 7
+    EVENT_REMOVE_PENDING = 8
+    EVENT_REMOVE_DELIVERED = 9
+    EVENT_FLUSH = 10
+    EVENT_UNBIND_USER = 11
+    EVENT_UNREGISTER_BUSY = 12
+    EVENT_DELIVERED = 13
+    EVENT_ACKNOWLEDGED = 14
+    EVENTS = 15
 
 cpdef enum QueueMode:
     QUEUES_GLOBAL = 0
@@ -224,7 +243,7 @@ cpdef enum Option:
     OPTION_SYNC = 1          # groups are handled in the interrupt thread
     OPTION_EAGER = 2         # non-last requests are faulted in at once
     OPTION_GROUP_LISTS = 4   # partial faults hang on a list per group index
-    OPTION_EARLY_PRIVATE = 8 # requests with private data are answered at once
+    OPTION_EARLY_PRIVATE = 8  # requests with private data are answered at once
     OPTION_HIGHPRI = 16      # handlers run with a raised priority
 
 cdef struct iopf_queue:
@@ -241,6 +260,12 @@ cdef struct driver:
     uint32_t actor
     uint32_t finished
     uint64_t pad[4]
+
+cdef struct op_note:             # of a program record; the actor that runs it writes
+    int64_t result               # the last one: 0 or more, a negative errno, NOT_RUN
+    uint64_t runs
+    uint64_t errors              # runs that ended with an error
+    uint64_t pad
 
 cdef struct label_note:          # what a device received for one labelled group, or for nobody; the device writes
     uint32_t answers
@@ -348,6 +373,10 @@ cdef struct view:
     event_ring *events
 
 cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept nogil
+
+cdef inline void reach(view *v, uint32_t event) noexcept nogil:
+    """Counts that an event of the fate table has come about."""
+    xadd64_rlx(&v.board.reached[event], 1)
 
 cdef inline void note_event(view *v, uint64_t ticks, uint32_t site, uint64_t a, uint64_t b) noexcept nogil:
     """One record in this actor's flight recorder; ``a`` names the request or PASID, ``b`` is device << 32 | detail."""

@@ -30,8 +30,9 @@ POOL_NAMES = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", 
 def slots_of(config: dict) -> dict:
     """Crew slots: first slot and number of each role, and the total."""
     slots, at = {}, 0
-    for role, count in (("supervisor", 1), ("iommu", config["units"]), ("irq", config["units"]), ("handler", config["handlers"]),
-                        ("task", config["tenants"]), ("driver", config["drivers"]), ("tenant", config["tenants"]), ("device", config["devices"])):
+    counts = {"supervisor": 1, "iommu": config["units"], "irq": config["units"], "handler": config["handlers"],
+              "task": config["tenants"], "driver": config["drivers"], "tenant": config["tenants"], "device": config["devices"]}
+    for role, count in counts.items():
         slots[role] = (at, count)
         at += count
     slots["total"] = (0, at)
@@ -95,7 +96,7 @@ def plan_layout(config: dict) -> dict:
         OFF_IOMMUS: config["units"] * sizeof(iommu_regs),
         OFF_QUEUES: config["queues"] * sizeof(iopf_queue),
         OFF_DRIVERS: config["drivers"] * sizeof(driver),
-        OFF_RESULTS: max(1, config["programs"]) * 8,
+        OFF_RESULTS: max(1, config["programs"]) * sizeof(op_note),
         OFF_PARTIAL_LISTS: devices * 512 * sizeof(listhead) if config["options"] & OPTION_GROUP_LISTS else 64,
         OFF_USER_BUFFERS: max(1, config["tenants"]) * USER_BUFFER if config["fault_objects"] else 64,
         OFF_LABELS: devices * LABELS * sizeof(label_note),
@@ -121,7 +122,7 @@ def layout_hash() -> int:
     shapes = (sizeof(board), sizeof(config), sizeof(iommu_regs), sizeof(device), sizeof(tenant), sizeof(mm_struct), sizeof(iopf_fault),
               sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(iommu_domain), sizeof(table_page), sizeof(vma),
               sizeof(iopf_crew), sizeof(iopf_actor), sizeof(workring), sizeof(workslot), sizeof(histogram), sizeof(event_ring),
-              sizeof(pool), sizeof(prog_op), sizeof(iopf_queue), sizeof(driver), sizeof(label_note), sizeof(barrier),
+              sizeof(pool), sizeof(prog_op), sizeof(iopf_queue), sizeof(driver), sizeof(label_note), sizeof(op_note), sizeof(barrier),
               sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator),
               sizeof(ioasid_state), sizeof(vcmd), IOASID_BYTES, UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
     return zlib.crc32(repr((shapes, CONFIG_FIELDS)).encode()) | 1 << 32

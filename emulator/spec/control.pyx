@@ -9,7 +9,7 @@ from cython_ext.crew cimport *
 from cython_ext.memory cimport Memory
 from cython_ext.wait cimport *
 from emulator.spec.board cimport *
-from emulator.spec.flow cimport NOT_RUN, barrier_at, flow_leave, result_of, sequence_turn
+from emulator.spec.flow cimport NOT_RUN, barrier_at, flow_leave, note_of, sequence_turn
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport START_BARRIER
 
@@ -128,7 +128,7 @@ cdef class Control:
         if size:
             memcpy(program(&self.v, first), &data[0], size)
         for i in range(size // sizeof(prog_op)):
-            result_of(&self.v, first + i)[0] = NOT_RUN
+            note_of(&self.v, first + i).result = NOT_RUN
 
     def actor_dead(self, uint32_t slot) -> None:
         """A confirmed death: whoever waits for this actor may go on or take over."""

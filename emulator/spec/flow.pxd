@@ -53,5 +53,5 @@ cdef inline barrier *barrier_at(view *v, uint32_t index) noexcept nogil:
 cdef inline uint32_t *barrier_arrivals(view *v, uint32_t index, uint32_t slot) noexcept nogil:
     return <uint32_t *>(view_region(v, OFF_BARRIERS) + BARRIERS * sizeof(barrier)) + <uint64_t>index * v.cfg.slots + slot
 
-cdef inline int64_t *result_of(view *v, uint64_t record) noexcept nogil:
-    return <int64_t *>view_region(v, OFF_RESULTS) + record
+cdef inline op_note *note_of(view *v, uint64_t record) noexcept nogil:
+    return <op_note *>view_region(v, OFF_RESULTS) + record

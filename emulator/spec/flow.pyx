@@ -68,7 +68,10 @@ cdef bint barrier_open(view *v, flow *f, uint32_t index) noexcept nogil:
 
 cdef void flow_done(view *v, flow *f, int64_t result) noexcept nogil:
     """The current record is over: its result is noted and the next one is current."""
-    st64_rel(<uint64_t *>result_of(v, f.first + f.pc), <uint64_t>result)
+    cdef op_note *note = note_of(v, f.first + f.pc)
+    note.runs += 1
+    note.errors += result < 0
+    st64_rel(<uint64_t *>&note.result, <uint64_t>result)
     f.pc += 1
     f.steps += 1
     f.arrived = 0

@@ -15,7 +15,7 @@ from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool_chain, pool_live
 from cython_ext.work_ring cimport work_backlog
 from emulator.spec.board cimport *
-from emulator.spec.flow cimport NOT_RUN, result_of
+from emulator.spec.flow cimport NOT_RUN, note_of
 from emulator.spec.program cimport LABELS
 from emulator.spec.vtd cimport PRS_PPR, PRS_PRO
 
@@ -176,8 +176,19 @@ cdef class Snapshot:
         """What a record of a program last returned: 0 or more, or a negative errno; None when it was never reached."""
         if record >= self.v.cfg.programs:
             raise IndexError(f"record {record} of {self.v.cfg.programs}")
-        value = result_of(&self.v, record)[0]
+        value = note_of(&self.v, record).result
         return None if value == NOT_RUN else value
+
+    def runs_of(self, uint64_t record) -> tuple:
+        """(how often a record has run, how often it ended with an error)."""
+        if record >= self.v.cfg.programs:
+            raise IndexError(f"record {record} of {self.v.cfg.programs}")
+        return note_of(&self.v, record).runs, note_of(&self.v, record).errors
+
+    def reached(self) -> list:
+        """How often each event of ``Event`` has come about."""
+        cdef uint32_t i
+        return [ld64_acq(&self.v.board.reached[i]) for i in range(EVENTS)]
 
     def labels(self, uint32_t dev) -> dict:
         """{label number: codes of the answers it got, at most six} of a device; number 63 is what came for nobody."""

@@ -2,10 +2,8 @@
 """The device's look into the books of the other two sides, when it retires a request.
 
 Hardware and kernel each note in a ledger of their own what they did with a request (``emulator/spec/board.pxd``:
-``ledger``). The device reads both
-after the response has come, so whatever led to the response is visible; only what the hardware answered by itself may
-have its remains still
-under way in the kernel.
+``ledger``). The device reads both after the response has come, so whatever led to the response is visible; only what the
+hardware answered by itself may have its remains still under way in the kernel.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

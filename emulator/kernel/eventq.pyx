@@ -96,7 +96,9 @@ cdef int fault_object_close(view *v, uint32_t index) noexcept nogil:
     mutex_lock(v.self, &v.board.sva_lock, FAULT_RELEASE)
     u = object_at(v, index)
     if u != NULL and u.open:
+        mutex_lock(v.self, &u.common, FAULT_RELEASE)
         u.open = 0
+        mutex_unlock(v.self, &u.common, FAULT_RELEASE)
         iommufd_auto_response_faults(v, index, 0)
         fault_object_put(v, index)
         ret = 0
@@ -105,7 +107,7 @@ cdef int fault_object_close(view *v, uint32_t index) noexcept nogil:
 
 
 cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *domain) noexcept nogil:
-    """IRQ thread: 0, -EINVAL (the object is gone), -ENOMEM (as many groups wait as can be kept)."""
+    """IRQ thread: 0, -EINVAL (the object is gone; gunthorpe: or closed), -ENOMEM (as many groups wait as can be kept)."""
     cdef ufault *u = object_at(v, domain.fault_object - 1)
     cdef uint32_t index = domain.fault_object - 1
     cdef uint64_t ref = pool_ref(v.pools[POOL_GROUP], &group.hdr)
@@ -116,7 +118,9 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
         iopf_group_dequeue(v, group)
     reach(v, EVENT_DELIVERED)
     mutex_lock(v.self, &u.common, FAULT_DELIVER)
-    if u.count >= UFAULT_SLOTS:
+    if v.cfg.generation == GEN_GUNTHORPE and not u.open:
+        ret = EINVAL  # the groups that are delivered hold their domain; nobody would ever give this one back
+    elif u.count >= UFAULT_SLOTS:
         ret = ENOMEM
     else:
         u.deliver[(u.head + u.count) % UFAULT_SLOTS] = ref

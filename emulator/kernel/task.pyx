@@ -344,6 +344,7 @@ cdef int task_main(view *v, uint32_t ten) noexcept nogil:
             continue
         rcu_reap(v)
         if ld32_acq(&v.board.phase) >= PHASE_ENDING:
+            domain_reap(v)
             return 0
         key = ec_prepare(v.self, bell_of(v.self), TASK_WAIT)
         if (ld32_acq(&t.box.state) == BOX_POSTED or (ld32_acq(&t.dead) and not t.exited)

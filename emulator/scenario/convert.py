@@ -77,7 +77,7 @@ def _explain(message: str, value: object, annotation: Any, path: str) -> Problem
     at = _AT.search(message)
     text = _AT.sub("", message).replace("`", "").replace(" | null", "")
     words = choices(annotation)
-    if words and isinstance(value, str):
+    if words and isinstance(value, str) and value not in words:
         text = f"{shown(value)} is not one of {', '.join(words)}{did_you_mean(value, words)}"
     elif "matching regex" in text:
         text = f"expected 1 to 32 letters, digits, '.', '_' or '-', got {shown(value)}"

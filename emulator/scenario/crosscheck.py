@@ -117,7 +117,8 @@ def _memory(scenario: Scenario) -> Iterator[Problem]:
         if tenant.pages < tenant.vmas:
             text = f"{tenant.pages} pages cannot fill {tenant.vmas} areas; raise pages"
             yield Problem(f"tenant[{index}].pages", f"{text} or lower vmas")
-    for index, device in enumerate(scenario.device):
+    for index in sorted({device.entry for device in _with_workload(scenario)}):
+        device = scenario.device[index]
         if device.workload.pattern == "replay":
             continue
         owners = [

@@ -13,7 +13,7 @@ import pytest
 
 from emulator.spec.board import OFF_LEDGER_HW, Role, layout_hash
 from shm.arena import Arena
-from shm.naming import find_all
+from shm.naming import Name, find_all
 from shm.procs import state
 from tests.support.running import ENDLESS, Running, iopf
 from tools.cli.status import Status
@@ -177,8 +177,13 @@ def test_many_starts_and_stops_leave_nothing(tmp_path: Path) -> None:
     from tools.supervisor.run import measure
 
     resolved = resolve(None, ["device.workload.groups=5"], {"device.count": (2, "test")})
-    before = (set(find_all()), sorted(os.listdir("/proc/self/fd")))
+
+    def left() -> tuple[list[Name], list[str]]:
+        mine = [name for name in find_all() if name.pid == os.getpid()]
+        return mine, sorted(os.listdir("/proc/self/fd"))
+
+    before = left()
     for _ in range(200):
         result = measure(resolved)
         assert result["status"] == 0, result["problems"]
-    assert (set(find_all()), sorted(os.listdir("/proc/self/fd"))) == before
+    assert left() == before

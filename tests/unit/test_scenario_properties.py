@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
@@ -51,6 +51,9 @@ def values(name: str, annotation: Any) -> st.SearchStrategy[Any]:
         return tables(inner)
     if name in SPECIAL:
         return SPECIAL[name]
+    if get_origin(get_args(annotation)[0]) is list:
+        words = choices(annotation)
+        return st.lists(st.sampled_from(words), max_size=len(words))
     options: list[st.SearchStrategy[Any]] = []
     if words := choices(annotation):
         options.append(st.sampled_from(words))

@@ -37,7 +37,8 @@ cdef struct objhdr:
     uint32_t free_next
     uint32_t next        # index + 1
     uint32_t prev
-    uint32_t list        # id of the list the node is on; 0: none
+    uint16_t list        # id of the list the node is on; 0: none
+    uint16_t free_site   # where it was freed
     uint16_t alloc_actor
     uint16_t free_actor
     uint32_t index1      # own index + 1; written once
@@ -113,6 +114,7 @@ cdef inline void pool_free(iopf_actor *self, pool *p, objhdr *obj, uint32_t site
     if iopf_unlikely(obj.list != 0):
         verdict_raise(self, VERDICT_LIST, p.cls, ref, obj.generation, obj.alloc_actor, 4, site)
     obj.free_actor = <uint16_t>self.slot
+    obj.free_site = <uint16_t>site
     st32_rel(&obj.generation, obj.generation + 1)
     if crew_of(self).poison:
         memset(<char *>obj + sizeof(objhdr), POOL_POISON, p.stride - sizeof(objhdr))
@@ -135,7 +137,7 @@ cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t
         return NULL
     obj = pool_slot(p, index)
     if iopf_unlikely(ld32_acq(&obj.state) != OBJ_LIVE or obj.generation != <uint32_t>(ref >> 32)):
-        verdict_raise(self, VERDICT_USE_AFTER_FREE, p.cls, ref, obj.generation, obj.free_actor, 0, site)
+        verdict_raise(self, VERDICT_USE_AFTER_FREE, p.cls, ref, obj.generation, obj.free_actor, obj.free_site, site)
         return NULL
     return obj
 
@@ -156,7 +158,7 @@ cdef inline void list_add_tail(iopf_actor *self, pool *p, listhead *l, objhdr *o
     if iopf_unlikely(obj.list != 0 or obj.state != OBJ_LIVE):
         list_verdict(self, p, index1, l, 1, site)
         return
-    obj.list = l.id
+    obj.list = <uint16_t>l.id
     obj.next = 0
     obj.prev = l.last
     if l.last:

@@ -10,6 +10,7 @@ from cython_ext.link cimport *
 from device_procs.atc cimport *
 from device_procs.books cimport fate_of, fates_agree
 from device_procs.pri cimport *
+from device_procs.workload cimport PATTERN_PROGRAM
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from emulator.spec.board cimport *
 from emulator.spec.program cimport LABEL_OTHER, LABELS
@@ -73,11 +74,12 @@ cdef void after_success(function *f, group *g, uint16_t index) noexcept nogil:
 
 
 cdef void pri_failure(function *f) noexcept nogil:
-    """Response Failure: the function switches PRI off and forgets what is open (PCIe: RF)."""
+    """Response Failure: the function switches PRI off and forgets what is open (PCIe: RF). A workload ends; a program goes on, and can
+    send again when the driver has plugged the function in anew."""
     cdef uint32_t i
     cdef group *g
     f.d.dev.failed = 1
-    f.over = 1
+    f.over = f.over if f.work.pattern == PATTERN_PROGRAM else 1
     for i in range(f.window):
         g = &f.groups[i]
         if g.state == GROUP_OPEN:

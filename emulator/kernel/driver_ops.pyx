@@ -55,6 +55,19 @@ cdef void wake_held(view *v) noexcept nogil:
     ec_notify(v.self, &work_ring(v, 0).bell, 0x7FFFFFFF, HELD)
 
 
+cdef int64_t remove_naked(view *v, uint32_t dev) noexcept nogil:
+    """iopf_queue_remove_device without the drain that its contract asks for. A report that runs against it leaves its request on an
+    object that nobody looks at any more; OPTION_CONTAIN keeps them apart, so that the books of the device stay right."""
+    cdef iommu_regs *regs = regs_of(v, dev)
+    cdef int ret
+    if v.cfg.options & OPTION_CONTAIN:
+        mutex_lock(v.self, &regs.iopf_lock, QUEUE_REMOVE_DEVICE)
+    ret = iopf_queue_remove_device(v, device_queue(v, dev), dev)
+    if v.cfg.options & OPTION_CONTAIN:
+        mutex_unlock(v.self, &regs.iopf_lock, QUEUE_REMOVE_DEVICE)
+    return ret
+
+
 cdef int64_t queue_call(view *v, prog_op *op) noexcept nogil:
     """The functions of the queue interface."""
     cdef uint32_t dev = op.arg
@@ -63,7 +76,7 @@ cdef int64_t queue_call(view *v, prog_op *op) noexcept nogil:
     if op.op == DO_QUEUE_ADD:
         return iopf_queue_add_device(v, device_queue(v, dev), dev)
     if op.op == DO_QUEUE_REMOVE:
-        return iopf_queue_remove_device(v, device_queue(v, dev), dev)
+        return remove_naked(v, dev)
     if op.op == DO_REGISTER:
         return iommu_register_device_fault_handler(v, dev)
     if op.op == DO_UNREGISTER:
@@ -87,11 +100,24 @@ cdef int64_t drain(view *v, prog_op *op) noexcept nogil:
     return 0
 
 
+cdef int64_t recover(view *v, uint32_t dev) noexcept nogil:
+    """What a driver does after Response Failure: the function is reset and set up anew. 0 also when nothing has failed."""
+    cdef int ret
+    if dev >= v.cfg.devices:
+        return ENODEV
+    if not ld32_acq(&v.devices[dev].dev.failed):
+        return 0
+    ret = iommu_release_device(v, dev)
+    return iommu_probe_device(v, dev) if ret == 0 else ret
+
+
 cdef int64_t driver_op(view *v, prog_op *op) noexcept nogil:
     if op.op == DO_PLUG:
         return iommu_probe_device(v, op.arg)
     if op.op == DO_REMOVE:
         return iommu_release_device(v, op.arg)
+    if op.op == DO_RECOVER:
+        return recover(v, op.arg)
     if DO_QUEUE_ADD <= op.op <= DO_DISCARD:
         return queue_call(v, op)
     if op.op == DO_REPORT:

@@ -256,7 +256,7 @@ cdef int64_t iommufd_fault_write(view *v, uint32_t index, uint32_t cookie, uint3
         break
     if group != NULL:
         iopf_group_response(v, group, code)
-        iopf_free_group(v, group)
+        iopf_free_group(v, group, FAULT_WRITE)
     mutex_unlock(v.self, &u.mutex, FAULT_WRITE)
     return ret
 
@@ -270,7 +270,7 @@ cdef bint answer_invalid(view *v, uint64_t ref, uint64_t handle_ref) noexcept no
         return False
     reach(v, EVENT_UNBIND_USER)
     iopf_group_response(v, group, RESP_INVALID)
-    iopf_free_group(v, group)
+    iopf_free_group(v, group, AUTO_RESPONSE)
     return True
 
 

@@ -49,6 +49,7 @@ cdef fault_param *iopf_get_or_make_fault_param(view *v, uint32_t dev) noexcept n
     cdef fault_param *made
     if param != NULL:
         return param
+    reach(v, EVENT_NO_PARAM)
     made = param_alloc(v, dev, GET_DEV_FAULT_PARAM)
     if made == NULL:
         return NULL

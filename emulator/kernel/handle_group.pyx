@@ -33,15 +33,28 @@ cdef void check_generation(view *v, mm_struct *mm, iopf_group *group) noexcept n
                       group.device, WORKER_HANDLE)
 
 
-cdef mm_struct *mm_of_group(view *v, iopf_group *group) noexcept nogil:
-    """The address space with a user taken, or NULL. v5.13 asks by PASID now; v6.2 loads the domain of the PASID now, without the group
-    mutex; v6.9 has kept the domain; since v6.11 the handle names it."""
+cdef mm_struct *find_by_pasid(view *v, iopf_group *group, uint32_t *event) noexcept nogil:
+    cdef mm_struct *mm
+    cdef int err = 0
+    if not prq_pasid_present(group.last.qw0):
+        return NULL
+    mm = iommu_sva_find(v, prq_pasid(group.last.qw0), &err)
+    if err == 0:
+        event[0] = EVENT_MM_DEAD
+    return mm
+
+
+cdef mm_struct *mm_of_group(view *v, iopf_group *group, uint32_t *event) noexcept nogil:
+    """The address space with a user taken, or NULL and what happened: nobody handles the PASID, or the address space
+    is dying. v5.13 asks by PASID now; v6.2 loads the domain of the PASID now, without the group mutex; v6.9 has kept the domain; since
+    v6.11 the handle names it."""
     cdef attach_handle *handle
     cdef iommu_domain *domain
     cdef mm_struct *mm
     cdef uint64_t ref = group.handle
+    event[0] = EVENT_NO_DOMAIN
     if v.cfg.generation == GEN_V5_13:
-        return iommu_sva_find(v, prq_pasid(group.last.qw0)) if prq_pasid_present(group.last.qw0) else NULL
+        return find_by_pasid(v, group, event)
     if v.cfg.generation == GEN_V6_2:
         ref = 0
         if prq_pasid_present(group.last.qw0) and prq_pasid(group.last.qw0) < v.cfg.max_pasids:
@@ -54,6 +67,7 @@ cdef mm_struct *mm_of_group(view *v, iopf_group *group) noexcept nogil:
     else:
         handle = <attach_handle *>pool_deref(v.self, v.pools[POOL_HANDLE], ref, WORKER_HANDLE)
         mm = <mm_struct *>pool_deref(v.self, v.pools[POOL_MM], handle.mm, WORKER_HANDLE) if handle != NULL else NULL
+    event[0] = EVENT_MM_DEAD
     return mm if mm != NULL and mmget_not_zero(v, mm) else NULL
 
 
@@ -77,11 +91,14 @@ cdef uint32_t handle_faults(view *v, mm_struct *mm, iopf_group *group) noexcept 
 
 cdef uint32_t iommu_sva_handle_mm(view *v, iopf_group *group) noexcept nogil:
     """The response code of a group: INVALID when the handle, the domain or the address space is gone."""
-    cdef mm_struct *mm = mm_of_group(v, group)
-    cdef uint32_t code
+    cdef uint32_t code, event = 0
+    cdef mm_struct *mm = mm_of_group(v, group, &event)
     if mm == NULL:
         v.self.work[WORK_NO_MM] += 1
-        reach(v, EVENT_MM_DEAD)
+        if event == EVENT_NO_DOMAIN:
+            reach_no_domain(v, group.fault_count - 1)
+        else:
+            reach(v, event)
         return RESP_INVALID
     check_generation(v, mm, group)
     code = handle_faults(v, mm, group)
@@ -112,4 +129,4 @@ cdef void iopf_handle_group(view *v, uint64_t group_ref, uint64_t taken_ticks) n
     else:
         iopf_group_response(v, group, code)
     hist_add(stage_hist(v, v.self.slot, STAGE_RESPOND), crew_ticks_ns(v.crew, crew_ticks(v.crew) - done))
-    iopf_free_group(v, group)
+    iopf_free_group(v, group, WORKER_HANDLE)

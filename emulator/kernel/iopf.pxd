@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Partial faults and groups: made, answered, freed. The flows that use them stand in ``report.pxd``, one per generation.
+"""Groups: made, answered, freed. The flows that use them stand in ``report.pxd``, one per generation.
 
 Objects and owners (spec/kernel.md 1.2 to 1.8b)
     iopf_fault     a copy of a non-last request; on ``partial``, then on its group's list; freed with the group, at overflow or removal.
@@ -30,20 +30,14 @@ from emulator.spec.board cimport *
 cdef enum:
     LIST_GROUP = 3
     LIST_COPIES = 5              # copies of last requests, until v6.8
+    ANSWERED_CONTAINED = 2
 
-cdef void kern_fate(view *v, uint32_t dev, uint64_t qw1, uint64_t uid, uint32_t fate) noexcept nogil
-cdef void respond_event(view *v, uint32_t dev, fault_event *evt, uint32_t code) noexcept nogil
-cdef int report_partial_fault(view *v, fault_param *param, fault_event *evt) noexcept nogil
-cdef listhead *partial_list(view *v, fault_param *param, uint32_t prgi) noexcept nogil
-cdef void collect_partials(view *v, fault_param *param, iopf_group *group) noexcept nogil
-cdef uint32_t free_partials(view *v, fault_param *param, uint32_t prgi, uint32_t pasid1, uint32_t fate, uint32_t site) noexcept nogil
 cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, fault_event *evt, bint pend) noexcept nogil
-cdef void abort_without_group(view *v, fault_param *param, fault_event *evt, uint32_t code) noexcept nogil
+cdef uint32_t abort_without_group(view *v, fault_param *param, fault_event *evt, uint32_t code) noexcept nogil
 cdef void count_answer(view *v, iopf_group *group, uint32_t code) noexcept nogil
+cdef void group_response_locked(view *v, fault_param *param, iopf_group *group, uint32_t code) noexcept nogil
 cdef void iopf_group_response(view *v, iopf_group *group, uint32_t code) noexcept nogil
-cdef void iopf_free_group(view *v, iopf_group *group) noexcept nogil
+cdef void iopf_free_group(view *v, iopf_group *group, uint32_t site) noexcept nogil
+cdef bint with_user(view *v, iopf_group *group) noexcept nogil
 cdef void iopf_group_dequeue(view *v, iopf_group *group) noexcept nogil
 cdef void acknowledge_pending(view *v, fault_param *param, uint64_t domain_ref, uint32_t pasid1) noexcept nogil
-
-cdef enum:
-    ALL_GROUPS = 0xFFFFFFFF      # for free_partials

@@ -10,6 +10,7 @@ from cython_ext.pool cimport *
 from cython_ext.rcu cimport *
 from emulator.kernel.fault_param cimport *
 from emulator.kernel.iopf cimport *
+from emulator.kernel.partials cimport *
 from emulator.kernel.workqueue cimport flush_workqueue
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
@@ -113,20 +114,22 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
     """Answers INVALID to every pending group, the newest first (v6.9; 0095bf83554f), and since v6.14 frees it (9759ae2cee7c).
 
     Freeing is right only for groups that nobody else owns: the driver has flushed the queue before. A group that a worker or user space
-    still holds is then a use after free, which the pool reports.
+    still holds is then a use after free, which the pool reports; OPTION_CONTAIN leaves it to its owner. Caller holds fault_param.lock.
     """
+    cdef iopf_group *group
     cdef objhdr *node
     cdef uint32_t n = 0
     while n <= v.pools[POOL_GROUP].capacity:
-        mutex_lock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
         node = list_node(v.self, v.pools[POOL_GROUP], &param.faults, param.faults.last, QUEUE_REMOVE_DEVICE)
-        mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
         if node == NULL:
             return
-        reach(v, EVENT_REMOVE_PENDING)
-        iopf_group_response(v, <iopf_group *>node, RESP_INVALID)
-        if v.cfg.generation >= GEN_V6_14 and v.cfg.generation != GEN_GUNTHORPE:
-            iopf_free_group(v, <iopf_group *>node)
+        group = <iopf_group *>node
+        reach(v, EVENT_REMOVE_DELIVERED if with_user(v, group) else EVENT_REMOVE_PENDING)
+        group_response_locked(v, param, group, RESP_INVALID)
+        if v.cfg.options & OPTION_CONTAIN:
+            group.answered = ANSWERED_CONTAINED
+        elif v.cfg.generation >= GEN_V6_14:
+            iopf_free_group(v, group, QUEUE_REMOVE_DEVICE)
         n += 1
 
 
@@ -137,8 +140,10 @@ cdef void remove_counted(view *v, fault_param *param) noexcept nogil:
         return
     mutex_lock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
     free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
-    mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
+    if v.cfg.generation == GEN_V7_2 and ld32_acq(&param.users) > 1 + param.faults.count:
+        reach(v, EVENT_REMOVE_DELIVERED)  # what holds the object without being listed is with user space
     answer_pending(v, param)
+    mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
 
 
 cdef int remove_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
@@ -154,6 +159,8 @@ cdef int remove_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noe
         return 0
     if old:
         # Pending copies and queued groups stay: the worker owns them.
+        if v.devices[dev].kern.groups > v.devices[dev].kern.groups_settled:
+            reach(v, EVENT_REMOVE_PENDING)
         free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
     else:
         remove_counted(v, param)

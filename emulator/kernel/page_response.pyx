@@ -8,6 +8,7 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
+from emulator.kernel.partials cimport *
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *

@@ -75,8 +75,9 @@ cdef class SvaLib(Ioasid):
     def sva_find(self, uint32_t pasid) -> int:
         """The reference of the mm with a user taken, or 0."""
         cdef mm_struct *mm
+        cdef int err = 0
         with nogil:
-            mm = iommu_sva_find(self.v, pasid)
+            mm = iommu_sva_find(self.v, pasid, &err)
         return pool_ref(self.v.pools[POOL_MM], &mm.hdr) if mm != NULL else 0
 
     def bind_loop(self, uint64_t rounds, uint32_t max) -> int:
@@ -109,10 +110,11 @@ cdef class SvaLib(Ioasid):
         cdef uint64_t found = 0, dead = 0, until = clock_ns() + timeout_ns
         cdef mm_struct *mm
         cdef uint32_t pasid
+        cdef int err = 0
         with nogil:
             while found < want and clock_ns() < until:
                 for pasid in range(1, max + 1):
-                    mm = iommu_sva_find(self.v, pasid)
+                    mm = iommu_sva_find(self.v, pasid, &err)
                     if mm == NULL:
                         continue
                     found += 1

@@ -10,6 +10,7 @@ from cython_ext.mutex cimport *
 from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
 from emulator.kernel.iopf cimport *
+from emulator.kernel.partials cimport *
 from emulator.kernel.drain cimport prq_ring
 from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.iopf_queue cimport iopf_queue_discard_partial

@@ -11,6 +11,7 @@ from emulator.kernel.domain cimport *
 from emulator.kernel.fault_param cimport *
 from emulator.kernel.handlers cimport domain_iopf_handler, eager_fault, queue_group
 from emulator.kernel.iopf cimport *
+from emulator.kernel.partials cimport *
 from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
@@ -27,7 +28,6 @@ cdef int iommu_queue_iopf(view *v, uint32_t dev, fault_event *evt, uint32_t kind
     cdef fault_param *param
     cdef iopf_group *group
     if kind != IOMMU_FAULT_PAGE_REQ:
-        reach(v, EVENT_WRONG_TYPE)
         return EOPNOTSUPP
     if v.devices[dev].iopf_param == 0:
         reach(v, EVENT_NO_PARAM)
@@ -73,6 +73,7 @@ cdef int report_to_handler(view *v, uint32_t dev, fault_event *evt, uint32_t kin
     if kind == IOMMU_FAULT_PAGE_REQ and prq_last(evt.qw1):
         copy = copy_pending(v, param, evt)
         if copy == NULL:
+            reach(v, EVENT_LAST_NOMEM)
             return ENOMEM
     ret = iommu_queue_iopf(v, dev, evt, kind)
     if ret != 0 and copy != NULL:
@@ -116,10 +117,10 @@ cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
         group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
         group.domain = handle.domain
     if handle == NULL:
-        reach(v, EVENT_NO_DOMAIN)
+        reach_no_domain(v, group.fault_count - 1)
     if handle == NULL or domain_iopf_handler(v, group) != 0:
         iopf_group_response(v, group, RESP_FAILURE)
-        iopf_free_group(v, group)
+        iopf_free_group(v, group, REPORT_DEVICE_FAULT)
     return 0
 
 
@@ -127,7 +128,6 @@ cdef int error_response(view *v, uint32_t dev, fault_event *evt, uint32_t kind) 
     """v6.11: INVALID without any record, also for a request that is not the last (b58b133e680b); nothing when it is no page request."""
     cdef kernside *kern = &v.devices[dev].kern
     if kind != IOMMU_FAULT_PAGE_REQ:
-        reach(v, EVENT_WRONG_TYPE)
         xadd64_rlx(&kern.unanswered, 1)
         kern_fate(v, dev, evt.qw1, evt.uid, FATE_UNANSWERED)
         return EINVAL
@@ -167,7 +167,7 @@ cdef int report_v6_11(view *v, uint32_t dev, fault_event *evt, uint32_t kind) no
     group.domain = handle.domain
     if domain_iopf_handler(v, group) != 0:
         iopf_group_response(v, group, RESP_FAILURE)
-        iopf_free_group(v, group)
+        iopf_free_group(v, group, REPORT_DEVICE_FAULT)
     return 0
 
 
@@ -207,6 +207,7 @@ cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt) noexcept nogi
     cdef attach_handle *handle
     cdef iopf_group *group = NULL
     cdef bint last = prq_last(evt.qw1)
+    cdef uint32_t partials
     cdef int ret
     param = iopf_get_or_make_fault_param(v, dev)
     if param == NULL:
@@ -222,18 +223,23 @@ cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt) noexcept nogi
         group = group_of_domain(v, param, evt, handle)
     mutex_unlock(v.self, &v.devices[dev].param_lock, REPORT_DEVICE_FAULT)
     if group == NULL:
-        reach(v, EVENT_NO_DOMAIN if handle == NULL else EVENT_LAST_NOMEM)
-        abort_without_group(v, param, evt, RESP_SUCCESS if handle == NULL else RESP_FAILURE)
+        partials = abort_without_group(v, param, evt, RESP_SUCCESS if handle == NULL else RESP_FAILURE)
+        if handle == NULL:
+            reach_no_domain(v, partials)
+        else:
+            reach(v, EVENT_LAST_NOMEM)
         iopf_put_dev_fault_param(v, param)
         return 0
     if domain_iopf_handler(v, group) != 0:
         iopf_group_response(v, group, RESP_FAILURE)
-        iopf_free_group(v, group)
+        iopf_free_group(v, group, REPORT_DEVICE_FAULT)
     return 0
 
 
 cdef int iommu_report_device_fault(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
     """One event of a device: 0 or a negative errno as the generation gives it. ``kind`` is IOMMU_FAULT_PAGE_REQ for a page request."""
+    if iopf_unlikely(kind != IOMMU_FAULT_PAGE_REQ):
+        reach(v, EVENT_WRONG_TYPE)
     if v.cfg.generation < GEN_V6_9:
         return report_v5_13(v, dev, evt, kind)
     if v.cfg.generation < GEN_V6_11:

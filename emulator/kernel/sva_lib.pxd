@@ -24,4 +24,4 @@ from emulator.spec.board cimport *
 
 cdef uint32_t iommu_sva_alloc_pasid(view *v, mm_struct *mm, uint32_t min, uint32_t max, int *err) noexcept nogil
 cdef void iommu_sva_free_pasid(view *v, mm_struct *mm) noexcept nogil
-cdef mm_struct *iommu_sva_find(view *v, uint32_t pasid) noexcept nogil
+cdef mm_struct *iommu_sva_find(view *v, uint32_t pasid, int *err) noexcept nogil

@@ -98,8 +98,8 @@ cdef void iommu_sva_free_pasid(view *v, mm_struct *mm) noexcept nogil:
         synchronize_rcu(v.self, SVA_FREE_PASID)
 
 
-cdef mm_struct *iommu_sva_find(view *v, uint32_t pasid) noexcept nogil:
-    """The mm of a PASID with a user taken (the caller gives it back), or NULL: no such PASID, or its address space is dead."""
-    cdef int err
-    cdef uint64_t ref = ioasid_find(v, IOASID_SET_SVA, pasid, GETTER_MMGET, &err)
+cdef mm_struct *iommu_sva_find(view *v, uint32_t pasid, int *err) noexcept nogil:
+    """The mm of a PASID with a user taken (the caller gives it back), or NULL: no such PASID (``err`` negative), or its address space
+    is dead (``err`` 0)."""
+    cdef uint64_t ref = ioasid_find(v, IOASID_SET_SVA, pasid, GETTER_MMGET, err)
     return <mm_struct *>pool_deref(v.self, v.pools[POOL_MM], ref, IOASID_FIND) if ref else NULL

@@ -139,6 +139,7 @@ _PLAIN: dict[str, Callable[[Line, int], Record]] = {
     "queue-remove": _device,
     "register": _device,
     "unregister": _device,
+    "recover": _device,
     "flush": _device,
     "discard": _device,
     "respond": lambda line, op: Record(

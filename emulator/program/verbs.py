@@ -260,6 +260,13 @@ _DRIVER = (
         (_D,),
         "releases the device: unbinds, off the queue, PRI off",
     ),
+    Verb(
+        "recover",
+        spec.DO_RECOVER,
+        Runs.DRIVER,
+        (_D,),
+        "removes and plugs the device, if a Failure has switched its PRI off",
+    ),
     Verb("queue-add", spec.DO_QUEUE_ADD, Runs.DRIVER, (_D,), "iopf_queue_add_device"),
     Verb("queue-remove", spec.DO_QUEUE_REMOVE, Runs.DRIVER, (_D,), "iopf_queue_remove_device"),
     Verb(

@@ -88,14 +88,18 @@ def resolve(
     sets: Sequence[str] = (),
     flags: Flags | None = None,
     environ: Mapping[str, str] | None = None,
+    made: Layer | None = None,
 ) -> Resolved:
-    """The scenario to run. `name` is a shipped name, a path, or None for the defaults alone.
+    """The scenario to run. `name` is a shipped name, a path, or None for the defaults alone; `made` is a document that a
+    command has made itself, and comes on top of it.
 
     Raises ScenarioError with every problem that was found, one line each.
     """
     merge = _Merge()
     for layer in _layers(name, os.environ if environ is None else environ, merge):
         _add_layer(merge, layer)
+    if made is not None:
+        _add_layer(merge, made)
     merge.stop_if_wrong()
     for text in sets:
         _add_set(merge, text)

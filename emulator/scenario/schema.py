@@ -192,6 +192,10 @@ class Checks(Section, frozen=True, kw_only=True):
     account: Annotated[bool, _of("every request is answered, in flight or lost by name")] = True
     lockdep: Annotated[bool, _of("order of lock classes")] = True
     poison: Annotated[bool, _of("use of freed objects")] = True
+    known: Annotated[
+        Literal["fail", "count"],
+        _of("use of freed groups that the generation is known for: fails the run, or is counted and contained"),
+    ] = "fail"
 
 
 class Scenario(Section, frozen=True, kw_only=True):

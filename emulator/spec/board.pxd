@@ -230,7 +230,7 @@ cpdef enum Event:  # rows of the fate table that no other counter tells
     EVENT_UNBIND_USER = 11
     EVENT_UNREGISTER_BUSY = 12
     EVENT_DELIVERED = 13
-    EVENT_ACKNOWLEDGED = 14
+    EVENT_PARTIAL_NOMEM = 14
     EVENTS = 15
 
 cpdef enum QueueMode:
@@ -245,6 +245,7 @@ cpdef enum Option:
     OPTION_GROUP_LISTS = 4   # partial faults hang on a list per group index
     OPTION_EARLY_PRIVATE = 8  # requests with private data are answered at once
     OPTION_HIGHPRI = 16      # handlers run with a raised priority
+    OPTION_CONTAIN = 32      # what removal frees under the hands of others stays theirs: the run can go on
 
 cdef struct iopf_queue:
     rmutex lock
@@ -377,6 +378,12 @@ cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept
 cdef inline void reach(view *v, uint32_t event) noexcept nogil:
     """Counts that an event of the fate table has come about."""
     xadd64_rlx(&v.board.reached[event], 1)
+
+cdef inline void reach_no_domain(view *v, uint32_t partials) noexcept nogil:
+    """A last request found nobody to handle it, so its partials had nobody either."""
+    cdef uint32_t row = EVENT_PARTIAL_NO_HANDLER
+    reach(v, EVENT_NO_DOMAIN)
+    xadd64_rlx(&v.board.reached[row], partials)
 
 cdef inline void note_event(view *v, uint64_t ticks, uint32_t site, uint64_t a, uint64_t b) noexcept nogil:
     """One record in this actor's flight recorder; ``a`` names the request or PASID, ``b`` is device << 32 | detail."""

@@ -66,7 +66,7 @@ class Event(IntEnum):
     EVENT_UNBIND_USER = 11
     EVENT_UNREGISTER_BUSY = 12
     EVENT_DELIVERED = 13
-    EVENT_ACKNOWLEDGED = 14
+    EVENT_PARTIAL_NOMEM = 14
     EVENTS = 15
 
 class QueueMode(IntEnum):
@@ -81,6 +81,7 @@ class Option(IntEnum):
     OPTION_GROUP_LISTS = 4
     OPTION_EARLY_PRIVATE = 8
     OPTION_HIGHPRI = 16
+    OPTION_CONTAIN = 32
 
 class Fate(IntEnum):
     FATE_NONE = 0

@@ -7,7 +7,7 @@ records from text and describes each operation for its users; ``emulator/trace``
     who runs it          operations
     tenant (its task)    DO_MAP to DO_SERVE
     device               DO_REQUEST to DO_RESET
-    driver               DO_PLUG to DO_DRAIN
+    driver               DO_PLUG to DO_RECOVER
     whoever it is        DO_TURN to OP_ELSE: order, waiting, repetition and choice
 """
 
@@ -64,6 +64,7 @@ cpdef enum:
     DO_SETTLE = 61           # until nothing moves any more except what is held
     DO_RESPOND = 62          # a PASID, b prgi, c code: a response from the driver without a group
     DO_DRAIN = 63            # a PASID
+    DO_RECOVER = 64          # remove and plug, when PRI is off after Response Failure
     # --- anybody ---
     DO_TURN = 96             # arg sequence, a turn: waits for it; DO_PASS gives it on
     DO_PASS = 97             # arg sequence, a next turn, b actor that waits for it

@@ -45,6 +45,7 @@ DO_LET_GO: int
 DO_SETTLE: int
 DO_RESPOND: int
 DO_DRAIN: int
+DO_RECOVER: int
 DO_TURN: int
 DO_PASS: int
 DO_BARRIER: int

@@ -323,7 +323,8 @@ def _config(
         "queue_mode": int(mode),
         "queues": queues,
         "work_rings": rings,
-        "options": sum({int(Option[_option(name)]) for name in kernel.options}),
+        "options": sum({int(Option[_option(name)]) for name in kernel.options})
+        + (int(Option.OPTION_CONTAIN) if scenario.checks.known == "count" else 0),
         "fault_objects": _fault_objects(tenants),
         "programs": records,
         "major_permille": round(faults.major_ratio * 1000),

@@ -26,7 +26,8 @@ def _records(plan: SystemPlan) -> Iterator[tuple[tuple[int, int], int, bytes]]:
 
 
 def line_results(plan: SystemPlan, system: System) -> list[dict[str, Any]]:
-    """Every line in the order of the text: program, line, text, may_fail, result (0 or more, a negative errno, None: never run).
+    """Every line in the order of the text: program, line, text, may_fail, result (0 or more, a negative errno, None: never run),
+    runs and errors (how often it was run, and ended with an error).
 
     A line of several records has the first result that is an error."""
     if plan.compiled is None:
@@ -47,8 +48,13 @@ def line_results(plan: SystemPlan, system: System) -> list[dict[str, Any]]:
                     "text": text,
                     "may_fail": bool(flags & spec.FLAG_TRY),
                     "result": result,
+                    "runs": 0,
+                    "errors": 0,
                 },
             )
+            runs, errors = system.snapshot.runs_of(first + number)
+            entry["runs"] = max(entry["runs"], runs)
+            entry["errors"] += errors
             if result is None or (result < 0 and (entry["result"] or 0) >= 0):
                 entry["result"] = result
     return [found[key] for key in sorted(found)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.check.account import check_device, check_pools, device_totals, totals
+from emulator.check.coverage import coverage, known_violations
 from emulator.check.latency import STAGES, stage_summary
 from emulator.scenario.resolution import Resolved
 from emulator.trace.program import Op, unpack
@@ -156,6 +157,11 @@ def build_result(
             for spec, d in zip(plan.devices, devices, strict=True)
         ],
     }
+    generation = resolved.scenario.kernel.generation
+    events = snapshot.reached()
+    reached = coverage(generation, events, sides["kernel"])
+    result["fates"] = {each.cell.event: each.times for each in reached}
+    result["known"] = known_violations(generation, reached, events, sides["kernel"])
     if plan.compiled is not None:
         result["programs"] = line_results(plan, system)
         result["answers"] = group_answers(plan, system)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tools.cli.status import Status
 from tools.supervisor.event_log import write_events
 from tools.supervisor.monitor import Monitor, Outcome
 from tools.supervisor.plan import plan_system
+from tools.supervisor.report import render as render_run
 from tools.supervisor.result import RunDirectory, build_result
 from tools.supervisor.status_line import StatusLine
 from tools.supervisor.system import Options, System
@@ -87,8 +89,9 @@ def run_scenario(
     status: str = "auto",
     run_dir: str | None = None,
     quiet: int = 0,
+    render: Callable[[dict[str, Any], Path, int], str] = render_run,
 ) -> int:
-    """Runs a resolved scenario, prints the outcome, writes the run directory; returns the exit status."""
+    """Runs a resolved scenario, prints the outcome as `render` writes it, writes the run directory; returns the exit status."""
     import click
 
     line = StatusLine(status, quiet=quiet)
@@ -116,8 +119,6 @@ def run_scenario(
 
         sys.stdout.write(json.dumps(result) + "\n")
     else:
-        from tools.supervisor.report import render
-
-        sys.stdout.write(render(result, directory.path, quiet=quiet))
+        sys.stdout.write(render(result, directory.path, quiet))
     sys.stdout.flush()
     return int(result["status"])

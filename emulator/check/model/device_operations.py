@@ -55,7 +55,7 @@ def _send(state: State, line: Line) -> int:
     """-ENODEV: PRI is off. -EFAULT: the tenant has no PASID."""
     device = device_of(state, line)
     pasid = _pasid(state, line)
-    if not device.registered:
+    if not device.registered or device.pri_off:
         return ENODEV
     if pasid == RID and line.maybe("pasid") is None:
         return EFAULT
@@ -187,10 +187,19 @@ AT_ONCE: dict[str, Callable[[State, Line], int]] = {
     "hold": _hold,
     "let-go": _let_go,
 }
+def _recover(state: State, line: Line) -> Waiting:
+    device = device_of(state, line)
+    if not device.pri_off:
+        return 0
+    ret = yield from lifecycle.remove(state, device)
+    return ret or lifecycle.plug(state, device)
+
+
 WAITING: dict[str, Callable[[State, Line], Waiting]] = {
     "await": _await,
     "wait-bound": _wait_bound,
     "remove": lambda state, line: lifecycle.remove(state, device_of(state, line)),
+    "recover": _recover,
     "flush": lambda state, line: state.flow.flush(state, device_of(state, line)),
     "drain": lambda state, line: drain(state, device_of(state, line), line.number("pasid")),
 }

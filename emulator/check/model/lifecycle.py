@@ -41,6 +41,7 @@ def plug(state: State, device: Device) -> int:
         return EBUSY
     device.registered = True
     device.handler = True
+    device.pri_off = False
     return 0 if state.flow.enabled_by_attach else queue_add(state, device)
 
 

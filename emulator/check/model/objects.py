@@ -121,7 +121,8 @@ class Device:
     whose address space has ended while bound. `handler` and `copies` are of kernels to v6.8: the
     registered fault handler and the pending responses. `labels` maps a PRGI to the group that used
     it last, which is how the device knows what an answer is for; `sending` has the PRGI of groups whose
-    last request has not been sent, `waiting` the labels that have no answer yet.
+    last request has not been sent, `waiting` the labels that have no answer yet. A Failure sets `pri_off` (PCIe: RF)
+    until the driver plugs the function in anew.
     """
 
     index: int
@@ -136,6 +137,7 @@ class Device:
     sending: dict[str, int] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
     next_prgi: int = 0
+    pri_off: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from emulator.check.model.objects import Device, FaultObject, Group, Mm, Request, Tenant
+from emulator.check.model.objects import FAILURE, Device, FaultObject, Group, Mm, Request, Tenant
 
 if TYPE_CHECKING:
     from emulator.check.model.flows import Flow
@@ -58,9 +58,15 @@ class State:
     def answer(self, request: Request, code: int) -> None:
         """A page response reaches the device. It belongs to the group that used its PRGI last."""
         device = request.device
+        if device.pri_off:
+            return
         label = device.labels.get(request.prgi, OTHERS)
         self.responses.setdefault((device.index, label), []).append(code)
         device.waiting.discard(label)
+        if code == FAILURE:
+            device.pri_off = True
+            device.waiting.clear()
+            device.sending.clear()
 
     def use(self, group: Group, who: str) -> None:
         """Whoever touches a group says so here. A freed one ends the run."""

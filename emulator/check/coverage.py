@@ -1,0 +1,83 @@
+"""Which cells of the fate table a run has reached, and which known violations it has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from emulator.check.fates import EVENTS, Cell, Fate, cell
+from emulator.check.violations import KNOWN
+from emulator.spec.board import Event
+
+# Rows that the processes count as events, the others are sums of the kernel's counters.
+_COUNTED: dict[str, Event] = {
+    "no-param": Event.EVENT_NO_PARAM,
+    "wrong-type": Event.EVENT_WRONG_TYPE,
+    "partial-nomem": Event.EVENT_PARTIAL_NOMEM,
+    "partial-no-handler": Event.EVENT_PARTIAL_NO_HANDLER,
+    "last-nomem": Event.EVENT_LAST_NOMEM,
+    "refused": Event.EVENT_REFUSED,
+    "no-domain": Event.EVENT_NO_DOMAIN,
+    "mm-dead": Event.EVENT_MM_DEAD,
+    "page-error": Event.EVENT_PAGE_ERROR,
+    "remove-pending": Event.EVENT_REMOVE_PENDING,
+    "remove-delivered": Event.EVENT_REMOVE_DELIVERED,
+    "flush": Event.EVENT_FLUSH,
+    "unbind-user": Event.EVENT_UNBIND_USER,
+}
+_SUMMED: dict[str, tuple[str, ...]] = {
+    "partial": ("partial_added",),
+    "last": ("groups",),
+    "overflow": ("discarded",),
+    "remove-partial": ("freed", "acknowledged"),
+}
+# Violations that no cell of the table shows, by the event that is one.
+_EVENT_IS_VIOLATION = {"remove-fails-ebusy": Event.EVENT_UNREGISTER_BUSY}
+_STOP_MARKERS = "stop-marker-blindness"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A cell of the table and how often it came about."""
+
+    cell: Cell
+    times: int
+
+    @property
+    def possible(self) -> bool:
+        """Whether the generation has such an event at all."""
+        return self.cell.fate is not Fate.ABSENT
+
+
+def coverage(
+    generation: str, events: Sequence[int], kernel: Mapping[str, int]
+) -> list[Reached]:
+    """The column of a generation, in the order of the table. `events`: counts by `Event`; `kernel`: sums over all devices."""
+    return [
+        Reached(
+            cell(event, generation),
+            events[_COUNTED[event]]
+            if event in _COUNTED
+            else sum(kernel[name] for name in _SUMMED[event]),
+        )
+        for event in EVENTS
+    ]
+
+
+def known_violations(
+    generation: str,
+    reached: Sequence[Reached],
+    events: Sequence[int],
+    kernel: Mapping[str, int],
+) -> dict[str, int]:
+    """How often each violation that the generation is known for has been shown, by slug."""
+    times: dict[str, int] = {}
+    for each in reached:
+        if each.cell.known is not None and each.times:
+            times[each.cell.known] = max(times.get(each.cell.known, 0), each.times)
+    for slug, event in _EVENT_IS_VIOLATION.items():
+        if generation in KNOWN[slug].generations and events[event]:
+            times[slug] = events[event]
+    if generation in KNOWN[_STOP_MARKERS].generations and kernel["markers"]:
+        times[_STOP_MARKERS] = kernel["markers"]
+    return {slug: times[slug] for slug in KNOWN if slug in times}

@@ -1,0 +1,84 @@
+"""`iopf stress`: random programs on many devices, checked."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from tools.cli.lazy import Command
+from tools.cli.overrides import set_option, to_flags
+
+
+@click.command(
+    "stress",
+    cls=Command,
+    examples=(
+        ("iopf stress --seconds 10 --noise", "the newest kernel under everything at once"),
+        ("iopf stress --kernel v6.14 --mix remove=20,exec=0", "more hot unplug, no exec"),
+    ),
+)
+@click.option(
+    "--devices", type=click.IntRange(1, 256), default=64, metavar="N", help="Number of devices."
+)
+@click.option("--handlers", type=int, default=8, metavar="N", help="Fault handler processes.")
+@click.option("--seconds", "duration", type=float, default=60.0, metavar="S", help="How long.")
+@click.option("--kernel", default="v7.2", metavar="GEN", help="Kernel generation, like v6.9.")
+@click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of programs and choices.")
+@click.option("--mix", metavar="OP=WEIGHT,...", help="How often what is done: iopf help stress.")
+@click.option("--strict", is_flag=True, help="Known violations of the generation fail the run.")
+@set_option
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.option(
+    "--status",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Live status line on standard error; auto = on a terminal.",
+)
+@click.option("--run-dir", metavar="DIR", help="Where to write results (default: iopf-runs/...).")
+@click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict.")
+@click.option("-v", "--verbose", count=True, help="Say more.")
+@click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails.")
+def command(
+    devices: int,
+    kernel: str,
+    seed: int | None,
+    mix: str | None,
+    strict: bool,
+    sets: tuple[str, ...],
+    json_out: bool,
+    status: str,
+    run_dir: str | None,
+    quiet: int,
+    verbose: int,
+    debug: bool,
+    **options: Any,
+) -> int:
+    """Run random programs on many devices: groups, overflow, bind and unbind, exec, exit, replace, hot
+    unplug, slow and failing memory, failed allocations. Everything is checked as in iopf run.
+
+    Violations that the generation is known for are counted and do not fail the run without --strict.
+    The run directory holds the scenario, which iopf run can run again.
+    """
+    from tools.stress.mix import parse_mix
+    from tools.stress.run import resolve_stress
+
+    weights = parse_mix(mix)
+    flags = to_flags(options)
+    drawn = time.time_ns() % 1_000_000 if seed is None else seed
+    resolved = resolve_stress(
+        devices, kernel, drawn, weights, strict=strict, sets=sets, flags=flags
+    )
+    from tools.stress.report import render_stress
+    from tools.supervisor.run import run_scenario
+
+    return run_scenario(
+        resolved,
+        json_out=json_out,
+        status=status,
+        run_dir=run_dir,
+        quiet=quiet - verbose,
+        render=render_stress,
+    )

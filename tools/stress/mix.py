@@ -1,0 +1,122 @@
+"""What a stress run does, and how often: one weight per operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from emulator.scenario.errors import did_you_mean
+
+WEIGHT_MAX = 1_000_000
+
+# Each part of the system picks among its own operations, so weights compare within a part only.
+TENANT = {
+    "rest": 60,
+    "bind": 12,
+    "unbind": 2,
+    "rebind": 1,
+    "map": 4,
+    "unmap": 2,
+    "protect": 2,
+    "zap": 2,
+    "touch": 2,
+    "exec": 1,
+    "spawn": 1,
+}
+VMM = {
+    "serve": 8,
+    "read": 1,
+    "write": 1,
+    "close": 1,
+    "attach": 2,
+    "replace": 1,
+    "detach": 8,
+}
+DEVICE = {
+    "send": 20,
+    "open": 5,
+    "hole": 1,
+    "stray": 1,
+    "user": 40,
+    "marker": 1,
+    "await": 6,
+    "idle": 12,
+}
+DRIVER = {
+    "quiet": 12,
+    "remove": 2,
+    "unqueue": 2,
+    "flush": 2,
+    "report": 1,
+    "fail": 2,
+    "refuse": 1,
+    "overflow": 2,
+    "backlog": 1,
+}
+MEANING = {
+    "rest": "tenants: a pause of some milliseconds",
+    "bind": "tenants: bind one of their devices; often a second time",
+    "unbind": "tenants: unbind, with the whole drain",
+    "rebind": "tenants: unbind and bind at once",
+    "map": "tenants: map memory",
+    "unmap": "tenants: unmap memory, often under the feet of a fault",
+    "protect": "tenants: make memory read-only",
+    "zap": "tenants: drop pages and keep the mapping",
+    "touch": "tenants: the CPU's own accesses",
+    "exec": "tenants: an empty address space while devices are bound",
+    "spawn": "tenants: exit and start again; the PASID is free for the next one at once",
+    "serve": "VMMs: read some groups of a fault object and answer them",
+    "read": "VMMs: read groups and keep them",
+    "write": "VMMs: answer with a cookie that nobody holds",
+    "close": "VMMs: close the fault object and open another one",
+    "attach": "VMMs: attach a domain to a PASID",
+    "replace": "VMMs: replace it under fire",
+    "detach": "VMMs: detach it",
+    "send": "devices: a page request group to a bound PASID",
+    "open": "devices: a group whose last request comes later",
+    "hole": "devices: a request where nothing is mapped",
+    "stray": "devices: a group to a PASID that nobody has",
+    "user": "devices: a group to a PASID that a VMM handles",
+    "marker": "devices: a stop marker",
+    "await": "devices: wait for all answers",
+    "idle": "devices: a pause",
+    "quiet": "drivers: a pause of some milliseconds",
+    "remove": "drivers: hot unplug, then plug again",
+    "unqueue": "drivers: iopf_queue_remove_device without a drain, then add again",
+    "flush": "drivers: iopf_queue_flush_dev",
+    "report": "drivers: report events that no device has sent, also some that are no page requests",
+    "fail": "drivers: the n-th allocation of a pool fails",
+    "refuse": "drivers: handlers refuse the next groups",
+    "overflow": "drivers: the interrupt thread stands still until the queue overflows",
+    "backlog": "drivers: the handlers stand still",
+}
+
+Mix = Mapping[str, int]
+
+
+def default_mix() -> dict[str, int]:
+    """All operations with their usual weights."""
+    return {**TENANT, **VMM, **DEVICE, **DRIVER}
+
+
+def parse_mix(text: str | None) -> dict[str, int]:
+    """`bind=20,exec=0` over the usual weights. Raises click.UsageError with the word that is wrong."""
+    mix = default_mix()
+    for part in (text or "").split(","):
+        if not part.strip():
+            continue
+        name, equals, number = (word.strip() for word in part.partition("="))
+        if name not in mix:
+            raise click.UsageError(
+                f"--mix: no operation is called '{name}'{did_you_mean(name, list(mix))}; see iopf help stress"
+            )
+        if not equals or not number.isascii() or not number.isdigit() or int(number) > WEIGHT_MAX:
+            raise click.UsageError(
+                f"--mix: expected {name}=WEIGHT with a weight from 0 to {WEIGHT_MAX}, got '{part.strip()}'"
+            )
+        mix[name] = int(number)
+    for part_name, operations in (("tenants", TENANT), ("devices", DEVICE), ("drivers", DRIVER)):
+        if not any(mix[name] for name in operations):
+            raise click.UsageError(f"--mix: nothing is left for {part_name} to do")
+    return mix

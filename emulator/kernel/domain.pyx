@@ -194,11 +194,13 @@ cdef void light_flush(view *v, uint32_t dev, uint32_t pasid, uint64_t domain_ref
 
 
 cdef void after_change(view *v, uint32_t dev, uint32_t pasid, attach_handle *old, iommu_domain *domain) noexcept nogil:
-    """No fault may refer to the old handle when it is freed: drain, then what user space still holds. Caller holds group_lock."""
+    """No fault may refer to the old handle when it is freed: drain, then what user space still holds. Caller holds group_lock.
+
+    Also the handle of a domain that takes no faults is looked at, by whoever reports a request of its PASID."""
     qi_flush_dev_iotlb(v, unit_of(v, dev), v.devices[dev].rid, pasid, False)
     if v.cfg.generation == GEN_GUNTHORPE:
         light_flush(v, dev, pasid, pool_ref(v.pools[POOL_DOMAIN], &domain.hdr))
-    elif domain_takes_faults(domain):
+    elif ld32_acq(&v.devices[dev].pri_enabled):
         intel_iommu_drain_pasid_prq(v, dev, pasid)
     if domain.fault_object != 0 and v.cfg.generation != GEN_GUNTHORPE:
         iommufd_auto_response_faults(v, domain.fault_object - 1, pool_ref(v.pools[POOL_HANDLE], &old.hdr))

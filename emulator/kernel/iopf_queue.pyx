@@ -190,6 +190,13 @@ cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcep
     return ret
 
 
+cdef int flush_unlisted(view *v, uint32_t dev) noexcept nogil:
+    """-ENODEV: the device is on no queue. OPTION_CONTAIN waits all the same for groups that a removal without a drain has left."""
+    if v.cfg.options & OPTION_CONTAIN:
+        flush_workqueue(v, queue_at(v, device_queue(v, dev)).ring, QUEUE_FLUSH_DEV)
+    return ENODEV
+
+
 cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
     """Waits until every group queued before the call is done, whatever its device; 0, -ENODEV."""
     cdef device *d = &v.devices[dev]
@@ -202,10 +209,10 @@ cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
         if queue != 0:
             flush_workqueue(v, queue_at(v, queue - 1).ring, QUEUE_FLUSH_DEV)
         mutex_unlock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
-        return 0 if queue != 0 else ENODEV
+        return 0 if queue != 0 else flush_unlisted(v, dev)
     param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
-        return ENODEV
+        return flush_unlisted(v, dev)
     if v.cfg.generation == GEN_GUNTHORPE:
         queue = device_queue(v, dev) + 1  # nothing was added to a queue; the work of the device goes there all the same
     if queue != 0 and v.cfg.queue_mode != QUEUES_DOMAIN:

@@ -24,6 +24,6 @@ cdef inline bint fates_agree(uint32_t hw, uint32_t kernel, bint last, bint by_ha
         if by_hardware:
             return True  # its record may still be in the queue or on the partial list
         return kernel == FATE_ANSWERED or kernel == FATE_REJECTED or (
-            not last and (kernel == FATE_DISCARDED or kernel == FATE_FREED or kernel == FATE_NOMEM
-                         or kernel == FATE_UNANSWERED))
+            not last and (
+                kernel == FATE_DISCARDED or kernel == FATE_FREED or kernel == FATE_NOMEM or kernel == FATE_UNANSWERED))
     return not last and (hw == FATE_DROP_OVERFLOW or hw == FATE_DROP_REFUSED)

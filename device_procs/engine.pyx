@@ -1,9 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The device engine: drives a PRI function with a replayed program or a synthetic workload.
 
-Runs beside everything else; all shared words it writes are those named in ``pri.pxd``. After its workload is over the process
-stays to answer
-invalidations and stop requests until the machine ends, as a function in a slot does.
+Runs beside everything else; all shared words it writes are those named in ``pri.pxd``. After its workload is over
+the process stays to answer invalidations and stop requests until the machine ends, as a function in a slot does.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -14,6 +13,7 @@ from cython_ext.crew cimport *
 from cython_ext.link cimport link_waiting
 from cython_ext.wait cimport *
 from device_procs.atc cimport atc_fill, atc_lookup
+from device_procs.interleave cimport begin_batch, send_batch
 from device_procs.pri cimport *
 from device_procs.responses cimport receive
 from device_procs.script cimport script_step
@@ -120,6 +120,8 @@ cdef bint send_synthetic(function *f, uint64_t now_ns, uint64_t *next_ns) noexce
         if tenant_gone(f, f.tenant) or tenant_refused(t, f.dev):
             f.over = 1
         return False
+    if f.work.interleave > 1:
+        return begin_batch(f, pasid, now_ns, next_ns)
     if f.staged == 0:
         if f.work.pattern == PATTERN_CHASE and f.open_groups + f.retry_count:
             return False
@@ -175,6 +177,8 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
         now_ns = clock_ns()
     if f.retry_count:
         moved |= send_retries(f, now_ns, next_ns)
+    if f.batch_count:
+        moved |= send_batch(f)
     if (not ld32_acq(&f.d.pri_enabled) or f.work.pattern == PATTERN_PROGRAM) and not f.over:
         publish(f)
         return moved
@@ -220,7 +224,7 @@ cdef int device_main(function *f) noexcept nogil:
         next_ns -= now
         if next_ns > IDLE_NS:
             next_ns = IDLE_NS
-        if f.owed or ld32_acq(&f.d.stop_request) != f.d.stop_done:
+        if f.owed or f.batch_count or ld32_acq(&f.d.stop_request) != f.d.stop_done:
             next_ns = FULL_NS  # the uplink is full, and the IOMMU does not ring when it makes room
         if waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS and link_waiting(&f.down):
             wake_lost(v.self, bell_of(v.self), DEV_WAIT)
@@ -258,6 +262,8 @@ def run(Process process, uint32_t dev, dict p):
     w.exec_permille = p["exec_permille"]
     w.invalid_permille = p["invalid_permille"]
     w.always = p["always"]
+    w.interleave = p["interleave"]
+    w.private_permille = p["private_permille"]
     w.rng = p["seed"]
     w.cursor = p["start_page"]
     process.ready()

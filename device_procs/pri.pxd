@@ -41,6 +41,8 @@ cdef struct group:
     uint32_t label               # of a program's group, or NO_LABEL
     uint32_t shared              # another open group has the same index
     uint32_t rid                 # its requests have no PASID
+    uint32_t planned             # requests that it is to have, when they are sent in turn with those of others
+    uint64_t early               # bit mask of requests that have had an answer of their own
     uint64_t first_uid
     uint64_t sent_ticks
     uint64_t not_before_ns       # for a retry
@@ -74,6 +76,10 @@ cdef struct function:
     uint32_t staged              # accesses of a group that waits for credits
     uint64_t staged_address[64]
     uint8_t staged_rwx[64]
+    uint32_t batch_count         # groups whose requests are sent in turn; 0: none
+    uint32_t batch_round
+    uint32_t batch_at
+    uint16_t *batch
     uint16_t *free_list
     uint16_t *retry_list
     group *groups
@@ -92,6 +98,7 @@ cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t 
 cdef bint group_fits(function *f, uint32_t count) noexcept nogil
 cdef bint send_retries(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil
 cdef bint may_send(function *f, uint32_t count) noexcept nogil
+cdef bint link_fits(function *f, uint32_t count) noexcept nogil
 cdef uint32_t take_prgi(function *f) noexcept nogil
 cdef void open_group(function *f, uint16_t index, uint32_t prgi, uint64_t now) noexcept nogil
 cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bint last, uint64_t now) noexcept nogil
@@ -103,4 +110,6 @@ cdef void forget_hopeless(function *f, uint32_t pasid1) noexcept nogil
 cdef void group_release(function *f, group *g, uint16_t index) noexcept nogil
 cdef void publish(function *f) noexcept nogil
 cdef void group_done(function *f, uint32_t ten) noexcept nogil
+cdef uint32_t credits_held(group *g) noexcept nogil
+cdef uint16_t group_claim(function *f, uint32_t ten, uint32_t pasid) noexcept nogil
 cdef void count_done(function *f, uint32_t ten) noexcept nogil

@@ -26,8 +26,9 @@ cdef int function_attach(function *f, view *v, uint32_t dev, uint32_t window, ui
     f.groups = <group *>calloc(window, sizeof(group))
     f.free_list = <uint16_t *>calloc(window, sizeof(uint16_t))
     f.retry_list = <uint16_t *>calloc(window, sizeof(uint16_t))
+    f.batch = <uint16_t *>calloc(window, sizeof(uint16_t))
     f.atc = <atc_entry *>calloc(atc_entries, sizeof(atc_entry))
-    if f.groups == NULL or f.free_list == NULL or f.retry_list == NULL or f.atc == NULL:
+    if f.groups == NULL or f.free_list == NULL or f.retry_list == NULL or f.batch == NULL or f.atc == NULL:
         return -12
     for i in range(window):
         f.free_list[i] = <uint16_t>(window - 1 - i)
@@ -43,6 +44,7 @@ cdef void function_free(function *f) noexcept nogil:
     free(f.groups)
     free(f.free_list)
     free(f.retry_list)
+    free(f.batch)
     free(f.atc)
 
 
@@ -62,8 +64,10 @@ cdef bint group_fits(function *f, uint32_t count) noexcept nogil:
 
 cdef bint may_send(function *f, uint32_t count) noexcept nogil:
     """Credits, a group index and room on the link, for a group that has its record."""
-    if f.open_requests + count > f.credits or f.open_groups >= PRGI_COUNT:
-        return False
+    return f.open_requests + count <= f.credits and f.open_groups < PRGI_COUNT and link_fits(f, count)
+
+
+cdef bint link_fits(function *f, uint32_t count) noexcept nogil:
     if f.up.mask + 1 - (f.up.mine - f.up.theirs) >= count + 1:
         return True
     f.up.theirs = ld64_acq(&f.up.hdr.head)
@@ -91,6 +95,8 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
                | <uint64_t>g.pasid << 32)
     # A request asks for something: one without read and write would be a stop marker.
     slot[1] = prq_qw1(address, g.prgi, (rwx & 3 or PRI_READ) | (PRI_LAST if last else 0))
+    if f.work.private_permille and xorshift64(&f.work.rng) % 1000 < f.work.private_permille:
+        slot[0] |= <uint64_t>1 << 11
     slot[2] = uid_of(f.next_uid, place)
     slot[3] = now
     link_filled(&f.up)
@@ -112,6 +118,7 @@ cdef void open_group(function *f, uint16_t index, uint32_t prgi, uint64_t now) n
     g.sent_ticks = now
     g.count = 0
     g.closed = 0
+    g.early = 0
     if f.by_prgi[prgi] != NO_GROUP:
         g.shared = f.groups[f.by_prgi[prgi]].shared = 1
     f.by_prgi[prgi] = index
@@ -144,13 +151,23 @@ cdef void unlink_prgi(function *f, uint32_t prgi, uint16_t index) noexcept nogil
             f.by_prgi[prgi] = <uint16_t>i
 
 
+cdef uint32_t credits_held(group *g) noexcept nogil:
+    """Requests of an open group that have had no answer of their own."""
+    cdef uint64_t early = g.early
+    cdef uint32_t n = g.count
+    while early:
+        early &= early - 1
+        n -= 1
+    return n
+
+
 cdef void forget_group(function *f, uint16_t index) noexcept nogil:
     """The function gives an open group up: its credits return, and an answer that still comes matches nothing."""
     cdef group *g = &f.groups[index]
     f.d.dev.forgotten += g.count
     unlink_prgi(f, g.prgi, index)
     f.open_groups -= 1
-    f.open_requests -= g.count
+    f.open_requests -= credits_held(g)
     group_release(f, g, index)
     group_done(f, g.tenant)
     st64_rlx(&f.d.dev.open_requests, f.open_requests)
@@ -186,6 +203,21 @@ cdef void forget_hopeless(function *f, uint32_t pasid1) noexcept nogil:
             forget_group(f, <uint16_t>i)
 
 
+cdef uint16_t group_claim(function *f, uint32_t ten, uint32_t pasid) noexcept nogil:
+    """A free record for a group of a workload; the caller has seen that there is one."""
+    cdef uint16_t index
+    cdef group *g
+    f.free_count -= 1
+    index = f.free_list[f.free_count]
+    g = &f.groups[index]
+    g.tenant = ten
+    g.pasid = pasid
+    g.retries = 0
+    g.ignored = g.shared = g.rid = 0
+    g.label = NO_LABEL
+    return index
+
+
 cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx,
                       uint32_t count) noexcept nogil:
     """Opens a new group of 1 .. 64 requests; the caller has seen ``group_fits``."""
@@ -194,15 +226,9 @@ cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t 
     cdef uint32_t i
     if f.free_count == 0:
         return False
-    f.free_count -= 1
-    index = f.free_list[f.free_count]
+    index = group_claim(f, ten, pasid)
     g = &f.groups[index]
     g.count = count
-    g.tenant = ten
-    g.pasid = pasid
-    g.retries = 0
-    g.ignored = g.shared = g.rid = 0
-    g.label = NO_LABEL
     for i in range(count):
         g.address[i] = address[i]
         g.rwx[i] = rwx[i]

@@ -136,7 +136,7 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
     now = crew_ticks(f.v.crew)
     unlink_prgi(f, prgi, index)
     f.open_groups -= 1
-    f.open_requests -= g.count
+    f.open_requests -= credits_held(g)
     if now > rec[3]:
         hist_add(stage_hist(f.v, f.v.self.slot, STAGE_RETURN), crew_ticks_ns(f.v.crew, now - rec[3]))
     hist_add(stage_hist(f.v, f.v.self.slot, STAGE_ROUND), crew_ticks_ns(f.v.crew, now - g.sent_ticks))
@@ -168,6 +168,24 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
         pri_failure(f)
     st64_rlx(&dev.open_requests, f.open_requests)
     st64_rlx(&dev.open_groups, f.open_groups)
+
+
+cdef void take_early(function *f, uint64_t *rec) noexcept nogil:
+    """The answer of one request with private data: its credit returns, its page comes with the group."""
+    cdef uint16_t index = f.by_prgi[<uint32_t>(rec[0] >> 16) & 511]
+    cdef uint32_t place = <uint32_t>(rec[2] >> 56)
+    cdef group *g
+    if index == NO_GROUP:
+        f.d.dev.unexpected += 1
+        return
+    g = &f.groups[index]
+    if place >= g.count or g.number[place] != uid_number(rec[2]) or g.early >> place & 1:
+        f.d.dev.unexpected += 1
+        return
+    g.early |= <uint64_t>1 << place
+    f.open_requests -= 1
+    f.d.dev.early += 1
+    st64_rlx(&f.d.dev.open_requests, f.open_requests)
 
 
 cdef void take_invalidation(function *f, uint64_t *rec) noexcept nogil:
@@ -204,6 +222,8 @@ cdef bint receive(function *f) noexcept nogil:
                 f.d.dev.unexpected += 1
             else:
                 take_response(f, rec)
+        elif kind == DOWN_EARLY:
+            take_early(f, rec)
         elif kind == DOWN_INVALIDATE:
             take_invalidation(f, rec)
         link_taken(&f.down)

@@ -37,6 +37,8 @@ cdef struct workload:
     uint32_t exec_permille
     uint32_t invalid_permille
     uint32_t always              # request a page whether or not it is present
+    uint32_t private_permille    # requests with private data
+    uint32_t interleave          # groups whose requests are sent in turn
     uint64_t rng
     # position
     uint64_t made

@@ -49,9 +49,7 @@ class Reached:
         return self.cell.fate is not Fate.ABSENT
 
 
-def coverage(
-    generation: str, events: Sequence[int], kernel: Mapping[str, int]
-) -> list[Reached]:
+def coverage(generation: str, events: Sequence[int], kernel: Mapping[str, int]) -> list[Reached]:
     """The column of a generation, in the order of the table. `events`: counts by `Event`; `kernel`: sums over all devices."""
     return [
         Reached(

@@ -51,6 +51,23 @@ cdef bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, uint32_t
     return True
 
 
+cdef bint send_early_response(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
+    """The answer of one request with private data, which comes back as it was sent; the group's own answer is still to come."""
+    cdef uint64_t *slot
+    if u.gone[dev]:
+        return True
+    slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
+    if slot == NULL:
+        return False
+    slot[0] = DOWN_EARLY | <uint64_t>prq_prgi(rec[1]) << 16
+    slot[1] = 0
+    slot[2] = rec[2]
+    slot[3] = u.ticks
+    link_filled(&u.down[dev])
+    mark_dirty(u, dev)
+    return True
+
+
 cdef void flush_responses(unit *u) noexcept nogil:
     """Publishes what was written to the downlinks, and rings each function once."""
     cdef uint32_t i, dev
@@ -129,6 +146,9 @@ cdef void write_record(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bin
     to[1] = rec[1]
     to[2] = 0
     to[3] = 0
+    if (rec[0] >> 11) & 1 and u.v.cfg.options & OPTION_PRIVATE_DATA:
+        to[0] |= <uint64_t>1 << 9
+        to[2] = rec[2]  # the function names its request, and finds it by that name in the answer
     note.uid = rec[2]
     note.sent_ticks = rec[3]
     note.hw_ticks = u.ticks
@@ -277,6 +297,8 @@ cdef bint execute(unit *u, uint64_t *rec, qi_note *note) noexcept nogil:
     if dev >= u.v.cfg.devices or unit_of(u.v, dev) != u.index:
         u.regs.fault_log += 1
         return True
+    if kind == QI_PAGE_GRP_RESP and resp_private(rec[0]) and not prq_last(rec[1]):
+        return send_early_response(u, dev, rec)
     if kind == QI_PAGE_GRP_RESP:
         if not send_response(u, dev, prq_pasid(rec[0]), (rec[0] >> 4) & 1, prq_prgi(rec[1]), <uint32_t>(rec[0] >> 12) & 15, False,
                              note.submit_ticks) and not u.gone[dev]:

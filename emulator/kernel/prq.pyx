@@ -14,7 +14,7 @@ from emulator.kernel.partials cimport *
 from emulator.kernel.drain cimport prq_ring
 from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.iopf_queue cimport iopf_queue_discard_partial
-from emulator.kernel.qi cimport qi_page_grp_resp
+from emulator.kernel.qi cimport qi_page_grp_resp, qi_page_resp_private
 from emulator.kernel.report cimport *
 from emulator.spec.board cimport *
 from emulator.spec.program cimport HOLD_IRQ
@@ -34,9 +34,12 @@ cdef enum:
 cdef bint record_bad(view *v, uint64_t *rec) noexcept nogil:
     """What the driver refuses before it looks for the device: reserved bits, address, privilege, execute; until v6.8 also a request
     without PASID."""
+    cdef bint private = v.cfg.options & OPTION_PRIVATE_DATA and prq_private(rec[0])
     if v.cfg.generation < GEN_V6_9 and not prq_pasid_present(rec[0]):
         return True
-    return (not prq_reserved_ok(rec[0], rec[2], rec[3]) or not address_canonical(prq_address(rec[1]))
+    if not prq_reserved_ok(rec[0] & ~(<uint64_t>private << 9), 0 if private else rec[2], 0 if private else rec[3]):
+        return True
+    return ( not address_canonical(prq_address(rec[1]))
             or (prq_privileged(rec[0]) and prq_rw(rec[1]) != 0) or (prq_execute(rec[0]) and rec[1] & PRI_READ))
 
 
@@ -91,6 +94,9 @@ cdef void handle_record(view *v, uint32_t unit, uint64_t *rec, prq_note *note, u
     if v.devices[dev].registered:
         ret = iommu_report_device_fault(v, dev, &evt, IOMMU_FAULT_PAGE_REQ)
         mutex_unlock(v.self, &regs.iopf_lock, PRQ_EVENT_THREAD)
+        if v.cfg.options & OPTION_EARLY_PRIVATE and ret == 0 and prq_private(rec[0]) and not prq_last(rec[1]):
+            # What the drivers of v5.14 to v6.8 did for such hardware: the function gets its data back, the page comes with the group.
+            qi_page_resp_private(v, unit, rec, RESP_SUCCESS)
         if ret != 0:
             driver_answers(v, unit, rec, note.uid, dev, ret)
     else:

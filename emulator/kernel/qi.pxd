@@ -12,6 +12,7 @@ from emulator.spec.board cimport *
 
 cdef void qi_page_grp_resp(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint pasid_present, uint32_t prgi,
                            uint32_t code) noexcept nogil
+cdef void qi_page_resp_private(view *v, uint32_t unit, uint64_t *rec, uint32_t code) noexcept nogil
 cdef void qi_dev_tlb_inv(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, uint64_t start, uint64_t pages) noexcept nogil
 cdef void qi_flush_dev_iotlb(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint drain) noexcept nogil
 cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcept nogil

@@ -32,7 +32,7 @@ cdef uint64_t qi_room(view *v, iommu_regs *regs, ring_end *ring) noexcept nogil:
             nap_ns(50000)
 
 
-cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t *status) noexcept nogil:
+cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t qw2, uint64_t *status) noexcept nogil:
     """One descriptor. ``status`` not NULL: a wait descriptor; its status value is filled in and returned there."""
     cdef iommu_regs *regs = unit_regs(v, unit)
     cdef ring_end ring
@@ -49,7 +49,7 @@ cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t
         qw1 = status[0]
     record[0] = qw0
     record[1] = qw1
-    record[2] = 0
+    record[2] = qw2
     record[3] = 0
     note = <qi_note *>view_region(v, OFF_QI_NOTES) + <uint64_t>unit * v.cfg.qi_records + tail // QI_RECORD_BYTES
     note.submit_ticks = crew_ticks(v.crew)
@@ -60,7 +60,13 @@ cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t
 
 cdef void qi_page_grp_resp(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint pasid_present, uint32_t prgi,
                            uint32_t code) noexcept nogil:
-    qi_submit(v, unit, resp_qw0(rid, pasid, pasid_present, code), resp_qw1(prgi, True), NULL)
+    qi_submit(v, unit, resp_qw0(rid, pasid, pasid_present, code), resp_qw1(prgi, True), 0, NULL)
+
+
+cdef void qi_page_resp_private(view *v, uint32_t unit, uint64_t *rec, uint32_t code) noexcept nogil:
+    """Answers one request that is not the last of its group and has private data, which the answer echoes."""
+    qi_submit(v, unit, resp_qw0(prq_rid(rec[0]), prq_pasid(rec[0]), prq_pasid_present(rec[0]), code) | <uint64_t>1 << 5,
+              resp_qw1(prq_prgi(rec[1]), False), rec[2], NULL)
 
 
 cdef void qi_dev_tlb_inv(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, uint64_t start, uint64_t pages) noexcept nogil:
@@ -69,7 +75,7 @@ cdef void qi_dev_tlb_inv(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, u
     The descriptor keeps the requester id and PASID where the response has them, and the range as address and count.
     """
     qi_submit(v, unit, QI_DEV_TLB_INV | <uint64_t>(rid & 0xFFFF) << 16 | <uint64_t>(pasid & 0xFFFFF) << 32,
-              (start & ~<uint64_t>0xFFF) | (pages if pages < 4096 else 0), NULL)
+              (start & ~<uint64_t>0xFFF) | (pages if pages < 4096 else 0), 0, NULL)
 
 
 cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcept nogil:
@@ -78,7 +84,7 @@ cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcep
     cdef uint64_t status = 0
     cdef uint32_t key
     cdef waiter w
-    qi_submit(v, unit, QI_INV_WAIT | WAIT_SW | flags, 0, &status)
+    qi_submit(v, unit, QI_INV_WAIT | WAIT_SW | flags, 0, 0, &status)
     waiter_reset(&w)
     while ld64_acq(&regs.qi_wait_done) < status:
         if waiter_spin(v.self, &w):
@@ -94,6 +100,6 @@ cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcep
 
 cdef void qi_flush_dev_iotlb(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint drain) noexcept nogil:
     """The batch of spec 7.10: fence, device-TLB invalidation of the PASID, wait (with page-request drain if asked)."""
-    qi_submit(v, unit, QI_INV_WAIT | WAIT_FN, 0, NULL)
+    qi_submit(v, unit, QI_INV_WAIT | WAIT_FN, 0, 0, NULL)
     qi_dev_tlb_inv(v, unit, rid, pasid, 0, 0)
     qi_wait(v, unit, WAIT_PD if drain else 0, QI_WAIT)

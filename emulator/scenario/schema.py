@@ -113,6 +113,12 @@ class Workload(Section, frozen=True, kw_only=True):
     exec_ratio: Annotated[float, _in(0, 1, "share of requests that ask to execute")] = 0.0
     burst_groups: Annotated[int, _in(1, 2**20, "bursts: groups sent back to back")] = 32
     gap_ns: Annotated[int, _in(0, 10**12, "pause between groups, or between bursts")] = 0
+    interleave: Annotated[
+        int, _in(1, 512, "groups whose requests are sent in turn; 1 = group after group")
+    ] = 1
+    private_ratio: Annotated[
+        float, _in(0, 1, "share of requests with private data (VT-d revisions 3.x)")
+    ] = 0.0
     requests: Annotated[
         Literal["absent", "always"],
         _of("absent = only for pages without a translation; always = for every access"),
@@ -194,7 +200,9 @@ class Checks(Section, frozen=True, kw_only=True):
     poison: Annotated[bool, _of("use of freed objects")] = True
     known: Annotated[
         Literal["fail", "count"],
-        _of("use of freed groups that the generation is known for: fails the run, or is counted and contained"),
+        _of(
+            "use of freed groups that the generation is known for: fails the run, or is counted and contained"
+        ),
     ] = "fail"
 
 

@@ -245,6 +245,7 @@ cpdef enum Option:
     OPTION_GROUP_LISTS = 4   # partial faults hang on a list per group index
     OPTION_EARLY_PRIVATE = 8  # requests with private data are answered at once
     OPTION_HIGHPRI = 16      # handlers run with a raised priority
+    OPTION_PRIVATE_DATA = 64  # the hardware is of a revision with private data in requests
     OPTION_CONTAIN = 32      # what removal frees under the hands of others stays theirs: the run can go on
 
 cdef struct iopf_queue:
@@ -346,6 +347,7 @@ cpdef enum LinkKind:
     UP_INVALIDATED = 3
     DOWN_RESPONSE = 1
     DOWN_INVALIDATE = 2
+    DOWN_EARLY = 3           # of one request with private data; word 2 is its uid
 
 cpdef enum Stage:
     STAGE_LINK = 0           # device to hardware

@@ -81,6 +81,7 @@ class Option(IntEnum):
     OPTION_GROUP_LISTS = 4
     OPTION_EARLY_PRIVATE = 8
     OPTION_HIGHPRI = 16
+    OPTION_PRIVATE_DATA = 64
     OPTION_CONTAIN = 32
 
 class Fate(IntEnum):
@@ -105,6 +106,7 @@ class LinkKind(IntEnum):
     UP_INVALIDATED = 3
     DOWN_RESPONSE = 1
     DOWN_INVALIDATE = 2
+    DOWN_EARLY = 3
 
 class Stage(IntEnum):
     STAGE_LINK = 0

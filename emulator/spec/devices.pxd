@@ -32,7 +32,8 @@ cdef struct devside:             # written by the device process
     uint32_t stopped
     uint32_t failed              # RF bit of the PRI status
     uint64_t retry_groups        # answered Success, a page still absent, not yet sent again
-    uint64_t pad[2]
+    uint64_t early               # requests with private data whose own answer came before that of their group
+    uint64_t pad[1]
 
 cdef struct hwside:              # written by the IOMMU process
     uint64_t received            # page requests taken from the link

@@ -114,7 +114,7 @@ cdef class Snapshot:
                 "atc_hits": s.atc_hits, "present": s.present,
                 "invalidations": s.invalidations, "unexpected": s.unexpected, "markers": s.markers, "by_overflow": s.by_overflow,
                 "by_hardware": s.by_hardware, "accesses": s.accesses, "abandoned": s.abandoned, "forgotten": s.forgotten,
-                "gave_up": s.gave_up, "stopped": s.stopped, "failed": s.failed,
+                "gave_up": s.gave_up, "stopped": s.stopped, "failed": s.failed, "early": s.early,
             },
             "hardware": {
                 "received": h.received, "enqueued": h.enqueued, "auto_success": h.auto_success, "auto_invalid": h.auto_invalid,

@@ -2,7 +2,8 @@
 """Intel VT-d: the records of the page request queue and of the invalidation queue (spec rev 5.10, 7.4 to 7.11).
 
 Page request descriptor, 256 bits. qw0: 7:0 type 1, 8 PASID present, 31:16 requester id, 51:32 PASID, 52 execute, 53 privileged.
-qw1: 0 read, 1 write, 2 last in group, 11:3 group index, 63:12 address. qw2 and qw3 are reserved.
+qw1: 0 read, 1 write, 2 last in group, 11:3 group index, 63:12 address. qw2 and qw3 are reserved. In revisions 3.x qw0 bit 9 says that
+qw2 and qw3 carry private data of the function, which its response (qw0 bit 5) echoes; a scenario with private data has such hardware.
 Page group response, qw0: 3:0 and 11:9 type 9, 4 PASID present, 15:12 code, 31:16 requester, 51:32 PASID. qw1: 11:3 group index.
 Invalidation wait, qw0: 3:0 type 5, 4 IF, 5 status write, 6 fence, 7 page-request drain, 63:32 status data.
 The low 12 bits and the address of qw1 of a page request are those of the PCIe Page Request message as well.
@@ -78,6 +79,13 @@ cdef inline bint prq_stop_marker(uint64_t qw1) noexcept nogil:
 cdef inline bint prq_reserved_ok(uint64_t qw0, uint64_t qw2, uint64_t qw3) noexcept nogil:
     """Type, reserved bits 15:9 and 63:54, and the two reserved words."""
     return (qw0 & 0xFF) == PAGE_REQ_TYPE and (qw0 & (<uint64_t>0x7F << 9)) == 0 and qw0 >> 54 == 0 and (qw2 | qw3) == 0
+
+cdef inline bint prq_private(uint64_t qw0) noexcept nogil:
+    """Revisions 3.x: private data is present."""
+    return (qw0 >> 9) & 1
+
+cdef inline bint resp_private(uint64_t qw0) noexcept nogil:
+    return (qw0 >> 5) & 1
 
 cdef inline uint64_t resp_qw0(uint32_t rid, uint32_t pasid, bint pasid_present, uint32_t code) noexcept nogil:
     return (QI_PAGE_GRP_RESP | <uint64_t>pasid_present << 4 | <uint64_t>(code & 15) << 12 | <uint64_t>(rid & 0xFFFF) << 16

@@ -38,10 +38,12 @@ def iopf(
 
 
 class Running:
-    """``iopf run ARGS`` in the background; entered when requests are flowing."""
+    """``iopf run ARGS`` (or another verb) in the background; entered when requests are flowing."""
 
-    def __init__(self, directory: Path, *args: str, flowing: bool = True) -> None:
-        self.directory, self.args, self.flowing = directory, args, flowing
+    def __init__(
+        self, directory: Path, *args: str, flowing: bool = True, verb: str = "run"
+    ) -> None:
+        self.directory, self.args, self.flowing, self.verb = directory, args, flowing, verb
         self.output = ""
         self.status = -1
 
@@ -50,7 +52,7 @@ class Running:
             sys.executable,
             "-m",
             "tools.cli.main",
-            "run",
+            self.verb,
             *self.args,
             "--run-dir",
             str(self.directory),

@@ -70,7 +70,7 @@ def test_use_after_free_names_who_freed_and_who_used() -> None:
         "other_actor": 3,
         "actor": 5,
         "site": 0xFE,
-        "detail": 0,
+        "detail": 0xFE,  # where it was freed
     }
 
 

@@ -18,6 +18,7 @@ from tools.bench.harness import PROGRESS, Outcome, Plan
 BENCHMARKS = {
     "queue": "tools.bench.queues",
     "path": "tools.bench.path",
+    "kernel": "tools.bench.kernel",
     "waiting": "tools.bench.waiting",
     "size": "tools.bench.size",
     "growth": "tools.bench.growth",

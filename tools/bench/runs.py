@@ -92,6 +92,13 @@ def _sample(result: dict[str, Any]) -> Sample:
             value = value.get(key) if isinstance(value, dict) else None
         if isinstance(value, int | float):
             sample[name] = float(value)
+    for name, stage in result.get("stages", {}).items():
+        if stage["count"]:
+            sample[f"{name.replace(' ', '_')}_p50_ns"] = float(stage["p50_ns"])
+    account = result.get("account", {})
+    if account.get("sent"):
+        lost = account["lost"].get("overflow", 0) + account["auto_success"]
+        sample["overflow_permille"] = lost / account["sent"] * 1000
     roles = result.get("roles")
     if isinstance(roles, dict):
         # What the processes used once they were up; `cpu_s` has their start in it.

@@ -120,3 +120,9 @@ def parse_mix(text: str | None) -> dict[str, int]:
         if not any(mix[name] for name in operations):
             raise click.UsageError(f"--mix: nothing is left for {part_name} to do")
     return mix
+
+
+def help_lines() -> list[str]:
+    """Every operation with its weight and meaning, for the help page."""
+    mix = default_mix()
+    return [f"  {name:<10}{mix[name]:>4}  {text}" for name, text in MEANING.items()]

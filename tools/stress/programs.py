@@ -92,7 +92,10 @@ def _vmm(number: int, first: int, devices: list[int], rng: Random, mix: Mix) -> 
         (mix["read"], [f"read {fault} t{server} bytes={40 * rng.randint(1, 12)} try"]),
         (mix["write"], [f"write {fault} t{server} cookie={rng.randint(1, 9999)} code=success try"]),
         (mix["write"], [f"write {fault} t{server} nth=0 code={rng.choice([2, 15])} try"]),
-        (mix["close"], [f"fault-close t{server} {fault} try", f"fault-alloc t{server} {fault} try"]),
+        (
+            mix["close"],
+            [f"fault-close t{server} {fault} try", f"fault-alloc t{server} {fault} try"],
+        ),
         (1, [f"t{server}: pause 1ms"]),
     ]
     managing: list[Choice] = [(mix["rest"], [f"t{manager}: pause {rng.randint(1, 5)}ms"])]
@@ -217,5 +220,3 @@ def stress_programs(shape: Shape, seed: int, mix: Mix) -> list[list[str]]:
         programs += [_hotplug(devices, rng, mix), _disturber(shape.devices, rng, mix)]
     programs.append(_repairer(shape.devices))
     return programs
-
-

@@ -12,7 +12,9 @@ from tools.stress.mix import Mix
 from tools.stress.programs import PAGES, Shape, stress_programs
 
 FIRST_WITH_FAULT_OBJECTS = "v6.11"
-RECORDS_PER_DEVICE = 16  # fewer than the requests that devices may have outstanding: the queue overflows
+RECORDS_PER_DEVICE = (
+    16  # fewer than the requests that devices may have outstanding: the queue overflows
+)
 DEVICES_PER_TENANT = 8
 DEVICES_PER_VMM = 16
 VMMS_MAX = 4

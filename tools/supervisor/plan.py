@@ -166,6 +166,8 @@ def _device(scenario: Scenario, index: int, d: expand.DeviceInstance, seed: int)
         "exec_permille": round(work.exec_ratio * 1000),
         "invalid_permille": round(scenario.faults.invalid_ratio * 1000),
         "always": work.requests == "always",
+        "interleave": work.interleave,
+        "private_permille": round(work.private_ratio * 1000),
         "seed": (seed * 0x9E3779B97F4A7C15 + (index + 1) * 0xBF58476D1CE4E5B9) % 2**64 or 1,
         "start_page": 0,
     }
@@ -294,6 +296,7 @@ def _config(
         widest = GROUP_MAX
         windows, open_requests = windows + slack, sum(d.credits for d in devices)
         groups = kernel.groups or windows + slack
+    private = any(d.workload.private_ratio for d in scenario.device)
     mms = (4 if scripted else 2) * len(tenants) + 8
     mode = QueueMode[f"QUEUES_{kernel.queues.upper()}"]
     queues = {"global": 1, "device": len(devices)}.get(kernel.queues, iommu.units)
@@ -324,7 +327,8 @@ def _config(
         "queues": queues,
         "work_rings": rings,
         "options": sum({int(Option[_option(name)]) for name in kernel.options})
-        + (int(Option.OPTION_CONTAIN) if scenario.checks.known == "count" else 0),
+        + (int(Option.OPTION_CONTAIN) if scenario.checks.known == "count" else 0)
+        + (int(Option.OPTION_PRIVATE_DATA) if private else 0),
         "fault_objects": _fault_objects(tenants),
         "programs": records,
         "major_permille": round(faults.major_ratio * 1000),

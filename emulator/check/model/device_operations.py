@@ -187,6 +187,8 @@ AT_ONCE: dict[str, Callable[[State, Line], int]] = {
     "hold": _hold,
     "let-go": _let_go,
 }
+
+
 def _recover(state: State, line: Line) -> Waiting:
     device = device_of(state, line)
     if not device.pri_off:

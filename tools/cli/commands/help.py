@@ -33,6 +33,10 @@ def page(topic: str) -> str:
         from emulator.program.describe import help_lines as verb_lines
 
         text += "\n".join(verb_lines()) + "\n"
+    elif topic == "stress":
+        from tools.stress.mix import help_lines as mix_lines
+
+        text += "\n".join(mix_lines()) + "\n"
     return text
 
 

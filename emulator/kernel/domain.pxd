@@ -26,6 +26,7 @@ from emulator.spec.program cimport DOMAIN_FAULT, DOMAIN_SVA
 cdef attach_handle *find_fault_handler(view *v, uint32_t dev, fault_event *evt) noexcept nogil
 cdef attach_handle *iommu_attach_handle_get(view *v, uint32_t dev, uint32_t pasid) noexcept nogil
 cdef iommu_domain *domain_alloc(view *v, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil
+cdef void reap_locked(view *v) noexcept nogil
 cdef void domain_reap(view *v) noexcept nogil
 cdef void domain_free(view *v, iommu_domain *domain) noexcept nogil
 cdef void domain_put(view *v, iommu_domain *domain) noexcept nogil

@@ -61,6 +61,9 @@ cdef attach_handle *find_fault_handler(view *v, uint32_t dev, fault_event *evt) 
 cdef iommu_domain *domain_alloc(view *v, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil:
     """A domain without users; it holds the structure of ``mm`` (mmgrab), not its users. NULL is -ENOMEM."""
     cdef iommu_domain *domain = <iommu_domain *>pool_alloc(v.self, v.pools[POOL_DOMAIN], SVA_BIND)
+    if domain == NULL and v.board.domains_left != 0:
+        reap_locked(v)
+        domain = <iommu_domain *>pool_alloc(v.self, v.pools[POOL_DOMAIN], SVA_BIND)
     if domain == NULL:
         return NULL
     domain.kind = kind
@@ -92,24 +95,32 @@ cdef void domain_put(view *v, iommu_domain *domain) noexcept nogil:
         return
     domain.users = 0
     if domain.fault_object != 0 and ld32_acq(&domain.pending) != 0:
-        return  # gunthorpe: user space still holds groups of it; domain_reap frees it after they are gone
+        # gunthorpe: user space still holds groups of it; domain_reap frees it after they are gone
+        st32_rel(&v.board.domains_left, v.board.domains_left + 1)
+        return
     domain_free(v, domain)
 
 
 cdef void domain_reap(view *v) noexcept nogil:
     """gunthorpe: frees the domains that nothing is attached to any more and whose last group user space has given back."""
+    if ld32_acq(&v.board.domains_left) == 0:
+        return
+    mutex_lock(v.self, &v.board.sva_lock, DOMAIN_FREE)
+    reap_locked(v)
+    mutex_unlock(v.self, &v.board.sva_lock, DOMAIN_FREE)
+
+
+cdef void reap_locked(view *v) noexcept nogil:
+    """Caller holds sva_lock."""
     cdef pool *p = v.pools[POOL_DOMAIN]
     cdef iommu_domain *domain
     cdef uint32_t i
-    if v.cfg.generation != GEN_GUNTHORPE:
-        return
-    mutex_lock(v.self, &v.board.sva_lock, DOMAIN_FREE)
     for i in range(p.capacity):
         domain = <iommu_domain *>pool_slot(p, i)
         if (ld32_acq(&domain.hdr.state) == OBJ_LIVE and domain.kind == DOMAIN_FAULT and domain.users == 0
                 and ld32_acq(&domain.pending) == 0):
+            st32_rel(&v.board.domains_left, v.board.domains_left - 1)
             domain_free(v, domain)
-    mutex_unlock(v.self, &v.board.sva_lock, DOMAIN_FREE)
 
 
 cdef void domain_free(view *v, iommu_domain *domain) noexcept nogil:

@@ -52,8 +52,12 @@ cdef void wait_pass(view *v, iommu_regs *regs, uint64_t seen) noexcept nogil:
 
 
 cdef bint drain_needed(view *v, uint32_t dev) noexcept nogil:
-    """v7.2 asks whether anything fault-capable is attached; before, whether PRI is on."""
-    if v.cfg.generation >= GEN_V7_2:
+    """v7.2 asks whether anything fault-capable is attached; before, whether PRI is on.
+
+    A request of a PASID whose domain takes no faults makes the interrupt thread look at its handle all the same, so in v7.2 the detach
+    of a plain domain can free what a report is looking at. OPTION_CONTAIN drains then too.
+    """
+    if v.cfg.generation >= GEN_V7_2 and not v.cfg.options & OPTION_CONTAIN:
         return v.devices[dev].iopf_refcount != 0
     return v.devices[dev].pri_enabled != 0
 

@@ -209,6 +209,8 @@ cdef struct board:
     uint64_t rcu_retired         # fault_param objects waiting for a grace period: chain by free_next, index + 1
     rmutex queues_lock           # allocation of iopf queues; nests nothing
     uint32_t hold                # HOLD_IRQ, HOLD_WORKERS: stages that a program keeps from running
+    uint32_t domains_left        # gunthorpe: detached, but user space still holds groups of them; under sva_lock
+    uint32_t left_pad
     uint32_t refuse              # handlers refuse so many groups more; atomically
     eventcount hold_bell         # those who are held sleep here
     uint64_t fault_object[16]    # references; under sva_lock

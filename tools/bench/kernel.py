@@ -122,6 +122,8 @@ def _table(load: Load, series: Sequence[Series]) -> Table:
         row += [duration(each.median("round_p50_ns")), duration(each.median("round_p99_ns"))]
         row.append(number(each.median("overflow_permille")))
         table.rows.append(row)
-    table.notes.append("ratio: to the default, same round; queue, work, mm: p50 of the stage; overflow: lost of 1,000")
+    table.notes.append(
+        "ratio: to the default, same round; queue, work, mm: p50 of the stage; overflow: lost of 1,000"
+    )
     table.explain(series)
     return table

@@ -19,6 +19,7 @@ BENCHMARKS = {
     "queue": "tools.bench.queues",
     "path": "tools.bench.path",
     "kernel": "tools.bench.kernel",
+    "proposal": "tools.bench.proposal",
     "waiting": "tools.bench.waiting",
     "size": "tools.bench.size",
     "growth": "tools.bench.growth",

@@ -89,6 +89,24 @@ def _bound(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(f"device[{device.entry}]", f"{device.name}: {who}; add it to its bind list")
 
 
+def _served(scenario: Scenario) -> Iterator[Problem]:
+    """A device with a workload works in the memory of a tenant that has no program: a program maps what it likes."""
+    try:
+        driven = set(compiled(scenario).tenants)
+    except ProgramError:
+        return
+    if not driven:
+        return
+    free = [tenant for number, tenant in enumerate(tenants(scenario)) if number not in driven]
+    for device in _with_workload(scenario):
+        wanted = device.spec.tenant
+        fits = [t for t in free if wanted is None or answers_to(t, wanted)]
+        if device.spec.workload.pattern == "replay" or any(binds(t, device) for t in fits):
+            continue
+        text = f"{device.name} runs a workload, but programs run all tenants that bind it"
+        yield Problem(f"device[{device.entry}]", f"{text}; name it in a program or add a tenant")
+
+
 def _groups_fit(scenario: Scenario) -> Iterator[Problem]:
     for index, device in enumerate(scenario.device):
         replay = device.workload.pattern == "replay"
@@ -183,6 +201,7 @@ _RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
     _names_differ,
     _names_known,
     _bound,
+    _served,
     _groups_fit,
     _workloads,
     _memory,

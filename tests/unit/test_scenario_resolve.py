@@ -165,6 +165,7 @@ def test_a_mistake_outranks_a_missing_feature() -> None:
         ("[[device]]\ntenant = 'tenant-1'", "device[0].tenant", "did you mean 'tenant-00'"),
         ("[[tenant]]\nbind = ['dev-1']", "tenant[0].bind[0]", "did you mean 'dev-0"),
         ("[[tenant]]\nbind = []", "device[0]", "no tenant binds it"),
+        ("[[device]]\ncount = 2\n[[program]]\nops = ['bind d0 t0']", "device[0]", "add a tenant"),
         ("[[device]]\nname = 'a'\n[[device]]\nname = 'a'", "device", "2 times"),
         ("[[device]]\ncount = 200\n[[device]]\ncount = 57", "device", "the limit is 256"),
         ("[[tenant]]\ncount = 64\n[[tenant]]", "tenant", "the limit is 64"),

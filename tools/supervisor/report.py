@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from tools.supervisor.status_line import short, span
 
 WIDTH = 100
+GROUP_LINES = 8
+CODES = {
+    0: "SUCCESS",
+    1: "INVALID",
+    15: "FAILURE",
+}  # PCIe: Success, Invalid Request, Response Failure
 
 
 def _count(n: int) -> str:
@@ -81,6 +88,22 @@ def _trace_line(result: dict[str, Any]) -> list[str]:
     return [text]
 
 
+def _group_lines(result: dict[str, Any]) -> list[str]:
+    """What came for each group that a program has named; `+` joins the answers of one group."""
+    lines: list[str] = []
+    for device, labels in result.get("answers", {}).items():
+        cells = [
+            f"{label} {' + '.join(CODES.get(code, str(code)) for code in codes) or 'no answer'}"
+            for label, codes in labels.items()
+        ]
+        head = f"{'' if lines else 'groups':12}{device}: "
+        text = ", ".join(cells)
+        lines += textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * 14)
+    if len(lines) > GROUP_LINES:
+        lines = [*lines[:GROUP_LINES], f"{'':12}and more, see `answers` in result.json"]
+    return lines
+
+
 def _stage_lines(result: dict[str, Any]) -> list[str]:
     lines = [f"{'stage':20}{'p50':>10}{'p99':>10}{'p99.9':>10}{'max':>10}{'count':>13}"]
     for name, stage in result["stages"].items():
@@ -133,6 +156,7 @@ def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
         f"{result['cpu_s'] * 1e9 / max(result['faults'], 1):,.0f} CPU ns per request",
         *_trace_line(result),
         *_account_lines(result),
+        *_group_lines(result),
         f"queue       high-water mark {iommu['prq_hwm']} of {iommu['prq_records'] - 1}, {_count(iommu['overflows'])} overflows, "
         f"{_count(iommu['interrupts'])} interrupts, {_count(iommu['prq_passes'])} passes",
     ]

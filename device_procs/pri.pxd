@@ -87,6 +87,7 @@ cdef struct function:
     workload work
     flow script                  # of a program
     uint32_t resets              # as last seen on the board
+    uint64_t overflows           # that end the current operation
     link_end up
     link_end down
     uint16_t by_prgi[512]

@@ -17,10 +17,16 @@ cdef enum:
     ENODEV = -19
     EINVAL = -22
     E2BIG = -7
+    ENOSPC = -28
+    LOOK_NS = 50000
     NOT_YET = 1                  # the operation has to be tried again
     SKIPPED = 2                  # the run ends before it could go on
     UNLABELLED = 62
     PRGI_COUNT = 512
+
+
+cdef inline uint64_t min_u64(uint64_t a, uint64_t b) noexcept nogil:
+    return a if a < b else b
 
 
 cdef bint tenant_gone(function *f, uint32_t ten) noexcept nogil:
@@ -152,6 +158,29 @@ cdef int64_t wait_bound(function *f, prog_op *op) noexcept nogil:
     return ENODEV if tenant_gone(f, op.arg) else not_ready(f, op)
 
 
+cdef int64_t overflow(function *f, prog_op *op) noexcept nogil:
+    """Whole groups, as large as the credits allow, until the queue of the function's IOMMU has overflowed once more; -ENOSPC when its
+    credits are used up while nobody reads the queue, so it never will."""
+    cdef iommu_regs *regs = regs_of(f.v, f.dev)
+    cdef uint32_t room = f.credits - f.open_requests
+    cdef prog_op more = op[0]
+    cdef int64_t ret
+    if f.overflows == 0:
+        f.overflows = ld64_acq(&regs.overflows) + 1
+    if ld64_acq(&regs.overflows) >= f.overflows:
+        f.overflows = 0
+        return 0
+    if room == 0 and ld32_acq(&f.v.board.hold) & HOLD_IRQ and ld64_acq(&f.d.hw.received) == f.d.dev.sent:
+        f.overflows = 0
+        return ENOSPC
+    more.c = (room if room < GROUP_MAX else GROUP_MAX) | <uint64_t>UNLABELLED << 16
+    more.flags = FLAG_READ | FLAG_LAST
+    ret = send(f, &more) if room != 0 else not_ready(f, &more)
+    if ret != 0 and ret != NOT_YET:
+        f.overflows = 0
+    return ret if ret != 0 else NOT_YET
+
+
 cdef int64_t device_op(function *f, prog_op *op) noexcept nogil:
     if op.op == DO_SEND:
         return send(f, op)
@@ -164,6 +193,8 @@ cdef int64_t device_op(function *f, prog_op *op) noexcept nogil:
         return 0
     if op.op == DO_WAIT_BOUND:
         return wait_bound(f, op)
+    if op.op == DO_OVERFLOW:
+        return overflow(f, op)
     return EINVAL
 
 
@@ -184,6 +215,8 @@ cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil:
     op = flow_op(f.v, &f.script)
     point(f.v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
     ret = device_op(f, op)
+    if ret == NOT_YET and op.op == DO_OVERFLOW:
+        next_ns[0] = min_u64(next_ns[0], clock_ns() + LOOK_NS)  # the hardware does not ring when it takes or loses a request
     if ret == NOT_YET:
         return False
     flow_done(f.v, &f.script, ret)

@@ -129,11 +129,11 @@ def _fault_objects(programs: Sequence[Parsed]) -> Iterator[Problem]:
 
 
 def _bound(programs: Sequence[Parsed]) -> Iterator[Problem]:
-    """`wait-bound` of a tenant that never binds the device would wait for ever."""
+    """What waits for a tenant to bind the device would wait for ever when it never does."""
     binds = bound_devices(programs)
     for program in programs:
         for step in steps(program.nodes):
-            if step.line.verb.name != "wait-bound":
+            if step.line.verb.name not in ("wait-bound", "overflow"):
                 continue
             device, tenant = step.line.number("device"), step.line.number("tenant")
             if device not in binds.get(tenant, ()):

@@ -132,6 +132,7 @@ _PLAIN: dict[str, Callable[[Line, int], Record]] = {
         op, arg=_plus_one(line.maybe("tenant")), b=_plus_one(line.maybe("pasid"))
     ),
     "reset": lambda line, op: Record(op),
+    "overflow": lambda line, op: Record(op, arg=line.number("tenant") + 1, a=address(line)),
     "wait-bound": lambda line, op: Record(op, arg=line.number("tenant")),
     "plug": _device,
     "remove": _device,

@@ -243,6 +243,14 @@ _DEVICE = (
         "forgets its open requests, as a function level reset does",
     ),
     Verb(
+        "overflow",
+        spec.DO_OVERFLOW,
+        Runs.DEVICE,
+        (_D, _T),
+        "groups of requests until the queue of its IOMMU overflows; its credits must allow it",
+        (_AT,),
+    ),
+    Verb(
         "wait-bound",
         spec.DO_WAIT_BOUND,
         Runs.DEVICE,

@@ -343,7 +343,7 @@ def test_a_scenario_with_wrong_programs_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_program_without_end_needs_a_duration(tmp_path: Path) -> None:
-    text = '[[program]]\nops = ["repeat forever", "touch t0 1", "end"]\n'
+    text = '[[program]]\nops = ["bind d0 t0", "repeat forever", "touch t0 1", "end"]\n'
     with pytest.raises(ScenarioError, match="nothing will end this run"):
         resolve(scenario(tmp_path, text))
     assert resolve(scenario(tmp_path, text), ["system.duration_s=1"]).scenario.program

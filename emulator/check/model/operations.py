@@ -54,6 +54,8 @@ def execute(state: State, line: Line, meeting: Meeting) -> Waiting:
     if name == "settle":
         settle(state)
         return 0
+    if name not in _AT_ONCE:
+        raise ValueError(f"the model does not know how much `{name}` sends")
     return _AT_ONCE[name](state, line)
 
 

@@ -256,6 +256,13 @@ def in_venv(extras: tuple[str, ...], *arguments: str) -> NoReturn:
     become(PYTHON, *arguments)
 
 
+def spread(arguments: list[str]) -> list[str]:
+    """The whole suite runs in as many processes as there are cores, four at most: each test starts processes of its own."""
+    if any(not argument.startswith("-") or argument.startswith("-n") for argument in arguments):
+        return []
+    return ["-n", str(min(4, len(os.sched_getaffinity(0))))]
+
+
 def doctor() -> int:
     """Prints what is found. The status is 3 when something is missing to build."""
     ready = up_to_date(read_state(), ())
@@ -271,7 +278,7 @@ def main(arguments: list[str]) -> int:
     if verb == "iopf":
         iopf(rest)
     if verb == "test":
-        in_venv(("test",), "-m", "pytest", *rest)
+        in_venv(("test",), "-m", "pytest", *spread(rest), *rest)
     if verb == "check":
         in_venv(("test", "dev"), str(ROOT / "tools" / "checks.py"), *rest)
     if verb == "doctor":

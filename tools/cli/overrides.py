@@ -67,6 +67,30 @@ def set_option(function: F) -> F:
     )(function)
 
 
+_OUTPUT = (
+    click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output."),
+    click.option(
+        "--status",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        help="Live status line on standard error; auto = on a terminal.",
+    ),
+    click.option(
+        "--run-dir", metavar="DIR", help="Where to write results (default: iopf-runs/...)."
+    ),
+    click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict."),
+    click.option("-v", "--verbose", count=True, help="Say more."),
+    click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails."),
+)
+
+
+def output_options(function: F) -> F:
+    """What every command that runs a system says about its output."""
+    for option in reversed(_OUTPUT):
+        function = option(function)
+    return function
+
+
 def to_flags(options: dict[str, Any]) -> Flags:
     """The options that were given, as `resolve` takes them. Options left out are None or False."""
     flags: Flags = {}

@@ -10,6 +10,7 @@ from tools.cli.lazy import Command
 from tools.cli.overrides import (
     complete_scenario,
     complete_trace,
+    output_options,
     replay_flags,
     set_option,
     to_flags,
@@ -48,17 +49,7 @@ from tools.cli.overrides import (
 @click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
 @click.option("--lenient", is_flag=True, help="Skip trace lines that cannot be read.")
 @set_option
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
-@click.option(
-    "--status",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Live status line on standard error; auto = on a terminal.",
-)
-@click.option("--run-dir", metavar="DIR", help="Where to write results (default: iopf-runs/...).")
-@click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict.")
-@click.option("-v", "--verbose", count=True, help="Say more.")
-@click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails.")
+@output_options
 def command(
     scenario: str | None,
     traces: tuple[str, ...],

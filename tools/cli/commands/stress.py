@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tools.cli.lazy import Command
-from tools.cli.overrides import set_option, to_flags
+from tools.cli.overrides import output_options, set_option, to_flags
 
 
 @click.command(
@@ -20,27 +20,32 @@ from tools.cli.overrides import set_option, to_flags
     ),
 )
 @click.option(
-    "--devices", type=click.IntRange(1, 256), default=64, metavar="N", help="Number of devices."
+    "--devices",
+    type=click.IntRange(1, 256),
+    default=64,
+    metavar="N",
+    help="Number of devices (default 64).",
 )
-@click.option("--handlers", type=int, default=8, metavar="N", help="Fault handler processes.")
-@click.option("--seconds", "duration", type=float, default=60.0, metavar="S", help="How long.")
-@click.option("--kernel", default="v7.2", metavar="GEN", help="Kernel generation, like v6.9.")
+@click.option(
+    "--handlers", type=int, default=8, metavar="N", help="Fault handler processes (default 8)."
+)
+@click.option(
+    "--seconds",
+    "duration",
+    type=float,
+    default=60.0,
+    metavar="S",
+    help="How long to run (default 60).",
+)
+@click.option(
+    "--kernel", default="v7.2", metavar="GEN", help="Kernel generation, like v6.9 (default v7.2)."
+)
 @click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of programs and choices.")
 @click.option("--mix", metavar="OP=WEIGHT,...", help="How often what is done: iopf help stress.")
 @click.option("--strict", is_flag=True, help="Known violations of the generation fail the run.")
 @set_option
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
-@click.option(
-    "--status",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Live status line on standard error; auto = on a terminal.",
-)
-@click.option("--run-dir", metavar="DIR", help="Where to write results (default: iopf-runs/...).")
-@click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict.")
-@click.option("-v", "--verbose", count=True, help="Say more.")
-@click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails.")
+@output_options
 def command(
     devices: int,
     kernel: str,

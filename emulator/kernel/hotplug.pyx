@@ -8,11 +8,11 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.wait cimport *
-from emulator.kernel.domain cimport iommu_detach_handle
 from emulator.kernel.drain cimport intel_iommu_fence_events
 from emulator.kernel.iopf_queue cimport *
 from emulator.kernel.qi cimport qi_wait
 from emulator.kernel.sva cimport iommu_sva_unbind_device
+from emulator.kernel.user_attach cimport iommu_detach_handle
 from emulator.spec.board cimport *
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport *

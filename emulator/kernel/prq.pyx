@@ -39,7 +39,7 @@ cdef bint record_bad(view *v, uint64_t *rec) noexcept nogil:
         return True
     if not prq_reserved_ok(rec[0] & ~(<uint64_t>private << 9), 0 if private else rec[2], 0 if private else rec[3]):
         return True
-    return ( not address_canonical(prq_address(rec[1]))
+    return (not address_canonical(prq_address(rec[1]))
             or (prq_privileged(rec[0]) and prq_rw(rec[1]) != 0) or (prq_execute(rec[0]) and rec[1] & PRI_READ))
 
 

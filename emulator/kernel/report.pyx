@@ -7,7 +7,7 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
-from emulator.kernel.domain cimport *
+from emulator.kernel.attach cimport find_fault_handler
 from emulator.kernel.fault_param cimport *
 from emulator.kernel.handlers cimport domain_iopf_handler, eager_fault, queue_group
 from emulator.kernel.iopf cimport *

@@ -7,6 +7,7 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
+from emulator.kernel.attach cimport *
 from emulator.kernel.domain cimport *
 from emulator.kernel.sva_lib cimport iommu_sva_alloc_pasid, iommu_sva_free_pasid
 from emulator.kernel.sva_mm cimport *

@@ -9,11 +9,12 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.wait cimport *
-from emulator.kernel.domain cimport domain_reap, iommu_attach_handle, iommu_detach_handle, iommu_replace_handle
+from emulator.kernel.domain cimport domain_reap
 from emulator.kernel.eventq cimport *
 from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.sva cimport *
 from emulator.kernel.sva_mm cimport mm_invalidate_secondary_tlbs, sva_mmput
+from emulator.kernel.user_attach cimport *
 from emulator.mm.mm cimport *
 from emulator.spec.board cimport *
 from emulator.spec.program cimport *

@@ -56,6 +56,8 @@ cdef int iommu_page_response_for(view *v, uint32_t dev, uint32_t pasid, bint pas
     if copy != NULL:
         if group != NULL:
             count_answer(v, group, code)
+        else:
+            kern_fate(v, dev, copy.evt.qw1, copy.evt.uid, FATE_REJECTED)  # before the command: the device may look at once
         respond_event(v, dev, &copy.evt, code)
         list_del(v.self, v.pools[POOL_FAULT], &param.faults, &copy.hdr, PAGE_RESPONSE)
     mutex_unlock(v.self, &param.lock, PAGE_RESPONSE)
@@ -66,11 +68,11 @@ cdef int iommu_page_response_for(view *v, uint32_t dev, uint32_t pasid, bint pas
 
 
 cdef int iommu_page_response(view *v, iopf_group *group, uint32_t code) noexcept nogil:
-    """The worker's answer. When it matches nothing (the driver has answered by hand) the group is lost with that name."""
+    """The worker's answer. When it matches nothing the driver has answered by hand, and the group is in the books as refused."""
     cdef int ret = iommu_page_response_for(v, group.device, prq_pasid(group.last.qw0), prq_pasid_present(group.last.qw0),
                                            prq_prgi(group.last.qw1), code, group)
     xadd64_rlx(&v.devices[group.device].kern.groups_settled, 1)
     if ret != 0:
-        xadd64_rlx(&v.devices[group.device].kern.unanswered, group.fault_count)
-        kern_fate(v, group.device, group.last.qw1, group.last.uid, FATE_UNANSWERED)
+        xadd64_rlx(&v.devices[group.device].kern.rejected, group.fault_count)
+        kern_fate(v, group.device, group.last.qw1, group.last.uid, FATE_REJECTED)
     return ret

@@ -69,4 +69,6 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
             return f"account: device {cls}, request {obj}: hardware says {hw}, kernel says {kernel}, and {by} has its answer"
         case VerdictKind.VERDICT_BAD_WORD:
             return f"bad word in shared memory: {obj:#x} (against {verdict['generation']:#x}) read by {by}"
+        case VerdictKind.VERDICT_STALE_PASID:
+            return f"stale PASID: {by} resolves a fault of device {verdict['detail']} for an address space that got the PASID later"
     return f"verdict {kind} by {by}"

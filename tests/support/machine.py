@@ -1,0 +1,127 @@
+"""A small machine that runs programs with real processes, and what was seen of the run in words a test can use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.check.case import RECORDS
+from emulator.check.fates import Fate, cell
+from emulator.check.violations import GENERATIONS
+from tests.support.cases import run_ops
+
+ALL = GENERATIONS
+OLD = GENERATIONS[:2]  # report core and queue apart: v5.13, v6.2
+USER = GENERATIONS[3:]  # with delivery to user space
+BEFORE_USER = GENERATIONS[:3]
+MERGED_USER = GENERATIONS[3:6]
+
+# What the device receives when a fate of the table comes true.
+CODES: dict[Fate, list[int]] = {
+    Fate.SUCCESS: [0],
+    Fate.INVALID: [1],
+    Fate.FAILURE: [15],
+    Fate.DRIVER: [1],
+    Fate.NOTHING: [],
+    Fate.ERROR: [],
+    Fate.DISCARDED: [],
+    Fate.KEPT: [],
+}
+
+
+def fate(event: str, generation: str) -> list[int]:
+    """The codes that a device receives for an event of the fate table."""
+    return CODES[cell(event, generation).fate]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run that is over."""
+
+    generation: str
+    result: Mapping[str, Any]
+
+    def codes(self, label: str, device: int = 0) -> list[int]:
+        """What came for the group of a label."""
+        name: str = self.result["per_device"][device]["name"]
+        return list(self.result["answers"][name][label])
+
+    def returned(self, text: str) -> list[int | None]:
+        """What the lines with this text returned, in the order of the programs; a final `try` does not count."""
+        found = [
+            line["result"]
+            for line in self.result["programs"]
+            if line["text"].removesuffix(" try") == text
+        ]
+        assert found, f"no line '{text}'"
+        return found
+
+    def kernel(self, name: str) -> int:
+        return int(self.result["sides"]["kernel"][name])
+
+    def hardware(self, name: str) -> int:
+        return int(self.result["sides"]["hardware"][name])
+
+    def devices(self, name: str) -> int:
+        return int(self.result["sides"]["device"][name])
+
+    def pool(self, name: str, what: str = "allocs") -> int:
+        return int(self.result["pools"][name][what])
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Requests that nobody answered, by reason."""
+        return dict(self.result["account"]["lost"])
+
+    @property
+    def live(self) -> dict[str, int]:
+        """Objects that are still allocated, by pool."""
+        return {name: pool["live"] for name, pool in self.result["pools"].items() if pool["live"]}
+
+
+class Machine:
+    """Runs programs in a directory and remembers what it saw."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.runs: list[Seen] = []
+
+    def __call__(
+        self,
+        generation: str,
+        *programs: Sequence[str],
+        devices: int = 1,
+        tenants: int = 1,
+        finds: str | None = None,
+        device: Mapping[str, Any] | None = None,
+        kernel: Mapping[str, Any] | None = None,
+        iommu: Mapping[str, Any] | None = None,
+        **tables: Any,
+    ) -> Seen:
+        """One run. It has to end clean, or with exactly one finding that begins with `finds`."""
+        result = run_ops(
+            self.directory,
+            *[list(program) for program in programs],
+            kernel={"generation": generation, **(kernel or {})},
+            iommu={"prq_records": RECORDS, **(iommu or {})},
+            device=[{"count": devices, "credits": 256, "groups_in_flight": 512, **(device or {})}],
+            tenant=[{"count": tenants}],
+            **tables,
+        )
+        seen = Seen(generation, result)
+        self.runs.append(seen)
+        problems = result["problems"]
+        if finds is None:
+            assert (result["status"], problems) == (0, []), (result["end_reason"], result["dump"])
+        else:
+            assert len(problems) == 1, problems
+            assert problems[0].startswith(finds), problems
+        return seen
+
+    def check(self) -> None:
+        """Nothing is allocated any more after a run that ended well."""
+        for seen in self.runs:
+            if seen.result["status"] == 0:
+                assert seen.live == {}, seen.generation

@@ -5,8 +5,6 @@ Expectations are written down in `emulator.check.cases`; tests/unit/test_model.p
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from emulator.check.case import Case, differences
@@ -17,6 +15,6 @@ from tests.support.cases import run_real
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 @pytest.mark.parametrize("case", CASES, ids=[case.event for case in CASES])
-def test_cell(case: Case, generation: str, tmp_path: Path) -> None:
-    seen, result = run_real(case, generation, tmp_path)
+def test_cell(case: Case, generation: str) -> None:
+    seen, result = run_real(case, generation)
     assert differences(case.expected[generation], seen) == [], result["problems"]

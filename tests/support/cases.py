@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from emulator.check.case import Case, Expected, document, observed
-from emulator.scenario.resolution import resolve
-from tools.supervisor.run import measure
+from tools.supervisor.run import run_document, run_programs
 
 _REASONS = (
     "overflow",
@@ -20,23 +17,14 @@ _REASONS = (
 )
 
 
-def run_document(scenario: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """Runs a scenario given as plain tables; returns the result object."""
-    path = directory / "case.toml"
-    path.write_text(tomli_w.dumps(scenario))
-    return measure(resolve(str(path), [], {}))
-
-
-def run_ops(directory: Path, *programs: list[str], **tables: Any) -> dict[str, Any]:
+def run_ops(_directory: Path, *programs: list[str], **tables: Any) -> dict[str, Any]:
     """Runs programs; ``tables`` are further tables of the scenario, like ``kernel={"generation": "v6.9"}``."""
-    scenario: dict[str, Any] = {"schema": 1, **tables}
-    scenario["program"] = [{"ops": ops} for ops in programs]
-    return run_document(scenario, directory)
+    return run_programs(*programs, **tables)
 
 
-def run_real(case: Case, generation: str, directory: Path) -> tuple[Expected, dict[str, Any]]:
+def run_real(case: Case, generation: str) -> tuple[Expected, dict[str, Any]]:
     """What the processes did, and the whole result for a message."""
-    result = run_document(document(case, generation), directory)
+    result = run_document(document(case, generation))
     names = [device["name"] for device in result["per_device"]]
     responses = {
         (names.index(device), label): codes

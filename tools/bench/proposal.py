@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from emulator.scenario.load import Layer
-from emulator.scenario.resolution import resolve
 from tools.bench.harness import Contender, ContenderError, Outcome, Plan, Sample, Table, interleave
 from tools.bench.harness import ratio as ratio_of
 from tools.bench.report import duration, rate, times
-from tools.supervisor.run import measure
+from tools.supervisor.run import run_programs
 
 GENERATIONS = ("v7.2", "gunthorpe")
 DEVICES = 4
@@ -87,17 +85,15 @@ def run(plan: Plan) -> Outcome:
 def _measured(
     programs: list[list[str]], verb: str, generation: str, plan: Plan
 ) -> Callable[[], Sample]:
-    document: dict[str, Any] = {
-        "schema": 1,
+    tables: dict[str, Any] = {
         "system": {"seed": 1, "duration_s": 0.5 if plan.quick else 2.0, "watchdog_s": 30.0},
         "kernel": {"generation": generation, "handlers": 2},
         "device": [{"count": DEVICES}],
         "tenant": [{"count": 2 * DEVICES}],
-        "program": [{"ops": ops} for ops in programs],
     }
 
     def once() -> Sample:
-        result = measure(resolve(None, [], {}, environ={}, made=Layer("bench", document)))
+        result = run_programs(*programs, **tables)
         if result["status"] != 0:
             raise ContenderError("; ".join([result["end_reason"], *result["problems"]]))
         lines = [line for line in result["programs"] if line["text"].startswith(verb)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emulator.scenario.resolution import Resolved
+from emulator.scenario.load import Layer
+from emulator.scenario.resolution import Resolved, resolve
 from emulator.trace.source import TraceError
 from shm.arena import ArenaError
 from tools.cli.status import Status
@@ -80,6 +81,24 @@ def measure(resolved: Resolved, *, sizes: bool = False) -> dict[str, Any]:
     """Runs silently and returns the result; for benchmarks. ``sizes`` reads the memory of every process once it is up, which
     takes a while with many. Raises TraceError, ArenaError."""
     return execute(resolved, StatusLine("never", quiet=2), sizes=sizes)
+
+
+def run_document(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs a scenario given as plain tables (`iopf help scenario`), without the user's own defaults; returns the result object.
+    Raises ScenarioError, TraceError, ArenaError."""
+    made = Layer("scenario", {"schema": 1, **document})
+    return measure(resolve(None, [], {}, environ={}, made=made))
+
+
+def run_programs(*programs: Sequence[str], **tables: Any) -> dict[str, Any]:
+    """Runs programs (`iopf help programs`) written in Python; each is a list of operations. Other tables of the scenario by name:
+
+        result = run_programs(["map t0 16", "bind d0 t0", "send d0 t0 pages=4 group=a", "await d0"], kernel={"generation": "v6.9"})
+        assert result["problems"] == [] and result["answers"]["dev-00"]["a"] == [0]
+
+    Raises what `run_document` raises.
+    """
+    return run_document({**tables, "program": [{"ops": list(ops)} for ops in programs]})
 
 
 def run_scenario(

@@ -25,9 +25,9 @@ cdef enum:
 cdef void check_books(function *f, group *g, bint by_hardware) noexcept nogil:
     """Compares what hardware and kernel noted about every request of the group; the first disagreement is the verdict."""
     cdef uint32_t i, hw, kernel, last = g.count - 1
-    # Until v6.8 a last request can be refused (without memory for its copy) before anybody looks for its partials: they stay.
-    cdef bint early = f.v.cfg.generation < GEN_V6_9 and (
-        fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[last], last)) == FATE_REJECTED)
+    # A last request can be refused before anybody looks for its partials, which stay: until v6.8 without memory for its copy, since
+    # v6.11 when a replace has taken the fault handler away between them.
+    cdef bint early = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[last], last)) == FATE_REJECTED
     for i in range(g.count - 1):
         # Since v6.11 a refused non-last is answered at once, and gunthorpe answers open groups; the rest of the group may be anywhere.
         kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[i], i))

@@ -39,6 +39,9 @@ cdef int64_t inject_event(view *v, prog_op *op) noexcept nogil:
     evt.uid = NO_UID
     evt.stamp = stamp_of(crew_ticks(v.crew), 0)
     mutex_lock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
+    if not v.devices[dev].registered:
+        mutex_unlock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
+        return ENODEV
     v.devices[dev].kern.injected += 1
     if op.d != 0:
         v.devices[dev].reported[op.c & 511] = <uint8_t>op.d

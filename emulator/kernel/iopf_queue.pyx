@@ -190,10 +190,20 @@ cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcep
     return ret
 
 
+cdef void flush_rings(view *v, uint32_t queue) noexcept nogil:
+    """The workqueue of an iopf queue, or with one per domain all of them."""
+    cdef uint32_t ring
+    if v.cfg.queue_mode != QUEUES_DOMAIN:
+        flush_workqueue(v, queue_at(v, queue).ring, QUEUE_FLUSH_DEV)
+        return
+    for ring in range(v.cfg.work_rings):
+        flush_workqueue(v, ring, QUEUE_FLUSH_DEV)
+
+
 cdef int flush_unlisted(view *v, uint32_t dev) noexcept nogil:
     """-ENODEV: the device is on no queue. OPTION_CONTAIN waits all the same for groups that a removal without a drain has left."""
     if v.cfg.options & OPTION_CONTAIN:
-        flush_workqueue(v, queue_at(v, device_queue(v, dev)).ring, QUEUE_FLUSH_DEV)
+        flush_rings(v, device_queue(v, dev))
     return ENODEV
 
 
@@ -207,7 +217,7 @@ cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
         mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
         queue = d.queue if d.iopf_param != 0 else 0
         if queue != 0:
-            flush_workqueue(v, queue_at(v, queue - 1).ring, QUEUE_FLUSH_DEV)
+            flush_rings(v, queue - 1)
         mutex_unlock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
         return 0 if queue != 0 else flush_unlisted(v, dev)
     param = iopf_get_dev_fault_param(v, dev)
@@ -215,11 +225,8 @@ cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
         return flush_unlisted(v, dev)
     if v.cfg.generation == GEN_GUNTHORPE:
         queue = device_queue(v, dev) + 1  # nothing was added to a queue; the work of the device goes there all the same
-    if queue != 0 and v.cfg.queue_mode != QUEUES_DOMAIN:
-        flush_workqueue(v, queue_at(v, queue - 1).ring, QUEUE_FLUSH_DEV)
-    elif v.cfg.queue_mode == QUEUES_DOMAIN:
-        for queue in range(v.cfg.work_rings):
-            flush_workqueue(v, queue, QUEUE_FLUSH_DEV)
+    if queue != 0:
+        flush_rings(v, queue - 1)
     iopf_put_dev_fault_param(v, param)
     return 0
 

@@ -60,3 +60,26 @@ def test_after_a_failure_only_a_recovered_device_sends(tmp_path: Path) -> None:
     results = [line["result"] for line in result["programs"]]
     assert results[6] == -19
     assert result["answers"]["dev-00"] == {"refused": [15], "off": [], "on": [0]}
+
+
+@pytest.mark.parametrize("generation", GENERATIONS[3:])
+def test_a_replace_between_partial_and_last_leaves_the_partial(
+    tmp_path: Path, generation: str
+) -> None:
+    """Replace does not block the device, so a group may begin with a fault domain and end without one; gunthorpe acknowledges."""
+    where = "d0 t0 pasid=900"
+    ops = [
+        "map t0 16",
+        "fault-alloc t0 f0",
+        f"attach {where} domain=fault fault=f0",
+        "send d0 pasid=900 pages=2 group=a open",
+        "settle",
+        f"replace {where} domain=paging",
+        "send d0 pasid=900 pages=1 group=a try",
+        "await d0",
+    ]
+    result = run_ops(tmp_path, ops, kernel={"generation": generation})
+    assert result["problems"] == []
+    assert result["answers"]["dev-00"]["a"] == ([0] if generation == "gunthorpe" else [1])
+    kernel = result["sides"]["kernel"]
+    assert kernel["freed"] + kernel["acknowledged"] == 2

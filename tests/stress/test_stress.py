@@ -45,6 +45,15 @@ def test_every_generation_passes_and_reaches_its_table(generation: str) -> None:
     assert rates(result)["send"]["runs"] > 100
 
 
+@pytest.mark.parametrize("queues", ["global", "device", "domain"])
+@pytest.mark.parametrize("generation", ["v5.13", "v6.14", "v7.2"])
+def test_several_iommus_and_every_way_to_share_queues(generation: str, queues: str) -> None:
+    sets = ("iommu.units=3", f"kernel.queues={queues}")
+    result = run(generation, 1.5, devices=12, sets=sets)
+    assert result["problems"] == []
+    assert result["status"] == Status.OK
+
+
 def test_the_same_seed_gives_the_same_programs() -> None:
     shape, mix = Shape(16, 4, 2), default_mix()
     assert stress_programs(shape, 7, mix) == stress_programs(shape, 7, mix)

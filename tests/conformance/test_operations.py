@@ -66,7 +66,7 @@ def test_after_a_failure_only_a_recovered_device_sends(tmp_path: Path) -> None:
 def test_a_replace_between_partial_and_last_leaves_the_partial(
     tmp_path: Path, generation: str
 ) -> None:
-    """Replace does not block the device, so a group may begin with a fault domain and end without one; gunthorpe acknowledges and restarts."""
+    """Replace does not block the device: a group may begin with a fault domain and end without. gunthorpe acknowledges, then restarts."""
     where = "d0 t0 pasid=900"
     ops = [
         "map t0 16",

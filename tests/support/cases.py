@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,13 @@ def run_ops(directory: Path, *programs: list[str], **tables: Any) -> dict[str, A
     return run_document(scenario, directory)
 
 
-def run_real(case: Case, generation: str, directory: Path) -> tuple[Expected, dict[str, Any]]:
-    """What the processes did, and the whole result for a message."""
-    result = run_document(document(case, generation), directory)
+def run_real(
+    case: Case, generation: str, directory: Path, options: Sequence[str] = ()
+) -> tuple[Expected, dict[str, Any]]:
+    """What the processes did, and the whole result for a message; ``options`` are those of the kernel."""
+    scenario = document(case, generation)
+    scenario["kernel"]["options"] = list(options)
+    result = run_document(scenario, directory)
     names = [device["name"] for device in result["per_device"]]
     responses = {
         (names.index(device), label): codes

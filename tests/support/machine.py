@@ -95,18 +95,24 @@ class Machine:
         devices: int = 1,
         tenants: int = 1,
         finds: str | None = None,
-        device: Mapping[str, Any] | None = None,
+        device: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         kernel: Mapping[str, Any] | None = None,
         iommu: Mapping[str, Any] | None = None,
         **tables: Any,
     ) -> Seen:
-        """One run. It has to end clean, or with exactly one finding that begins with `finds`."""
+        """One run. It has to end clean, or with exactly one finding that begins with `finds`.
+
+        `device`: what is to be different, for all devices or one after the other.
+        """
+        kind = {"count": 1, "credits": 256, "groups_in_flight": 512}
+        each = [{}] * devices if device is None else device
+        kinds = [each] * devices if isinstance(each, Mapping) else each
         result = run_ops(
             self.directory,
             *[list(program) for program in programs],
             kernel={"generation": generation, **(kernel or {})},
             iommu={"prq_records": RECORDS, **(iommu or {})},
-            device=[{"count": devices, "credits": 256, "groups_in_flight": 512, **(device or {})}],
+            device=[{**kind, **changes} for changes in kinds],
             tenant=[{"count": tenants}],
             **tables,
         )

@@ -127,8 +127,16 @@ def test_a_process_ends_while_its_faults_are_queued(
         ["map t0 8", "bind d0 t0", "t0: barrier queued", f"{end} t0"],
         device={"stop": "marker"},
     )
-    assert seen.codes("a") in ([[0]] if end == "exec" else [[0], [1]])
-    assert (seen.kernel("groups"), seen.kernel("unbinds"), seen.lost) == (1, 1, {})
+    possible = [[0]] if end == "exec" else [[0], [1]]
+    if generation == "gunthorpe" and held == "irq":
+        # It waits for no request in the queue: what comes of a group is acknowledged, and what
+        # comes after the detach restarts without a group.
+        possible += [[0, 0], [0, 1]]
+        assert seen.kernel("groups") in (0, 1)
+    else:
+        assert seen.kernel("groups") == 1
+    assert seen.codes("a") in possible
+    assert (seen.kernel("unbinds"), seen.lost) == (1, {})
     assert seen.pool("mm") == (2 if end == "exec" else 1)
 
 

@@ -207,7 +207,7 @@ cdef void end_invalidation(unit *u, uint32_t dev) noexcept nogil:
 
 
 cdef uint32_t serve_link(unit *u, uint32_t dev, uint32_t most) noexcept nogil:
-    """Takes up to ``most`` messages of one function; returns how many."""
+    """Takes up to ``most`` messages of one function; returns how many. The caller gives their slots back (``link_consume``)."""
     cdef uint64_t *rec
     cdef uint32_t n = 0, kind
     while n < most:
@@ -227,8 +227,6 @@ cdef uint32_t serve_link(unit *u, uint32_t dev, uint32_t most) noexcept nogil:
             u.v.devices[dev].hw.malformed += 1
         link_taken(&u.up[dev])
         n += 1
-    if n:
-        link_consume(u.v.self, &u.up[dev], HW_REQUEST)
     return n
 
 
@@ -239,6 +237,7 @@ cdef void link_down(unit *u, uint32_t dev) noexcept nogil:
     u.pending_total -= u.pending[dev]
     u.pending[dev] = 0
     serve_link(u, dev, UP_SLOTS)
+    link_consume(u.v.self, &u.up[dev], HW_REQUEST)
 
 
 cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil:
@@ -250,6 +249,11 @@ cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil:
         if link_waiting(&u.up[dev]):
             n += serve_link(u, dev, most)
     publish_records(u)
+    if n:
+        flush_responses(u)
+        # Last: whoever sees a request taken can see what became of it (``settled``).
+        for i in range(u.devices):
+            link_consume(u.v.self, &u.up[u.index + i * u.v.cfg.units], HW_REQUEST)
     return n
 
 

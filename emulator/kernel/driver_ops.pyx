@@ -179,9 +179,15 @@ cdef bint work_still(view *v) noexcept nogil:
     if ld32_acq(&v.board.hold) & HOLD_WORKERS:
         return True
     for i in range(v.cfg.work_rings):
-        if ld64_acq(&work_ring(v, i).floor) != ld64_acq(&work_ring(v, i).tail):
+        if not work_ring_idle(work_ring(v, i)):
             return False
     return True
+
+
+cdef bint work_ring_idle(workring *r) noexcept nogil:
+    """Nothing queued and nothing being worked on. The tail may lag behind a push that has returned: the slot says."""
+    cdef uint64_t tail = ld64_acq(&r.tail), word = ld64_acq(&work_slot(r, tail).word)
+    return ld64_acq(&r.floor) == tail and (word >> 20 != tail or word & 15 == WORK_FREE)
 
 
 cdef bint links_still(view *v) noexcept nogil:

@@ -12,9 +12,8 @@ from emulator.check.violations import GENERATIONS
 from emulator.scenario.resolution import resolve
 from emulator.spec.board import Role
 from shm.arena import ArenaError
-from tests.support.cases import run_ops
 from tests.support.running import ENDLESS, Running
-from tools.supervisor.run import measure
+from tools.supervisor.run import measure, run_programs
 
 GROUPS = 300
 LOAD = (
@@ -52,10 +51,10 @@ def test_sync_handles_in_the_interrupt_thread() -> None:
 
 
 @pytest.mark.parametrize("option", ["", "eager"])
-def test_eager_faults_pages_in_before_the_group_is_complete(tmp_path: Path, option: str) -> None:
+def test_eager_faults_pages_in_before_the_group_is_complete(option: str) -> None:
     """The last request never comes, so no worker ever sees the group; page tables for its pages tell who has asked."""
     ops = ["map t0 16", "bind d0 t0", "send d0 t0 pages=4 group=a open", "settle"]
-    result = run_ops(tmp_path, ops, kernel={"options": [option] if option else []})
+    result = run_programs(ops, kernel={"options": [option] if option else []})
     assert result["problems"] == []
     faulted = result["pools"]["page table"]["allocs"] > 1
     assert faulted == bool(option)
@@ -89,7 +88,7 @@ def test_private_data_is_answered_early_only_when_asked_for(generation: str) -> 
 
 
 @pytest.mark.parametrize("option", ["", "early-private"])
-def test_an_early_answer_returns_the_credit(tmp_path: Path, option: str) -> None:
+def test_an_early_answer_returns_the_credit(option: str) -> None:
     """Four credits, and a group of four that no worker has taken: three more requests fit only after three early answers."""
     ops = [
         "map t0 16",
@@ -103,7 +102,7 @@ def test_an_early_answer_returns_the_credit(tmp_path: Path, option: str) -> None
     ]
     device = {"credits": 4, "workload": {"private_ratio": 1.0}}
     kernel = {"options": [option] if option else []}
-    result = run_ops(tmp_path, ops, device=[device], kernel=kernel)
+    result = run_programs(ops, device=[device], kernel=kernel)
     assert result["problems"] == []
     assert (result["programs"][5]["result"] == 0) == bool(option)
     assert result["sides"]["device"]["early"] == (5 if option else 0)

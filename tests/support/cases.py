@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from emulator.check.case import Case, Expected, document, observed
-from tools.supervisor.run import run_document, run_programs
+from tools.supervisor.run import run_document
 
 _REASONS = (
     "overflow",
@@ -17,14 +17,13 @@ _REASONS = (
 )
 
 
-def run_ops(_directory: Path, *programs: list[str], **tables: Any) -> dict[str, Any]:
-    """Runs programs; ``tables`` are further tables of the scenario, like ``kernel={"generation": "v6.9"}``."""
-    return run_programs(*programs, **tables)
-
-
-def run_real(case: Case, generation: str) -> tuple[Expected, dict[str, Any]]:
-    """What the processes did, and the whole result for a message."""
-    result = run_document(document(case, generation))
+def run_real(
+    case: Case, generation: str, options: Sequence[str] = ()
+) -> tuple[Expected, dict[str, Any]]:
+    """What the processes did, and the whole result for a message; ``options`` are those of the kernel."""
+    scenario = document(case, generation)
+    scenario["kernel"]["options"] = list(options)
+    result = run_document(scenario)
     names = [device["name"] for device in result["per_device"]]
     responses = {
         (names.index(device), label): codes

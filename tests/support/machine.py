@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from emulator.check.case import RECORDS
 from emulator.check.fates import Fate, cell
 from emulator.check.violations import GENERATIONS
-from tests.support.cases import run_ops
+from tools.supervisor.run import run_programs
 
 ALL = GENERATIONS
 OLD = GENERATIONS[:2]  # report core and queue apart: v5.13, v6.2
@@ -82,10 +81,9 @@ class Seen:
 
 
 class Machine:
-    """Runs programs in a directory and remembers what it saw."""
+    """Runs programs and remembers what it saw."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self) -> None:
         self.runs: list[Seen] = []
 
     def __call__(
@@ -95,18 +93,23 @@ class Machine:
         devices: int = 1,
         tenants: int = 1,
         finds: str | None = None,
-        device: Mapping[str, Any] | None = None,
+        device: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         kernel: Mapping[str, Any] | None = None,
         iommu: Mapping[str, Any] | None = None,
         **tables: Any,
     ) -> Seen:
-        """One run. It has to end clean, or with exactly one finding that begins with `finds`."""
-        result = run_ops(
-            self.directory,
+        """One run. It has to end clean, or with exactly one finding that begins with `finds`.
+
+        `device`: what is to be different, for all devices or one after the other.
+        """
+        kind = {"count": 1, "credits": 256, "groups_in_flight": 512}
+        each = [{}] * devices if device is None else device
+        kinds = [each] * devices if isinstance(each, Mapping) else each
+        result = run_programs(
             *[list(program) for program in programs],
             kernel={"generation": generation, **(kernel or {})},
             iommu={"prq_records": RECORDS, **(iommu or {})},
-            device=[{"count": devices, "credits": 256, "groups_in_flight": 512, **(device or {})}],
+            device=[{**kind, **changes} for changes in kinds],
             tenant=[{"count": tenants}],
             **tables,
         )

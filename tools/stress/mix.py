@@ -85,7 +85,7 @@ MEANING = {
     "remove": "drivers: hot unplug, then plug again",
     "unqueue": "drivers: iopf_queue_remove_device without a drain, then add again",
     "flush": "drivers: iopf_queue_flush_dev",
-    "report": "drivers: report events that no device has sent, also some that are no page requests",
+    "report": "drivers: report events that no device has sent, some of them no page requests",
     "fail": "drivers: the n-th allocation of a pool fails",
     "refuse": "drivers: handlers refuse the next groups",
     "overflow": "drivers: the interrupt thread stands still until the queue overflows",

@@ -1,8 +1,13 @@
 """Types of the compiled module; the .pyx says what each call does."""
 
+from typing import Self
+
+from typing_extensions import disjoint_base
+
 from emulator.spec.process import Process
 
+@disjoint_base
 class Workqueue:
-    def __init__(self, process: Process) -> None: ...
+    def __new__(cls, process: Process) -> Self: ...
     def add_device(self, dev: int) -> int: ...
     def flush_dev(self, dev: int, as_worker: bool) -> int: ...

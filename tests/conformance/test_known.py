@@ -1,0 +1,93 @@
+"""Violations that a generation is known for: what fails a run, what is counted and contained, and that nothing else is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator.check.coverage import coverage, known_violations
+from emulator.check.fates import CELLS, EVENTS
+from emulator.check.violations import GENERATIONS, KNOWN, known_in
+from emulator.spec.board import Event
+from tools.supervisor.run import run_programs
+
+KERNEL = dict.fromkeys(
+    ("partial_added", "groups", "discarded", "freed", "acknowledged", "markers"), 0
+)
+UNDRAINED = [
+    "map t0 16",
+    "bind d0 t0",
+    "hold workers",
+    "send d0 t0 pages=2 group=a",
+    "settle",
+    "queue-remove d0",
+    "let-go workers",
+    "settle",
+    "queue-add d0",
+    "send d0 t0 pages=1 group=b try",
+    "await d0",
+]
+
+
+def removed(generation: str, known: str) -> dict[str, Any]:
+    """A removal without a drain while a worker is about to take the group (kernel.md 4.22)."""
+    return run_programs(UNDRAINED, kernel={"generation": generation}, checks={"known": known})
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_removal_without_drain_is_contained(generation: str) -> None:
+    result = removed(generation, "count")
+    assert result["problems"] == []
+    assert result["fates"]["remove-pending"] == 1
+    assert set(result["known"]) <= set(known_in(generation))
+    shown = "remove-before-drain" in result["known"]
+    assert shown == (generation in KNOWN["remove-before-drain"].generations)
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_the_same_fails_the_run_where_it_is_a_use_after_free(generation: str) -> None:
+    result = removed(generation, "fail")
+    frees = generation in KNOWN["remove-before-drain"].generations
+    assert result["status"] == (1 if frees else 0)
+    assert bool(result["problems"]) == frees
+    if frees:
+        assert result["problems"][0].startswith("use after free: group")
+        assert "freed by driver-k0 in queue_remove_device" in result["problems"][0]
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_violation_is_known_by_the_cell_that_shows_it(generation: str) -> None:
+    """Each event of the board counts in one row of the table, and a row tells its violation."""
+    column = [cell for cell in CELLS if cell.generation == generation]
+    for number in range(Event.EVENTS):
+        events = [0] * Event.EVENTS
+        events[number] = 3
+        reached = coverage(generation, events, KERNEL)
+        assert [each.cell for each in reached] == column
+        rows = [each for each in reached if each.times]
+        assert [each.times for each in rows] in ([], [3])
+        found = known_violations(generation, reached, events, KERNEL)
+        assert set(found) <= set(known_in(generation))
+        if rows and rows[0].cell.known:
+            assert found == {rows[0].cell.known: 3}
+
+
+def test_counters_of_the_kernel_make_the_other_rows() -> None:
+    nothing = [0] * Event.EVENTS
+    rows = {}
+    for name in KERNEL:
+        reached = coverage("v7.2", nothing, {**KERNEL, name: 5})
+        rows[name] = [each.cell.event for each in reached if each.times == 5]
+    assert rows == {
+        "partial_added": ["partial"],
+        "groups": ["last"],
+        "discarded": ["overflow"],
+        "freed": ["remove-partial"],
+        "acknowledged": ["remove-partial"],
+        "markers": [],
+    }
+    counted = {each.cell.event for each in coverage("v7.2", nothing, KERNEL)}
+    assert counted == set(EVENTS)
+    shown = known_violations("v7.2", [], nothing, {**KERNEL, "markers": 5})
+    assert shown == {"stop-marker-blindness": 5}

@@ -86,6 +86,15 @@ def test_a_wrong_mix_is_one_clear_line(text: str, says: str) -> None:
     assert says in caught.value.message
 
 
+@pytest.mark.parametrize("devices", [1, 2, 3, 64, 256])
+def test_any_number_of_devices_makes_a_scenario(devices: int) -> None:
+    for generation in ("v5.13", "v7.2"):
+        resolved = resolve_stress(
+            devices, generation, 1, default_mix(), flags={"system.duration_s": (1, "test")}
+        )
+        assert len(resolved.scenario.program) >= devices
+
+
 def test_wrong_options_are_refused_before_anything_starts(tmp_path: Path) -> None:
     for args, status, says in (
         (("--kernel", "v9.9"), Status.USAGE, "v9.9"),

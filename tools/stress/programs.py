@@ -15,6 +15,7 @@ from tools.stress.mix import DRIVER, TENANT, Mix
 PAGES = 64  # mapped by a tenant
 STEP = 16
 STRAY_PASID = 800
+PLUGGED_MAX = 128  # devices that one driver removes and plugs: its program has a bound
 USER_PASID = 900  # the first PASID that VMMs attach; below are those of address spaces
 PASIDS_PER_VMM = 4
 POOLS = ("fault", "group", "param", "handle", "domain", "mm")
@@ -216,7 +217,7 @@ def stress_programs(shape: Shape, seed: int, mix: Mix) -> list[list[str]]:
             continue
         programs.append(_device(device, tenants, user.get(device, []), rng, mix))
     if any(mix[name] for name in DRIVER):
-        devices = list(range(shape.devices))
-        programs += [_hotplug(devices, rng, mix), _disturber(shape.devices, rng, mix)]
+        plugged = sorted(rng.sample(range(shape.devices), min(PLUGGED_MAX, shape.devices)))
+        programs += [_hotplug(plugged, rng, mix), _disturber(shape.devices, rng, mix)]
     programs.append(_repairer(shape.devices))
     return programs

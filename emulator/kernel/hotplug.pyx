@@ -135,6 +135,9 @@ cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
     mutex_lock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
     d.registered = 0
     mutex_unlock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
+    if v.cfg.generation == GEN_GUNTHORPE:
+        # A report that ran meanwhile has made a new object; from here on none can.
+        iopf_queue_remove_device(v, device_queue(v, dev), dev)
     return 0
 
 

@@ -18,7 +18,15 @@ from tools.bench.report import duration, number, rate, times
 from tools.bench.runs import run_system, system
 
 STAGES = {"hardware queue": "queue", "work queue": "work", "mm fault": "mm"}
-WORK = ("faults.minor_ns=2000", "faults.major_ns=200000", "faults.major_ratio=0.002")
+# So many pages that no device comes back to one that is present already.
+PAGES = 1 << 19
+WORK = (
+    "faults.minor_ns=2000",
+    "faults.major_ns=200000",
+    "faults.major_ratio=0.002",
+    f"tenant.pages={PAGES}",
+    f"device.workload.pages={PAGES}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Load:
 
 def _loads(plan: Plan) -> tuple[Load, ...]:
     some = 5_000 if plan.quick else 40_000
-    crowd = system(32, 4, 16, some // 8, "iommu.prq_records=256", *WORK)
+    crowd = system(32, 4, 16, some // 16, "iommu.prq_records=256", *WORK)
     return (
         Load(
             "8 devices, groups of 4, 16 in flight",
@@ -68,7 +76,7 @@ def _in_turn(groups: int, some: int) -> tuple[str, ...]:
     # 511, because a group index must be free for the next one; nothing else is to cost anything.
     open_at_once = min(groups, 511)
     in_turn = f"device.workload.interleave={open_at_once}"
-    return system(1, 4, open_at_once, some, in_turn)
+    return system(1, 4, open_at_once, some, in_turn, "iommu.prq_records=4096")
 
 
 def run(plan: Plan) -> Outcome:

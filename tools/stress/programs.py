@@ -18,7 +18,8 @@ STRAY_PASID = 800
 PLUGGED_MAX = 128  # devices that one driver removes and plugs: its program has a bound
 USER_PASID = 900  # the first PASID that VMMs attach; below are those of address spaces
 PASIDS_PER_VMM = 4
-POOLS = ("fault", "group", "param", "handle", "domain", "mm")
+POOLS = ("fault", "group", "param", "handle", "domain")
+MM_NTH = 30  # a tenant whose mm fails does nothing until its next exec or exit
 
 Choice = tuple[int, list[str]]
 
@@ -172,6 +173,7 @@ def _hotplug(devices: list[int], rng: Random, mix: Mix) -> list[str]:
 def _disturber(devices: int, rng: Random, mix: Mix) -> list[str]:
     choices: list[Choice] = [(mix["quiet"], [f"k1: pause {rng.randint(2, 12)}ms"])]
     choices += [(mix["fail"], [f"k1: fail {pool} nth={rng.randint(1, 9)}"]) for pool in POOLS]
+    choices.append((mix["fail"], [f"k1: fail mm nth={rng.randint(MM_NTH // 2, MM_NTH)}"]))
     stand_still = f"pause {rng.randint(1, 8)}ms"
     choices += [
         (mix["refuse"], [f"k1: refuse {rng.randint(1, 4)}"]),

@@ -29,12 +29,12 @@ def rates(result: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _rate_lines(result: dict[str, Any]) -> list[str]:
-    """Three operations in a row."""
+    """Two operations in a row, the most frequent first."""
     cells = [
-        f"{verb:<12}{entry['runs']:>8,}{short(entry['per_s']):>7}{entry['errors']:>8,}"
+        f"{verb:<12}{entry['runs']:>11,}{short(entry['per_s']):>8}{entry['errors']:>11,}"
         for verb, entry in sorted(rates(result).items(), key=lambda item: -item[1]["runs"])
     ]
-    head = f"{'operation':<12}{'runs':>8}{'/s':>7}{'errors':>8}"
+    head = f"{'operation':<12}{'runs':>11}{'/s':>8}{'errors':>11}"
     columns = 2
     rows = -(-len(cells) // columns)
     lines = ["   ".join([head] * min(columns, len(cells)))]

@@ -25,6 +25,20 @@ cdef enum:
     EINVAL = -22
 
 
+cdef int report_injected(view *v, prog_op *op, fault_event *evt) noexcept nogil:
+    """Caller holds the driver's iopf_lock."""
+    cdef uint32_t dev = op.arg
+    cdef int ret
+    v.devices[dev].kern.injected += 1
+    if op.d != 0:
+        v.devices[dev].reported[op.c & 511] = <uint8_t>op.d
+    ret = iommu_report_device_fault(v, dev, evt, <uint32_t>(op.c >> 16) & 0xFFFF)
+    if ret != 0 and v.cfg.generation < GEN_V6_9 and (ret != ENOMEM or op.flags & FLAG_LAST):
+        # Nobody sent it, so nobody waits for the driver's answer. A partial without memory is in the books.
+        xadd64_rlx(&v.devices[dev].kern.rejected, 1)
+    return ret
+
+
 cdef int64_t inject_event(view *v, prog_op *op) noexcept nogil:
     """An event that no hardware has sent, as the selftest's trigger makes it."""
     cdef uint32_t dev = op.arg, pasid = <uint32_t>op.b
@@ -38,18 +52,12 @@ cdef int64_t inject_event(view *v, prog_op *op) noexcept nogil:
     evt.qw1 = prq_qw1(op.a, <uint32_t>op.c & 511, (op.flags & 3 or PRI_READ) | (PRI_LAST if op.flags & FLAG_LAST else 0))
     evt.uid = NO_UID
     evt.stamp = stamp_of(crew_ticks(v.crew), 0)
+    # The driver that injects is the one that would remove the device, so it does not do both at once; hardware is fenced by a release.
+    mutex_lock(v.self, &v.devices[dev].device_lock, REPORT_DEVICE_FAULT)
     mutex_lock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
-    if not v.devices[dev].registered:
-        mutex_unlock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
-        return ENODEV
-    v.devices[dev].kern.injected += 1
-    if op.d != 0:
-        v.devices[dev].reported[op.c & 511] = <uint8_t>op.d
-    ret = iommu_report_device_fault(v, dev, &evt, <uint32_t>(op.c >> 16) & 0xFFFF)
-    if ret != 0 and v.cfg.generation < GEN_V6_9 and (ret != ENOMEM or op.flags & FLAG_LAST):
-        # Nobody sent it, so nobody waits for the driver's answer. A partial without memory is in the books.
-        xadd64_rlx(&v.devices[dev].kern.rejected, 1)
+    ret = report_injected(v, op, &evt) if v.devices[dev].registered else ENODEV
     mutex_unlock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
+    mutex_unlock(v.self, &v.devices[dev].device_lock, REPORT_DEVICE_FAULT)
     return ret
 
 

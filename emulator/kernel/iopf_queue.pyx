@@ -91,7 +91,12 @@ cdef int add_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexce
     list_add_tail(v.self, v.pools[POOL_PARAM], &q.devices, &param.hdr, QUEUE_ADD_DEVICE)
     st32_rel(&d.queue, queue + 1)
     # Publication; partner: the acquire load in iopf_get_dev_fault_param.
-    st64_rel(slot, pool_ref(v.pools[POOL_PARAM], &param.hdr))
+    if not cas64(slot, 0, pool_ref(v.pools[POOL_PARAM], &param.hdr)):
+        # gunthorpe: the first fault was faster and has made the object of the device.
+        list_del(v.self, v.pools[POOL_PARAM], &q.devices, &param.hdr, QUEUE_ADD_DEVICE)
+        pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, QUEUE_ADD_DEVICE)
+        st32_rel(&d.queue, 0)
+        return EBUSY
     return 0
 
 

@@ -56,4 +56,5 @@ class VerdictKind(IntEnum):
     VERDICT_RECURSION = 11
     VERDICT_STALE_PASID = 12
 
+
 def struct_sizes() -> dict[str, int]: ...

@@ -111,6 +111,10 @@ cdef inline void mutex_unlock(iopf_actor *self, rmutex *m, uint32_t site) noexce
 cdef inline bint mutex_held(iopf_actor *self, rmutex *m) noexcept nogil:
     return (ld32_rlx(&m.word) & LOCK_OWNER) == self.slot + 1
 
+cdef inline uint32_t mutex_owner(rmutex *m) noexcept nogil:
+    """Slot + 1 of who holds it now, 0 nobody: true for as long as the caller can say why."""
+    return ld32_rlx(&m.word) & LOCK_OWNER
+
 cdef inline int read_lock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
     cdef uint32_t word
     lockdep_acquire(self, l.cls, site)

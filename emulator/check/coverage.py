@@ -32,7 +32,12 @@ _SUMMED: dict[str, tuple[str, ...]] = {
     "remove-partial": ("freed", "acknowledged"),
 }
 # Violations that no cell of the table shows, by the event that is one.
-_EVENT_IS_VIOLATION = {"remove-fails-ebusy": Event.EVENT_UNREGISTER_BUSY}
+_EVENT_IS_VIOLATION = {
+    "remove-fails-ebusy": Event.EVENT_UNREGISTER_BUSY,
+    "naked-remove-in-report": Event.EVENT_REMOVE_IN_REPORT,
+    "flush-after-remove": Event.EVENT_FLUSH_UNLISTED,
+    "plain-detach-undrained": Event.EVENT_PLAIN_UNDRAINED,
+}
 _STOP_MARKERS = "stop-marker-blindness"
 
 

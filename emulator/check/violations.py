@@ -99,6 +99,21 @@ KNOWN: dict[str, Known] = {
     "read-loop-on-efault": Known(
         "4.70", span("v6.11", "v6.14"), "read() with a bad buffer takes the same group for ever"
     ),
+    "naked-remove-in-report": Known(
+        "new",
+        GENERATIONS,
+        "a removal without a drain runs against a report, whose request is then on no list",
+    ),
+    "flush-after-remove": Known(
+        "new",
+        MERGED,
+        "a flush finds the device on no queue and waits for nothing; workers still have its groups",
+    ),
+    "plain-detach-undrained": Known(
+        "new",
+        ("v7.2",),
+        "the detach of a domain without faults skips the drain, and a report looks at its handle",
+    ),
     "no-answer-at-all": Known(
         "4.79", ("v6.11", "v6.14", "v7.2", "gunthorpe"), "user space may never answer"
     ),

@@ -51,14 +51,18 @@ cdef void wait_pass(view *v, iommu_regs *regs, uint64_t seen) noexcept nogil:
         ec_sleep(v.self, &regs.prq_complete, key, IDLE_NS, DRAIN_PASID_PRQ)
 
 
-cdef bint drain_needed(view *v, uint32_t dev) noexcept nogil:
+cdef bint drain_needed(view *v, uint32_t dev, ring_end *ring, uint32_t pasid) noexcept nogil:
     """v7.2 asks whether anything fault-capable is attached; before, whether PRI is on.
 
     A request of a PASID whose domain takes no faults makes the interrupt thread look at its handle all the same, so in v7.2 the detach
-    of a plain domain can free what a report is looking at. OPTION_CONTAIN drains then too.
+    of a plain domain can free what a report is looking at. OPTION_CONTAIN drains then too, and counts when there is something to drain.
     """
-    if v.cfg.generation >= GEN_V7_2 and not v.cfg.options & OPTION_CONTAIN:
-        return v.devices[dev].iopf_refcount != 0
+    if v.cfg.generation != GEN_V7_2 or v.devices[dev].iopf_refcount != 0:
+        return v.devices[dev].pri_enabled != 0
+    if not v.cfg.options & OPTION_CONTAIN:
+        return False
+    if queued_for(v, ring, v.devices[dev].rid, pasid):
+        reach(v, EVENT_PLAIN_UNDRAINED)
     return v.devices[dev].pri_enabled != 0
 
 
@@ -72,9 +76,9 @@ cdef void intel_iommu_drain_pasid_prq(view *v, uint32_t dev, uint32_t pasid) noe
     cdef ring_end ring
     cdef uint64_t seen, first
     cdef uint32_t rid = v.devices[dev].rid
-    if not drain_needed(v, dev):
-        return
     prq_ring(v, unit_of(v, dev), &ring)
+    if not drain_needed(v, dev, &ring, pasid):
+        return
     first = ld64_acq(&regs.prq_passes)
     while True:
         seen = ld64_acq(&regs.prq_passes)

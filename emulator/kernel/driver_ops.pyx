@@ -68,10 +68,12 @@ cdef void wake_held(view *v) noexcept nogil:
 
 cdef int64_t remove_naked(view *v, uint32_t dev) noexcept nogil:
     """iopf_queue_remove_device without the drain that its contract asks for. A report that runs against it leaves its request on an
-    object that nobody looks at any more; OPTION_CONTAIN keeps them apart, so that the books of the device stay right."""
+    object that nobody looks at any more; OPTION_CONTAIN keeps them apart, so that the books of the device stay right, and counts."""
     cdef iommu_regs *regs = regs_of(v, dev)
     cdef int ret
     if v.cfg.options & OPTION_CONTAIN:
+        if mutex_owner(&regs.iopf_lock) == irq_slot(v, unit_of(v, dev)) + 1:
+            reach(v, EVENT_REMOVE_IN_REPORT)
         mutex_lock(v.self, &regs.iopf_lock, QUEUE_REMOVE_DEVICE)
     ret = iopf_queue_remove_device(v, device_queue(v, dev), dev)
     if v.cfg.options & OPTION_CONTAIN:

@@ -30,7 +30,8 @@ from emulator.spec.board cimport *
 cdef enum:
     LIST_GROUP = 3
     LIST_COPIES = 5              # copies of last requests, until v6.8
-    ANSWERED_CONTAINED = 2
+    ANSWERED_CONTAINED = 2       # by a removal that left it to its worker
+    ANSWERED_WITH_USER = 3       # the same, and user space has it
 
 cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, fault_event *evt, bint pend) noexcept nogil
 cdef uint32_t abort_without_group(view *v, fault_param *param, fault_event *evt, uint32_t code) noexcept nogil

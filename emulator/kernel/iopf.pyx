@@ -72,7 +72,7 @@ cdef void count_answer(view *v, iopf_group *group, uint32_t code) noexcept nogil
 
 cdef bint response_allowed(view *v, iopf_group *group) noexcept nogil:
     """Whether a response acts, by generation. Caller holds fault_param.lock."""
-    if group.answered == ANSWERED_CONTAINED:
+    if group.answered >= ANSWERED_CONTAINED:
         return False
     if v.cfg.generation == GEN_GUNTHORPE:
         return not group.answered
@@ -170,6 +170,8 @@ cdef void iopf_free_group(view *v, iopf_group *group, uint32_t site) noexcept no
         n += 1
     if v.cfg.generation >= GEN_V6_9:
         param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], group.fault_param, IOPF_FREE_GROUP)
+    if group.answered == ANSWERED_CONTAINED:
+        xadd32(&v.devices[group.device].contained, <uint32_t>-1)
     if param != NULL and group.pending:
         # A generation that frees what is still pending would leave a freed node on the list.
         iopf_group_dequeue(v, group)

@@ -132,7 +132,9 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
         reach(v, EVENT_REMOVE_DELIVERED if with_user(v, group) else EVENT_REMOVE_PENDING)
         group_response_locked(v, param, group, RESP_INVALID)
         if v.cfg.options & OPTION_CONTAIN:
-            group.answered = ANSWERED_CONTAINED
+            group.answered = ANSWERED_WITH_USER if with_user(v, group) else ANSWERED_CONTAINED
+            if group.answered == ANSWERED_CONTAINED:
+                xadd32(&v.devices[group.device].contained, 1)
         elif v.cfg.generation >= GEN_V6_14:
             iopf_free_group(v, group, QUEUE_REMOVE_DEVICE)
         n += 1
@@ -205,9 +207,16 @@ cdef void flush_rings(view *v, uint32_t queue) noexcept nogil:
         flush_workqueue(v, ring, QUEUE_FLUSH_DEV)
 
 
+cdef bint workers_have_groups(view *v, device *d) noexcept nogil:
+    """Whether removal has left groups of a device behind: unanswered ones until v6.8, since then those it has answered itself."""
+    return ld32_acq(&d.contained) != 0 or (v.cfg.generation < GEN_V6_9 and d.kern.groups > d.kern.groups_settled)
+
+
 cdef int flush_unlisted(view *v, uint32_t dev) noexcept nogil:
     """-ENODEV: the device is on no queue. OPTION_CONTAIN waits all the same for groups that a removal without a drain has left."""
     if v.cfg.options & OPTION_CONTAIN:
+        if workers_have_groups(v, &v.devices[dev]):
+            reach(v, EVENT_FLUSH_UNLISTED)
         flush_rings(v, device_queue(v, dev))
     return ENODEV
 

@@ -233,7 +233,10 @@ cpdef enum Event:  # rows of the fate table that no other counter tells
     EVENT_UNREGISTER_BUSY = 12
     EVENT_DELIVERED = 13
     EVENT_PARTIAL_NOMEM = 14
-    EVENTS = 15
+    EVENT_REMOVE_IN_REPORT = 15  # the rest: what contained runs keep from going wrong
+    EVENT_FLUSH_UNLISTED = 16
+    EVENT_PLAIN_UNDRAINED = 17
+    EVENTS = 18
 
 cpdef enum QueueMode:
     QUEUES_GLOBAL = 0

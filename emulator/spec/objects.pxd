@@ -60,7 +60,7 @@ cdef struct iopf_group:          # two cache lines
     uint32_t device
     uint32_t fault_count
     uint32_t pending             # on the fault_param's list
-    uint32_t answered            # 1; ANSWERED_CONTAINED: by a removal that left it to its owner
+    uint32_t answered            # 1; ANSWERED_CONTAINED or ANSWERED_WITH_USER: by a removal that left it to its owner
     uint64_t queued_ticks
 
 cdef struct fault_param:

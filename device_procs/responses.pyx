@@ -8,7 +8,7 @@ from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add
 from cython_ext.link cimport *
 from device_procs.atc cimport *
-from device_procs.books cimport fate_of, fates_agree
+from device_procs.books cimport EARLY_ANSWER, EARLY_REFUSED, fate_of, fates_agree
 from device_procs.pri cimport *
 from device_procs.workload cimport PATTERN_PROGRAM
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
@@ -22,20 +22,26 @@ cdef enum:
     RETRY_DOUBLINGS = 8
 
 
+cdef uint32_t answered_early(function *f, group *g) noexcept nogil:
+    """What the answer of the group leaves open. Until v6.8 a last request is refused without memory for its copy, since v6.11 when a
+    replace has taken the fault handler away after its partials; since v6.11 a refused non-last is answered at once, and gunthorpe
+    answers open groups."""
+    cdef uint32_t i, kernel, last = g.count - 1
+    for i in range(last):
+        kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[i], i))
+        if kernel == FATE_REJECTED or kernel == FATE_ACKNOWLEDGED:
+            return EARLY_ANSWER
+    kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[last], last))
+    return EARLY_REFUSED if kernel == FATE_REJECTED else 0
+
+
 cdef void check_books(function *f, group *g, bint by_hardware) noexcept nogil:
     """Compares what hardware and kernel noted about every request of the group; the first disagreement is the verdict."""
-    cdef uint32_t i, hw, kernel, last = g.count - 1
-    # A last request can be refused before anybody looks for its partials, which stay: until v6.8 without memory for its copy, since
-    # v6.11 when a replace has taken the fault handler away between them.
-    cdef bint early = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[last], last)) == FATE_REJECTED
-    for i in range(g.count - 1):
-        # Since v6.11 a refused non-last is answered at once, and gunthorpe answers open groups; the rest of the group may be anywhere.
-        kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[i], i))
-        early |= kernel == FATE_REJECTED or kernel == FATE_ACKNOWLEDGED
+    cdef uint32_t i, hw, kernel, early = answered_early(f, g)
     for i in range(g.count):
         hw = fate_of(f.v, f.dev, OFF_LEDGER_HW, g.prgi, uid_of(g.number[i], i))
         kernel = fate_of(f.v, f.dev, OFF_LEDGER_KERNEL, g.prgi, uid_of(g.number[i], i))
-        if not early and not fates_agree(hw, kernel, i + 1 == g.count, by_hardware):
+        if not fates_agree(hw, kernel, i + 1 == g.count, by_hardware, early):
             verdict_raise(f.v.self, VERDICT_ACCOUNT, f.dev, g.number[i], <uint64_t>hw << 8 | kernel, 0,
                           <uint64_t>by_hardware << 32 | g.prgi, DEV_RECEIVE)
             return
@@ -232,3 +238,8 @@ cdef bint receive(function *f) noexcept nogil:
         link_consume(f.v.self, &f.down, DEV_RECEIVE)
     send_owed(f)
     return n != 0
+
+
+def books_agree(int hw, int kernel, bint last, bint by_hardware, int early):
+    """`fates_agree` for Python: fates by number (`FATE_*`), early 0, 1 (the last was refused) or 2 (another was answered by itself)."""
+    return bool(fates_agree(hw, kernel, last, by_hardware, early))

@@ -8,12 +8,14 @@ from cython_ext.crew cimport *
 from cython_ext.wait cimport *
 from device_procs.pri cimport *
 from device_procs.stop cimport send_marker
+from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from emulator.spec.board cimport *
 from emulator.spec.flow cimport *
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
+    EFAULT = -14
     ENODEV = -19
     EINVAL = -22
     E2BIG = -7
@@ -139,6 +141,21 @@ cdef int64_t await_answers(function *f, prog_op *op) noexcept nogil:
     return 0
 
 
+cdef int64_t translate(function *f, prog_op *op) noexcept nogil:
+    """Translation requests for ``op.c`` pages; -EFAULT when one is not granted. They raise no page request."""
+    cdef uint32_t pasid = 0, i
+    cdef walker w
+    cdef int64_t ret = pasid_for(f, op, &pasid)
+    if ret != 0:
+        return ret
+    if not walk_begin(f.v, &w, f.dev, pasid):
+        return EFAULT
+    for i in range(<uint32_t>op.c):
+        if not walk_grants(f.v, &w, op.a + <uint64_t>i * 4096, op.flags & 7):
+            return EFAULT
+    return 0
+
+
 cdef int64_t marker(function *f, prog_op *op) noexcept nogil:
     cdef uint32_t pasid = 0
     cdef int64_t ret = pasid_for(f, op, &pasid)
@@ -186,6 +203,8 @@ cdef int64_t device_op(function *f, prog_op *op) noexcept nogil:
         return send(f, op)
     if op.op == DO_AWAIT:
         return await_answers(f, op)
+    if op.op == DO_TRANSLATE:
+        return translate(f, op)
     if op.op == DO_MARKER:
         return marker(f, op)
     if op.op == DO_RESET:

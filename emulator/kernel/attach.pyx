@@ -51,9 +51,11 @@ cdef attach_handle *find_fault_handler(view *v, uint32_t dev, fault_event *evt) 
 
 
 cdef uint64_t entry_for(view *v, iommu_domain *domain) noexcept nogil:
-    """The PASID table entry of a domain: 0 (not present) unless it has a table."""
+    """The PASID table entry of a domain: 0 (not present) unless it has a table or passes through."""
     cdef mm_struct *mm = <mm_struct *>pool_try(v.pools[POOL_MM], domain.mm)
-    if mm == NULL or domain.kind == DOMAIN_BLOCKING or domain.kind == DOMAIN_IDENTITY:
+    if domain.kind == DOMAIN_IDENTITY:
+        return PTE_PRESENT | PTE_PASS
+    if mm == NULL or domain.kind == DOMAIN_BLOCKING:
         return 0
     return pasid_entry(mm_index_of(v, mm), mm.mm_id)
 

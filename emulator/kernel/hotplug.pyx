@@ -8,6 +8,7 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.wait cimport *
+from emulator.kernel.attach cimport write_entry
 from emulator.kernel.drain cimport intel_iommu_fence_events
 from emulator.kernel.iopf_queue cimport *
 from emulator.kernel.qi cimport qi_wait
@@ -55,6 +56,7 @@ cdef int probe_locked(view *v, uint32_t dev) noexcept nogil:
     mutex_lock(v.self, &v.board.sva_lock, PROBE_DEVICE)
     d.removing = 0
     mutex_unlock(v.self, &v.board.sva_lock, PROBE_DEVICE)
+    write_entry(v, dev, 0, 0, PROBE_DEVICE)
     st32_rel(&d.resets, d.resets + 1)
     st32_rel(&d.pre, 1)
     st32_rel(&d.pri_enabled, 1)
@@ -114,6 +116,13 @@ cdef int disable_iopf(view *v, uint32_t dev) noexcept nogil:
     return iopf_queue_remove_device(v, device_queue(v, dev), dev)
 
 
+cdef void attach_release_domain(view *v, uint32_t dev) noexcept nogil:
+    """v6.9 and later: before the driver lets go of the device, its RID gets the static release domain (0061ffe289e1). The others leave
+    it without a translation, which is what blocking does too."""
+    cdef bint identity = v.devices[dev].release_identity and v.cfg.generation >= GEN_V6_9 and v.cfg.generation != GEN_GUNTHORPE
+    write_entry(v, dev, 0, PTE_PRESENT | PTE_PASS if identity else 0, RELEASE_DEVICE)
+
+
 cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
     cdef device *d = &v.devices[dev]
     cdef iommu_regs *regs = regs_of(v, dev)
@@ -125,6 +134,7 @@ cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
     mutex_unlock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
     for pasid in range(v.cfg.max_pasids):
         end_slot(v, dev, pasid)
+    attach_release_domain(v, dev)
     st32_rel(&d.pre, 0)
     if v.cfg.generation == GEN_GUNTHORPE:
         intel_iommu_fence_events(v, dev)

@@ -50,7 +50,7 @@ cdef inline uint64_t *leaf_of(view *v, uint64_t pgd, uint64_t address) noexcept 
 
 cdef struct walker:
     # One translation client's walk: the address space, and the last table of leaves with the region that it covers.
-    mm_struct *mm
+    mm_struct *mm                # NULL: the entry passes every address through
     table_page *leaves
     uint64_t region              # address >> 21 of ``leaves``
 
@@ -63,6 +63,9 @@ cdef inline bint walk_begin(view *v, walker *w, uint32_t dev, uint32_t pasid) no
         return False
     entry = ld64_acq(&pasid_table(v, dev)[pasid])
     index1 = <uint32_t>(entry >> 8) & 0xFFFFFF
+    w.mm = NULL
+    if entry & (PTE_PRESENT | PTE_QUIET | PTE_PASS) == PTE_PRESENT | PTE_PASS:
+        return True
     if entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT or index1 == 0 or index1 > v.pools[POOL_MM].capacity:
         return False
     w.mm = <mm_struct *>pool_slot(v.pools[POOL_MM], index1 - 1)
@@ -72,6 +75,8 @@ cdef inline bint walk_grants(view *v, walker *w, uint64_t address, uint32_t rwx)
     """Whether all of read 1, write 2, execute 4 are granted now. Neighbouring pages share the walk to their table."""
     cdef uint64_t *at
     cdef uint64_t leaf
+    if w.mm == NULL:
+        return True
     if w.leaves == NULL or w.region != address >> 21:
         at = leaf_of(v, ld64_acq(&w.mm.pgd), address)
         if at == NULL:

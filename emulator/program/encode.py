@@ -131,6 +131,14 @@ _PLAIN: dict[str, Callable[[Line, int], Record]] = {
     "marker": lambda line, op: Record(
         op, arg=_plus_one(line.maybe("tenant")), b=_plus_one(line.maybe("pasid"))
     ),
+    "translate": lambda line, op: Record(
+        op,
+        flags=line.number("rw") | (spec.FLAG_RID if "rid" in line.flags else 0),
+        arg=_plus_one(line.maybe("tenant")),
+        a=address(line),
+        b=_plus_one(line.maybe("pasid")),
+        c=line.number("pages"),
+    ),
     "reset": lambda line, op: Record(op),
     "overflow": lambda line, op: Record(op, arg=line.number("tenant") + 1, a=address(line)),
     "wait-bound": lambda line, op: Record(op, arg=line.number("tenant")),

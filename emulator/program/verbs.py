@@ -219,6 +219,17 @@ _DEVICE = (
         at_most=("pasid", "rid"),
     ),
     Verb(
+        "translate",
+        spec.DO_TRANSLATE,
+        Runs.DEVICE,
+        (_D, _MAYBE_T),
+        "asks for the translation of pages, as ATS does; Bad address when one of them is not granted",
+        (Word("pages", words.number(1, GROUP_PAGES_MAX)), _AT, _RW, _ANY_PASID),
+        ("rid",),
+        at_least=("tenant", "pasid", "rid"),
+        at_most=("pasid", "rid"),
+    ),
+    Verb(
         "await",
         spec.DO_AWAIT,
         Runs.DEVICE,

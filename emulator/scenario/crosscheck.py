@@ -130,6 +130,15 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(f"{path}.pages", f"{text} of {device.group_pages}")
 
 
+def _release_domains(scenario: Scenario) -> Iterator[Problem]:
+    generation = scenario.kernel.generation
+    if generation in ("v5.13", "v6.2", "gunthorpe"):
+        for index, device in enumerate(scenario.device):
+            if device.release_domain == "identity":
+                text = f"{generation} has no static release domain; v6.9 is the first"
+                yield Problem(f"device[{index}].release_domain", text)
+
+
 def _memory(scenario: Scenario) -> Iterator[Problem]:
     for index, tenant in enumerate(scenario.tenant):
         if tenant.pages < tenant.vmas:
@@ -204,6 +213,7 @@ _RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
     _served,
     _groups_fit,
     _workloads,
+    _release_domains,
     _memory,
     _ends,
     _traces,

@@ -47,6 +47,7 @@ cpdef enum:
     DO_MARKER = 35           # b PASID + 1, arg tenant + 1
     DO_RESET = 36
     DO_WAIT_BOUND = 37       # arg tenant: until it has bound this device
+    DO_TRANSLATE = 39        # arg tenant + 1, a address, b PASID + 1, c pages: a translation request
     DO_OVERFLOW = 38         # arg tenant + 1, a address: groups until the queue overflows
     # --- driver ---
     DO_PLUG = 48             # arg device, as in all that follow

@@ -29,6 +29,7 @@ DO_AWAIT: int
 DO_MARKER: int
 DO_RESET: int
 DO_WAIT_BOUND: int
+DO_TRANSLATE: int
 DO_OVERFLOW: int
 DO_PLUG: int
 DO_REMOVE: int

@@ -39,6 +39,7 @@ class DevicePlan:
     credits: int
     stop_marker: bool
     max_pasids: int
+    release_identity: bool
     params: dict[str, Any]
     program: bytes = b""
 
@@ -159,7 +160,8 @@ def _device(scenario: Scenario, index: int, d: expand.DeviceInstance, seed: int)
         "start_page": 0,
     }
     limit = spec.max_pasids or scenario.iommu.max_pasids
-    return DevicePlan(d.name, spec.credits, spec.stop == "marker", limit, params)
+    identity = spec.release_domain == "identity"
+    return DevicePlan(d.name, spec.credits, spec.stop == "marker", limit, identity, params)
 
 
 def _synthetic_tenants(

@@ -133,7 +133,7 @@ class System:
     def _configure(self, meta: dict[str, Any]) -> None:
         for i, device in enumerate(self.plan.devices):
             self.control.configure_device(i, device.credits, int(device.stop_marker))
-            self.control.configure_function(i, device.max_pasids)
+            self.control.configure_function(i, device.max_pasids, device.release_identity)
             self.control.load_programs(device.params["program"], device.program)
         for i, tenant in enumerate(self.plan.tenants):
             self.control.configure_tenant(i, tenant.first, tenant.count, tenant.devices)

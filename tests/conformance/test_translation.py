@@ -1,0 +1,85 @@
+"""What a function may translate: its bindings, attached domains, and the domain that a release leaves it with (kernel.md 2.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.scenario.errors import ScenarioError
+from tests.support.machine import ALL, USER, Machine
+
+RELEASING = [g for g in ALL if g not in ("v5.13", "v6.2", "gunthorpe")]
+
+
+@pytest.mark.parametrize("generation", ALL)
+def test_a_binding_grants_what_is_present(generation: str, machine: Machine) -> None:
+    seen = machine(
+        generation,
+        [
+            "map t0 16",
+            "bind d0 t0",
+            "touch t0 4",
+            "protect t0 2 prot=r",
+            "translate d0 t0 pages=4",
+            "translate d0 t0 pages=5 try",
+            "translate d0 t0 pages=1 rw=w try",
+            "translate d0 t0 pages=2 at=2 rw=w try",
+            "translate d0 rid pages=1 try",
+            "translate d0 pasid=9 pages=1 try",
+            "unbind d0 t0",
+            "translate d0 pasid=1 pages=1 try",
+        ],
+    )
+    assert seen.returned("translate d0 t0 pages=4") == [0]
+    for refused in (
+        "translate d0 t0 pages=5",
+        "translate d0 t0 pages=1 rw=w",
+        "translate d0 rid pages=1",
+        "translate d0 pasid=9 pages=1",
+        "translate d0 pasid=1 pages=1",
+    ):
+        assert seen.returned(refused) == [-14], refused
+    assert seen.kernel("popped") == 0
+
+
+@pytest.mark.parametrize("domain", ["blocking", "identity"])
+@pytest.mark.parametrize("generation", RELEASING)
+def test_a_release_leaves_the_rid_with_its_domain(
+    generation: str, domain: str, machine: Machine
+) -> None:
+    line = "translate d0 rid pages=2 at=77 try"
+    seen = machine(
+        generation,
+        [line, "remove d0", line, "plug d0", line],
+        device=[{"release_domain": domain}],
+    )
+    between = 0 if domain == "identity" else -14
+    assert seen.returned("translate d0 rid pages=2 at=77") == [-14, between, -14]
+
+
+@pytest.mark.parametrize("generation", ["v5.13", "v6.2", "gunthorpe"])
+def test_older_kernels_have_no_release_domain(generation: str, machine: Machine) -> None:
+    with pytest.raises(ScenarioError, match="has no static release domain"):
+        machine(generation, ["remove d0"], device=[{"release_domain": "identity"}])
+
+
+@pytest.mark.parametrize("generation", USER)
+def test_an_identity_domain_passes_every_address(generation: str, machine: Machine) -> None:
+    """Its requests reach the kernel, which has no handler for them (2.5); under a blocking domain the hardware refuses them."""
+    seen = machine(
+        generation,
+        [
+            "attach d0 t0 pasid=3 domain=identity",
+            "translate d0 pasid=3 pages=8 at=1000 rw=rw",
+            "send d0 pasid=3 pages=1 group=identity",
+            "await d0",
+            "replace d0 t0 pasid=3 domain=blocking",
+            "translate d0 pasid=3 pages=8 at=1000 rw=rw try",
+            "send d0 pasid=3 pages=1 group=blocking",
+            "await d0",
+            "detach d0 t0 pasid=3",
+        ],
+    )
+    assert seen.returned("translate d0 pasid=3 pages=8 at=1000 rw=rw") == [0, -14]
+    restart = 0 if generation == "gunthorpe" else 1
+    assert (seen.codes("identity"), seen.codes("blocking")) == ([restart], [1])
+    assert seen.kernel("popped") == 1

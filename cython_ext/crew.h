@@ -12,21 +12,23 @@
  * Readers (supervisor, `iopf top`) take each word on its own; they never need two words to agree.
  *
  * A scheduling point costs a store to the owner's own line and one predicted branch. `mode` selects what happens in
- * the slow path: noise (random yields and short sleeps). The controller that grants steps hangs on the same call.
+ * the slow path: noise (random yields and short sleeps), or control, where the actor leaves its stack (`stage.h`).
+ * Whatever sleeps, naps, wakes or looks at the clock does so through the functions here that take the actor.
  */
 #ifndef IOPF_CREW_H
 #define IOPF_CREW_H
 
 #include "cython_ext/atomic.h"
+#include "cython_ext/stage.h"
 
 #define CREW_MAX_CLASSES 32  /* lock classes and pools, each */
 #define CREW_VERDICTS 16
 #define CREW_MAGAZINES 16
 #define CREW_HELD 8
 
-enum { POINT_NORMAL = 0, POINT_NOISE = 1 };
+enum { POINT_NORMAL = 0, POINT_NOISE = 1, POINT_CONTROLLED = 2 };
 /* The kind of access a point stands before; later explorers derive dependence from it. */
-enum { ACC_LOCAL = 0, ACC_READ, ACC_WRITE, ACC_RMW, ACC_LOCK, ACC_UNLOCK, ACC_WAIT, ACC_WAKE };
+enum { ACC_LOCAL = 0, ACC_READ, ACC_WRITE, ACC_RMW, ACC_LOCK, ACC_UNLOCK, ACC_WAIT, ACC_WAKE, ACC_NAP };
 
 enum {
     ACTOR_UNUSED = 0, ACTOR_STARTING, ACTOR_READY, ACTOR_RUNNING, ACTOR_STOPPING, ACTOR_DONE, ACTOR_DEAD
@@ -64,7 +66,8 @@ typedef struct {
     uint32_t slot, role, index, pid;
     uint64_t start_time;
     uint32_t state, exit_status;
-    uint64_t pad3[4];
+    uint64_t program_over;    /* the actor's program has come to its end */
+    uint64_t pad3[3];
     /* lines 4, 5: waiting, counted by the owner */
     uint64_t sleeps, wakes, wait_timeouts, timeouts_with_work, yields, lock_waits, owner_deaths, steps;
     uint64_t work[8];         /* meaning by role; the last one: CPU time in ns, written at the end */
@@ -79,7 +82,8 @@ typedef struct {
     uint32_t spins, yields;   /* wait policy: pauses, then yields, then sleep */
     uint32_t lockdep, poison;
     uint32_t verdict_count, pad;
-    uint64_t pad1[2];
+    uint64_t stage;           /* offset of the stage from the crew; 0: nothing is controlled */
+    uint64_t pad1;
     uint32_t lock_order[CREW_MAX_CLASSES];
     iopf_verdict verdicts[CREW_VERDICTS];
 } iopf_crew;
@@ -99,9 +103,33 @@ static inline iopf_actor *crew_actor(iopf_crew *crew, uint32_t slot) {
     return (iopf_actor *)((char *)crew + sizeof(iopf_crew)) + slot;
 }
 
+static inline stage *stage_of(const iopf_actor *self) {
+    iopf_crew *crew = crew_of(self);
+    return (stage *)((char *)crew + crew->stage);
+}
+
+/* Leaves the actor's stack with `kind` at `addr` pending; returns when the step is granted. Within a budget of plain
+ * accesses nobody else is asked. Nobody but this actor runs here, and only its own process enters its stack. */
+static __attribute__((noinline, unused)) void stage_point(iopf_actor *self, uint32_t id, const volatile void *addr,
+                                                          uint32_t kind) {
+    stage *st = stage_of(self);
+    stage_slot *s = &st->slot[self->slot & (STAGE_SLOTS - 1)];
+    s->id = id, s->kind = kind, s->where = (uint64_t)(uintptr_t)addr;
+    if (st->budget && kind <= ACC_RMW) {
+        st->budget--;
+        stage_note(st, self->slot, 0);
+        return;
+    }
+    s->state = PLAY_READY;
+    iopf_switch(&s->sp, s->loop_sp);
+}
+
 static __attribute__((noinline, unused)) void point_slow(iopf_actor *self, uint32_t id, const volatile void *addr,
                                                          uint32_t kind) {
-    (void)id, (void)addr, (void)kind;
+    if (self->mode == POINT_CONTROLLED) {
+        stage_point(self, id, addr, kind);
+        return;
+    }
     if (self->mode != POINT_NOISE) return;
     self->points++;
     uint64_t r = xorshift64(&self->rng);
@@ -111,14 +139,78 @@ static __attribute__((noinline, unused)) void point_slow(iopf_actor *self, uint3
         sched_yield();
 }
 
+/* What sleeps until it is woken or until a time of the virtual clock; 0 or -ETIMEDOUT. */
+static __attribute__((noinline, unused)) int stage_sleep(iopf_actor *self, uint32_t want, uint64_t timeout_ns) {
+    stage *st = stage_of(self);
+    stage_slot *s = &st->slot[self->slot & (STAGE_SLOTS - 1)];
+    s->due = timeout_ns < STAGE_FUNCTIONAL_NS ? st->now + timeout_ns + 1 : 0;
+    s->since = st->steps;
+    s->want = want;
+    s->state = PLAY_ASLEEP;
+    iopf_switch(&s->sp, s->loop_sp);
+    return -(int)s->result;
+}
+
+static __attribute__((noinline, unused)) void stage_wake(iopf_actor *self, const volatile void *word, uint32_t most) {
+    stage *st = stage_of(self);
+    while (most--) {
+        stage_slot *first = 0;
+        for (uint32_t i = 0; i < st->players; i++) {
+            stage_slot *s = &st->slot[i];
+            if (s->state == PLAY_ASLEEP && s->kind == ACC_WAIT && s->where == (uint64_t)(uintptr_t)word &&
+                (!first || s->since < first->since))
+                first = s;
+        }
+        if (!first) return;
+        first->state = PLAY_READY, first->result = 0, first->due = 0;
+    }
+}
+
 /* id = site << 8 | operation of the primitive. The volatile store keeps every point visible to an observer. */
 static inline void point(iopf_actor *self, uint32_t id, const volatile void *addr, uint32_t kind) {
     *(volatile uint32_t *)&self->last_point = id;
     if (iopf_unlikely(self->mode != POINT_NORMAL)) point_slow(self, id, addr, kind);
 }
 
+/* Sleeps while *p is `want`; 0 when woken or when it was not, -ETIMEDOUT at the bound. The point is the comparison. */
+static inline int point_wait(iopf_actor *self, uint32_t id, volatile uint32_t *p, uint32_t want, uint64_t timeout_ns) {
+    *(volatile uint32_t *)&self->last_point = id;
+    if (iopf_unlikely(self->mode != POINT_NORMAL)) {
+        point_slow(self, id, p, ACC_WAIT);
+        if (self->mode == POINT_CONTROLLED) return ld32_acq(p) != want ? 0 : stage_sleep(self, want, timeout_ns);
+    }
+    int ret = futex_wait32(p, want, timeout_ns);
+    return ret == -ETIMEDOUT ? ret : 0;
+}
+
+/* Wakes up to `most` sleepers of *p. The point is the caller's, before it changed the word. */
+static inline void point_wake(iopf_actor *self, volatile uint32_t *p, uint32_t most) {
+    if (iopf_unlikely(self->mode == POINT_CONTROLLED))
+        stage_wake(self, p, most);
+    else
+        futex_wake32(p, most < 0x7fffffff ? (int)most : 0x7fffffff);
+}
+
+/* A pause of somebody who will look again. */
+static inline void point_nap(iopf_actor *self, uint32_t id, uint64_t ns) {
+    *(volatile uint32_t *)&self->last_point = id;
+    if (iopf_likely(self->mode != POINT_CONTROLLED)) {
+        nap_ns(ns);
+        return;
+    }
+    stage_slot *s = &stage_of(self)->slot[self->slot & (STAGE_SLOTS - 1)];
+    s->id = id, s->kind = ACC_NAP, s->where = 0;
+    stage_sleep(self, 0, ns < STAGE_FUNCTIONAL_NS ? ns : STAGE_FUNCTIONAL_NS - 1);
+}
+
+/* The clock that the actor lives by. */
+static inline uint64_t actor_clock(const iopf_actor *self) {
+    return iopf_likely(self->mode != POINT_CONTROLLED) ? clock_ns() : stage_of(self)->now;
+}
+
 static inline uint64_t crew_ticks(const iopf_crew *crew) {
-    return iopf_likely(crew->tick_mult != 0) ? cycle_counter() : clock_ns();
+    if (iopf_likely(crew->tick_mult != 0)) return cycle_counter();
+    return crew->stage ? ((stage *)((char *)crew + crew->stage))->now : clock_ns();
 }
 static inline uint64_t crew_ticks_ns(const iopf_crew *crew, uint64_t ticks) {
     return crew->tick_mult ? (uint64_t)(((unsigned __int128)ticks * crew->tick_mult) >> 24) : ticks;

@@ -11,6 +11,7 @@ cdef extern from "cython_ext/crew.h" nogil:
     enum:
         POINT_NORMAL
         POINT_NOISE
+        POINT_CONTROLLED
         ACC_LOCAL
         ACC_READ
         ACC_WRITE
@@ -19,6 +20,7 @@ cdef extern from "cython_ext/crew.h" nogil:
         ACC_UNLOCK
         ACC_WAIT
         ACC_WAKE
+        ACC_NAP
         ACTOR_UNUSED
         ACTOR_STARTING
         ACTOR_READY
@@ -74,6 +76,7 @@ cdef extern from "cython_ext/crew.h" nogil:
         uint64_t start_time
         uint32_t state
         uint32_t exit_status
+        uint64_t program_over
         uint64_t sleeps
         uint64_t wakes
         uint64_t wait_timeouts
@@ -95,12 +98,17 @@ cdef extern from "cython_ext/crew.h" nogil:
         uint32_t lockdep
         uint32_t poison
         uint32_t verdict_count
+        uint64_t stage
         uint32_t lock_order[32]
         iopf_verdict verdicts[16]
 
     iopf_crew *crew_of(const iopf_actor *self)
     iopf_actor *crew_actor(iopf_crew *crew, uint32_t slot)
     void point(iopf_actor *self, uint32_t id, const void *addr, uint32_t kind)
+    int point_wait(iopf_actor *self, uint32_t id, volatile uint32_t *p, uint32_t want, uint64_t timeout_ns)
+    void point_wake(iopf_actor *self, volatile uint32_t *p, uint32_t most)
+    void point_nap(iopf_actor *self, uint32_t id, uint64_t ns)
+    uint64_t actor_clock(const iopf_actor *self)
     uint64_t crew_ticks(const iopf_crew *crew)
     uint64_t crew_ticks_ns(const iopf_crew *crew, uint64_t ticks)
     void verdict_raise(iopf_actor *self, uint32_t kind, uint32_t cls, uint64_t object, uint64_t generation,
@@ -147,6 +155,7 @@ cpdef enum PointOp:
     OP_REG_WRITE = 36
     OP_FIELD_READ = 37
     OP_FIELD_WRITE = 38
+    OP_NAP = 39
 
 cpdef enum VerdictKind:
     VERDICT_NONE = 0
@@ -162,6 +171,7 @@ cpdef enum VerdictKind:
     VERDICT_LOCK_MISUSE = 10
     VERDICT_RECURSION = 11
     VERDICT_STALE_PASID = 12
+    VERDICT_WILD = 13
 
 cdef inline iopf_actor *actor_at(char *crew_base, uint32_t slot) noexcept nogil:
     return crew_actor(<iopf_crew *>crew_base, slot)

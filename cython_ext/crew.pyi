@@ -40,6 +40,7 @@ class PointOp(IntEnum):
     OP_REG_WRITE = 36
     OP_FIELD_READ = 37
     OP_FIELD_WRITE = 38
+    OP_NAP = 39
 
 class VerdictKind(IntEnum):
     VERDICT_NONE = 0
@@ -55,6 +56,7 @@ class VerdictKind(IntEnum):
     VERDICT_LOCK_MISUSE = 10
     VERDICT_RECURSION = 11
     VERDICT_STALE_PASID = 12
+    VERDICT_WILD = 13
 
 
 def struct_sizes() -> dict[str, int]: ...

@@ -106,7 +106,7 @@ cdef inline void mutex_unlock(iopf_actor *self, rmutex *m, uint32_t site) noexce
         verdict_raise(self, VERDICT_LOCK_MISUSE, m.cls, old, 0, (old & LOCK_OWNER) - 1, 0, site)
     if iopf_unlikely(old & LOCK_SLEEPERS):
         self.wakes += 1
-        futex_wake32(&m.word, 1)
+        point_wake(self, &m.word, 1)
 
 cdef inline bint mutex_held(iopf_actor *self, rmutex *m) noexcept nogil:
     return (ld32_rlx(&m.word) & LOCK_OWNER) == self.slot + 1
@@ -134,7 +134,7 @@ cdef inline void read_unlock(iopf_actor *self, rwlock *l, uint32_t site) noexcep
     if iopf_unlikely(old & LOCK_SLEEPERS) and (old & LOCK_OWNER) == 1:
         and_32(&l.word, ~<uint32_t>LOCK_SLEEPERS)
         self.wakes += 1
-        futex_wake32(&l.word, 0x7FFFFFFF)
+        point_wake(self, &l.word, 0x7FFFFFFF)
 
 cdef inline int write_lock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
     lockdep_acquire(self, l.cls, site)
@@ -152,4 +152,4 @@ cdef inline void write_unlock(iopf_actor *self, rwlock *l, uint32_t site) noexce
         verdict_raise(self, VERDICT_LOCK_MISUSE, l.cls, old, 0, (old & LOCK_OWNER) - 1, 2, site)
     if iopf_unlikely(old & LOCK_SLEEPERS):
         self.wakes += 1
-        futex_wake32(&l.word, 0x7FFFFFFF)
+        point_wake(self, &l.word, 0x7FFFFFFF)

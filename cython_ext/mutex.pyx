@@ -70,11 +70,10 @@ cdef int mutex_lock_slow(iopf_actor *self, rmutex *m, uint32_t site) noexcept no
             continue
         if not word & LOCK_SLEEPERS and not cas32(&m.word, word, word | LOCK_SLEEPERS):
             continue
-        point(self, site << 8 | OP_LOCK_SLEEP, m, ACC_WAIT)
         self.wait_site = site
-        self.wait_since_ns = clock_ns()
+        self.wait_since_ns = actor_clock(self)
         self.sleeps += 1
-        futex_wait32(&m.word, word | LOCK_SLEEPERS, LOCK_BOUND_NS)
+        point_wait(self, site << 8 | OP_LOCK_SLEEP, &m.word, word | LOCK_SLEEPERS, LOCK_BOUND_NS)
         self.wait_site = 0
         slept = True
 
@@ -104,18 +103,17 @@ cdef int rw_lock_slow(iopf_actor *self, rwlock *l, bint write, uint32_t site) no
                 self.owner_deaths += 1
                 if not write:
                     self.wakes += 1
-                    futex_wake32(&l.word, 0x7FFFFFFF)
+                    point_wake(self, &l.word, 0x7FFFFFFF)
                 return LOCK_DIED
             continue
         if waiter_spin(self, &w):
             continue
         if word != want and not cas32(&l.word, word, want):
             continue
-        point(self, site << 8 | OP_LOCK_SLEEP, l, ACC_WAIT)
         self.wait_site = site
-        self.wait_since_ns = clock_ns()
+        self.wait_since_ns = actor_clock(self)
         self.sleeps += 1
-        futex_wait32(&l.word, want, LOCK_BOUND_NS)
+        point_wait(self, site << 8 | OP_LOCK_SLEEP, &l.word, want, LOCK_BOUND_NS)
         self.wait_site = 0
         # A waiting writer that died leaves RW_WAITING behind; without a writer or reader in, nobody would clear it.
         word = ld32_rlx(&l.word)

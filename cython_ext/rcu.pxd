@@ -65,10 +65,10 @@ cdef inline void synchronize_rcu(iopf_actor *self, uint32_t site) noexcept nogil
         return
     epoch = rcu_start(self)
     waiter_reset(&w)
-    point(self, site << 8 | OP_RCU_WAIT, &crew_of(self).rcu_epoch, ACC_WAIT)
+    point(self, site << 8 | OP_RCU_WAIT, &crew_of(self).rcu_epoch, ACC_READ)
     self.wait_site = site
-    self.wait_since_ns = clock_ns()
+    self.wait_since_ns = actor_clock(self)
     while not rcu_passed(self, epoch):
         if not waiter_spin(self, &w):
-            nap_ns(50000)  # readers do not ring: a grace period is rare and a section is short
+            point_nap(self, site << 8 | OP_RCU_WAIT, 50000)  # readers do not ring: a grace period is rare and a section is short
     self.wait_site = 0

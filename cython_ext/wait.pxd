@@ -50,11 +50,10 @@ cdef inline void ec_cancel(iopf_actor *self, eventcount *ec, uint32_t key) noexc
 cdef inline int ec_sleep(iopf_actor *self, eventcount *ec, uint32_t key, uint64_t timeout_ns, uint32_t site) noexcept nogil:
     """0 when notified (or spuriously woken), -ETIMEDOUT (-110) at the bound. Ends the preparation in every case."""
     cdef int ret
-    point(self, site << 8 | OP_BELL_SLEEP, ec, ACC_WAIT)
     self.sleeps += 1
     self.wait_site = site
-    self.wait_since_ns = clock_ns()
-    ret = futex_wait32(<uint32_t *>&ec.word, key, timeout_ns)
+    self.wait_since_ns = actor_clock(self)
+    ret = point_wait(self, site << 8 | OP_BELL_SLEEP, <uint32_t *>&ec.word, key, timeout_ns)
     self.wait_site = 0
     self.heartbeat += 1
     ec_cancel(self, ec, key)
@@ -79,7 +78,7 @@ cdef inline uint32_t ec_notify(iopf_actor *self, eventcount *ec, uint32_t most, 
         if cas64(&ec.word, word, (word & <uint64_t>0xFFFFFFFF00000000) - (<uint64_t>waiting << 32)
                  | <uint32_t>(<uint32_t>word + 1)):
             self.wakes += 1
-            futex_wake32(<uint32_t *>&ec.word, <int>waiting)
+            point_wake(self, <uint32_t *>&ec.word, waiting)
             return waiting
 
 cdef inline uint32_t bell_ring(iopf_actor *self, iopf_actor *other, uint32_t site) noexcept nogil:
@@ -113,6 +112,8 @@ cdef inline bint waiter_spin(iopf_actor *self, waiter *w) noexcept nogil:
     """
     cdef iopf_crew *crew = crew_of(self)
     self.heartbeat += 1
+    if iopf_unlikely(self.mode == POINT_CONTROLLED):
+        return False  # nothing changes while only one runs
     if w.spins < crew.spins:
         w.spins += 1
         cpu_pause()

@@ -114,7 +114,7 @@ cdef void work_done(iopf_actor *self, workring *r, uint64_t position, uint32_t s
 
 cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t site) noexcept nogil:
     """Waits until every position queued before the call is done; 0, or -ETIMEDOUT (-110). Later work is not waited for."""
-    cdef uint64_t target = ld64_acq(&r.tail), until = clock_ns() + timeout_ns, word
+    cdef uint64_t target = ld64_acq(&r.tail), until = actor_clock(self) + timeout_ns, word
     cdef uint32_t key
     cdef waiter w
     cdef int ret = 0
@@ -130,12 +130,12 @@ cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t
     xadd32(&r.flushers, 1)
     while True:
         work_settle(self, r)
-        point(self, site << 8 | OP_WORK_FLUSH, &r.floor, ACC_WAIT)
+        point(self, site << 8 | OP_WORK_FLUSH, &r.floor, ACC_READ)
         if ld64_acq(&r.floor) >= target:
             break
         if waiter_spin(self, &w):
             continue
-        if clock_ns() > until:
+        if actor_clock(self) > until:
             ret = -110
             break
         key = ec_prepare(self, &r.idle, site)

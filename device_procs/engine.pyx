@@ -6,7 +6,6 @@ the process stays to answer invalidations and stop requests until the machine en
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
@@ -174,7 +173,7 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     if phase >= PHASE_RELEASING:
         f.over = 2
     if f.retry_count or f.work.gap_ns or f.v.cfg.pace:
-        now_ns = clock_ns()
+        now_ns = actor_clock(f.v.self)
     if f.retry_count:
         moved |= send_retries(f, now_ns, next_ns)
     if f.batch_count:
@@ -203,6 +202,7 @@ cdef int device_main(function *f) noexcept nogil:
     cdef uint32_t key
     cdef waiter w
     waiter_reset(&w)
+    f.resets = ld32_acq(&f.d.resets)  # the first probe came before the first step
     while ld32_acq(&v.board.phase) < PHASE_ENDING:
         v.self.heartbeat += 1
         next_ns = <uint64_t>-1
@@ -217,7 +217,7 @@ cdef int device_main(function *f) noexcept nogil:
             ec_cancel(v.self, bell_of(v.self), key)
             waiter_reset(&w)
             continue
-        now = clock_ns()
+        now = actor_clock(v.self)
         if next_ns <= now:
             ec_cancel(v.self, bell_of(v.self), key)
             continue
@@ -231,17 +231,19 @@ cdef int device_main(function *f) noexcept nogil:
     return 0
 
 
-def run(Process process, uint32_t dev, dict p):
-    """Runs device ``dev`` until the machine ends; status 0, or raises MemoryError. ``p`` holds the workload (see tools/supervisor)."""
-    cdef function *f = <function *>calloc(1, sizeof(function))
+cdef int device_part(void *f, uint32_t dev) noexcept nogil:
+    return device_main(<function *>f)
+
+
+def prepare(Process process not None, uint32_t dev, dict p) -> None:
+    """The part of device ``dev``; ``p`` holds the workload (see tools/supervisor). Raises MemoryError, ValueError."""
+    cdef function *f
     cdef workload *w
-    cdef int ret
+    if dev >= process.v.cfg.devices:
+        raise ValueError(f"device {dev}: the board has {process.v.cfg.devices}")
+    f = function_make(&process.v, dev, p["groups_in_flight"], p["atc_entries"])
     if f == NULL:
         raise MemoryError("no memory for the device's own state")
-    if dev >= process.v.cfg.devices:
-        free(f)
-        raise ValueError(f"device {dev}: the board has {process.v.cfg.devices}")
-    ret = function_attach(f, &process.v, dev, p["groups_in_flight"], p["atc_entries"])
     f.max_retries = p["max_retries"]
     f.program = p["program"]
     f.program_count = p["program_count"]
@@ -266,12 +268,4 @@ def run(Process process, uint32_t dev, dict p):
     w.private_permille = p["private_permille"]
     w.rng = p["seed"]
     w.cursor = p["start_page"]
-    process.ready()
-    f.resets = ld32_acq(&f.d.resets)  # the first probe came before the first step
-    if ret == 0:
-        with nogil:
-            device_main(f)
-    function_free(f)
-    free(f)
-    if ret != 0:
-        raise MemoryError("no memory for the device's groups")
+    process.cast(device_part, f, dev, PHASE_RUNNING)

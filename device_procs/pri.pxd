@@ -93,8 +93,7 @@ cdef struct function:
     uint16_t by_prgi[512]
     uint8_t label_by_prgi[512]   # + 1, of a program's group that had the index last
 
-cdef int function_attach(function *f, view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil
-cdef void function_free(function *f) noexcept nogil
+cdef function *function_make(view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil
 cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx, uint32_t count) noexcept nogil
 cdef bint group_fits(function *f, uint32_t count) noexcept nogil
 cdef bint send_retries(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil

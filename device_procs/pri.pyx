@@ -2,7 +2,6 @@
 """Sending groups and forgetting them. States and writers stand in ``pri.pxd``, what comes back in ``responses.pxd``."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from cython_ext.atomics cimport *
@@ -14,22 +13,25 @@ from emulator.spec.board cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
-cdef int function_attach(function *f, view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil:
-    """0, or -ENOMEM."""
+cdef function *function_make(view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil:
+    """The state of one function, private to its process; NULL without memory. ``atc_entries`` is a power of two."""
+    cdef function *f = <function *>private_alloc(v, sizeof(function))
     cdef uint32_t i
+    if f == NULL:
+        return NULL
     f.v = v
     f.dev = dev
     f.d = &v.devices[dev]
     f.window = window
     f.credits = f.d.credits
     f.atc_mask = atc_entries - 1
-    f.groups = <group *>calloc(window, sizeof(group))
-    f.free_list = <uint16_t *>calloc(window, sizeof(uint16_t))
-    f.retry_list = <uint16_t *>calloc(window, sizeof(uint16_t))
-    f.batch = <uint16_t *>calloc(window, sizeof(uint16_t))
-    f.atc = <atc_entry *>calloc(atc_entries, sizeof(atc_entry))
+    f.groups = <group *>private_alloc(v, window * sizeof(group))
+    f.free_list = <uint16_t *>private_alloc(v, window * sizeof(uint16_t))
+    f.retry_list = <uint16_t *>private_alloc(v, window * sizeof(uint16_t))
+    f.batch = <uint16_t *>private_alloc(v, window * sizeof(uint16_t))
+    f.atc = <atc_entry *>private_alloc(v, atc_entries * sizeof(atc_entry))
     if f.groups == NULL or f.free_list == NULL or f.retry_list == NULL or f.batch == NULL or f.atc == NULL:
-        return -12
+        return NULL
     for i in range(window):
         f.free_list[i] = <uint16_t>(window - 1 - i)
     f.free_count = window
@@ -37,15 +39,7 @@ cdef int function_attach(function *f, view *v, uint32_t dev, uint32_t window, ui
         f.by_prgi[i] = NO_GROUP
     link_attach(&f.up, uplink(v, dev), UP_SLOTS, True)
     link_attach(&f.down, downlink(v, dev), DOWN_SLOTS, False)
-    return 0
-
-
-cdef void function_free(function *f) noexcept nogil:
-    free(f.groups)
-    free(f.free_list)
-    free(f.retry_list)
-    free(f.batch)
-    free(f.atc)
+    return f
 
 
 cdef void publish(function *f) noexcept nogil:

@@ -72,7 +72,7 @@ cdef void after_success(function *f, group *g, uint16_t index) noexcept nogil:
     g.retries += 1
     g.count = absent
     g.state = GROUP_RETRY
-    g.not_before_ns = clock_ns() + (<uint64_t>RETRY_NS << doublings)
+    g.not_before_ns = actor_clock(f.v.self) + (<uint64_t>RETRY_NS << doublings)
     f.d.dev.retries += absent
     f.retry_list[f.retry_count] = index
     f.retry_count += 1

@@ -235,7 +235,7 @@ cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil:
     point(f.v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
     ret = device_op(f, op)
     if ret == NOT_YET and op.op == DO_OVERFLOW:
-        next_ns[0] = min_u64(next_ns[0], clock_ns() + LOOK_NS)  # the hardware does not ring when it takes or loses a request
+        next_ns[0] = min_u64(next_ns[0], actor_clock(f.v.self) + LOOK_NS)  # the hardware does not ring when it takes or loses a request
     if ret == NOT_YET:
         return False
     flow_done(f.v, &f.script, ret)

@@ -1,17 +1,20 @@
 # cython: language_level=3
-"""Entry of the IOMMU process."""
+"""The part of the IOMMU process."""
 
 from libc.stdint cimport uint32_t
 
-from emulator.hw.vtd cimport iommu_main
+from emulator.hw.vtd cimport iommu_main, unit, unit_make
 from emulator.spec.board cimport PHASE_PROBING
 from emulator.spec.process cimport Process
 
 
-def run_iommu(Process process not None, uint32_t unit) -> int:
-    """Runs until the machine ends; 0, or a negative errno."""
-    cdef int ret
-    process.ready(PHASE_PROBING)
-    with nogil:
-        ret = iommu_main(&process.v, unit)
-    return ret
+cdef int iommu_part(void *u, uint32_t index) noexcept nogil:
+    return iommu_main(<unit *>u)
+
+
+def prepare_iommu(Process process not None, uint32_t index) -> None:
+    """Raises MemoryError."""
+    cdef unit *u = unit_make(&process.v, index)
+    if u == NULL:
+        raise MemoryError("no memory for the IOMMU's own state")
+    process.cast(iommu_part, u, index, PHASE_PROBING)

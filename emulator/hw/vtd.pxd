@@ -41,11 +41,13 @@ cdef struct unit:
     uint64_t ticks
     uint32_t pending_total     # invalidations sent and not completed
     uint32_t dirty_count
-    uint32_t pending[256]
-    uint32_t dirty[256]
-    uint8_t is_dirty[256]
-    uint8_t gone[256]
-    link_end up[256]
-    link_end down[256]
+    # by device
+    uint32_t *pending
+    uint32_t *dirty
+    uint8_t *is_dirty
+    uint8_t *gone
+    link_end *up
+    link_end *down
 
-cdef int iommu_main(view *v, uint32_t index) noexcept nogil
+cdef unit *unit_make(view *v, uint32_t index) noexcept nogil
+cdef int iommu_main(unit *u) noexcept nogil

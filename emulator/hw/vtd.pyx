@@ -2,7 +2,6 @@
 """The decision table, the page request queue and the command queue of VT-d. Rules and order stand in ``vtd.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
@@ -365,14 +364,29 @@ cdef void unit_attach(unit *u, view *v, uint32_t index) noexcept nogil:
         link_attach(&u.down[dev], downlink(v, dev), DOWN_SLOTS, True)
 
 
-cdef int iommu_main(view *v, uint32_t index) noexcept nogil:
-    """Runs until PHASE_ENDING; 0, or -ENOMEM when the process cannot get its own memory."""
-    cdef unit *u = <unit *>calloc(1, sizeof(unit))
+cdef unit *unit_make(view *v, uint32_t index) noexcept nogil:
+    """The state of one IOMMU, private to its process; NULL without memory."""
+    cdef unit *u = <unit *>private_alloc(v, sizeof(unit))
+    cdef uint32_t n = v.cfg.devices
+    if u == NULL:
+        return NULL
+    u.pending = <uint32_t *>private_alloc(v, n * sizeof(uint32_t))
+    u.dirty = <uint32_t *>private_alloc(v, n * sizeof(uint32_t))
+    u.is_dirty = <uint8_t *>private_alloc(v, n)
+    u.gone = <uint8_t *>private_alloc(v, n)
+    u.up = <link_end *>private_alloc(v, n * sizeof(link_end))
+    u.down = <link_end *>private_alloc(v, n * sizeof(link_end))
+    if u.pending == NULL or u.dirty == NULL or u.is_dirty == NULL or u.gone == NULL or u.up == NULL or u.down == NULL:
+        return NULL
+    unit_attach(u, v, index)
+    return u
+
+
+cdef int iommu_main(unit *u) noexcept nogil:
+    """Runs until PHASE_ENDING."""
+    cdef view *v = u.v
     cdef uint32_t key
     cdef waiter w
-    if u == NULL:
-        return -12
-    unit_attach(u, v, index)
     waiter_reset(&w)
     while True:
         v.self.heartbeat += 1
@@ -392,5 +406,4 @@ cdef int iommu_main(view *v, uint32_t index) noexcept nogil:
             continue
         if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, HW_WAIT, &w) and work_there(u):
             wake_lost(v.self, bell_of(v.self), HW_WAIT)
-    free(u)
     return 0

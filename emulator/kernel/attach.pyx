@@ -18,6 +18,7 @@ from emulator.kernel.qi cimport qi_flush_dev_iotlb
 from emulator.mm.mm cimport mm_index_of
 from emulator.spec.board cimport *
 from emulator.spec.program cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -128,7 +129,7 @@ cdef void after_change(view *v, uint32_t dev, uint32_t pasid, attach_handle *old
         light_flush(v, dev, pasid, pool_ref(v.pools[POOL_DOMAIN], &domain.hdr))
     elif ld32_acq(&v.devices[dev].pri_enabled):
         intel_iommu_drain_pasid_prq(v, dev, pasid)
-    if domain.fault_object != 0 and v.cfg.generation != GEN_GUNTHORPE:
+    if domain.fault_object != 0 and v.cfg.generation != GEN_GUNTHORPE and not defect(v, DEFECT_REPLACE_AUTO_RESPONDS_NEW_HWPT):
         iommufd_auto_response_faults(v, domain.fault_object - 1, pool_ref(v.pools[POOL_HANDLE], &old.hdr))
 
 
@@ -139,6 +140,8 @@ cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ha
         stop_pasid(v, dev, pasid)
     if domain == NULL:
         return
+    if defect(v, DEFECT_REMOVE_BEFORE_DRAIN) and domain_takes_faults(domain):
+        iopf_put(v, dev)
     write_entry(v, dev, pasid, 0, DETACH_PASID)
     if v.cfg.generation == GEN_GUNTHORPE:
         store_handle(v, dev, pasid, 0)
@@ -146,7 +149,7 @@ cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ha
     else:
         after_change(v, dev, pasid, handle, domain)
         store_handle(v, dev, pasid, 0)
-    if domain_takes_faults(domain):
+    if domain_takes_faults(domain) and not defect(v, DEFECT_REMOVE_BEFORE_DRAIN):
         iopf_put(v, dev)
 
 

@@ -44,9 +44,9 @@ cdef void wait_pending(view *v, iommu_domain *domain) noexcept nogil:
         return
     waiter_reset(&w)
     while ld32_acq(&domain.pending) != 0 and ld32_acq(&v.board.phase) < PHASE_ENDING:
-        point(v.self, DOMAIN_FREE << 8 | OP_FIELD_READ, &domain.pending, ACC_WAIT)
+        point(v.self, DOMAIN_FREE << 8 | OP_FIELD_READ, &domain.pending, ACC_READ)
         if not waiter_spin(v.self, &w):
-            nap_ns(BUSY_NS)
+            point_nap(v.self, DOMAIN_FREE << 8 | OP_NAP, BUSY_NS)
 
 
 cdef void domain_put(view *v, iommu_domain *domain) noexcept nogil:

@@ -13,6 +13,5 @@ from libc.stdint cimport uint32_t
 from cython_ext.record_ring cimport ring_end
 from emulator.spec.board cimport *
 
-cdef void prq_ring(view *v, uint32_t unit, ring_end *ring) noexcept nogil
 cdef void intel_iommu_drain_pasid_prq(view *v, uint32_t dev, uint32_t pasid) noexcept nogil
 cdef void intel_iommu_fence_events(view *v, uint32_t dev) noexcept nogil

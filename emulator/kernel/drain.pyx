@@ -8,48 +8,12 @@ from cython_ext.crew cimport *
 from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
 from emulator.kernel.iopf_queue cimport iopf_queue_flush_dev
+from emulator.kernel.prq_wait cimport *
 from emulator.kernel.qi cimport qi_flush_dev_iotlb
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
-
-cdef enum:
-    IDLE_NS = 400000000
-    ANY_PASID = 0xFFFFFFFF
-
-
-cdef void prq_ring(view *v, uint32_t unit, ring_end *ring) noexcept nogil:
-    ring_attach(ring, &unit_regs(v, unit).prq, view_region(v, OFF_PRQ_RECORDS) + <uint64_t>unit * v.cfg.prq_records * PRQ_RECORD_BYTES,
-                v.cfg.prq_records, PRQ_RECORD_BYTES)
-
-
-cdef bint queued_for(view *v, ring_end *ring, uint32_t rid, uint32_t pasid) noexcept nogil:
-    """Whether a record of (rid, PASID) lies between head and tail now."""
-    cdef uint64_t tail = ring_tail(v.self, ring, DRAIN_PASID_PRQ)
-    cdef uint64_t head = ring_head(v.self, ring, DRAIN_PASID_PRQ)
-    cdef uint64_t *rec
-    while head != tail:
-        rec = ring_record(ring, head)
-        if prq_rid(rec[0]) == rid and (pasid == ANY_PASID or prq_pasid(rec[0]) == pasid):
-            return True
-        head = ring_advance(ring, head)
-    return False
-
-
-cdef void wait_pass(view *v, iommu_regs *regs, uint64_t seen) noexcept nogil:
-    """Waits until the IRQ thread has finished a pass after the one counted in ``seen``."""
-    cdef waiter w
-    cdef uint32_t key
-    waiter_reset(&w)
-    while ld64_acq(&regs.prq_passes) <= seen:
-        if waiter_spin(v.self, &w):
-            continue
-        key = ec_prepare(v.self, &regs.prq_complete, DRAIN_PASID_PRQ)
-        if ld64_acq(&regs.prq_passes) > seen:
-            ec_cancel(v.self, &regs.prq_complete, key)
-            return
-        ec_sleep(v.self, &regs.prq_complete, key, IDLE_NS, DRAIN_PASID_PRQ)
-
 
 cdef bint drain_needed(view *v, uint32_t dev, ring_end *ring, uint32_t pasid) noexcept nogil:
     """v7.2 asks whether anything fault-capable is attached; before, whether PRI is on.
@@ -76,6 +40,8 @@ cdef void intel_iommu_drain_pasid_prq(view *v, uint32_t dev, uint32_t pasid) noe
     cdef ring_end ring
     cdef uint64_t seen, first
     cdef uint32_t rid = v.devices[dev].rid
+    if defect(v, DEFECT_NO_DRAIN_BEFORE_5_8):
+        return
     prq_ring(v, unit_of(v, dev), &ring)
     if not drain_needed(v, dev, &ring, pasid):
         return
@@ -97,13 +63,5 @@ cdef void intel_iommu_drain_pasid_prq(view *v, uint32_t dev, uint32_t pasid) noe
 
 cdef void intel_iommu_fence_events(view *v, uint32_t dev) noexcept nogil:
     """gunthorpe, PRI off: reception is stopped; returns when no request of the device is in the hardware queue or being reported."""
-    cdef iommu_regs *regs = regs_of(v, dev)
-    cdef ring_end ring
-    cdef uint64_t seen
-    prq_ring(v, unit_of(v, dev), &ring)
     qi_flush_dev_iotlb(v, unit_of(v, dev), v.devices[dev].rid, 0, True)
-    while True:
-        seen = ld64_acq(&regs.prq_passes)
-        if not queued_for(v, &ring, v.devices[dev].rid, ANY_PASID):
-            return
-        wait_pass(v, regs, seen)
+    prq_settle(v, dev)

@@ -85,8 +85,8 @@ cdef bint program_step(view *v, driver *self_driver, flow *f, uint64_t *next_ns)
         return False
     op = flow_op(v, f)
     if op.op == DO_SETTLE and not settled(v) and ld32_acq(&v.board.phase) < PHASE_STOPPING:
-        if next_ns[0] > clock_ns() + SETTLE_NS:
-            next_ns[0] = clock_ns() + SETTLE_NS
+        if next_ns[0] > actor_clock(v.self) + SETTLE_NS:
+            next_ns[0] = actor_clock(v.self) + SETTLE_NS
         return False
     point(v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
     flow_done(v, f, driver_op(v, op))
@@ -127,7 +127,7 @@ cdef int program_main(view *v, uint32_t index) noexcept nogil:
                 ld32_acq(&v.board.phase) >= PHASE_RUNNING and not d.finished and program_step(v, d, &f, &next_ns)):
             ec_cancel(v.self, bell_of(v.self), key)
             continue
-        now = clock_ns()
+        now = actor_clock(v.self)
         next_ns = next_ns - now if next_ns > now else 1
         ec_sleep(v.self, bell_of(v.self), key, next_ns if next_ns < IDLE_NS else IDLE_NS, PROGRAM_WAIT)
     return 0

@@ -9,6 +9,7 @@ from cython_ext.pool cimport *
 from cython_ext.rcu cimport *
 from cython_ext.refcount cimport *
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
@@ -37,8 +38,9 @@ cdef fault_param *iopf_get_dev_fault_param(view *v, uint32_t dev) noexcept nogil
     point(v.self, GET_DEV_FAULT_PARAM << 8 | OP_FIELD_READ, &v.devices[dev].fault_param, ACC_READ)
     ref = ld64_acq(&v.devices[dev].fault_param)
     param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], ref, GET_DEV_FAULT_PARAM) if ref else NULL
-    if param != NULL and not ref_get_not_zero(v.self, &param.users, GET_DEV_FAULT_PARAM):
-        param = NULL
+    if param != NULL and not defect(v, DEFECT_REPORT_VS_REMOVE_PARAM):
+        if not ref_get_not_zero(v.self, &param.users, GET_DEV_FAULT_PARAM):
+            param = NULL
     rcu_read_unlock(v.self, GET_DEV_FAULT_PARAM)
     return param
 

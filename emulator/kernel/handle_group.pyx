@@ -6,6 +6,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add
+from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
 from emulator.kernel.page_response cimport iommu_page_response
@@ -13,6 +14,7 @@ from emulator.kernel.sva_lib cimport iommu_sva_find
 from emulator.kernel.sva_mm cimport sva_mmput
 from emulator.mm.mm cimport handle_mm_fault, mmget_not_zero
 from emulator.spec.program cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
@@ -58,6 +60,9 @@ cdef mm_struct *mm_of_group(view *v, iopf_group *group, uint32_t *event) noexcep
     if v.cfg.generation == GEN_V6_2:
         ref = 0
         if prq_pasid_present(group.last.qw0) and prq_pasid(group.last.qw0) < v.cfg.max_pasids:
+            if defect(v, DEFECT_GROUP_MUTEX_VS_FLUSH):
+                mutex_lock(v.self, &v.devices[group.device].group_lock, WORKER_HANDLE)
+                mutex_unlock(v.self, &v.devices[group.device].group_lock, WORKER_HANDLE)
             ref = ld64_acq(&pasid_array(v, group.device)[prq_pasid(group.last.qw0)])
         if ref == 0:
             return NULL
@@ -68,6 +73,8 @@ cdef mm_struct *mm_of_group(view *v, iopf_group *group, uint32_t *event) noexcep
         handle = <attach_handle *>pool_deref(v.self, v.pools[POOL_HANDLE], ref, WORKER_HANDLE)
         mm = <mm_struct *>pool_deref(v.self, v.pools[POOL_MM], handle.mm, WORKER_HANDLE) if handle != NULL else NULL
     event[0] = EVENT_MM_DEAD
+    if defect(v, DEFECT_MM_WITHOUT_GET):
+        return mm
     return mm if mm != NULL and mmget_not_zero(v, mm) else NULL
 
 

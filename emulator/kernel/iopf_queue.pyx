@@ -11,8 +11,10 @@ from cython_ext.rcu cimport *
 from emulator.kernel.fault_param cimport *
 from emulator.kernel.iopf cimport *
 from emulator.kernel.partials cimport *
+from emulator.kernel.prq_wait cimport prq_settle
 from emulator.kernel.workqueue cimport flush_workqueue
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -135,7 +137,7 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
             group.answered = ANSWERED_WITH_USER if with_user(v, group) else ANSWERED_CONTAINED
             if group.answered == ANSWERED_CONTAINED:
                 xadd32(&v.devices[group.device].contained, 1)
-        elif v.cfg.generation >= GEN_V6_14:
+        elif v.cfg.generation >= GEN_V6_14 and not defect(v, DEFECT_REMOVE_LEAKS_GROUPS):
             iopf_free_group(v, group, QUEUE_REMOVE_DEVICE)
         n += 1
 
@@ -230,6 +232,8 @@ cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
     if v.cfg.generation < GEN_V6_9:
         mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
         queue = d.queue if d.iopf_param != 0 else 0
+        if defect(v, DEFECT_FLUSH_HOLDS_LOCK_OF_HWQUEUE):
+            prq_settle(v, dev)  # the callback that emptied the hardware queue under the lock that a report takes
         if queue != 0:
             flush_rings(v, queue - 1)
         mutex_unlock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)

@@ -10,6 +10,7 @@ from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
 from emulator.kernel.partials cimport *
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -51,6 +52,9 @@ cdef int iommu_page_response_for(view *v, uint32_t dev, uint32_t pasid, bint pas
     param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], v.devices[dev].fault_param, PAGE_RESPONSE)
     if param == NULL:
         return EINVAL
+    if defect(v, DEFECT_PASID_MUTEX_ABBA):
+        mutex_lock(v.self, &v.board.sva_lock, PAGE_RESPONSE)  # the pasid_mutex of intel_svm_page_response
+        mutex_unlock(v.self, &v.board.sva_lock, PAGE_RESPONSE)
     mutex_lock(v.self, &param.lock, PAGE_RESPONSE)
     copy = find_pending(v, param, pasid, pasid_valid, prgi)
     if copy != NULL:

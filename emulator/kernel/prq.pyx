@@ -11,13 +11,14 @@ from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
 from emulator.kernel.iopf cimport *
 from emulator.kernel.partials cimport *
-from emulator.kernel.drain cimport prq_ring
+from emulator.kernel.prq_wait cimport prq_ring
 from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.iopf_queue cimport iopf_queue_discard_partial
 from emulator.kernel.qi cimport qi_page_grp_resp, qi_page_resp_private
 from emulator.kernel.report cimport *
 from emulator.spec.board cimport *
 from emulator.spec.program cimport HOLD_IRQ
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -156,6 +157,9 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
         any_work = True
         handle_overflow(v, unit, &ring)
     st64_rel(&regs.prq_passes, regs.prq_passes + 1)
+    if defect(v, DEFECT_SHARED_COMPLETION_LOST_WAKE):
+        point(v.self, PRQ_EVENT_THREAD << 8 | OP_FIELD_WRITE, &regs.prq_done, ACC_WRITE)
+        st32_rel(&regs.prq_done, 1)
     ec_notify(v.self, &regs.prq_complete, 0x7FFFFFFF, PRQ_EVENT_THREAD)
     v.self.work[WORK_PASSES] += 1
     return any_work

@@ -29,7 +29,7 @@ cdef uint64_t qi_room(view *v, iommu_regs *regs, ring_end *ring) noexcept nogil:
         # Full: let the hardware run. It never waits for the lock.
         mutex_unlock(v.self, &regs.qi_lock, QI_SUBMIT)
         if not waiter_spin(v.self, &w):
-            nap_ns(50000)
+            point_nap(v.self, QI_SUBMIT << 8 | OP_NAP, 50000)
 
 
 cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t qw2, uint64_t *status) noexcept nogil:

@@ -13,6 +13,7 @@ from emulator.kernel.handlers cimport domain_iopf_handler, eager_fault, queue_gr
 from emulator.kernel.iopf cimport *
 from emulator.kernel.partials cimport *
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -104,8 +105,9 @@ cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
         return 0
     if not prq_last(evt.qw1):
         report_partial_fault(v, param, evt)
-        iopf_put_dev_fault_param(v, param)
-        return 0
+        if not defect(v, DEFECT_REPORT_MISSING_RETURN):
+            iopf_put_dev_fault_param(v, param)
+            return 0
     group = iopf_group_alloc(v, param, evt, True)
     if group == NULL:
         reach(v, EVENT_LAST_NOMEM)
@@ -127,7 +129,7 @@ cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
 cdef int error_response(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
     """v6.11: INVALID without any record, also for a request that is not the last (b58b133e680b); nothing when it is no page request."""
     cdef kernside *kern = &v.devices[dev].kern
-    if kind != IOMMU_FAULT_PAGE_REQ:
+    if kind != IOMMU_FAULT_PAGE_REQ or defect(v, DEFECT_BAD_SETUP_SILENT):
         xadd64_rlx(&kern.unanswered, 1)
         kern_fate(v, dev, evt.qw1, evt.uid, FATE_UNANSWERED)
         return EINVAL

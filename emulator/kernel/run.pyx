@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Entries of the kernel processes: interrupt threads, workers, tasks and drivers."""
+"""The parts of the kernel processes: interrupt threads, workers, tasks and drivers."""
 
 from libc.stdint cimport uint32_t
 
@@ -7,37 +7,37 @@ from emulator.kernel.driver cimport driver_main
 from emulator.kernel.prq cimport irq_main
 from emulator.kernel.task cimport task_main
 from emulator.kernel.worker cimport worker_main
-from emulator.spec.board cimport PHASE_PROBING
+from emulator.spec.board cimport PHASE_PROBING, view
 from emulator.spec.process cimport Process
 
 
-def run_irq(Process process not None, uint32_t unit) -> int:
-    cdef int ret
-    process.ready(PHASE_PROBING)
-    with nogil:
-        ret = irq_main(&process.v, unit)
-    return ret
+cdef int irq_part(void *v, uint32_t unit) noexcept nogil:
+    return irq_main(<view *>v, unit)
 
 
-def run_worker(Process process not None) -> int:
-    cdef int ret
-    process.ready(PHASE_PROBING)
-    with nogil:
-        ret = worker_main(&process.v)
-    return ret
+cdef int worker_part(void *v, uint32_t index) noexcept nogil:
+    return worker_main(<view *>v)
 
 
-def run_task(Process process not None, uint32_t tenant) -> int:
-    cdef int ret
-    process.ready(PHASE_PROBING)
-    with nogil:
-        ret = task_main(&process.v, tenant)
-    return ret
+cdef int task_part(void *v, uint32_t tenant) noexcept nogil:
+    return task_main(<view *>v, tenant)
 
 
-def run_driver(Process process not None, uint32_t index) -> int:
-    cdef int ret
-    process.ready(PHASE_PROBING)
-    with nogil:
-        ret = driver_main(&process.v, index)
-    return ret
+cdef int driver_part(void *v, uint32_t index) noexcept nogil:
+    return driver_main(<view *>v, index)
+
+
+def prepare_irq(Process process not None, uint32_t unit) -> None:
+    process.cast(irq_part, &process.v, unit, PHASE_PROBING)
+
+
+def prepare_worker(Process process not None) -> None:
+    process.cast(worker_part, &process.v, 0, PHASE_PROBING)
+
+
+def prepare_task(Process process not None, uint32_t tenant) -> None:
+    process.cast(task_part, &process.v, tenant, PHASE_PROBING)
+
+
+def prepare_driver(Process process not None, uint32_t index) -> None:
+    process.cast(driver_part, &process.v, index, PHASE_PROBING)

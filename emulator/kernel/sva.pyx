@@ -14,6 +14,7 @@ from emulator.kernel.sva_mm cimport *
 from emulator.spec.board cimport *
 from emulator.spec.ioasid cimport INVALID_IOASID
 from emulator.spec.program cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
@@ -71,7 +72,8 @@ cdef int share_handle(view *v, attach_handle *handle, mm_struct *mm, uint64_t re
     cdef iommu_domain *domain = domain_of(v, handle.domain)
     if domain == NULL or domain.kind != DOMAIN_SVA or handle.mm != pool_ref(v.pools[POOL_MM], &mm.hdr):
         return EBUSY
-    handle.users += 1
+    if not defect(v, DEFECT_HANDLE_SHARING_LOST):
+        handle.users += 1
     handle_out[0] = ref
     return 0
 

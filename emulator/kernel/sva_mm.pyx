@@ -10,6 +10,7 @@ from cython_ext.pool cimport *
 from emulator.kernel.qi cimport qi_dev_tlb_inv, qi_wait
 from emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmput_last
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 
 
@@ -45,7 +46,8 @@ cdef void sva_mmdrop(view *v, mm_struct *mm) noexcept nogil:
     """The last holder of the structure frees the PASID with it (2667ed10d9f0), so no live domain can lose its number."""
     if not mmdrop(v, mm):
         return
-    pasid_free(v, mm.pasid)
+    if not defect(v, DEFECT_PASID_REF_LEAK) and not defect(v, DEFECT_PASID_FREED_TOO_EARLY):
+        pasid_free(v, mm.pasid)
     pool_free(v.self, v.pools[POOL_MM], &mm.hdr, MMPUT)
 
 
@@ -54,6 +56,8 @@ cdef void sva_mmput(view *v, mm_struct *mm) noexcept nogil:
     if not mmput_last(v, mm):
         return
     sva_mm_release(v, mm)
+    if defect(v, DEFECT_PASID_FREED_TOO_EARLY):
+        pasid_free(v, mm.pasid)
     mm_exit_tables(v, mm)
     sva_mmdrop(v, mm)
 

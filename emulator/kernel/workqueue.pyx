@@ -28,7 +28,7 @@ cdef int queue_work(view *v, uint32_t ring, uint64_t group_ref, uint64_t queued_
     while ret == EBUSY and ld32_acq(&v.board.phase) < PHASE_ENDING:
         v.self.work[WORK_RING_FULL] += 1
         if not waiter_spin(v.self, &w):
-            nap_ns(FULL_NS)
+            point_nap(v.self, SVA_IOPF_HANDLER << 8 | OP_NAP, FULL_NS)
         ret = work_push(v.self, work_ring(v, ring), payload, 2, SVA_IOPF_HANDLER)
     if ret == 0:
         ring_workers(v, ring, SVA_IOPF_HANDLER)

@@ -152,15 +152,15 @@ cdef void service_time(view *v, mm_struct *mm) noexcept nogil:
     if v.cfg.exponential:
         u = <double>((xorshift64(&v.self.rng) >> 11) + 1) / 9007199254740993.0
         ns = <uint64_t>(-log(u) * <double>ns)
-    until = clock_ns() + ns
-    while ns >= 20000:
+    until = actor_clock(v.self) + ns
+    while ns >= 20000 or v.self.mode == POINT_CONTROLLED:
         # In slices, so that a slow page does not look like a process that has stopped.
-        nap_ns(ns if ns < 100000000 else 100000000)
+        point_nap(v.self, HANDLE_MM_FAULT << 8 | OP_NAP, ns if ns < 100000000 else 100000000)
         v.self.heartbeat += 1
-        if clock_ns() >= until:
+        if actor_clock(v.self) >= until:
             return
-        ns = until - clock_ns()
-    while clock_ns() < until:
+        ns = until - actor_clock(v.self)
+    while actor_clock(v.self) < until:
         cpu_pause()
 
 

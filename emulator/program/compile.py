@@ -125,7 +125,7 @@ class _Compiler:
         for actor in sorted(checks.named(self.trees) - self.writers.keys()):
             self._start(actor, None)
             if actor.kind == Kind.TENANT:
-                self.writers[actor].add(Record(spec.DO_EXIT))
+                self.writers[actor].add(Record(spec.DO_EXIT, flags=spec.FLAG_IMPLICIT))
         return self._result()
 
     def _start(self, actor: Actor, tree: Parsed | None) -> None:
@@ -145,7 +145,7 @@ class _Compiler:
         writer = self.writers[actor]
         self._nodes(writer, tree.number, tree.nodes)
         if _needs_exit(actor, tree.nodes):
-            writer.add(Record(spec.DO_EXIT))
+            writer.add(Record(spec.DO_EXIT, flags=spec.FLAG_IMPLICIT))
 
     def _sequence(self, tree: Parsed) -> None:
         """Turns of several actors; the last ones are the exits of its tenants."""
@@ -165,7 +165,7 @@ class _Compiler:
             self._nodes(writer, tree.number, nodes)
             writer.add(Record(spec.DO_PASS, arg=number, a=turn + 1, b=following))
             if not nodes:
-                writer.add(Record(spec.DO_EXIT))
+                writer.add(Record(spec.DO_EXIT, flags=spec.FLAG_IMPLICIT))
 
     def _nodes(self, writer: _Writer, program: int, nodes: Sequence[Node]) -> None:
         for node in nodes:

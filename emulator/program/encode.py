@@ -164,6 +164,7 @@ _PLAIN: dict[str, Callable[[Line, int], Record]] = {
     "hold": lambda line, op: Record(op, arg=line.number("unit")),
     "let-go": lambda line, op: Record(op, arg=line.number("unit")),
     "settle": lambda line, op: Record(op),
+    "start": lambda line, op: Record(op),
     "pause": lambda line, op: Record(op, a=line.number("duration")),
 }
 _LABELLED: dict[str, Callable[[Line, int, Labels], Record]] = {

@@ -377,6 +377,13 @@ _ANY = (
         (Word("duration", words.DURATION),),
         "waits: 100ns, 20us, 5ms, 1s",
     ),
+    Verb(
+        "start",
+        spec.DO_START,
+        Runs.ANY,
+        (),
+        "under control: what is before it is done once, what is behind it in every schedule; elsewhere nothing",
+    ),
 )
 
 _BLOCK = (

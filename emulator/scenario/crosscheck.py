@@ -16,6 +16,7 @@ from emulator.scenario.schema import (
     TENANTS_MAX,
     Scenario,
 )
+from emulator.spec.defects import defect_slugs
 
 
 def _supported(scenario: Scenario) -> Iterator[Problem]:
@@ -130,6 +131,14 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(f"{path}.pages", f"{text} of {device.group_pages}")
 
 
+def _defects(scenario: Scenario) -> Iterator[Problem]:
+    known = defect_slugs()
+    for index, slug in enumerate(scenario.kernel.defects):
+        if slug not in known:
+            text = f"no defect is called '{slug}'{did_you_mean(slug, known)}; see iopf race list"
+            yield Problem(f"kernel.defects[{index}]", text)
+
+
 def _release_domains(scenario: Scenario) -> Iterator[Problem]:
     generation = scenario.kernel.generation
     if generation in ("v5.13", "v6.2", "gunthorpe"):
@@ -213,6 +222,7 @@ _RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
     _served,
     _groups_fit,
     _workloads,
+    _defects,
     _release_domains,
     _memory,
     _ends,

@@ -94,6 +94,9 @@ class Kernel(Section, frozen=True, kw_only=True):
     options: Annotated[list[KernelOption], _of("proposals of reviewers, all off by default")] = (
         field(default_factory=list)
     )
+    defects: Annotated[list[str], _of("historic bugs put back, by slug: `iopf race list`")] = field(
+        default_factory=list
+    )
     groups: Annotated[int, _in(0, 2**20, "pool of group objects; 0 = derived")] = 0
     faults: Annotated[int, _in(0, 2**22, "pool of fault objects; 0 = derived")] = 0
 

@@ -128,7 +128,10 @@ cpdef enum:  # indices of board.offsets
     OFF_BARRIERS = 29
     OFF_PARTIAL_LISTS = 30
     OFF_USER_BUFFERS = 31    # of tenants: what a read of a fault object has copied
-    OFF_COUNT = 32
+    OFF_PRIVATE = 32         # controlled runs: the state of every part, STAGE_PRIVATE bytes each
+    OFF_STACKS = 33          # controlled runs: STAGE_STACK bytes of each actor
+    OFF_STAGE = 34           # controlled runs: cython_ext/stage.h; the last, in pages of its own
+    OFF_COUNT = 35
 
 cdef struct config:
     uint32_t devices
@@ -164,6 +167,8 @@ cdef struct config:
     uint64_t minor_ns
     uint64_t major_ns
     uint64_t seed
+    uint64_t defects             # bit mask of emulator/spec/defects.pxd
+    uint64_t controlled          # steps of a schedule that can be recorded; 0: not a controlled run
     uint64_t watchdog_ns
 
 cdef struct iommu_regs:
@@ -192,7 +197,9 @@ cdef struct iommu_regs:
     # written by the IOMMU: the highest status value done
     uint64_t qi_wait_done
     eventcount qi_bell
-    uint64_t pad2[3]
+    uint32_t prq_done            # defect shared-completion-lost-wake: the completion; kernel processes
+    uint32_t pad3
+    uint64_t pad2[2]
 
 cdef struct board:
     uint64_t layout_hash
@@ -201,7 +208,7 @@ cdef struct board:
     uint32_t phase               # supervisor; futex
     uint32_t ready               # counts processes that have come up; the supervisor's bell follows
     config cfg
-    uint64_t offsets[32]
+    uint64_t offsets[35]
     # kernel globals
     rmutex sva_lock
     rmutex pasid_lock
@@ -210,7 +217,7 @@ cdef struct board:
     rmutex queues_lock           # allocation of iopf queues; nests nothing
     uint32_t hold                # HOLD_IRQ, HOLD_WORKERS: stages that a program keeps from running
     uint32_t domains_left        # gunthorpe: detached, but user space still holds groups of them; under sva_lock
-    uint32_t left_pad
+    uint32_t cut                 # controlled runs: programs may go on behind their `start`
     uint32_t refuse              # handlers refuse so many groups more; atomically
     eventcount hold_bell         # those who are held sleep here
     uint64_t fault_object[16]    # references; under sva_lock
@@ -379,8 +386,17 @@ cdef struct view:
     uint64_t work_stride
     pool *pools[16]
     event_ring *events
+    char *private_at             # where the state of the part comes from; NULL: from the process's own heap
+    char *private_end
+
+cdef enum:
+    STAGE_PRIVATE = 65536
+    STAGE_STACK = 65536
+    STAGE_SLOT_MAX = 32          # STAGE_SLOTS of stage.h
 
 cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept nogil
+
+cdef void *private_alloc(view *v, uint64_t size) noexcept nogil
 
 cdef inline void reach(view *v, uint32_t event) noexcept nogil:
     """Counts that an event of the fate table has come about."""

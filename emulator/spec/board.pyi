@@ -166,6 +166,9 @@ OFF_SEQUENCES: int
 OFF_BARRIERS: int
 OFF_PARTIAL_LISTS: int
 OFF_USER_BUFFERS: int
+OFF_PRIVATE: int
+OFF_STACKS: int
+OFF_STAGE: int
 OFF_COUNT: int
 CONFIG_FIELDS: tuple[str, ...]
 POOL_NAMES: tuple[str, ...]

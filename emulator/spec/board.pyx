@@ -2,6 +2,8 @@
 """Laying the board out, formatting it, attaching to it. What is on it stands in ``board.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc
+from libc.string cimport memset
 
 import zlib
 
@@ -12,6 +14,7 @@ from cython_ext.histogram cimport histogram
 from cython_ext.link cimport LINK_HEADER_BYTES
 from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool, pool_format
+from cython_ext.stage cimport stage, stage_step
 from cython_ext.work_ring cimport work_format, workring, workslot
 from emulator.spec.program cimport BARRIERS, LABELS, SEQUENCES
 from emulator.spec.ioasid cimport IOASID_ALLOCATORS, IOASID_BYTES, IOASID_OBJECTS, ioasid_state, vcmd
@@ -22,7 +25,7 @@ CONFIG_FIELDS = (
     "devices", "handlers", "tenants", "prq_records", "qi_records", "max_pasids", "ledger_slots", "max_vmas", "work_slots",
     "event_records", "mms", "faults", "groups", "handles", "tables", "generation", "profile", "units", "drivers", "queue_mode", "queues",
     "work_rings", "options", "fault_objects", "programs", "major_permille",
-    "exponential", "pace", "account", "minor_ns", "major_ns", "seed", "watchdog_ns",
+    "exponential", "pace", "account", "minor_ns", "major_ns", "seed", "defects", "controlled", "watchdog_ns",
 )
 POOL_NAMES = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table", "fault object", "ioasid", "allocator")
 
@@ -102,11 +105,16 @@ def plan_layout(config: dict) -> dict:
         OFF_LABELS: devices * LABELS * sizeof(label_note),
         OFF_SEQUENCES: SEQUENCES * 64,  # a line each: the turn
         OFF_BARRIERS: BARRIERS * sizeof(barrier) + BARRIERS * slots * 4,
+        OFF_PRIVATE: slots * STAGE_PRIVATE if config["controlled"] else 64,
+        OFF_STAGE: sizeof(stage) + config["controlled"] * (sizeof(stage_step) + 1) if config["controlled"] else 64,
+        OFF_STACKS: slots * STAGE_STACK if config["controlled"] else 64,
     }
     offsets = {}
     at = <uint64_t>BOARD_AT + stride(sizeof(board))
     at = (at + PAGE - 1) & ~(PAGE - 1)
     for which in sorted(sizes):
+        if which == OFF_STAGE:
+            at = (at + PAGE - 1) & ~(PAGE - 1)
         offsets[which] = at
         at += (sizes[which] + 255) & ~255
     offsets["total"] = (at + PAGE - 1) & ~(PAGE - 1)
@@ -155,7 +163,8 @@ def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uin
     b.cfg.fault_objects = config["fault_objects"]
     b.cfg.programs, b.cfg.major_permille, b.cfg.exponential = config["programs"], config["major_permille"], config["exponential"]
     b.cfg.pace, b.cfg.account, b.cfg.minor_ns, b.cfg.major_ns = config["pace"], config["account"], config["minor_ns"], config["major_ns"]
-    b.cfg.seed, b.cfg.watchdog_ns = config["seed"], config["watchdog_ns"]
+    b.cfg.seed, b.cfg.watchdog_ns, b.cfg.controlled = config["seed"], config["watchdog_ns"], config["controlled"]
+    b.cfg.defects = config["defects"]
     for which, offset in layout.items():
         if which != "total":
             b.offsets[<uint32_t>which] = offset
@@ -223,6 +232,18 @@ cdef format_objects(Memory memory, board *b, dict config, dict layout, dict slot
         ring = <event_ring *>(memory.base + <uint64_t>layout[OFF_EVENTS]
                               + <uint64_t>i * (sizeof(event_ring) + <uint64_t>b.cfg.event_records * sizeof(event_record)))
         ring.capacity = b.cfg.event_records
+
+
+cdef void *private_alloc(view *v, uint64_t size) noexcept nogil:
+    """Zeroed memory for the state of a part, which lives as long as its process; NULL when there is none."""
+    cdef char *at = v.private_at
+    if at == NULL:
+        return calloc(1, size if size else 1)
+    if size > <uint64_t>(v.private_end - at):
+        return NULL
+    v.private_at = at + ((size + 63) & ~<uint64_t>63)
+    memset(at, 0, size)
+    return at
 
 
 cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept nogil:

@@ -132,9 +132,11 @@ cdef bint waiting_over(view *v, flow *f, prog_op *op, bint stopping, uint64_t *n
     cdef uint64_t now
     if op.op == DO_TURN:
         return stopping or op.arg >= SEQUENCES or ld64_acq(sequence_turn(v, op.arg)) >= op.a
+    if op.op == DO_START:
+        return stopping or v.cfg.controlled == 0 or ld32_acq(&v.board.cut) != 0
     if op.op == DO_BARRIER:
         return op.arg >= BARRIERS or barrier_open(v, f, op.arg) or stopping
-    now = clock_ns()
+    now = actor_clock(v.self)
     if f.due_ns == 0:
         f.due_ns = now + op.a
     if f.due_ns > now and not stopping:
@@ -173,6 +175,7 @@ cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns
 cdef void flow_leave(view *v, uint32_t slot) noexcept nogil:
     """An actor will not come to any barrier any more: it has finished, or it is dead."""
     cdef uint32_t i
+    st64_rel(&crew_actor(v.crew, slot).program_over, 1)
     for i in range(BARRIERS):
         if slot < 512 and barrier_at(v, i).participants[slot >> 6] >> (slot & 63) & 1:
             st32_rel(barrier_arrivals(v, i, slot), ALWAYS_ARRIVED)

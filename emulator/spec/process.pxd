@@ -1,9 +1,21 @@
 # cython: language_level=3, cdivision=True
+"""A process of the system and its part: the main loop that it runs, and what the loop is called with."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
 from cython_ext.memory cimport Memory
 from emulator.spec.board cimport view
+
+from cython_ext.stage cimport part_main
 
 cdef class Process:
     cdef view v
     cdef readonly Memory memory
     cdef readonly unsigned int slot
-    cdef unsigned long long started_cpu_ns
+    cdef uint64_t started_cpu_ns
+    cdef part_main main
+    cdef void *arg
+    cdef uint32_t index
+    cdef uint32_t phase
+    cdef _ready(self)
+    cdef void cast(self, part_main main, void *arg, uint32_t index, uint32_t phase) noexcept

@@ -1,5 +1,9 @@
 # cython: language_level=3
-"""One process of the system: attached to the board, with an actor of its own."""
+"""One process of the system: attached to the board, with an actor of its own, and cast for a part.
+
+A part is prepared by the package that has its main loop (``prepare_irq``, ``prepare_device`` ...), played by ``play``. Preparing
+allocates what the loop needs and touches nothing that others read, so it may be done before the fork.
+"""
 
 import os
 import time
@@ -26,6 +30,10 @@ cdef class Process:
             raise ValueError("the shared memory holds no board of this build, or has no such slot; start a new system")
         self.memory = memory
         self.slot = slot
+        if self.v.cfg.controlled:
+            # What the part keeps lies on the board too, so that a copy of the board is a copy of the part.
+            self.v.private_at = view_region(&self.v, OFF_PRIVATE) + <uint64_t>slot * STAGE_PRIVATE
+            self.v.private_end = self.v.private_at + STAGE_PRIVATE
 
     def arrive(self, uint64_t start_time) -> None:
         """First words of a process: who it is. ``start_time`` in clock ticks since boot, from /proc."""
@@ -33,8 +41,24 @@ cdef class Process:
         self.v.self.start_time = start_time
         st32_rel(&self.v.self.state, ACTOR_STARTING)
 
-    def ready(self, uint32_t phase_wanted=PHASE_RUNNING) -> None:
-        """Says that the process is up, and waits for its phase: kernel and hardware start before devices and tenants."""
+    cdef void cast(self, part_main main, void *arg, uint32_t index, uint32_t phase) noexcept:
+        """``main(arg, index)`` is the part; it begins in ``phase``: kernel and hardware start before devices and tenants."""
+        self.main = main
+        self.arg = arg
+        self.index = index
+        self.phase = phase
+
+    def play(self) -> int:
+        """Says that the process is up, waits for its phase, plays its part to the end: 0, or a negative errno."""
+        cdef int ret
+        if self.main == NULL:
+            raise ValueError("the process has no part to play")
+        self._ready()
+        with nogil:
+            ret = self.main(self.arg, self.index)
+        return ret
+
+    cdef _ready(self):
         cdef uint32_t phase
         st32_rel(&self.v.self.state, ACTOR_READY)
         xadd32(&self.v.board.ready, 1)
@@ -42,7 +66,7 @@ cdef class Process:
             bell_ring(self.v.self, crew_actor(self.v.crew, 0), START_BARRIER)
             while True:
                 phase = ld32_acq(&self.v.board.phase)
-                if phase >= phase_wanted:
+                if phase >= self.phase:
                     break
                 self.v.self.heartbeat += 1
                 point(self.v.self, START_BARRIER << 8 | OP_BELL_SLEEP, &self.v.board.phase, ACC_WAIT)

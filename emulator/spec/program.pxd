@@ -77,6 +77,7 @@ cpdef enum:
     DO_CHOOSE = 102          # a number of branches; that many DO_BRANCH records follow
     DO_BRANCH = 103          # a weight, b first record of the branch
     DO_GOTO = 104            # a record
+    DO_START = 105           # controlled runs: the schedule begins here; elsewhere nothing
 
 cpdef enum:  # flags
     FLAG_READ = 1
@@ -85,6 +86,7 @@ cpdef enum:  # flags
     FLAG_PRIV = 8
     FLAG_LAST = 16
     FLAG_RID = 32            # a request without PASID
+    FLAG_IMPLICIT = 128      # the exit that no line asks for
     FLAG_TRY = 64            # the operation may fail: its error is noted and is no finding
 
 cpdef enum:

@@ -57,12 +57,14 @@ DO_AGAIN: int
 DO_CHOOSE: int
 DO_BRANCH: int
 DO_GOTO: int
+DO_START: int
 FLAG_READ: int
 FLAG_WRITE: int
 FLAG_EXEC: int
 FLAG_PRIV: int
 FLAG_LAST: int
 FLAG_RID: int
+FLAG_IMPLICIT: int
 FLAG_TRY: int
 SEQUENCES: int
 BARRIERS: int

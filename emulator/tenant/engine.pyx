@@ -220,7 +220,7 @@ cdef void wait_until(runner *r, uint64_t t_ns) noexcept nogil:
         return
     due = r.v.board.start_ns + t_ns * 1000 // r.v.cfg.pace
     while not releasing(r):
-        now = clock_ns()
+        now = actor_clock(r.v.self)
         if now >= due:
             return
         key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_GATE)
@@ -254,10 +254,21 @@ cdef bint next_record(runner *r, flow *f) noexcept nogil:
         if flow_step(r.v, f, PHASE_STOPPING, &next_ns) != FLOW_BLOCKED:
             ec_cancel(r.v.self, bell_of(r.v.self), key)
             continue
-        now = clock_ns()
+        now = actor_clock(r.v.self)
         next_ns = next_ns - now if next_ns > now else 1
         sleep_on_bell(r, key, next_ns if next_ns < IDLE_NS else IDLE_NS, PROGRAM_WAIT)
     return False
+
+
+cdef void stay(runner *r) noexcept nogil:
+    """In a controlled run a tenant outlives its program: its exit would be part of every schedule."""
+    cdef uint32_t key
+    while r.v.cfg.controlled and not releasing(r):
+        key = ec_prepare(r.v.self, bell_of(r.v.self), PROGRAM_WAIT)
+        if releasing(r):
+            ec_cancel(r.v.self, bell_of(r.v.self), key)
+            return
+        sleep_on_bell(r, key, IDLE_NS, PROGRAM_WAIT)
 
 
 cdef void run_program(runner *r) noexcept nogil:
@@ -267,6 +278,8 @@ cdef void run_program(runner *r) noexcept nogil:
     flow_begin(&f, r.t.program, r.t.program_count, r.v.self.rng)
     while next_record(r, &f):
         op = flow_op(r.v, &f)
+        if op.op == DO_EXIT and op.flags & FLAG_IMPLICIT and r.v.cfg.controlled:
+            break
         wait_until(r, op.t_ns)
         point(r.v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
         ret = run_op(r, op, f.pc)
@@ -276,6 +289,7 @@ cdef void run_program(runner *r) noexcept nogil:
         st64_rel(&r.t.ops_done, f.steps)  # partner: the acquire load of the devices
         tell_devices(r)
     flow_leave(r.v, r.v.self.slot)
+    stay(r)
     # Whatever was left out, a process ends by exiting.
     if not ld32_acq(&r.t.exited):
         syscall_to_task(r, DO_EXIT, 0, 0, 0, 0, 0)
@@ -284,17 +298,24 @@ cdef void run_program(runner *r) noexcept nogil:
     bell_ring(r.v.self, crew_actor(r.v.crew, 0), TENANT_SYSCALL)
 
 
-def run_tenant(Process process not None, uint32_t index, list programs):
-    """Runs tenant ``index``. ``programs`` gives (first record, count) of every device's program."""
-    cdef runner r
+cdef int tenant_part(void *r, uint32_t index) noexcept nogil:
+    run_program(<runner *>r)
+    return 0
+
+
+def prepare_tenant(Process process not None, uint32_t index, list programs) -> None:
+    """The part of tenant ``index``. ``programs`` gives (first record, count) of every device's program. Raises ValueError, MemoryError."""
+    cdef view *v = &process.v
+    cdef runner *r
     cdef uint32_t dev
-    r.v = &process.v
-    if index >= r.v.cfg.tenants:
-        raise ValueError(f"tenant {index}: the board has {r.v.cfg.tenants}")
-    r.t = &r.v.tenants[index]
+    if index >= v.cfg.tenants:
+        raise ValueError(f"tenant {index}: the board has {v.cfg.tenants}")
+    r = <runner *>private_alloc(v, sizeof(runner))
+    if r == NULL:
+        raise MemoryError("no memory for the tenant's own state")
+    r.v = v
+    r.t = &v.tenants[index]
     r.index = index
     for dev in range(256):
         r.program_first[dev], r.program_count[dev] = programs[dev] if dev < len(programs) else (0, 0)
-    process.ready()
-    with nogil:
-        run_program(&r)
+    process.cast(tenant_part, r, index, PHASE_RUNNING)

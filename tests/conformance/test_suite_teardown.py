@@ -64,7 +64,10 @@ def test_c12_after_a_drain_a_pasid_can_be_used_again(
     # and gunthorpe answers what has come of a group, and once more when its last one comes.
     late = [[0], [1], [0, 0], [0, 1]][: 4 if generation == "gunthorpe" else 2]
     assert seen.codes("a") in ([[0]] if stop == "wait" else late)
-    assert (seen.kernel("binds"), seen.kernel("stale_pasid")) == (2, 0)
+    assert seen.kernel("binds") == 2
+    # Nothing drains the link there, so a late request may also meet the next owner.
+    late_owner = generation == "gunthorpe" and stop == "marker"
+    assert seen.kernel("stale_pasid") in ((0, 1) if late_owner else (0,))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ CONFIG = {
     "groups": 32, "handles": 8, "tables": 64, "generation": 6, "profile": 0, "programs": 8,
     "units": 1, "drivers": 1, "queue_mode": 0, "queues": 1, "work_rings": 1, "options": 0, "fault_objects": 0,
     "major_permille": 0, "exponential": 0, "pace": 0, "account": 1, "minor_ns": 0, "major_ns": 0,
-    "seed": 1, "watchdog_ns": 1_000_000_000,
+    "seed": 1, "watchdog_ns": 1_000_000_000, "controlled": 0, "defects": 0,
 }  # fmt: skip
 
 

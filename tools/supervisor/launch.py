@@ -21,17 +21,17 @@ import multiprocess
 
 from cython_ext.memory import Memory
 from device_procs import engine as device_engine
-from emulator.hw.run import run_iommu
-from emulator.kernel.run import run_driver, run_irq, run_task, run_worker
+from emulator.hw.run import prepare_iommu
+from emulator.kernel.run import prepare_driver, prepare_irq, prepare_task, prepare_worker
 from emulator.spec.board import slots_of
 from emulator.spec.process import Process
-from emulator.tenant.engine import run_tenant
+from emulator.tenant.engine import prepare_tenant
 from shm.procs import die_with_parent, start_time
 from tools.supervisor.plan import SystemPlan
 
 PR_SET_NAME = 15
 KERNEL_ROLES = frozenset({"iommu", "irq", "handler", "task", "driver"})
-Body = Callable[[Process], object]
+Prepare = Callable[[Process], None]
 
 
 @dataclass(slots=True)
@@ -61,31 +61,30 @@ class Child:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
 
-def _bodies(plan: SystemPlan) -> list[tuple[str, int, str, Body]]:
-    """(role, index, name, body) of every process, hardware and kernel first."""
+def parts(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
+    """(role, index, name, how its part is prepared) of every process, hardware and kernel first."""
     programs = [(d.params["program"], d.params["program_count"]) for d in plan.devices]
-    bodies: list[tuple[str, int, str, Body]] = []
+    found: list[tuple[str, int, str, Prepare]] = []
     for i in range(plan.config["units"]):
         mark = f"-{i}" if plan.config["units"] > 1 else ""
-        bodies.append(("iommu", i, f"iommu{mark}", partial(run_iommu, unit=i)))
-        bodies.append(("irq", i, f"irq{mark}", partial(run_irq, unit=i)))
+        found.append(("iommu", i, f"iommu{mark}", partial(prepare_iommu, index=i)))
+        found.append(("irq", i, f"irq{mark}", partial(prepare_irq, unit=i)))
     for i in range(plan.config["drivers"]):
         name = f"driver-k{i - 1}" if i else "hotplug"
-        bodies.append(("driver", i, name, partial(run_driver, index=i)))
+        found.append(("driver", i, name, partial(prepare_driver, index=i)))
     for i in range(plan.config["handlers"]):
-        bodies.append(("handler", i, f"handler-{i:02}", run_worker))
+        found.append(("handler", i, f"handler-{i:02}", prepare_worker))
     for i, tenant in enumerate(plan.tenants):
-        bodies.append(("task", i, f"task:{tenant.name}", partial(run_task, tenant=i)))
-        body = partial(run_tenant, index=i, programs=programs)
-        bodies.append(("tenant", i, tenant.name, body))
+        found.append(("task", i, f"task:{tenant.name}", partial(prepare_task, tenant=i)))
+        prepare = partial(prepare_tenant, index=i, programs=programs)
+        found.append(("tenant", i, tenant.name, prepare))
     for i, device in enumerate(plan.devices):
-        bodies.append(
-            ("device", i, device.name, partial(device_engine.run, dev=i, p=device.params))
-        )
-    return bodies
+        prepare = partial(device_engine.prepare, dev=i, p=device.params)
+        found.append(("device", i, device.name, prepare))
+    return found
 
 
-def _child_main(memory: Memory, slot: int, name: str, parent: int, body: Body) -> None:
+def _child_main(memory: Memory, slot: int, name: str, parent: int, prepare: Prepare) -> None:
     die_with_parent(parent)
     # The supervisor decides what an interrupt means; a child that ended on its own would look like a crash.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -97,8 +96,11 @@ def _child_main(memory: Memory, slot: int, name: str, parent: int, body: Body) -
     ctypes.CDLL(None).prctl(PR_SET_NAME, f"iopf:{name}"[:15].encode(), 0, 0, 0)
     process = Process(memory, slot)
     process.arrive(start_time(os.getpid()))
-    body(process)
+    prepare(process)
+    status = process.play()
     process.done(time.process_time_ns())
+    if status != 0:
+        raise OSError(-status, os.strerror(-status))
 
 
 def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
@@ -110,10 +112,10 @@ def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
     gc.collect()
     gc.freeze()
     try:
-        for role, index, name, body in _bodies(plan):
+        for role, index, name, prepare in parts(plan):
             slot = slots[role][0] + index
             process = context.Process(
-                target=_child_main, args=(memory, slot, name, parent, body), name=name, daemon=True
+                target=_child_main, args=(memory, slot, name, parent, prepare), name=name, daemon=True
             )
             process.start()
             pidfd = os.pidfd_open(process.pid)

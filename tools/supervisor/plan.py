@@ -33,7 +33,7 @@ class TenantPlan:
 
 @dataclass(slots=True)
 class DevicePlan:
-    """A device process: its PRI set-up, and its workload as `device_procs.engine.run` takes it."""
+    """A device process: its PRI set-up, and its workload as `device_procs.engine.prepare` takes it."""
 
     name: str
     credits: int

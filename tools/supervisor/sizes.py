@@ -8,6 +8,7 @@ from device_procs.workload import Pattern
 from emulator.scenario import expand
 from emulator.scenario.schema import Scenario
 from emulator.spec import program as spec
+from emulator.spec.defects import defect_number
 from emulator.spec.board import Generation, Option, QueueMode
 from emulator.trace.program import RECORD
 from emulator.trace.replay import Programs
@@ -112,6 +113,8 @@ def board_config(
         "minor_ns": faults.minor_ns,
         "major_ns": faults.major_ns,
         "seed": seed,
+        "controlled": 0,
+        "defects": sum({1 << defect_number(slug) for slug in kernel.defects}),
         "watchdog_ns": round(scenario.system.watchdog_s * 1e9),
     }
 

@@ -87,7 +87,7 @@ class System:
         dead = [name for name in dead_objects() if remove(name)]
         if dead and tell is not None:
             tell(f"removed {len(dead)} object(s) that killed runs had left in shared memory")
-        arena = _new_arena(size)
+        arena = new_arena(size)
         try:
             processes = slots_of(plan.config)["total"][1]
             spins, yields = options.wait or wait_policy(processes)
@@ -131,19 +131,7 @@ class System:
             raise
 
     def _configure(self, meta: dict[str, Any]) -> None:
-        for i, device in enumerate(self.plan.devices):
-            self.control.configure_device(i, device.credits, int(device.stop_marker))
-            self.control.configure_function(i, device.max_pasids, device.release_identity)
-            self.control.load_programs(device.params["program"], device.program)
-        for i, tenant in enumerate(self.plan.tenants):
-            self.control.configure_tenant(i, tenant.first, tenant.count, tenant.devices)
-            self.control.load_programs(tenant.first, tenant.program)
-        for driver in self.plan.drivers:
-            self.control.configure_driver(driver.index + 1, driver.first, driver.count)
-            self.control.load_programs(driver.first, driver.program)
-        slots = slots_of(self.plan.config)
-        for i, meeting in enumerate(self.plan.barriers):
-            self.control.configure_barrier(i, [slots[role][0] + index for role, index in meeting])
+        configure(self.plan, self.control)
         for i in range(self.plan.config["fault_objects"]):
             self.fault_fds.append(os.eventfd(0, os.EFD_NONBLOCK))
             self.control.set_fault_fd(i, self.fault_fds[-1])
@@ -271,7 +259,24 @@ class System:
         self.close()
 
 
-def _new_arena(size: int) -> Arena:
+def configure(plan: SystemPlan, control: Control) -> None:
+    """Writes what the plan says of devices, tenants and drivers to a board that has been formatted."""
+    for i, device in enumerate(plan.devices):
+        control.configure_device(i, device.credits, int(device.stop_marker))
+        control.configure_function(i, device.max_pasids, device.release_identity)
+        control.load_programs(device.params["program"], device.program)
+    for i, tenant in enumerate(plan.tenants):
+        control.configure_tenant(i, tenant.first, tenant.count, tenant.devices)
+        control.load_programs(tenant.first, tenant.program)
+    for driver in plan.drivers:
+        control.configure_driver(driver.index + 1, driver.first, driver.count)
+        control.load_programs(driver.first, driver.program)
+    slots = slots_of(plan.config)
+    for i, meeting in enumerate(plan.barriers):
+        control.configure_barrier(i, [slots[role][0] + index for role, index in meeting])
+
+
+def new_arena(size: int) -> Arena:
     """Creates the arena under the first free name of this process."""
     taken = {name.serial for name in find_all() if name.pid == os.getpid()}
     serial = next(n for n in range(len(taken) + 1) if n not in taken)

@@ -71,4 +71,6 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
             return f"bad word in shared memory: {obj:#x} (against {verdict['generation']:#x}) read by {by}"
         case VerdictKind.VERDICT_STALE_PASID:
             return f"stale PASID: {by} resolves a fault of device {verdict['detail']} for an address space that got the PASID later"
+        case VerdictKind.VERDICT_WILD:
+            return f"wild access: {by} follows a pointer to {obj:#x}, behind what it has read from a freed object"
     return f"verdict {kind} by {by}"

@@ -1,0 +1,13 @@
+# cython: language_level=3, cdivision=True
+"""Which pages have been written since a moment. The essay stands in ``pages.h``."""
+
+from libc.stdint cimport uint8_t, uint64_t
+
+cdef extern from "cython_ext/pages.h" nogil:
+    enum:
+        PAGES_SHIFT
+    int pages_watch(char *base, uint64_t bytes, uint8_t *mark)
+    int pages_protect(char *base, uint64_t bytes)
+    void pages_unwatch()
+    void pages_escape(void (*escape)() noexcept nogil)
+    uint64_t pages_wild()

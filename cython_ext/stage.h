@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The stage: one actor at a time. Under control every scheduling point stores what the actor is about to do and leaves
+ * the actor's stack; whoever has the token then chooses who goes on (`cython_ext/stage.pyx`).
+ *
+ * Actors run on stacks of their own inside the arena, in fibers (all in one process) as in processes (each actor's
+ * stack is entered only by its own process). Processes of a system are forked from one another, so code and arena have
+ * the same addresses in all of them, and a stack is a piece of the arena like any other: a copy of the arena and of the
+ * saved stack pointers is a copy of the whole system, which is how a schedule starts over.
+ *
+ * Who writes what
+ *   stage line 0     whoever has the token; the token goes from process to process by `go` (release / acquire)
+ *   slot             its actor, at a point; whoever has the token, otherwise
+ *   steps            whoever has the token
+ * There is never more than one with the token, so nothing here needs more ordering than the hand-over itself.
+ *
+ * Sleeping. A futex wait is two steps: the comparison, which is an access like any other, and then sleep, from which
+ * only a wake-up of the same word brings the actor back, first come first served, as the futex does. A bound of
+ * STAGE_FUNCTIONAL_NS or more guards against lost wake-ups and never ends a sleep here, so that a lost wake-up shows as
+ * a deadlock; a shorter one is part of the function and ends it on the virtual clock, which counts steps and leaps
+ * forward when nobody else can go on.
+ */
+#ifndef IOPF_STAGE_H
+#define IOPF_STAGE_H
+
+#include "cython_ext/atomic.h"
+
+#define STAGE_SLOTS 32
+#define STAGE_STEP_NS 100
+#define STAGE_FUNCTIONAL_NS 10000000u
+
+enum { PLAY_ABSENT = 0, PLAY_READY, PLAY_ASLEEP, PLAY_OVER, PLAY_DEAD };
+
+typedef struct {
+    /* line 0: where the actor stands */
+    void *sp, *loop_sp;       /* of the actor while it is off; of the process while the actor is on */
+    uint64_t where;           /* address of the pending access, or of the word slept on */
+    uint64_t due;             /* virtual time at which a sleep ends by itself; 0: never */
+    uint32_t id, kind;        /* the pending point */
+    uint32_t state, result;   /* result of a sleep: 0, or the errno of its end */
+    uint32_t want, pad;       /* what the word was that is slept on */
+    uint64_t since;           /* step of falling asleep: who came first wakes first */
+    /* line 1: of the schedule */
+    uint64_t priority, taken, expected;  /* strategy: priority; steps made, and made by the last schedule */
+    uint64_t low, high;       /* the actor's stack */
+    uint64_t pad1[3];
+    /* line 2: of the process that plays it */
+    uint32_t go, pid;         /* the token, as a futex */
+    uint64_t pad2[7];
+} stage_slot;
+
+typedef struct {
+    uint32_t id;
+    uint32_t where;           /* offset of the access in the arena / 4, 0 outside */
+    uint16_t slot, kind;
+    uint32_t enabled;         /* mask of those who could have gone */
+} stage_step;
+
+typedef struct {
+    uint64_t now, steps, hash, budget;
+    uint64_t arena;           /* address of the arena: what makes offsets of addresses */
+    uint64_t room;            /* steps that can be recorded */
+    uint32_t current, players;
+    uint32_t ended, quit;     /* why the schedule is over (enum End); the processes may go */
+    /* the strategy's; see emulator/sched/strategies.pxd */
+    uint32_t strategy, depth;
+    uint64_t rng, max_steps, length;  /* length: steps that the schedule is expected to have */
+    uint64_t change[16];      /* PCT: steps at which the one who runs loses its priority */
+    uint64_t path_steps;      /* replay: how much of the path below is to be followed */
+    uint64_t path;            /* offset of the path from the stage: a byte per step, the slot */
+    uint64_t path_at;         /* place in the path, where that is not the step */
+    uint64_t pad[4];
+    stage_slot slot[STAGE_SLOTS];
+    stage_step step[];
+} stage;
+
+_Static_assert(sizeof(stage_slot) % 64 == 0, "slots are lines");
+
+/* Saves the callee-saved registers and the stack pointer in *save, and goes on where `load` was saved. */
+void iopf_switch(void **save, void *load) __attribute__((visibility("hidden")));
+#if defined(__x86_64__)
+__asm__(".text\n.p2align 4\n.hidden iopf_switch\n.type iopf_switch,@function\niopf_switch:\n"
+        "push %rbp\npush %rbx\npush %r12\npush %r13\npush %r14\npush %r15\n"
+        "mov %rsp,(%rdi)\nmov %rsi,%rsp\n"
+        "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\nret\n"
+        ".size iopf_switch,.-iopf_switch\n");
+#define STAGE_FRAME_WORDS 7
+#elif defined(__aarch64__)
+__asm__(".text\n.p2align 4\n.hidden iopf_switch\n.type iopf_switch,%function\niopf_switch:\n"
+        "sub sp,sp,#160\nstp x19,x20,[sp]\nstp x21,x22,[sp,#16]\nstp x23,x24,[sp,#32]\nstp x25,x26,[sp,#48]\n"
+        "stp x27,x28,[sp,#64]\nstp x29,x30,[sp,#80]\nstp d8,d9,[sp,#96]\nstp d10,d11,[sp,#112]\n"
+        "stp d12,d13,[sp,#128]\nstp d14,d15,[sp,#144]\n"
+        "mov x2,sp\nstr x2,[x0]\nmov sp,x1\n"
+        "ldp x19,x20,[sp]\nldp x21,x22,[sp,#16]\nldp x23,x24,[sp,#32]\nldp x25,x26,[sp,#48]\n"
+        "ldp x27,x28,[sp,#64]\nldp x29,x30,[sp,#80]\nldp d8,d9,[sp,#96]\nldp d10,d11,[sp,#112]\n"
+        "ldp d12,d13,[sp,#128]\nldp d14,d15,[sp,#144]\nadd sp,sp,#160\nret\n"
+        ".size iopf_switch,.-iopf_switch\n");
+#define STAGE_FRAME_WORDS 20
+#else
+#error "controlled running needs x86-64 or aarch64"
+#endif
+
+/* Notes the step that is about to be made. */
+static inline void stage_note(stage *st, uint32_t slot, uint32_t enabled) {
+    const stage_slot *s = &st->slot[slot];
+    uint64_t off = s->where - st->arena;
+    uint32_t where = off < ((uint64_t)1 << 34) ? (uint32_t)(off >> 2) : 0;
+    if (st->steps < st->room)
+        st->step[st->steps] = (stage_step){s->id, where, (uint16_t)slot, (uint16_t)s->kind, enabled};
+    st->steps++;
+    st->now += STAGE_STEP_NS;
+    st->hash = (st->hash ^ (((uint64_t)s->id << 32 | where) + slot * 0x9e3779b97f4a7c15u)) * 0x100000001b3u;
+    st->hash ^= st->hash >> 29;
+}
+
+#endif

@@ -1,0 +1,224 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Casting actors, choosing the next step, handing the token over. The essay stands in ``stage.h``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.mutex cimport LOCK_OWNER, RW_WAITING, RW_WRITER
+
+cdef enum:
+    ETIMEDOUT = 110
+    NOBODY = 0               # the supervisor's slot, which is never cast
+
+cdef extern from *:
+    """
+    /* The bottom of every actor's stack: calls main(arg, index), then leaves for good. */
+    static void iopf_bottom(iopf_actor *self) {
+        stage_slot *s = &stage_of(self)->slot[self->slot & (STAGE_SLOTS - 1)];
+        for (;;) {
+            s->state = PLAY_OVER;
+            iopf_switch(&s->sp, s->loop_sp);
+        }
+    }
+    void iopf_enter(void) __attribute__((visibility("hidden")));
+    #if defined(__x86_64__)
+    __asm__(".text\\n.p2align 4\\n.hidden iopf_enter\\n.type iopf_enter,@function\\niopf_enter:\\n"
+            "mov %r12,%rdi\\nmov %r13,%rsi\\ncall *%rbx\\nmov %r14,%rdi\\ncall *%r15\\nud2\\n"
+            ".size iopf_enter,.-iopf_enter\\n");
+    #else
+    __asm__(".text\\n.p2align 4\\n.hidden iopf_enter\\n.type iopf_enter,%function\\niopf_enter:\\n"
+            "mov x0,x20\\nmov x1,x21\\nblr x19\\nmov x0,x22\\nblr x23\\nbrk #1\\n"
+            ".size iopf_enter,.-iopf_enter\\n");
+    #endif
+    static void *iopf_frame(char *top, void *main, void *arg, uint64_t index, iopf_actor *self) {
+        uint64_t *f = (uint64_t *)((uintptr_t)top & ~(uintptr_t)63);
+    #if defined(__x86_64__)
+        *--f = 0; /* keeps the stack aligned behind the return into iopf_enter */
+        *--f = 0;
+        *--f = (uint64_t)(uintptr_t)iopf_enter;
+        *--f = 0;                                /* rbp */
+        *--f = (uint64_t)(uintptr_t)main;        /* rbx */
+        *--f = (uint64_t)(uintptr_t)arg;         /* r12 */
+        *--f = index;                            /* r13 */
+        *--f = (uint64_t)(uintptr_t)self;        /* r14 */
+        *--f = (uint64_t)(uintptr_t)iopf_bottom; /* r15 */
+    #else
+        f -= STAGE_FRAME_WORDS;
+        memset(f, 0, STAGE_FRAME_WORDS * 8);
+        f[0] = (uint64_t)(uintptr_t)main, f[1] = (uint64_t)(uintptr_t)arg, f[2] = index;
+        f[3] = (uint64_t)(uintptr_t)self, f[4] = (uint64_t)(uintptr_t)iopf_bottom;
+        f[11] = (uint64_t)(uintptr_t)iopf_enter;
+    #endif
+        return f;
+    }
+    """
+    void *iopf_frame(char *top, void *main, void *arg, uint64_t index, iopf_actor *self) nogil
+
+
+cdef void raise_curtain(stage *st, iopf_actor *actor, char *stack, uint64_t stack_bytes, part_main main, void *arg,
+                        uint32_t index) noexcept nogil:
+    """The actor's first step begins its part. Nothing runs yet."""
+    cdef stage_slot *s = &st.slot[actor.slot & (STAGE_SLOTS - 1)]
+    memset(s, 0, sizeof(stage_slot))
+    memset(stack, 0, stack_bytes)
+    s.low = <uint64_t>stack
+    s.high = <uint64_t>stack + stack_bytes
+    s.sp = iopf_frame(stack + stack_bytes, <void *>main, arg, index, actor)
+    s.state = PLAY_READY
+    s.kind = ACC_LOCAL
+    actor.mode = POINT_CONTROLLED
+    if actor.slot >= st.players:
+        st.players = actor.slot + 1
+
+
+cdef bint lock_free(iopf_crew *crew, stage_slot *s) noexcept nogil:
+    """Whether the lock that a step wants can be taken now. A dead owner's can."""
+    cdef uint32_t word = ld32_acq(<uint32_t *>s.where), owner = word & LOCK_OWNER
+    if s.id & 0xFF == OP_READ_LOCK:
+        return not word & (RW_WRITER | RW_WAITING)
+    if s.id & 0xFF == OP_WRITE_LOCK and owner and not word & RW_WRITER:
+        return False  # readers are in
+    return owner == 0 or (owner <= crew.actors and ld32_acq(&crew_actor(crew, owner - 1).state) == ACTOR_DEAD)
+
+
+cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil:
+    """Mask of the actors whose pending step can be made, or whose sleep is over by the clock."""
+    cdef uint32_t i, mask = 0
+    cdef stage_slot *s
+    for i in range(1, st.players):
+        s = &st.slot[i]
+        if s.state == PLAY_READY:
+            if s.kind != ACC_LOCK or lock_free(crew, s):
+                mask |= <uint32_t>1 << i
+        elif s.state == PLAY_ASLEEP and s.due != 0 and s.due <= st.now:
+            mask |= <uint32_t>1 << i
+    return mask
+
+
+cdef bint leap(stage *st) noexcept nogil:
+    """Nobody can go: the clock moves to the end of the next sleep that has one. False when none has."""
+    cdef uint64_t due = 0
+    cdef uint32_t i
+    for i in range(1, st.players):
+        if st.slot[i].state == PLAY_ASLEEP and st.slot[i].due != 0 and (due == 0 or st.slot[i].due < due):
+            due = st.slot[i].due
+    if due > st.now:
+        st.now = due
+    return due != 0
+
+
+cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
+    """The slot whose step is next, with the step noted; NOBODY when the schedule is over, and ``ended`` says why."""
+    cdef uint32_t enabled, slot
+    cdef stage_slot *s
+    st.budget = 0
+    if iopf_unlikely(ld32_acq(&crew.verdict_count) != 0):
+        st.ended = END_VERDICT
+        return NOBODY
+    if iopf_unlikely(st.steps >= st.max_steps):
+        st.ended = END_STEPS
+        return NOBODY
+    enabled = stage_enabled(st, crew)
+    if enabled == 0 and leap(st):
+        enabled = stage_enabled(st, crew)
+    if enabled == 0:
+        st.ended = END_QUIET
+        return NOBODY
+    slot = choose(st, enabled)
+    if slot >= STAGE_SLOTS or not enabled >> slot & 1:
+        st.ended = END_DIVERGED
+        return NOBODY
+    s = &st.slot[slot]
+    if s.state == PLAY_ASLEEP:
+        s.result = ETIMEDOUT
+        s.due = 0
+        s.state = PLAY_READY
+    stage_note(st, slot, enabled)
+    st.current = slot
+    return slot
+
+
+cdef inline bint stack_good(stage_slot *s) noexcept nogil:
+    return s.low < <uint64_t>s.sp < s.high
+
+
+cdef void stage_fibers(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
+    """Plays the schedule to its end in this process."""
+    cdef uint32_t slot = stage_pick(st, crew, choose)
+    cdef stage_slot *s
+    while slot != NOBODY:
+        s = &st.slot[slot]
+        if iopf_unlikely(not stack_good(s)):
+            st.ended = END_LOST
+            return
+        s.taken += 1
+        iopf_switch(&s.loop_sp, s.sp)
+        slot = stage_pick(st, crew, choose)
+
+
+cdef void give(stage *st, uint32_t slot) noexcept nogil:
+    """Hands the token over. Release; partner: the acquire load in ``token``."""
+    st32_rel(&st.slot[slot].go, 1)
+    futex_wake32(&st.slot[slot].go, 1)
+
+
+cdef bint token(stage *st, uint32_t slot, uint64_t bound_ns) noexcept nogil:
+    """Waits for the token; false at the bound."""
+    while ld32_acq(&st.slot[slot].go) == 0:
+        if futex_wait32(&st.slot[slot].go, 0, bound_ns) == -ETIMEDOUT and ld32_acq(&st.slot[slot].go) == 0:
+            return False
+    st32_rlx(&st.slot[slot].go, 0)
+    return True
+
+
+cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me) noexcept nogil:
+    """Plays one actor whenever the token comes, until ``quit``."""
+    cdef stage_slot *s = &st.slot[me]
+    cdef uint32_t slot
+    while True:
+        if not token(st, me, 1000000000):
+            if ld32_acq(&st.quit):
+                return
+            continue
+        if ld32_acq(&st.quit):
+            return
+        slot = me
+        while slot == me:
+            if iopf_unlikely(not stack_good(s)):
+                st.ended = END_LOST
+                slot = NOBODY
+                break
+            s.taken += 1
+            iopf_switch(&s.loop_sp, s.sp)
+            slot = stage_pick(st, crew, choose)
+        give(st, slot)
+
+
+cdef bint stage_processes(stage *st, iopf_crew *crew, chooser choose, uint64_t bound_ns) noexcept nogil:
+    """Plays the schedule with the processes that run ``stage_play``; false when the token does not come back within the bound."""
+    cdef uint32_t slot = stage_pick(st, crew, choose)
+    if slot == NOBODY:
+        return True
+    give(st, slot)
+    return token(st, NOBODY, bound_ns)
+
+
+cdef void stage_quit(stage *st) noexcept nogil:
+    cdef uint32_t i
+    st32_rel(&st.quit, 1)
+    for i in range(1, st.players):
+        give(st, i)
+
+
+cdef void stage_stir(stage *st) noexcept nogil:
+    """Wakes whoever sleeps on a word that has changed by a hand from outside the schedule."""
+    cdef uint32_t i
+    cdef stage_slot *s
+    for i in range(1, st.players):
+        s = &st.slot[i]
+        if s.state == PLAY_ASLEEP and s.kind == ACC_WAIT and ld32_acq(<uint32_t *>s.where) != s.want:
+            s.state = PLAY_READY
+            s.result = 0
+            s.due = 0

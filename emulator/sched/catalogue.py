@@ -1,0 +1,78 @@
+"""The race catalogue: historic bugs of the fault path, each with a program that shows it (spec/kernel.md, section 4).
+
+An entry is a file in ``races/``: what happened, a scenario of a few actors, and the oracle that sees the bug. The *defective*
+variant has the defect of the same slug switched on, the *fixed* one has not; nothing else differs.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+THEMES = {
+    "mm-exit": "an address space goes away",
+    "overflow": "the hardware queue overflows",
+    "partials": "requests that wait for their last",
+    "answers": "never answered, answered twice",
+    "removal": "removal, and who owns a group",
+    "pasid-reuse": "a PASID and its next owner",
+    "deadlock": "locks and flushes",
+    "lost-wake": "wake-ups",
+    "ordering": "order of shared memory",
+    "setup": "devices not or wrongly set up",
+    "sharing": "shared handles",
+    "liveness": "who waits for whom",
+}
+
+
+class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An entry. `programs`: lists of operations (`iopf help programs`), `start` where the race begins; `scenario`: other tables."""
+
+    slug: str
+    number: str
+    title: str
+    theme: str
+    generations: list[str]
+    source: str
+    invariant: str
+    oracle: str
+    depth: int
+    story: str
+    fix: str
+    programs: list[list[str]]
+    actors: list[str]
+    scenario: dict[str, Any] = {}
+    leaks: dict[str, int] = {}
+
+    @property
+    def generation(self) -> str:
+        """The one that its program runs on."""
+        return str(self.scenario.get("kernel", {}).get("generation", "v7.2"))
+
+    def document(self, *, defective: bool) -> dict[str, Any]:
+        """The scenario of a variant, as plain tables."""
+        kernel = dict(self.scenario.get("kernel", {}))
+        kernel["defects"] = [self.slug] if defective else []
+        return {**self.scenario, "kernel": kernel}
+
+
+@cache
+def catalogue() -> dict[str, Race]:
+    """All entries by slug, in the order of their numbers."""
+    found = []
+    for file in files("emulator.sched").joinpath("races").iterdir():
+        if file.name.endswith(".toml"):
+            found.append(msgspec.toml.decode(file.read_bytes(), type=Race))
+    found.sort(key=lambda race: [int(part) for part in race.number.split(".")])
+    return {race.slug: race for race in found}
+
+
+def find(name: str) -> Race | None:
+    """By slug, number, or both (`4.22-remove-before-drain`)."""
+    for race in catalogue().values():
+        if name in (race.slug, race.number, f"{race.number}-{race.slug}"):
+            return race
+    return None

@@ -1,0 +1,30 @@
+# cython: language_level=3, cdivision=True
+"""Who goes next. One function chooses for every strategy, since every process has to choose alike.
+
+    FIRST    whoever goes goes on; then the lowest slot: a schedule without preemptions
+    RANDOM   uniform over those who can go, at every step
+    PCT      priorities; at depth - 1 steps of the schedule whoever runs falls behind all others (Burckhardt et al., ASPLOS 2010)
+    POS      every pending step has a random priority, drawn again when a step that it depends on has been made (Yuan et al., CAV 2018)
+    URW      by the number of steps that each actor still has, learned from the schedule before: uniform over interleavings
+    PATH     follows the path on the stage, then FIRST
+    LOOSE    the same, but whoever cannot go when its turn comes is passed over: for paths that are being changed
+
+State: ``stage`` line 0 and the slots' priorities, written by whoever has the token.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.stage cimport stage
+
+cpdef enum Strategy:
+    STRATEGY_FIRST = 0
+    STRATEGY_RANDOM = 1
+    STRATEGY_PCT = 2
+    STRATEGY_POS = 3
+    STRATEGY_URW = 4
+    STRATEGY_PATH = 5
+    STRATEGY_LOOSE = 6
+
+cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil
+cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil
+cdef void strategy_learn(stage *st) noexcept nogil

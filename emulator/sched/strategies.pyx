@@ -1,0 +1,176 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The strategies. What they do and where their state lies stands in ``strategies.pxd``."""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.stage cimport *
+
+cdef enum:
+    NOBODY = 0
+    CHANGES = 15             # PCT: most change points
+    BUDGET = 0x7FFFFFFF
+
+
+cdef inline uint64_t mix(uint64_t x) noexcept nogil:
+    """splitmix64: seeds that differ by one give streams that share nothing."""
+    x += <uint64_t>0x9E3779B97F4A7C15
+    x = (x ^ (x >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    x = (x ^ (x >> 27)) * <uint64_t>0x94D049BB133111EB
+    return x ^ (x >> 31)
+
+
+cdef inline uint32_t draw(stage *st, uint32_t n) noexcept nogil:
+    """0 .. n - 1."""
+    return <uint32_t>(((xorshift64(&st.rng) >> 32) * n) >> 32)
+
+
+cdef void sort_changes(stage *st, uint32_t n) noexcept nogil:
+    cdef uint32_t i, j
+    cdef uint64_t x
+    for i in range(1, n):
+        x = st.change[i]
+        j = i
+        while j > 0 and st.change[j - 1] > x:
+            st.change[j] = st.change[j - 1]
+            j -= 1
+        st.change[j] = x
+
+
+cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil:
+    """Before the first step of a schedule. ``length`` and ``expected`` are what the last one has taught."""
+    cdef uint32_t i, n
+    st.strategy = strategy
+    st.depth = depth
+    st.rng = mix(seed) or 1
+    st.current = NOBODY
+    st.path_at = 0
+    if strategy == STRATEGY_POS or strategy == STRATEGY_PCT:
+        for i in range(st.players):
+            st.slot[i].priority = (xorshift64(&st.rng) >> 8) + CHANGES + 1
+    if strategy == STRATEGY_PCT:
+        n = depth - 1 if 0 < depth <= CHANGES else CHANGES
+        for i in range(n):
+            st.change[i] = 1 + draw(st, <uint32_t>st.length if st.length else 64)
+        sort_changes(st, n)
+        st.change[n] = <uint64_t>-1
+
+
+cdef uint32_t nth(uint32_t mask, uint32_t n) noexcept nogil:
+    """The n-th set bit, from 0."""
+    while n:
+        mask &= mask - 1
+        n -= 1
+    return trailing_zeros64(mask)
+
+
+cdef uint32_t count(uint32_t mask) noexcept nogil:
+    cdef uint32_t n = 0
+    while mask:
+        mask &= mask - 1
+        n += 1
+    return n
+
+
+cdef uint32_t highest(stage *st, uint32_t enabled) noexcept nogil:
+    cdef uint32_t best = NOBODY, i
+    cdef uint64_t priority = 0
+    while enabled:
+        i = trailing_zeros64(enabled)
+        enabled &= enabled - 1
+        if best == NOBODY or st.slot[i].priority > priority:
+            best = i
+            priority = st.slot[i].priority
+    return best
+
+
+cdef uint32_t first(stage *st, uint32_t enabled) noexcept nogil:
+    return st.current if enabled >> st.current & 1 else <uint32_t>trailing_zeros64(enabled)
+
+
+cdef uint32_t pct(stage *st, uint32_t enabled) noexcept nogil:
+    """The change points are counted off from the end of ``change``, whose first entry is the next one."""
+    cdef uint32_t best, i, n = 0
+    while st.steps >= st.change[0]:
+        if st.current != NOBODY:
+            # The later the change, the lower: below everything drawn at the start.
+            n = st.depth
+            st.slot[st.current].priority = n
+            st.depth -= 1
+        for i in range(CHANGES):
+            st.change[i] = st.change[i + 1]
+        st.change[CHANGES] = <uint64_t>-1
+    best = highest(st, enabled)
+    st.budget = st.change[0] - st.steps - 1 if st.change[0] - st.steps < BUDGET else BUDGET
+    if st.steps + st.budget >= st.max_steps:
+        st.budget = 0
+    return best
+
+
+cdef inline bint dependent(stage_slot *a, stage_slot *b) noexcept nogil:
+    """Whether the order of two pending steps can matter: the same word, and not two reads."""
+    if a.kind == ACC_LOCAL or b.kind == ACC_LOCAL:
+        return False
+    return a.where >> 3 == b.where >> 3 and not (a.kind == ACC_READ and b.kind == ACC_READ)
+
+
+cdef uint32_t pos(stage *st, uint32_t enabled) noexcept nogil:
+    cdef uint32_t best = highest(st, enabled), i
+    for i in range(1, st.players):
+        if i == best or (st.slot[i].state == PLAY_READY and dependent(&st.slot[i], &st.slot[best])):
+            st.slot[i].priority = (xorshift64(&st.rng) >> 8) + 1
+    return best
+
+
+cdef uint32_t urw(stage *st, uint32_t enabled) noexcept nogil:
+    cdef uint64_t sum = 0, weight, pick
+    cdef uint32_t i, rest = enabled
+    cdef stage_slot *s
+    while rest:
+        s = &st.slot[trailing_zeros64(rest)]
+        rest &= rest - 1
+        sum += s.expected - s.taken if s.expected > s.taken else 1
+    pick = draw(st, <uint32_t>sum)
+    rest = enabled
+    while True:
+        i = trailing_zeros64(rest)
+        rest &= rest - 1
+        s = &st.slot[i]
+        weight = s.expected - s.taken if s.expected > s.taken else 1
+        if pick < weight or rest == 0:
+            return i
+        pick -= weight
+
+
+cdef uint32_t loose(stage *st, uint32_t enabled) noexcept nogil:
+    cdef uint8_t *path = <uint8_t *>(<char *>st + st.path)
+    while st.path_at < st.path_steps:
+        st.path_at += 1
+        if enabled >> path[st.path_at - 1] & 1:
+            return path[st.path_at - 1]
+    return first(st, enabled)
+
+
+cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil:
+    if st.strategy == STRATEGY_RANDOM:
+        return nth(enabled, draw(st, count(enabled)))
+    if st.strategy == STRATEGY_PCT:
+        return pct(st, enabled)
+    if st.strategy == STRATEGY_POS:
+        return pos(st, enabled)
+    if st.strategy == STRATEGY_URW:
+        return urw(st, enabled)
+    if st.strategy == STRATEGY_LOOSE:
+        return loose(st, enabled)
+    if st.strategy == STRATEGY_PATH and st.steps < st.path_steps and st.path:
+        return (<uint8_t *>(<char *>st + st.path))[st.steps]
+    return first(st, enabled)
+
+
+cdef void strategy_learn(stage *st) noexcept nogil:
+    """After a schedule that came to its end."""
+    cdef uint32_t i
+    st.length = st.steps
+    for i in range(st.players):
+        st.slot[i].expected = st.slot[i].taken

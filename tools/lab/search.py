@@ -1,0 +1,109 @@
+"""Searching a system's schedules for one that fails, and saying what failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emulator.sched.conductor import Bug
+from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
+from emulator.sched.strategies import Strategy
+from emulator.spec.sites import point_name
+from tools.lab.system import Lab
+from tools.supervisor.verdicts import describe
+
+Plan = list[tuple[int, int]]
+PORTFOLIO: Plan = [
+    (int(Strategy.STRATEGY_RANDOM), 0),
+    (int(Strategy.STRATEGY_PCT), 2),
+    (int(Strategy.STRATEGY_POS), 0),
+    (int(Strategy.STRATEGY_PCT), 3),
+    (int(Strategy.STRATEGY_URW), 0),
+    (int(Strategy.STRATEGY_PCT), 4),
+]
+STRATEGIES: dict[str, Plan] = {
+    "portfolio": PORTFOLIO,
+    "random": [(int(Strategy.STRATEGY_RANDOM), 0)],
+    "pct": [(int(Strategy.STRATEGY_PCT), 3)],
+    "pos": [(int(Strategy.STRATEGY_POS), 0)],
+    "urw": [(int(Strategy.STRATEGY_URW), 0)],
+}
+BATCH = 1000
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search has come to. `failure` is None when nothing failed within the budget."""
+
+    schedules: int
+    steps: int
+    seconds: float
+    failure: Failure | None = None
+    what: list[str] | None = None
+
+    @property
+    def per_second(self) -> float:
+        return self.schedules / self.seconds if self.seconds else 0.0
+
+
+def search(
+    lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None = None
+) -> Found:
+    """Plays schedules until one fails, or the budget ends."""
+    conductor = lab.conductor
+    began, steps = time.monotonic(), conductor.steps
+    at = 0
+    while at < most:
+        bug, at, _ = conductor.explore(
+            plan or PORTFOLIO, seed, at, min(BATCH, most - at)
+        )
+        if bug != Bug.BUG_NONE:
+            took = time.monotonic() - began
+            return Found(at + 1, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug))
+        if time.monotonic() - began > seconds:
+            break
+    return Found(at, conductor.steps - steps, time.monotonic() - began)
+
+
+def failure_of(lab: Lab, bug: int) -> Failure:
+    """The schedule that has just been played, and what its failure is known by."""
+    steps: list[Step] = lab.conductor.trace
+    path = lab.conductor.path
+    return Failure(path, signature(lab, bug), preemptions(steps), len(runs(path)) - 1)
+
+
+def signature(lab: Lab, bug: int) -> tuple[object, ...]:
+    """Kind of bug; for a verdict its kind and class, for a deadlock who is not done and where it stands."""
+    if bug == Bug.BUG_VERDICT:
+        first = lab.snapshot.verdicts()[0]
+        return (int(bug), first["kind"], first["cls"])
+    if bug == Bug.BUG_DEADLOCK:
+        return (int(bug), *(slot for slot, _, _, _, _, over in lab.stuck() if not over))
+    return (int(bug),)
+
+
+def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None = None) -> Failure:
+    """Minimises a failing schedule of this system."""
+
+    def replay(path: bytes) -> Failure | None:
+        bug = lab.conductor.replay(path, loose=True)
+        return None if bug == Bug.BUG_NONE else failure_of(lab, bug)
+
+    return minimise(failure, replay, tell=tell)
+
+
+def what(lab: Lab, bug: int) -> list[str]:
+    """The failure of the schedule that has just been played, in lines."""
+    if bug == Bug.BUG_VERDICT:
+        return [describe(verdict, lab.names) for verdict in lab.snapshot.verdicts()]
+    if bug == Bug.BUG_ANSWER:
+        return ["a device got an answer that it did not wait for"]
+    if bug == Bug.BUG_LEAK:
+        return ["objects are left over"]
+    head = "deadlock: nobody can go on" if bug == Bug.BUG_DEADLOCK else "the bound on steps"
+    return [head] + [
+        f"{lab.names[slot]} waits in {point_name(point)}"
+        for slot, _, point, _, _, over in lab.stuck()
+        if not over
+    ]

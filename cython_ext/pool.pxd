@@ -131,15 +131,23 @@ cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t
     """The live object behind a reference, or NULL after a verdict (stale, freed or never valid)."""
     cdef uint32_t index = ref_index(ref)
     cdef objhdr *obj
-    point(self, site << 8 | OP_POOL_DEREF, p, ACC_READ)
     if iopf_unlikely(index >= p.capacity):
         verdict_raise(self, VERDICT_BAD_WORD, p.cls, ref, 0, 0, 0, site)
         return NULL
     obj = pool_slot(p, index)
+    point(self, site << 8 | OP_POOL_DEREF, obj, ACC_READ)
     if iopf_unlikely(ld32_acq(&obj.state) != OBJ_LIVE or obj.generation != <uint32_t>(ref >> 32)):
         verdict_raise(self, VERDICT_USE_AFTER_FREE, p.cls, ref, obj.generation, obj.free_actor, obj.free_site, site)
         return NULL
     return obj
+
+cdef inline bint pool_held(iopf_actor *self, pool *p, objhdr *obj, uint32_t site) noexcept nogil:
+    """For who has kept a pointer: whether the object is still live. A verdict when not. An object that has been freed and given out
+    again cannot be told from the first; whoever may meet one keeps the reference."""
+    if iopf_likely(ld32_acq(&obj.state) == OBJ_LIVE):
+        return True
+    verdict_raise(self, VERDICT_USE_AFTER_FREE, p.cls, pool_ref(p, obj), obj.generation, obj.free_actor, obj.free_site, site)
+    return False
 
 cdef inline objhdr *pool_try(pool *p, uint64_t ref) noexcept nogil:
     """Like ``pool_deref`` but silent: for readers that may meet a freed object by design (under RCU, or printing)."""

@@ -98,10 +98,16 @@ cdef void group_response_locked(view *v, fault_param *param, iopf_group *group, 
 
 cdef void iopf_group_response(view *v, iopf_group *group, uint32_t code) noexcept nogil:
     """Answers a group, under fault_param.lock across the driver's page_response; takes it off the pending list."""
-    cdef fault_param *param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], group.fault_param, IOPF_GROUP_RESPONSE)
+    cdef fault_param *param
+    if not pool_held(v.self, v.pools[POOL_GROUP], &group.hdr, IOPF_GROUP_RESPONSE):
+        return
+    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], group.fault_param, IOPF_GROUP_RESPONSE)
     if param == NULL:
         return
     mutex_lock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
+    if not pool_held(v.self, v.pools[POOL_GROUP], &group.hdr, IOPF_GROUP_RESPONSE):
+        mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
+        return
     group_response_locked(v, param, group, code)
     mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
 
@@ -161,6 +167,8 @@ cdef void iopf_free_group(view *v, iopf_group *group, uint32_t site) noexcept no
     cdef iommu_domain *domain
     cdef objhdr *node
     cdef uint32_t n = 0
+    if not pool_held(v.self, v.pools[POOL_GROUP], &group.hdr, site):
+        return
     while n <= p.capacity:
         node = list_node(v.self, p, &group.faults, group.faults.first, IOPF_FREE_GROUP)
         if node == NULL:

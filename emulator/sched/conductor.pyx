@@ -24,10 +24,13 @@ from cython_ext.pages cimport *
 from cython_ext.stage cimport *
 from emulator.sched.strategies cimport *
 from emulator.spec.board cimport *
+from emulator.spec.flow cimport note_of
 from emulator.spec.process cimport Process
+from emulator.spec.program cimport FLAG_TRY
 
 cdef enum:
     POOLS = 16
+    TOKEN_NS = 5000000000    # how long a schedule may keep the token
     PAGE = 1 << PAGES_SHIFT
     WRITTEN = 1              # marks of pages: written by some schedule
     APART = 2                # nobody's behaviour depends on it: not put back
@@ -40,6 +43,7 @@ cpdef enum Bug:
     BUG_LEAK = 4             # objects are left
     BUG_DIVERGED = 5         # not a bug of the system: the path does not fit
     BUG_LOST = 6             # not a bug of the system: a process is gone
+    BUG_FAILED = 8           # an operation has failed that may not
     BUG_ANSWER = 7           # a device has got an answer that it did not wait for
 
 
@@ -54,6 +58,14 @@ cdef void escape() noexcept nogil:
     verdict_raise(self, VERDICT_WILD, 0, pages_wild(), 0, 0, 0, self.last_point >> 8)
     s.state = PLAY_DEAD
     iopf_switch(&s.sp, s.loop_sp)
+
+
+cdef void on_stage(stage *st, iopf_crew *crew) noexcept nogil:
+    """This process plays from here on."""
+    global playing, playing_crew
+    playing = st
+    playing_crew = crew
+    pages_escape(escape)
 
 
 cdef class Conductor:
@@ -71,6 +83,7 @@ cdef class Conductor:
     cdef uint64_t now
     cdef uint32_t must           # slots whose program has to come to its end
     cdef int64_t expected[POOLS] # live objects of a pool at the end; -1: any number
+    cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
     cdef readonly uint64_t played
     cdef readonly uint64_t steps
 
@@ -225,6 +238,9 @@ cdef class Conductor:
         for i in range(1, self.st.players):
             if self.must >> i & 1 and not crew_actor(self.v.crew, i).program_over:
                 return BUG_DEADLOCK
+        for i in range(self.v.cfg.programs):
+            if note_of(&self.v, i).errors != 0 and not program(&self.v, i).flags & FLAG_TRY:
+                return BUG_FAILED
         for i in range(self.v.cfg.devices):
             if self.v.devices[i].dev.unexpected != 0:
                 return BUG_ANSWER
@@ -234,15 +250,29 @@ cdef class Conductor:
         return BUG_NONE
 
     cdef uint32_t _play(self) noexcept nogil:
-        global playing, playing_crew
-        playing = self.st
-        playing_crew = self.v.crew
-        pages_escape(escape)
-        stage_fibers(self.st, self.v.crew, strategy_choose)
-        pages_escape(NULL)
+        if self.by_processes:
+            if not stage_processes(self.st, self.v.crew, strategy_choose, TOKEN_NS):
+                self.st.ended = END_LOST
+        else:
+            on_stage(self.st, self.v.crew)
+            stage_fibers(self.st, self.v.crew, strategy_choose)
+            pages_escape(NULL)
         self.played += 1
         self.steps += self.st.steps
         return self._judge()
+
+    def play_part(self, uint32_t slot) -> None:
+        """In a process of its own, forked after ``open``: plays one actor until ``dismiss``."""
+        if not 0 < slot < self.st.players:
+            raise ValueError(f"slot {slot} of {self.st.players}")
+        self.watch()
+        with nogil:
+            on_stage(self.st, self.v.crew)
+            stage_play(self.st, self.v.crew, strategy_choose, slot)
+
+    def dismiss(self) -> None:
+        """Tells the processes that play to leave."""
+        stage_quit(self.st)
 
     def explore(self, list plan, uint64_t seed, uint64_t first, uint64_t most, uint64_t max_steps=0) -> tuple:
         """Schedules ``first`` and following, each by the next (strategy, depth) of ``plan`` in turn, until one fails.

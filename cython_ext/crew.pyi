@@ -58,5 +58,4 @@ class VerdictKind(IntEnum):
     VERDICT_STALE_PASID = 12
     VERDICT_WILD = 13
 
-
 def struct_sizes() -> dict[str, int]: ...

@@ -143,7 +143,8 @@ class Device(Section, frozen=True, kw_only=True):
     atc_entries: Annotated[int, _in(1, 2**20, "size of its translation cache")] = 256
     max_pasids: Annotated[int, _in(0, 65536, "PASIDs it can have; 0 = all of the IOMMU")] = 0
     release_domain: Annotated[
-        Literal["blocking", "identity"], _of("what its RID is left with at removal (v6.9 and later)")
+        Literal["blocking", "identity"],
+        _of("what its RID is left with at removal (v6.9 and later)"),
     ] = "blocking"
     max_retries: Annotated[int, _in(0, 2**20, "tries of a group after Success; 0 = no bound")] = 0
     workload: Annotated[Workload, _of("what it asks for")] = field(default_factory=Workload)

@@ -43,11 +43,11 @@ cpdef enum Bug:
     BUG_LEAK = 4             # objects are left
     BUG_DIVERGED = 5         # not a bug of the system: the path does not fit
     BUG_LOST = 6             # not a bug of the system: a process is gone
-    BUG_FAILED = 8           # an operation has failed that may not
     BUG_ANSWER = 7           # a device has got an answer that it did not wait for
+    BUG_FAILED = 8           # an operation has failed that may not
 
 
-cdef stage *playing              # of the schedule that this process plays; for `escape`
+cdef stage *playing  # of the schedule that this process plays; for `escape`
 cdef iopf_crew *playing_crew
 
 

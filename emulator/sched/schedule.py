@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
-Step = tuple[int, int, int, int, int]  # slot, point id, kind, offset of the access, mask of who could go
+Step = tuple[
+    int, int, int, int, int
+]  # slot, point id, kind, offset of the access, mask of who could go
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def preemptions(steps: Sequence[Step]) -> int:
     """How often an actor that could have gone on did not."""
     return sum(
         1
-        for before, after in zip(steps, steps[1:], strict=False)
+        for before, after in pairwise(steps)
         if before[0] != after[0] and after[4] >> before[0] & 1
     )
 
@@ -72,9 +74,9 @@ def _candidates(path: bytes) -> Iterable[bytes]:
                 moved = [*found[: i + 1], found[j], *found[i + 1 : j], *found[j + 1 :]]
                 yield b"".join(path[r.first : r.last] for r in moved)
                 break
-    for i, run in enumerate(found):
+    for run in found:
         yield path[: run.first] + path[run.last :]
-        if i + 1 < len(found) and run.length > 1:
+        if run.length > 1:
             yield path[: run.last - 1] + path[run.last :]
 
 

@@ -517,7 +517,8 @@ cdef inline bint tenant_refused(tenant *t, uint32_t dev) noexcept nogil:
 cdef inline bint tenant_bound(tenant *t, uint32_t dev) noexcept nogil:
     return (ld64_acq(&t.bound[dev >> 6]) >> (dev & 63)) & 1
 
-# A PASID table entry: bit 0 present, bit 1 quiet abort, bit 2 pass through (an identity domain: every address is granted), bits 8..31 mm index + 1, bits 32..63 low half of the mm's id.
+# A PASID table entry: bit 0 present, bit 1 quiet abort, bit 2 pass through (an identity domain: every address is granted),
+# bits 8..31 mm index + 1, bits 32..63 low half of the mm's id.
 cdef enum:
     PTE_PRESENT = 1
     PTE_QUIET = 2

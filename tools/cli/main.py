@@ -16,6 +16,7 @@ ENTRIES = {
     "demo": Entry("tools.cli.commands.demo", "replay a shipped trace on four devices"),
     "run": Entry("tools.cli.commands.run", "run a scenario or a trace and check it"),
     "stress": Entry("tools.cli.commands.stress", "random programs on many devices, checked"),
+    "race": Entry("tools.cli.commands.race", "search, replay and shorten interleavings"),
     "check": Entry("tools.cli.commands.check", "check scenarios without running them"),
     "show": Entry("tools.cli.commands.show", "every value of a scenario and where it comes from"),
     "kernels": Entry("tools.cli.commands.kernels", "what kernel generations do with a fault"),

@@ -47,20 +47,18 @@ class Found:
         return self.schedules / self.seconds if self.seconds else 0.0
 
 
-def search(
-    lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None = None
-) -> Found:
+def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None = None) -> Found:
     """Plays schedules until one fails, or the budget ends."""
     conductor = lab.conductor
     began, steps = time.monotonic(), conductor.steps
     at = 0
     while at < most:
-        bug, at, _ = conductor.explore(
-            plan or PORTFOLIO, seed, at, min(BATCH, most - at)
-        )
+        bug, at, _ = conductor.explore(plan or PORTFOLIO, seed, at, min(BATCH, most - at))
         if bug != Bug.BUG_NONE:
             took = time.monotonic() - began
-            return Found(at + 1, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug))
+            return Found(
+                at + 1, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug)
+            )
         if time.monotonic() - began > seconds:
             break
     return Found(at, conductor.steps - steps, time.monotonic() - began)
@@ -100,7 +98,9 @@ def what(lab: Lab, bug: int) -> list[str]:
     if bug == Bug.BUG_ANSWER:
         return ["a device got an answer that it did not wait for"]
     if bug == Bug.BUG_LEAK:
-        return ["objects are left over"]
+        return ["leak: objects are left over"]
+    if bug == Bug.BUG_FAILED:
+        return ["an operation failed that may not fail: " + "; ".join(lab.failed())]
     head = "deadlock: nobody can go on" if bug == Bug.BUG_DEADLOCK else "the bound on steps"
     return [head] + [
         f"{lab.names[slot]} waits in {point_name(point)}"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from emulator.sched.conductor import Conductor
 from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
-from emulator.spec.board import Order, Phase, format_board, layout_hash, plan_layout, slots_of
+from emulator.sched.conductor import Conductor
+from emulator.spec.board import Order, Phase, format_board, plan_layout, slots_of
 from emulator.spec.control import Control
 from emulator.spec.process import Process
 from emulator.spec.snapshot import Snapshot
 from shm.arena import Arena
 from tools.supervisor.launch import parts
 from tools.supervisor.plan import SystemPlan, plan_system
+from tools.supervisor.programs import failed_lines, line_results
 from tools.supervisor.system import configure, new_arena
 
 STEPS = 20_000
@@ -94,6 +95,10 @@ class Lab:
         """Where the actors stand whose programs have to come to their end: as `Conductor.standing`."""
         return [standing for standing in self.conductor.standing() if standing[0] in self.must]
 
+    def failed(self) -> list[str]:
+        """Operations of the schedule just played that have failed and may not, with their errors."""
+        return failed_lines(line_results(self.plan, self.snapshot))
+
     def close(self) -> None:
         self.conductor.close()
         self.arena.unlink()
@@ -118,23 +123,30 @@ def _has_program(plan: SystemPlan, role: str, index: int) -> bool:
     return role == "driver" and index > 0
 
 
-def resolve_programs(*programs: Sequence[str], **tables: Any) -> Resolved:
-    """The scenario of programs written in Python, small enough for many schedules a second."""
-    small = {
-        "iommu": {"prq_records": 128, "command_records": 64, "max_pasids": 16},
-        "kernel": {"handlers": 1, "faults": 16, "groups": 16},
-        "device": [{"credits": 8, "groups_in_flight": 4, "atc_entries": 16}],
-        "tenant": [{"vmas": 2, "pages": 16}],
-    }
-    document = {
-        key: {**small.get(key, {}), **value} if isinstance(value, dict) else value
-        for key, value in {**small, **tables}.items()
-    }
+# Small enough for many schedules a second. What a scenario says goes before.
+_SMALL_TABLES: dict[str, dict[str, Any]] = {
+    "system": {"seed": 1},
+    "iommu": {"prq_records": 128, "command_records": 64, "max_pasids": 16},
+    "kernel": {"handlers": 1, "faults": 16, "groups": 16},
+}
+_SMALL_ENTRIES: dict[str, dict[str, Any]] = {
+    "device": {"credits": 8, "groups_in_flight": 4, "atc_entries": 16},
+    "tenant": {"vmas": 2, "pages": 16},
+}
+
+
+def resolve_programs(programs: Sequence[Sequence[str]], tables: Mapping[str, Any]) -> Resolved:
+    """The scenario of programs written in Python, with small tables where `tables` says nothing. Raises ScenarioError."""
+    document: dict[str, Any] = {"schema": 1, **tables}
+    for name, small in _SMALL_TABLES.items():
+        document[name] = {**small, **tables.get(name, {})}
+    for name, small in _SMALL_ENTRIES.items():
+        document[name] = [{**small, **entry} for entry in tables.get(name, [{}])]
     document["program"] = [{"ops": list(ops)} for ops in programs]
-    return resolve(None, [], {}, environ={}, made=Layer("programs", {"schema": 1, **document}))
+    return resolve(None, [], {}, environ={}, made=Layer("programs", document))
 
 
 def build_lab(*programs: Sequence[str], **tables: Any) -> Lab:
-    """Raises ScenarioError, ArenaError, LabError."""
-    resolved = resolve_programs(*programs, **tables)
+    """A lab of programs and of other tables of the scenario by name. Raises ScenarioError, ArenaError, LabError."""
+    resolved = resolve_programs(programs, tables)
     return Lab.build(plan_system(resolved.scenario, "lab", resolved.seed))

@@ -115,7 +115,10 @@ def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
         for role, index, name, prepare in parts(plan):
             slot = slots[role][0] + index
             process = context.Process(
-                target=_child_main, args=(memory, slot, name, parent, prepare), name=name, daemon=True
+                target=_child_main,
+                args=(memory, slot, name, parent, prepare),
+                name=name,
+                daemon=True,
             )
             process.start()
             pidfd = os.pidfd_open(process.pid)

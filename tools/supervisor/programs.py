@@ -8,9 +8,9 @@ from typing import Any
 
 from emulator.program.actors import Kind
 from emulator.spec import program as spec
+from emulator.spec.snapshot import Snapshot
 from emulator.trace.program import RECORD, RECORD_BYTES
 from tools.supervisor.plan import SystemPlan
-from tools.supervisor.system import System
 
 
 def _records(plan: SystemPlan) -> Iterator[tuple[tuple[int, int], int, bytes]]:
@@ -25,7 +25,7 @@ def _records(plan: SystemPlan) -> Iterator[tuple[tuple[int, int], int, bytes]]:
         yield (int(Kind.DRIVER), driver.index), driver.first, driver.program
 
 
-def line_results(plan: SystemPlan, system: System) -> list[dict[str, Any]]:
+def line_results(plan: SystemPlan, snapshot: Snapshot) -> list[dict[str, Any]]:
     """Every line in the order of the text: program, line, text, may_fail, result (0 or more, a negative errno, None: never run),
     runs and errors (how often it was run, and ended with an error).
 
@@ -38,7 +38,7 @@ def line_results(plan: SystemPlan, system: System) -> list[dict[str, Any]]:
             if source is None:
                 continue
             program, line, text = source
-            result = system.snapshot.result_of(first + number)
+            result = snapshot.result_of(first + number)
             flags = RECORD.unpack_from(packed, number * RECORD_BYTES)[1]
             entry = found.setdefault(
                 (program, line),
@@ -52,7 +52,7 @@ def line_results(plan: SystemPlan, system: System) -> list[dict[str, Any]]:
                     "errors": 0,
                 },
             )
-            runs, errors = system.snapshot.runs_of(first + number)
+            runs, errors = snapshot.runs_of(first + number)
             entry["runs"] = max(entry["runs"], runs)
             entry["errors"] += errors
             if result is None or (result < 0 and (entry["result"] or 0) >= 0):
@@ -69,7 +69,7 @@ def failed_lines(lines: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def group_answers(plan: SystemPlan, system: System) -> dict[str, dict[str, list[int]]]:
+def group_answers(plan: SystemPlan, snapshot: Snapshot) -> dict[str, dict[str, list[int]]]:
     """Per device the codes that came for each label of its programs, and under 'others' what came for no group."""
     if plan.compiled is None:
         return {}
@@ -77,7 +77,7 @@ def group_answers(plan: SystemPlan, system: System) -> dict[str, dict[str, list[
     for index, device in enumerate(plan.devices):
         if index not in plan.compiled.devices:
             continue
-        noted = system.snapshot.labels(index)
+        noted = snapshot.labels(index)
         names = plan.compiled.labels.get(index, [])
         mine = {name: list(noted.get(number, ())) for number, name in enumerate(names)}
         if spec.LABEL_OTHER in noted:

@@ -66,7 +66,7 @@ def _problems(
 def _failed_operations(plan: SystemPlan, system: System) -> list[str]:
     """Operations that the kernel refused although nothing had disturbed the run."""
     if plan.compiled is not None:
-        return failed_lines(line_results(plan, system))
+        return failed_lines(line_results(plan, system.snapshot))
     problems = []
     for child in system.children:
         if child.role != "tenant":
@@ -163,8 +163,8 @@ def build_result(
     result["fates"] = {each.cell.event: each.times for each in reached}
     result["known"] = known_violations(generation, reached, events, sides["kernel"])
     if plan.compiled is not None:
-        result["programs"] = line_results(plan, system)
-        result["answers"] = group_answers(plan, system)
+        result["programs"] = line_results(plan, system.snapshot)
+        result["answers"] = group_answers(plan, system.snapshot)
     if plan.trace is not None:
         result["trace"] = trace_result(plan)
     return result

@@ -1,0 +1,9 @@
+from enum import IntEnum
+
+class End(IntEnum):
+    END_NONE = 0
+    END_QUIET = 1
+    END_STEPS = 2
+    END_VERDICT = 3
+    END_DIVERGED = 4
+    END_LOST = 5

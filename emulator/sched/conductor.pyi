@@ -1,0 +1,55 @@
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Self
+
+from typing_extensions import disjoint_base
+
+from cython_ext.memory import Memory
+from emulator.spec.process import Process
+
+class Bug(IntEnum):
+    BUG_NONE = 0
+    BUG_VERDICT = 1
+    BUG_DEADLOCK = 2
+    BUG_LIVELOCK = 3
+    BUG_LEAK = 4
+    BUG_DIVERGED = 5
+    BUG_LOST = 6
+    BUG_ANSWER = 7
+    BUG_FAILED = 8
+
+@disjoint_base
+class Conductor:
+    memory: Memory
+    processes: list[Process]
+    by_processes: bool
+    played: int
+    steps: int
+    written_pages: int
+    trace_hash: int
+    trace: list[tuple[int, int, int, int, int]]
+    path: bytes
+
+    def __new__(
+        cls,
+        memory: Memory,
+        processes: list[Process],
+        must: Iterable[int] = ...,
+        expected: Mapping[int, int] | None = ...,
+    ) -> Self: ...
+    def settle(self, max_steps: int = ...) -> int: ...
+    def open(self) -> int: ...
+    def watch(self) -> None: ...
+    def close(self) -> None: ...
+    def play_part(self, slot: int) -> None: ...
+    def dismiss(self) -> None: ...
+    def explore(
+        self,
+        plan: list[tuple[int, int]],
+        seed: int,
+        first: int,
+        most: int,
+        max_steps: int = ...,
+    ) -> tuple[Bug, int, tuple[int, int] | None]: ...
+    def replay(self, path: bytes, loose: bool = ..., max_steps: int = ...) -> Bug: ...
+    def standing(self) -> list[tuple[int, int, int, int, int, bool]]: ...

@@ -1,0 +1,106 @@
+"""`iopf race`: list, show, run and replay as their users call them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.running import iopf
+from tools.cli.status import Status
+
+
+def race(*args: str) -> Any:
+    return iopf("race", *args)
+
+
+def test_list_names_every_race_with_what_tools_need() -> None:
+    text = race("list")
+    assert text.returncode == Status.OK, text.stderr
+    entries = json.loads(race("list", "--json").stdout)
+    assert len(entries) >= 12
+    for entry in entries:
+        assert entry["slug"] in text.stdout
+        assert {"slug", "source", "generations", "invariant", "actors", "depth"} <= set(entry)
+
+
+def test_show_tells_the_story() -> None:
+    done = race("show", "4.22")
+    assert done.returncode == Status.OK, done.stderr
+    for part in ("remove-before-drain", "fix", "source", "Fixes: 17fce9d2336d", "unbind d0 t0"):
+        assert part in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 100
+    assert json.loads(race("show", "4.22", "--json").stdout)["number"] == "4.22"
+
+
+def test_run_finds_shortens_and_prints() -> None:
+    done = race("run", "4.22-remove-before-drain")
+    assert done.returncode == Status.FAILED, done.stderr
+    assert "use after free: group" in done.stdout
+    assert "task:tenant-00" in done.stdout
+    assert "memory model sc" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 130
+
+
+def test_run_of_the_fixed_variant_finds_nothing() -> None:
+    done = race("run", "4.22", "--fixed", "--schedules", "500", "--json")
+    assert done.returncode == Status.OK, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["found"], document["schedules"], document["variant"]) == (False, 500, "fixed")
+
+
+@pytest.mark.parametrize("mode", ["fibers", "processes"])
+def test_a_schedule_file_is_played_again(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "uaf.json"
+    found = race("run", "4.22", "--mode", mode, "-o", str(file))
+    assert found.returncode == Status.FAILED, found.stderr
+    for played in ("fibers", "processes"):
+        done = race("replay", str(file), "--mode", played)
+        assert done.returncode == Status.FAILED, done.stdout + done.stderr
+        assert "use after free: group" in done.stdout
+        assert "the same trace" in done.stderr
+
+
+def test_a_schedule_that_does_not_fit_says_where(tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    race("run", "4.22", "-o", str(file))
+    document = json.loads(file.read_text())
+    document["segments"].insert(3, ["handler-00", 500])
+    file.write_text(json.dumps(document))
+    done = race("replay", str(file))
+    assert done.returncode == Status.UNTRUSTED
+    assert "diverged: handler-00 cannot make step" in done.stdout
+    document["segments"][0][0] = "nobody"
+    file.write_text(json.dumps(document))
+    done = race("replay", str(file))
+    assert done.returncode == Status.USAGE
+    assert "no actor is called 'nobody'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("run", "remove-befor-drain"), "did you mean 'remove-before-drain'?"),
+        (("show", "9.9"), "no race is called '9.9'"),
+        (("run", "4.22", "--strategy", "luck"), "luck"),
+        (("run", "4.22", "--seconds", "0"), "--seconds"),
+        (("replay", "/nonexistent/x.json"), "cannot be read"),
+        (("repaly",), "did you mean 'replay'?"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(args: tuple[str, ...], says: str) -> None:
+    done = race(*args)
+    assert done.returncode == Status.USAGE, done.stdout + done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_file_that_is_no_schedule_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    for text, says in (("{", "no schedule file"), ('{"format": 1}', "no schedule file")):
+        file.write_text(text)
+        done = race("replay", str(file))
+        assert done.returncode == Status.USAGE
+        assert says in done.stderr

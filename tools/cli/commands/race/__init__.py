@@ -1,0 +1,24 @@
+"""`iopf race`: the race laboratory."""
+
+from __future__ import annotations
+
+from tools.cli.lazy import Entry, LazyGroup
+
+ENTRIES = {
+    "list": Entry("tools.cli.commands.race.list", "the catalogue of historic races"),
+    "show": Entry(
+        "tools.cli.commands.race.show", "the story of a race, its program and its oracle"
+    ),
+    "run": Entry("tools.cli.commands.race.run", "search for a race, print its shortest schedule"),
+    "replay": Entry("tools.cli.commands.race.replay", "play a schedule file again"),
+}
+
+command = LazyGroup(
+    "race",
+    entries=ENTRIES,
+    examples=(
+        ("iopf race list", "historic races of the fault path that can be put back"),
+        ("iopf race run remove-before-drain", "find one and print its shortest schedule"),
+    ),
+    help="Search, replay and shorten interleavings of the processes of a system.",
+)

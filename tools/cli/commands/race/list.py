@@ -1,0 +1,51 @@
+"""`iopf race list`: the catalogue."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from tools.cli.lazy import Command
+from tools.cli.status import Status
+
+
+@click.command(
+    "list",
+    cls=Command,
+    examples=(
+        ("iopf race list", "all races, by their number in the catalogue"),
+        ("iopf race list --json | jq -r '.[].slug'", "their slugs"),
+    ),
+)
+@click.option("--json", "json_out", is_flag=True, help="One JSON list on standard output.")
+def command(json_out: bool) -> int:
+    """List the historic races that can be put back and searched for."""
+    from emulator.sched.catalogue import THEMES, catalogue
+
+    if json_out:
+        entries = [
+            {
+                "slug": race.slug,
+                "number": race.number,
+                "title": race.title,
+                "theme": race.theme,
+                "source": race.source,
+                "generations": race.generations,
+                "invariant": race.invariant,
+                "oracle": race.oracle,
+                "actors": race.actors,
+                "depth": race.depth,
+            }
+            for race in catalogue().values()
+        ]
+        click.echo(json.dumps(entries, indent=2))
+        return Status.OK
+    for theme, meaning in THEMES.items():
+        races = [race for race in catalogue().values() if race.theme == theme]
+        if races:
+            click.echo(click.style(f"{theme}: {meaning}", bold=True))
+        for race in races:
+            click.echo(f"  {race.number:<6}{race.slug:<32}{race.title}")
+    click.echo(f"{len(catalogue())} races; iopf race show NAME tells the story of one", err=True)
+    return Status.OK

@@ -1,0 +1,155 @@
+"""`iopf race run`: search a race of the catalogue, shorten what is found, print it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.lazy import Command
+from tools.cli.status import Status
+
+if TYPE_CHECKING:
+    from emulator.sched.schedule import Failure
+    from tools.lab.search import Found
+    from tools.lab.system import Lab
+
+
+@click.command(
+    "run",
+    cls=Command,
+    examples=(
+        ("iopf race run remove-before-drain", "find it, print its shortest schedule"),
+        ("iopf race run 4.22 --fixed --seconds 60", "search where it must not be found"),
+        ("iopf race run 4.22 --mode processes", "every actor is a process of its own"),
+    ),
+)
+@click.argument("name", shell_complete=complete_race)
+@click.option("--fixed", is_flag=True, help="The fixed variant: the defect is off.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.001, 86400),
+    default=10.0,
+    metavar="S",
+    help="Budget (default 10).",
+)
+@click.option("--schedules", type=click.IntRange(1), metavar="N", help="At most so many schedules.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63), default=1, metavar="N", help="Seed (default 1)."
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(["portfolio", "random", "pct", "pos", "urw"]),
+    default="portfolio",
+    help="How the next actor is chosen (default portfolio: all in turn).",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["fibers", "processes"]),
+    default="fibers",
+    help="Actors as fibers of one process, or as processes (default fibers).",
+)
+@click.option("-o", "--output", metavar="FILE", help="Write the shortest schedule to a file.")
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    name: str,
+    fixed: bool,
+    seconds: float,
+    schedules: int | None,
+    seed: int,
+    strategy: str,
+    mode: str,
+    output: str | None,
+    json_out: bool,
+) -> int:
+    """Search the schedules of a race for one that fails. NAME is a slug or a number of the catalogue.
+
+    Status 1: found. Status 0: not found within the budget.
+    """
+    from contextlib import nullcontext
+
+    from tools.lab.players import Players
+    from tools.lab.races import lab_of, save
+    from tools.lab.search import STRATEGIES, search, shortest
+
+    race = race_named(ctx, name)
+    with lab_of(race, defective=not fixed) as lab:
+        with Players(lab) if mode == "processes" else nullcontext():
+            found = search(
+                lab, seed, seconds=seconds, most=schedules or 2**62, plan=STRATEGIES[strategy]
+            )
+        short = shortest(lab, found.failure) if found.failure is not None else None
+        if short is not None:
+            lab.conductor.replay(short.path)
+            if output is not None:
+                save(
+                    lab,
+                    race,
+                    short,
+                    found,
+                    seed=seed,
+                    strategy=strategy,
+                    to=output,
+                    defective=not fixed,
+                )
+        variant = "fixed" if fixed else "defective"
+        if json_out:
+            click.echo(
+                json.dumps(_document(lab, race.slug, variant, seed, strategy, mode, found, short))
+            )
+        else:
+            _print(lab, f"{race.number} {race.slug} on {race.generation}, {variant}", found, short)
+    return Status.OK if short is None else Status.FAILED
+
+
+def _document(
+    lab: Lab,
+    slug: str,
+    variant: str,
+    seed: int,
+    strategy: str,
+    mode: str,
+    found: Found,
+    short: Failure | None,
+) -> dict[str, Any]:
+    from emulator.sched.schedule_file import segments
+
+    return {
+        "race": slug,
+        "variant": variant,
+        "seed": seed,
+        "strategy": strategy,
+        "mode": mode,
+        "memory": "sc",
+        "found": short is not None,
+        "schedules": found.schedules,
+        "seconds": found.seconds,
+        "steps": found.steps,
+        "failure": found.what or [],
+        "preemptions": short.preemptions if short else None,
+        "segments": segments(short.path, lab.names) if short else None,
+    }
+
+
+def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
+    from tools.lab.table import rows
+    from tools.lab.where import Where
+
+    click.echo(click.style(title, bold=True))
+    played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"
+    if short is None or found.failure is None:
+        click.echo(f"not found in {played}, {found.per_second:,.0f} per second; memory model sc")
+        return
+    for line in found.what or []:
+        click.echo(line)
+    click.echo(
+        f"found after {played}; {found.failure.preemptions} preemptions, shortened to "
+        f"{short.preemptions} in {len(short.path)} steps; memory model sc"
+    )
+    click.echo()
+    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
+        click.echo(row)

@@ -1,0 +1,57 @@
+"""`iopf race show`: one entry of the catalogue, to be read."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+import click
+import msgspec
+
+from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.lazy import Command
+from tools.cli.status import Status
+
+_WIDTH = 98
+
+
+@click.command(
+    "show",
+    cls=Command,
+    examples=(("iopf race show 4.22", "the unbind of v6.16 that frees a worker's group"),),
+)
+@click.argument("name", shell_complete=complete_race)
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.pass_context
+def command(ctx: click.Context, name: str, json_out: bool) -> int:
+    """Tell the story of a race: who, what, why, the fix, the source. NAME is a slug or a number."""
+    race = race_named(ctx, name)
+    if json_out:
+        click.echo(json.dumps(msgspec.to_builtins(race), indent=2))
+        return Status.OK
+    click.echo(click.style(f"{race.number} {race.slug}: {race.title}", bold=True))
+    click.echo()
+    for text in race.story.strip().split("\n\n"):
+        click.echo(textwrap.fill(" ".join(text.split()), _WIDTH))
+    click.echo()
+    for label, value in (
+        ("fix", race.fix),
+        ("source", race.source),
+        ("invariant", race.invariant),
+        ("generations", ", ".join(race.generations)),
+        ("seen by", race.oracle),
+        ("depth", f"{race.depth}: so many ordering constraints make it happen"),
+        ("races", ", ".join(race.actors)),
+    ):
+        lines = textwrap.wrap(" ".join(value.split()), _WIDTH - 14)
+        click.echo(f"{label:<14}{lines[0]}")
+        for line in lines[1:]:
+            click.echo(" " * 14 + line)
+    click.echo()
+    click.echo(f"On {race.generation}; every program runs in actors of its own:")
+    for number, program in enumerate(race.programs):
+        click.echo(f"  program {number}")
+        for line in program:
+            click.echo(f"    {line}")
+    click.echo(f"\niopf race run {race.slug} finds it.", err=True)
+    return Status.OK

@@ -1,0 +1,49 @@
+"""A schedule as a table: a row for every run of steps, a column for every actor, for mails and terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from emulator.sched.schedule import Run, Step, runs
+from emulator.spec.sites import point_name
+from tools.lab.where import Where
+
+WIDTH = 98
+_NARROW = 14
+
+
+def rows(steps: Sequence[Step], names: Sequence[str], where: Where) -> Iterator[str]:
+    """Head and rows. An actor's cell has the number of its steps and the functions it has been through; a `!` marks a preemption:
+    the actor before it could have gone on."""
+    path = bytes(step[0] for step in steps)
+    slots = sorted(set(path), key=path.index)
+    column = max(_NARROW, (WIDTH - 4) // max(1, len(slots)))
+    yield "    " + "".join(f"{names[slot]:<{column}}" for slot in slots).rstrip()
+    found = runs(path)
+    for number, run in enumerate(found):
+        preempted = number > 0 and _could_go_on(steps, run, found[number - 1])
+        for line, text in enumerate(_cell(steps, run, column - 2)):
+            mark = "!" if preempted and line == 0 else " "
+            count = f"{run.length:>3}" if line == 0 else "   "
+            yield f"{count}{mark}" + " " * (slots.index(run.slot) * column) + text
+    last = steps[-1]
+    region = where.region(last[3])
+    yield f"    last step: {names[last[0]]} at {point_name(last[1])}" + (
+        f", {region}" if region else ""
+    )
+
+
+def _could_go_on(steps: Sequence[Step], run: Run, before: Run) -> bool:
+    return bool(steps[run.first][4] >> before.slot & 1)
+
+
+def _cell(steps: Sequence[Step], run: Run, width: int) -> list[str]:
+    """The functions of a run in order, each once, in lines of the column; long runs are cut in the middle."""
+    sites: list[str] = []
+    for step in steps[run.first : run.last]:
+        site = point_name(step[1]).split("/")[0] if step[1] else "begin"
+        if site not in sites[-1:]:
+            sites.append(site)
+    if len(sites) > 4:
+        sites = [*sites[:2], "...", sites[-1]]
+    return [site[:width] for site in sites]

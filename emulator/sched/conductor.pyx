@@ -82,7 +82,7 @@ cdef class Conductor:
     cdef stage_slot slots[32]
     cdef uint64_t now
     cdef uint32_t must           # slots whose program has to come to its end
-    cdef int64_t expected[POOLS] # live objects of a pool at the end; -1: any number
+    cdef int64_t expected[POOLS]  # live objects of a pool at the end; -1: any number
     cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
     cdef readonly uint64_t played
     cdef readonly uint64_t steps

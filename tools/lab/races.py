@@ -1,13 +1,25 @@
-"""Races of the catalogue in the lab: their systems, and their schedules as files."""
+"""Races of the catalogue in the lab, and schedules as files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from emulator.sched.catalogue import Race
+from emulator.sched.conductor import Bug
 from emulator.sched.schedule import Failure
-from emulator.sched.schedule_file import FORMAT, ScheduleFile, build_id, points_id, segments, write
-from tools.lab.search import Found
+from emulator.sched.schedule_file import (
+    FORMAT,
+    ScheduleError,
+    ScheduleFile,
+    build_id,
+    points_id,
+    read,
+    segments,
+    write,
+)
+from tools.lab.search import Found, what
 from tools.lab.system import Lab, build_lab
 
 
@@ -16,16 +28,17 @@ def lab_of(race: Race, *, defective: bool) -> Lab:
     return build_lab(*race.programs, **race.document(defective=defective))
 
 
-def save(
+def save_schedule(
     lab: Lab,
-    race: Race,
+    programs: Sequence[Sequence[str]],
+    tables: Mapping[str, Any],
     short: Failure,
     found: Found,
     *,
     seed: int,
     strategy: str,
-    to: str,
-    defective: bool,
+    to: Path,
+    race: str = "",
 ) -> None:
     """Writes the schedule that has just been replayed. Raises OSError."""
     write(
@@ -33,9 +46,9 @@ def save(
             format=FORMAT,
             build=build_id(),
             points=points_id(),
-            race=race.slug,
-            programs=race.programs,
-            scenario=race.document(defective=defective),
+            race=race,
+            programs=[list(program) for program in programs],
+            scenario=dict(tables),
             seed=seed,
             strategy=strategy,
             memory="sc",
@@ -44,5 +57,16 @@ def save(
             segments=segments(short.path, lab.names),
             trace_hash=f"{lab.conductor.trace_hash:016x}",
         ),
-        Path(to),
+        to,
     )
+
+
+def play_file(file: Path) -> str:
+    """Plays a schedule file: the first line of its failure, or nothing. Raises ScheduleError when it does not fit this build."""
+    schedule = read(file)
+    with build_lab(*schedule.programs, **schedule.scenario) as lab:
+        bug = lab.conductor.replay(schedule.path(lab.names))
+        if bug == Bug.BUG_DIVERGED:
+            at = len(lab.conductor.trace) + 1
+            raise ScheduleError(f"{file}: diverges at step {at}; search again and write a new one")
+        return what(lab, bug)[0] if bug != Bug.BUG_NONE else ""

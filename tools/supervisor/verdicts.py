@@ -72,5 +72,5 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
         case VerdictKind.VERDICT_STALE_PASID:
             return f"stale PASID: {by} resolves a fault of device {verdict['detail']} for an address space that got the PASID later"
         case VerdictKind.VERDICT_WILD:
-            return f"wild access: {by} follows a pointer to {obj:#x}, behind what it has read from a freed object"
+            return f"wild access: {by} has followed a pointer that is none ({obj:#x}), as a freed object holds them"
     return f"verdict {kind} by {by}"

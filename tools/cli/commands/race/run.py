@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,7 +74,7 @@ def command(
     from contextlib import nullcontext
 
     from tools.lab.players import Players
-    from tools.lab.races import lab_of, save
+    from tools.lab.races import lab_of, save_schedule
     from tools.lab.search import STRATEGIES, search, shortest
 
     race = race_named(ctx, name)
@@ -86,15 +87,16 @@ def command(
         if short is not None:
             lab.conductor.replay(short.path)
             if output is not None:
-                save(
+                save_schedule(
                     lab,
-                    race,
+                    race.programs,
+                    race.document(defective=not fixed),
                     short,
                     found,
                     seed=seed,
                     strategy=strategy,
-                    to=output,
-                    defective=not fixed,
+                    to=Path(output),
+                    race=race.slug,
                 )
         variant = "fixed" if fixed else "defective"
         if json_out:

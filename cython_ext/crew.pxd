@@ -156,6 +156,7 @@ cpdef enum PointOp:
     OP_FIELD_READ = 37
     OP_FIELD_WRITE = 38
     OP_NAP = 39
+    OP_LIST = 40
 
 cpdef enum VerdictKind:
     VERDICT_NONE = 0
@@ -172,6 +173,7 @@ cpdef enum VerdictKind:
     VERDICT_RECURSION = 11
     VERDICT_STALE_PASID = 12
     VERDICT_WILD = 13
+    VERDICT_STALE_PARTIAL = 14
 
 cdef inline iopf_actor *actor_at(char *crew_base, uint32_t slot) noexcept nogil:
     return crew_actor(<iopf_crew *>crew_base, slot)

@@ -41,6 +41,7 @@ class PointOp(IntEnum):
     OP_FIELD_READ = 37
     OP_FIELD_WRITE = 38
     OP_NAP = 39
+    OP_LIST = 40
 
 class VerdictKind(IntEnum):
     VERDICT_NONE = 0
@@ -57,5 +58,6 @@ class VerdictKind(IntEnum):
     VERDICT_RECURSION = 11
     VERDICT_STALE_PASID = 12
     VERDICT_WILD = 13
+    VERDICT_STALE_PARTIAL = 14
 
 def struct_sizes() -> dict[str, int]: ...

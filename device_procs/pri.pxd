@@ -44,6 +44,7 @@ cdef struct group:
     uint32_t planned             # requests that it is to have, when they are sent in turn with those of others
     uint64_t early               # bit mask of requests that have had an answer of their own
     uint64_t first_uid
+    uint64_t serial              # of the device's groups, from 1
     uint64_t sent_ticks
     uint64_t not_before_ns       # for a retry
     uint64_t address[64]
@@ -60,6 +61,7 @@ cdef struct function:
     uint32_t atc_mask
     uint32_t over                # nothing more will be started
     uint64_t next_uid
+    uint64_t serial
     uint64_t next_op             # of a replayed program
     uint64_t program
     uint64_t program_count

@@ -83,6 +83,9 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
     """One request of an open group. The caller has checked that it fits: credits, the link, and fewer than 64 in the group."""
     cdef uint64_t *slot = link_room(f.v.self, &f.up, DEV_SEND)
     cdef uint32_t place = g.count
+    cdef uint64_t number = f.next_uid
+    if f.v.cfg.controlled:
+        number |= (g.serial & 0xFFFFFF) << 32  # which group it is of, for whoever puts requests into groups
     if slot == NULL:
         return
     slot[0] = (UP_REQUEST | <uint64_t>(not g.rid) << 8 | <uint64_t>((rwx & 4) != 0) << 9 | <uint64_t>((rwx & 8) != 0) << 10
@@ -91,10 +94,10 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
     slot[1] = prq_qw1(address, g.prgi, (rwx & 3 or PRI_READ) | (PRI_LAST if last else 0))
     if f.work.private_permille and xorshift64(&f.work.rng) % 1000 < f.work.private_permille:
         slot[0] |= <uint64_t>1 << 11
-    slot[2] = uid_of(f.next_uid, place)
+    slot[2] = uid_of(number, place)
     slot[3] = now
     link_filled(&f.up)
-    g.number[place] = f.next_uid
+    g.number[place] = number
     g.address[place] = address
     g.rwx[place] = <uint8_t>rwx
     g.count = place + 1
@@ -109,6 +112,8 @@ cdef void open_group(function *f, uint16_t index, uint32_t prgi, uint64_t now) n
     g.prgi = prgi
     g.state = GROUP_OPEN
     g.first_uid = f.next_uid
+    f.serial += 1
+    g.serial = f.serial
     g.sent_ticks = now
     g.count = 0
     g.closed = 0

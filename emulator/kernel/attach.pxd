@@ -26,4 +26,5 @@ cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ha
 cdef void stop_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil
 cdef void after_change(view *v, uint32_t dev, uint32_t pasid, attach_handle *old, iommu_domain *domain) noexcept nogil
 cdef void write_entry(view *v, uint32_t dev, uint32_t pasid, uint64_t entry, uint32_t site) noexcept nogil
+cdef void answer_user(view *v, attach_handle *old, iommu_domain *domain) noexcept nogil
 cdef void iopf_put(view *v, uint32_t dev) noexcept nogil

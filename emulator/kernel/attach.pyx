@@ -121,14 +121,18 @@ cdef void light_flush(view *v, uint32_t dev, uint32_t pasid, uint64_t domain_ref
 
 
 cdef void after_change(view *v, uint32_t dev, uint32_t pasid, attach_handle *old, iommu_domain *domain) noexcept nogil:
-    """No fault may refer to the old handle when it is freed: drain, then what user space still holds. Caller holds group_lock.
+    """No fault of a worker may refer to the old handle when it is freed: the drain. Caller holds group_lock.
 
     Also the handle of a domain that takes no faults is looked at, by whoever reports a request of its PASID."""
     qi_flush_dev_iotlb(v, unit_of(v, dev), v.devices[dev].rid, pasid, False)
     if v.cfg.generation == GEN_GUNTHORPE:
         light_flush(v, dev, pasid, pool_ref(v.pools[POOL_DOMAIN], &domain.hdr))
-    elif ld32_acq(&v.devices[dev].pri_enabled):
+    elif ld32_acq(&v.devices[dev].pri_enabled) and not defect(v, DEFECT_DOMAIN_LIFETIME_IN_HANDLER):
         intel_iommu_drain_pasid_prq(v, dev, pasid)
+
+
+cdef void answer_user(view *v, attach_handle *old, iommu_domain *domain) noexcept nogil:
+    """iommufd, after the change: what user space still holds of the old handle. Caller holds group_lock."""
     if domain.fault_object != 0 and v.cfg.generation != GEN_GUNTHORPE and not defect(v, DEFECT_REPLACE_AUTO_RESPONDS_NEW_HWPT):
         iommufd_auto_response_faults(v, domain.fault_object - 1, pool_ref(v.pools[POOL_HANDLE], &old.hdr))
 
@@ -151,6 +155,7 @@ cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ha
         store_handle(v, dev, pasid, 0)
     if domain_takes_faults(domain) and not defect(v, DEFECT_REMOVE_BEFORE_DRAIN):
         iopf_put(v, dev)
+    answer_user(v, handle, domain)
 
 
 cdef void stop_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:

@@ -10,6 +10,7 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -114,7 +115,7 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
     cdef int ret = 0
     if u == NULL:
         return EINVAL
-    if v.cfg.generation == GEN_V7_2:
+    if v.cfg.generation == GEN_V7_2 and not defect(v, DEFECT_REMOVE_FREES_OWNED_GROUP):
         iopf_group_dequeue(v, group)
     reach(v, EVENT_DELIVERED)
     mutex_lock(v.self, &u.common, FAULT_DELIVER)

@@ -11,6 +11,7 @@ from emulator.kernel.fault_param cimport iopf_put_dev_fault_param
 from emulator.kernel.partials cimport *
 from emulator.spec.board cimport *
 from emulator.spec.program cimport DOMAIN_FAULT
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -19,7 +20,9 @@ cdef uint32_t abort_without_group(view *v, fault_param *param, fault_event *evt,
     how many partials it had."""
     cdef uint32_t dev = param.device, n
     mutex_lock(v.self, &param.lock, IOPF_GROUP_ALLOC)
-    n = free_partials(v, param, prq_prgi(evt.qw1), 0, FATE_ANSWERED, IOPF_GROUP_ALLOC)
+    n = 0
+    if not defect(v, DEFECT_PARTIAL_STUCK_AFTER_GROUP_ENOMEM):
+        n = free_partials(v, param, prq_prgi(evt.qw1), 0, FATE_ANSWERED, IOPF_GROUP_ALLOC)
     if code == RESP_FAILURE:
         xadd64_rlx(&v.devices[dev].kern.answered_failure, n + 1)
     else:

@@ -19,6 +19,7 @@ from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
 cdef enum:
+    BUSY_NS = 20000
     ENOMEM = -12
     EBUSY = -16
     ENODEV = -19
@@ -191,6 +192,8 @@ cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcep
     if dev >= v.cfg.devices or queue >= v.cfg.queues:
         return EINVAL
     q = queue_at(v, queue)
+    while ld32_acq(&v.devices[dev].busy):
+        point_nap(v.self, QUEUE_REMOVE_DEVICE << 8 | OP_NAP, BUSY_NS)  # defect busy-flag-two-flushers: the flag of whoever flushes
     mutex_lock(v.self, &q.lock, QUEUE_REMOVE_DEVICE)
     mutex_lock(v.self, &v.devices[dev].param_lock, QUEUE_REMOVE_DEVICE)
     ret = remove_locked(v, q, queue, dev)
@@ -223,12 +226,31 @@ cdef int flush_unlisted(view *v, uint32_t dev) noexcept nogil:
     return ENODEV
 
 
+cdef int flush_busy(view *v, uint32_t dev) noexcept nogil:
+    """v4 of the series: a flag keeps the removal away while somebody flushes; the first of two flushers clears it for both."""
+    cdef device *d = &v.devices[dev]
+    cdef uint64_t param
+    mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
+    param = d.iopf_param
+    st32_rel(&d.busy, 1)
+    mutex_unlock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
+    if param == 0:
+        return ENODEV
+    flush_rings(v, d.queue - 1 if d.queue != 0 else 0)
+    pool_deref(v.self, v.pools[POOL_PARAM], param, QUEUE_FLUSH_DEV)
+    point(v.self, QUEUE_FLUSH_DEV << 8 | OP_FIELD_WRITE, &d.busy, ACC_WRITE)
+    st32_rel(&d.busy, 0)
+    return 0
+
+
 cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
     """Waits until every group queued before the call is done, whatever its device; 0, -ENODEV."""
     cdef device *d = &v.devices[dev]
     cdef fault_param *param
     cdef uint32_t queue = ld32_acq(&d.queue)
     reach(v, EVENT_FLUSH)
+    if defect(v, DEFECT_BUSY_FLAG_TWO_FLUSHERS):
+        return flush_busy(v, dev)
     if v.cfg.generation < GEN_V6_9:
         mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
         queue = d.queue if d.iopf_param != 0 else 0
@@ -280,9 +302,11 @@ cdef int iopf_queue_discard_partial(view *v, uint32_t queue) noexcept nogil:
             break
         at = node.next
         param = <fault_param *>node
-        mutex_lock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
+        if not defect(v, DEFECT_DISCARD_PARTIAL_UNLOCKED):
+            mutex_lock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
         free_partials(v, param, ALL_GROUPS, 0, FATE_DISCARDED, QUEUE_DISCARD_PARTIAL)
-        mutex_unlock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
+        if not defect(v, DEFECT_DISCARD_PARTIAL_UNLOCKED):
+            mutex_unlock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
         n += 1
     if v.cfg.generation == GEN_GUNTHORPE:
         discard_unlisted(v, queue)

@@ -9,6 +9,7 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.qi cimport qi_page_grp_resp
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -61,6 +62,16 @@ cdef int report_partial_fault(view *v, fault_param *param, fault_event *evt) noe
     return 0
 
 
+cdef void check_partial(view *v, iopf_group *group, iopf_fault *fault) noexcept nogil:
+    """In a controlled run the number of a request says which group it is of, so that one that an older group with the same index has
+    left behind shows."""
+    cdef uint64_t mine = fault.evt.uid, last = group.last.uid
+    if v.cfg.controlled == 0 or mine == NO_UID or last == NO_UID:
+        return
+    if <uint32_t>(mine >> 32) & 0xFFFFFF != <uint32_t>(last >> 32) & 0xFFFFFF:
+        verdict_raise(v.self, VERDICT_STALE_PARTIAL, POOL_FAULT, <uint32_t>mine, <uint32_t>last, 0, group.device, IOPF_GROUP_ALLOC)
+
+
 cdef void collect_partials(view *v, fault_param *param, iopf_group *group) noexcept nogil:
     """Moves the partials of the group's index, in order of arrival. Matching is by group index alone, as in Linux."""
     cdef pool *p = v.pools[POOL_FAULT]
@@ -75,6 +86,7 @@ cdef void collect_partials(view *v, fault_param *param, iopf_group *group) noexc
         at = node.next
         seen += 1
         if prq_prgi((<iopf_fault *>node).evt.qw1) == prgi:
+            check_partial(v, group, <iopf_fault *>node)
             list_del(v.self, p, lists, node, IOPF_GROUP_ALLOC)
             list_add_tail(v.self, p, &group.faults, node, IOPF_GROUP_ALLOC)
             moved += 1
@@ -117,7 +129,8 @@ cdef uint32_t free_partial_list(view *v, uint32_t dev, listhead *lists, uint32_t
         index = prq_prgi(evt.qw1)
         if (prgi != ALL_GROUPS and index != prgi) or (pasid1 != 0 and prq_pasid(evt.qw0) + 1 != pasid1):
             continue
-        list_del(v.self, p, lists, node, site)
+        if fate != FATE_DISCARDED or not defect(v, DEFECT_DISCARD_FREES_LINKED):
+            list_del(v.self, p, lists, node, site)
         kern_fate(v, dev, evt.qw1, evt.uid, fate)
         if fate == FATE_ACKNOWLEDGED and not answered[index >> 6] >> (index & 63) & 1:
             answered[index >> 6] |= <uint64_t>1 << (index & 63)

@@ -7,6 +7,7 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add, histogram
 from cython_ext.mutex cimport *
+from cython_ext.pool cimport pool_deref
 from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
 from emulator.kernel.iopf cimport *
@@ -91,6 +92,9 @@ cdef void handle_record(view *v, uint32_t unit, uint64_t *rec, prq_note *note, u
     evt.uid = note.uid
     evt.stamp = stamp_of(now, note.device >> 32)
     # iopf_lock pins the device from lookup to the end of the report (def054b01a86).
+    if defect(v, DEFECT_DEVICE_RELEASE_VS_REPORT):
+        report_unpinned(v, unit, rec, note.uid, dev, &evt)
+        return
     mutex_lock(v.self, &regs.iopf_lock, PRQ_EVENT_THREAD)
     if v.devices[dev].registered:
         ret = iommu_report_device_fault(v, dev, &evt, IOMMU_FAULT_PAGE_REQ)
@@ -103,6 +107,20 @@ cdef void handle_record(view *v, uint32_t unit, uint64_t *rec, prq_note *note, u
     else:
         mutex_unlock(v.self, &regs.iopf_lock, PRQ_EVENT_THREAD)
         handle_bad_prq_event(v, unit, rec, note.uid, dev)
+
+
+cdef void report_unpinned(view *v, uint32_t unit, uint64_t *rec, uint64_t uid, uint32_t dev, fault_event *evt) noexcept nogil:
+    """Before def054b01a86: nothing keeps the device between its lookup and the report; what it had may be gone by then."""
+    cdef uint64_t param
+    point(v.self, PRQ_EVENT_THREAD << 8 | OP_FIELD_READ, &v.devices[dev].registered, ACC_READ)
+    if not ld32_acq(&v.devices[dev].registered):
+        handle_bad_prq_event(v, unit, rec, uid, dev)
+        return
+    param = ld64_acq(&v.devices[dev].fault_param)
+    if param != 0 and pool_deref(v.self, v.pools[POOL_PARAM], param, PRQ_EVENT_THREAD) != NULL:
+        point(v.self, PRQ_EVENT_THREAD << 8 | OP_FIELD_READ, &v.devices[dev].fault_param, ACC_READ)
+        if pool_deref(v.self, v.pools[POOL_PARAM], param, PRQ_EVENT_THREAD) != NULL:
+            iommu_report_device_fault(v, dev, evt, IOMMU_FAULT_PAGE_REQ)
 
 
 cdef void discard_unit(view *v, uint32_t unit) noexcept nogil:
@@ -120,8 +138,12 @@ cdef void handle_overflow(view *v, uint32_t unit, ring_end *ring) noexcept nogil
     cdef iommu_regs *regs = unit_regs(v, unit)
     regs.overflow_passes += 1
     if ring_head(v.self, ring, PRQ_OVERFLOW) != ring_tail(v.self, ring, PRQ_OVERFLOW):
+        if defect(v, DEFECT_PRO_CLEARED_UNCONDITIONALLY):
+            point(v.self, PRQ_OVERFLOW << 8 | OP_REG_WRITE, &regs.prs, ACC_RMW)
+            and_32(&regs.prs, ~<uint32_t>PRS_PRO)
         return
-    discard_unit(v, unit)
+    if not defect(v, DEFECT_OVERFLOW_KEEPS_PARTIALS):
+        discard_unit(v, unit)
     note_event(v, crew_ticks(v.crew), PRQ_OVERFLOW, regs.overflows, 0)
     point(v.self, PRQ_OVERFLOW << 8 | OP_REG_WRITE, &regs.prs, ACC_RMW)
     and_32(&regs.prs, ~<uint32_t>PRS_PRO)
@@ -152,6 +174,8 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
         n += 1
     if n:
         st64_rlx(&regs.prq_records_popped, regs.prq_records_popped + n)
+        if defect(v, DEFECT_RING_MASK_HALF_DESCRIPTOR):
+            head = head & (ring.bytes_mask >> 1) | 16  # a mask for descriptors of 16 bytes, on records of 32
         ring_consume(v.self, &ring, head, PRQ_EVENT_THREAD)
     if ld32_acq(&regs.prs) & PRS_PRO:
         any_work = True

@@ -28,6 +28,9 @@ cdef bint queued_for(view *v, ring_end *ring, uint32_t rid, uint32_t pasid) noex
     cdef uint64_t *rec
     while head != tail:
         rec = ring_record(ring, head)
+        if defect(v, DEFECT_RID_FAULTS_NOT_DRAINED) and not prq_pasid_present(rec[0]):
+            head = ring_advance(ring, head)
+            continue
         if prq_rid(rec[0]) == rid and (pasid == ANY_PASID or prq_pasid(rec[0]) == pasid):
             return True
         head = ring_advance(ring, head)

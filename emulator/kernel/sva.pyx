@@ -145,6 +145,8 @@ cdef void last_unbind(view *v, attach_handle *handle) noexcept nogil:
     domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], handle.domain, SVA_UNBIND)
     if domain != NULL:
         domain_put(v, domain)
+    if defect(v, DEFECT_UNBIND_UAF_IOMMU_MM):
+        pool_deref(v.self, v.pools[POOL_MM], handle.mm, SVA_UNBIND)  # mm->iommu_mm, once more
     pool_free(v.self, v.pools[POOL_HANDLE], &handle.hdr, SVA_UNBIND)
 
 

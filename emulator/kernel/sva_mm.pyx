@@ -8,6 +8,7 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.qi cimport qi_dev_tlb_inv, qi_wait
+from emulator.kernel.workqueue cimport flush_workqueue
 from emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmput_last
 from emulator.spec.board cimport *
 from emulator.spec.defects cimport *
@@ -56,6 +57,8 @@ cdef void sva_mmput(view *v, mm_struct *mm) noexcept nogil:
     if not mmput_last(v, mm):
         return
     sva_mm_release(v, mm)
+    if defect(v, DEFECT_MM_RELEASE_FLUSH_SELF_DEADLOCK):
+        flush_workqueue(v, 0, MM_RELEASE)
     if defect(v, DEFECT_PASID_FREED_TOO_EARLY):
         pasid_free(v, mm.pasid)
     mm_exit_tables(v, mm)

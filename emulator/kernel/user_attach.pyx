@@ -112,6 +112,7 @@ cdef int replace_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ol
     after_change(v, dev, pasid, old, before)
     if domain_takes_faults(before):
         iopf_put(v, dev)
+    answer_user(v, old, before)
     pool_free(v.self, v.pools[POOL_HANDLE], &old.hdr, REPLACE_PASID)
     domain_put(v, before)
     return 0

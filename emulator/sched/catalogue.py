@@ -1,7 +1,9 @@
 """The race catalogue: historic bugs of the fault path, each with a program that shows it (spec/kernel.md, section 4).
 
 An entry is a file in ``races/``: what happened, a scenario of a few actors, and the oracle that sees the bug. The *defective*
-variant has the defect of the same slug switched on, the *fixed* one has not; nothing else differs.
+variant has the defect of the same slug switched on, the *fixed* one has not; nothing else differs. Where the emulated generation
+has the bug by itself, ``fixed`` has the tables of a variant without it, like a later kernel. ``leaks`` says how many objects of a
+pool are live when all programs are over; ``queue_records`` makes the page request queue smaller than hardware has it.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     actors: list[str]
     scenario: dict[str, Any] = {}
     leaks: dict[str, int] = {}
+    queue_records: int = 0
+    fixed: dict[str, Any] | None = None
 
     @property
     def generation(self) -> str:
@@ -55,7 +59,10 @@ class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def document(self, *, defective: bool) -> dict[str, Any]:
         """The scenario of a variant, as plain tables."""
         kernel = dict(self.scenario.get("kernel", {}))
-        kernel["defects"] = [self.slug] if defective else []
+        if self.fixed is None:
+            kernel["defects"] = [self.slug] if defective else []
+        elif not defective:
+            return {**self.scenario, **self.fixed}
         return {**self.scenario, "kernel": kernel}
 
 
@@ -66,13 +73,13 @@ def catalogue() -> dict[str, Race]:
     for file in files("emulator.sched").joinpath("races").iterdir():
         if file.name.endswith(".toml"):
             found.append(msgspec.toml.decode(file.read_bytes(), type=Race))
-    found.sort(key=lambda race: [int(part) for part in race.number.split(".")])
+    found.sort(key=lambda race: [int(n) for n in race.number.split(".") if n.isdigit()] or [99])
     return {race.slug: race for race in found}
 
 
 def find(name: str) -> Race | None:
     """By slug, number, or both (`4.22-remove-before-drain`)."""
     for race in catalogue().values():
-        if name in (race.slug, race.number, f"{race.number}-{race.slug}"):
+        if name in (race.slug, f"{race.number}-{race.slug}") or name == race.number != "new":
             return race
     return None

@@ -30,6 +30,7 @@ from emulator.spec.program cimport FLAG_TRY
 
 cdef enum:
     POOLS = 16
+    PASIDS = 15              # place of the PASIDs in use among the pools' expectations
     TOKEN_NS = 5000000000    # how long a schedule may keep the token
     PAGE = 1 << PAGES_SHIFT
     WRITTEN = 1              # marks of pages: written by some schedule
@@ -225,6 +226,19 @@ cdef class Conductor:
             n += <int64_t>(crew_actor(self.v.crew, i).magazine[cls].allocs - crew_actor(self.v.crew, i).magazine[cls].frees)
         return n
 
+    cdef int64_t _pasids(self) noexcept nogil:
+        """PASIDs in use; number 0 is nobody's."""
+        cdef uint64_t *words = <uint64_t *>view_region(&self.v, OFF_PASID_BITMAP)
+        cdef int64_t n = -1
+        cdef uint64_t word
+        cdef uint32_t i
+        for i in range(1 if self.v.cfg.max_pasids < 64 else self.v.cfg.max_pasids // 64):
+            word = words[i]
+            while word:
+                word &= word - 1
+                n += 1
+        return n
+
     cdef uint32_t _judge(self) noexcept nogil:
         cdef uint32_t i
         if self.st.ended == END_VERDICT:
@@ -244,6 +258,8 @@ cdef class Conductor:
         for i in range(self.v.cfg.devices):
             if self.v.devices[i].dev.unexpected != 0:
                 return BUG_ANSWER
+        if self.expected[PASIDS] >= 0 and self._pasids() != self.expected[PASIDS]:
+            return BUG_LEAK
         for i in range(POOL_CLASSES):
             if self.expected[i] >= 0 and self._live(i) != self.expected[i]:
                 return BUG_LEAK

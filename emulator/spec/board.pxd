@@ -489,7 +489,8 @@ cdef inline uint64_t *done_count(view *v, uint32_t dev, uint32_t ten) noexcept n
     """Groups of tenant ``ten`` that device ``dev`` has finished: the device writes, the tenant reads."""
     return <uint64_t *>view_region(v, OFF_DONE) + <uint64_t>dev * MAX_TENANTS + ten
 
-# A request's name: bits 0..55 its number among those of its device, bits 56..61 its place in the group.
+# A request's name: bits 0..55 its number among those of its device, bits 56..61 its place in the group. In controlled runs bits 32..55
+# are the number of its group.
 cdef inline uint64_t uid_of(uint64_t number, uint32_t place) noexcept nogil:
     return number | <uint64_t>place << 56
 

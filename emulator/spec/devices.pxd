@@ -109,7 +109,7 @@ cdef struct device:
     uint32_t user_pasids[8]      # + 1: attached by user space besides SVA; under group_lock, read by whoever changes a mapping
     uint32_t contained           # groups that a contained removal has left to their workers; atomically
     uint32_t release_identity    # the release domain is identity, not blocking
-    uint32_t pad0
+    uint32_t busy                # defect busy-flag-two-flushers
     uint64_t pad1[4]
     devside dev
     hwside hw

@@ -104,3 +104,21 @@ def test_a_file_that_is_no_schedule_is_refused(tmp_path: Path) -> None:
         done = race("replay", str(file))
         assert done.returncode == Status.USAGE
         assert says in done.stderr
+
+
+def test_minimise_leaves_out_operations_and_preemptions(tmp_path: Path) -> None:
+    file, small = tmp_path / "uaf.json", tmp_path / "small.json"
+    race("run", "4.22", "-o", str(file))
+    document = json.loads(file.read_text())
+    document["programs"][0].insert(1, "touch t0 1")
+    file.write_text(json.dumps(document))
+    done = race("minimise", str(file), "-o", str(small))
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    assert "without 'touch t0 1'" in done.stderr
+    made = json.loads(small.read_text())
+    assert "touch t0 1" not in made["programs"][0]
+    assert race("replay", str(small)).returncode == Status.FAILED
+    document["scenario"]["kernel"]["defects"] = []
+    file.write_text(json.dumps(document))
+    gone = race("minimise", str(file))
+    assert (gone.returncode, gone.stdout) == (Status.OK, "it does not fail any more\n")

@@ -179,7 +179,7 @@ def test_one_actor_runs_its_lines_as_they_stand() -> None:
         Record(spec.DO_UNBIND, flags=spec.FLAG_TRY, arg=1),
         Record(spec.DO_BIND, flags=spec.FLAG_TRY, arg=1),
         Record(spec.DO_FAULT_WRITE, arg=1, a=0, b=15, c=8),
-        Record(spec.DO_EXIT),
+        Record(spec.DO_EXIT, flags=spec.FLAG_IMPLICIT),
     ]
     assert ops(found.tenants[1]) == [
         spec.DO_NEW_MM,
@@ -219,9 +219,12 @@ def test_several_actors_take_turns() -> None:
     assert records(found.tenants[0])[-3:] == [
         Record(spec.DO_TURN, a=4, **turn),
         Record(spec.DO_PASS, a=5, b=t1, **turn),
-        Record(spec.DO_EXIT),
+        Record(spec.DO_EXIT, flags=spec.FLAG_IMPLICIT),
     ]
-    assert records(found.tenants[1])[-2:] == [Record(spec.DO_PASS, a=6), Record(spec.DO_EXIT)]
+    assert records(found.tenants[1])[-2:] == [
+        Record(spec.DO_PASS, a=6),
+        Record(spec.DO_EXIT, flags=spec.FLAG_IMPLICIT),
+    ]
 
 
 def test_every_turn_is_taken_once() -> None:

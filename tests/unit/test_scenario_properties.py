@@ -29,6 +29,7 @@ SPECIAL: dict[str, st.SearchStrategy[Any]] = {
     "ops": st.lists(
         st.sampled_from(["bind d0 t0", "map t0 4", "settle", "bnid", "repeat 2", "end"]), max_size=3
     ),
+    "defects": st.lists(st.sampled_from(["remove-before-drain", "no-such-bug"]), max_size=2),
     "files": st.lists(st.sampled_from(["sqlite-index", "-"]), max_size=2),
 }
 

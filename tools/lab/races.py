@@ -25,7 +25,12 @@ from tools.lab.system import Lab, build_lab
 
 def lab_of(race: Race, *, defective: bool) -> Lab:
     """The system of a variant. Raises ScenarioError, ArenaError, LabError."""
-    return build_lab(*race.programs, **race.document(defective=defective))
+    return build_lab(
+        *race.programs,
+        live=race.leaks,
+        queue_records=race.queue_records,
+        **race.document(defective=defective),
+    )
 
 
 def save_schedule(

@@ -13,7 +13,7 @@ from emulator.sched.conductor import Conductor
 from emulator.spec.board import Order, Phase, format_board, plan_layout, slots_of
 from emulator.spec.control import Control
 from emulator.spec.process import Process
-from emulator.spec.snapshot import Snapshot
+from emulator.spec.snapshot import POOLS, Snapshot
 from shm.arena import Arena
 from tools.supervisor.launch import parts
 from tools.supervisor.plan import SystemPlan, plan_system
@@ -21,6 +21,7 @@ from tools.supervisor.programs import failed_lines, line_results
 from tools.supervisor.system import configure, new_arena
 
 STEPS = 20_000
+_PASIDS = 15
 
 
 class LabError(Exception):
@@ -40,8 +41,10 @@ class Lab:
     must: list[int]
 
     @classmethod
-    def build(cls, plan: SystemPlan) -> Lab:
-        """Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest."""
+    def build(cls, plan: SystemPlan, live: Mapping[str, int] | None = None) -> Lab:
+        """`live`: objects of a pool that there are when all programs are over; more or fewer are a leak.
+
+        Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest."""
         plan.config.update(controlled=STEPS, event_records=16)
         arena = new_arena(plan_layout(plan.config)["total"])
         try:
@@ -69,7 +72,8 @@ class Lab:
                 names[slot] = name
                 if _has_program(plan, role, index):
                     must.append(slot)
-            conductor = Conductor(arena.memory, processes, must)
+            expected = {_place(name): number for name, number in (live or {}).items()}
+            conductor = Conductor(arena.memory, processes, must, expected)
             lab = cls(plan, arena, control, snapshot, conductor, names, must)
             lab._to_the_start()
         except BaseException:
@@ -115,6 +119,11 @@ class Lab:
         self.close()
 
 
+def _place(name: str) -> int:
+    """Where the conductor counts the live objects of a pool, or the PASIDs in use."""
+    return _PASIDS if name == "PASID" else POOLS.index(name)
+
+
 def _has_program(plan: SystemPlan, role: str, index: int) -> bool:
     if role == "tenant":
         return plan.tenants[index].count > 0
@@ -146,7 +155,19 @@ def resolve_programs(programs: Sequence[Sequence[str]], tables: Mapping[str, Any
     return resolve(None, [], {}, environ={}, made=Layer("programs", document))
 
 
-def build_lab(*programs: Sequence[str], **tables: Any) -> Lab:
-    """A lab of programs and of other tables of the scenario by name. Raises ScenarioError, ArenaError, LabError."""
+def build_lab(
+    *programs: Sequence[str],
+    live: Mapping[str, int] | None = None,
+    queue_records: int = 0,
+    **tables: Any,
+) -> Lab:
+    """A lab of programs and of other tables of the scenario by name.
+
+    `live`: see `Lab.build`. `queue_records`: of the page request queue, a power of two; fewer than hardware can have, so that
+    an overflow is a matter of few steps. Raises ScenarioError, ArenaError, LabError.
+    """
     resolved = resolve_programs(programs, tables)
-    return Lab.build(plan_system(resolved.scenario, "lab", resolved.seed))
+    plan = plan_system(resolved.scenario, "lab", resolved.seed)
+    if queue_records:
+        plan.config["prq_records"] = queue_records
+    return Lab.build(plan, live)

@@ -82,7 +82,7 @@ class IopfRace:
         self._count = 0
 
     def __call__(self, *programs: Sequence[str], **tables: Any) -> Found:
-        found, text, file = self._search(programs, tables)
+        found, text, file = self._search(programs, tables, keep=True)
         if text:
             self._node.stash.setdefault(self._report, []).append(("iopf schedule", text))
             what = (found.what or ["a schedule fails"])[0]
@@ -93,7 +93,7 @@ class IopfRace:
         return found
 
     def finds(self, *programs: Sequence[str], **tables: Any) -> str:
-        found, _, _ = self._search(programs, tables)
+        found, _, _ = self._search(programs, tables, keep=False)
         if found.failure is None:
             pytest.fail(f"no schedule of {found.schedules} fails", pytrace=False)
         return (found.what or [""])[0]
@@ -108,7 +108,7 @@ class IopfRace:
         """Nothing of a system outlives the call that built it."""
 
     def _search(
-        self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any]
+        self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any], *, keep: bool
     ) -> tuple[Found, str, Path | None]:
         settings = self.settings
         with build_lab(*programs, **tables) as lab:
@@ -121,7 +121,7 @@ class IopfRace:
                     plan=settings.plan,
                 )
             text, file = "", None
-            if found.failure is not None:
+            if found.failure is not None and keep:
                 short: Failure = shortest(lab, found.failure)
                 lab.conductor.replay(short.path)
                 text = "\n".join(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))

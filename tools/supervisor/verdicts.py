@@ -66,11 +66,14 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
             return f"double answer: a group of device {verdict['detail']} (request {verdict['generation']}) is answered again by {by}"
         case VerdictKind.VERDICT_ACCOUNT:
             hw, kernel = _fate(verdict["generation"] >> 8), _fate(verdict["generation"] & 0xFF)
-            return f"account: device {cls}, request {obj}: hardware says {hw}, kernel says {kernel}, and {by} has its answer"
+            return f"account: device {cls}, request {obj & 0xFFFFFFFF}: hardware says {hw}, kernel says {kernel}, and {by} has its answer"
         case VerdictKind.VERDICT_BAD_WORD:
             return f"bad word in shared memory: {obj:#x} (against {verdict['generation']:#x}) read by {by}"
         case VerdictKind.VERDICT_STALE_PASID:
             return f"stale PASID: {by} resolves a fault of device {verdict['detail']} for an address space that got the PASID later"
+        case VerdictKind.VERDICT_STALE_PARTIAL:
+            group = f"the group of request {verdict['generation']} of device {verdict['detail']}"
+            return f"stale partial: {by} puts request {obj} into {group}, another one of the same index"
         case VerdictKind.VERDICT_WILD:
             return f"wild access: {by} has followed a pointer that is none ({obj:#x}), as a freed object holds them"
     return f"verdict {kind} by {by}"

@@ -1,0 +1,77 @@
+"""`iopf race minimise`: a schedule file, made as small as it gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tools.cli.lazy import Command
+from tools.cli.status import Status
+
+
+@click.command(
+    "minimise",
+    cls=Command,
+    examples=(
+        ("iopf race minimise uaf.json", "leave out operations and preemptions, print the rest"),
+        ("iopf race minimise uaf.json -o small.json", "and keep it"),
+    ),
+)
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("-o", "--output", metavar="FILE", help="Write the small race to a file.")
+@click.pass_context
+def command(ctx: click.Context, file: str, output: str | None) -> int:
+    """Leave out operations, then preemptions, for as long as the race of FILE fails in the same way.
+
+    Status 1: it fails; what is printed is the smallest that was found. Status 0: it does not fail any more.
+    """
+    import msgspec
+
+    from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read, write
+    from tools.lab.shrink import shrink
+    from tools.lab.system import build_lab
+    from tools.lab.table import rows
+    from tools.lab.where import Where
+
+    try:
+        schedule = read(Path(file))
+    except ScheduleError as error:
+        ctx.fail(str(error))
+    before = sum(len(program) for program in schedule.programs)
+    small = shrink(
+        schedule.programs,
+        schedule.scenario,
+        schedule.segments,
+        tell=lambda text: click.echo(text, err=True),
+    )
+    if small is None:
+        click.echo("it does not fail any more")
+        return Status.OK
+    after = sum(len(program) for program in small.programs)
+    click.echo(
+        f"{before} operations, {schedule.preemptions} preemptions; shortened to {after} and "
+        f"{small.failure.preemptions}, {len(small.failure.path)} steps"
+    )
+    for number, program in enumerate(small.programs):
+        click.echo(f"  program {number}: {'; '.join(program)}")
+    for line in small.found.what or []:
+        click.echo(line)
+    with build_lab(*small.programs, **schedule.scenario) as lab:
+        lab.conductor.replay(small.failure.path)
+        click.echo()
+        for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
+            click.echo(row)
+    if output is not None:
+        made = msgspec.structs.replace(
+            schedule,
+            build=build_id(),
+            points=points_id(),
+            programs=small.programs,
+            failure=small.found.what or [],
+            preemptions=small.failure.preemptions,
+            segments=small.segments,
+            trace_hash=f"{small.trace_hash:016x}",
+        )
+        write(made, Path(output))
+    return Status.FAILED

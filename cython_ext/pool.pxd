@@ -166,7 +166,6 @@ cdef inline void list_add_tail(iopf_actor *self, pool *p, listhead *l, objhdr *o
     if iopf_unlikely(obj.list != 0 or obj.state != OBJ_LIVE):
         list_verdict(self, p, index1, l, 1, site)
         return
-    point(self, site << 8 | OP_LIST, l, ACC_RMW)
     obj.list = <uint16_t>l.id
     obj.next = 0
     obj.prev = l.last
@@ -183,7 +182,6 @@ cdef inline objhdr *list_node(iopf_actor *self, pool *p, listhead *l, uint32_t i
     cdef objhdr *obj
     if index1 == 0:
         return NULL
-    point(self, site << 8 | OP_LIST, l, ACC_READ)
     if iopf_unlikely(index1 > p.capacity):
         list_verdict(self, p, index1, l, 2, site)
         return NULL
@@ -198,7 +196,6 @@ cdef inline void list_del(iopf_actor *self, pool *p, listhead *l, objhdr *obj, u
     if iopf_unlikely(obj.list != l.id or obj.prev > p.capacity or obj.next > p.capacity):
         list_verdict(self, p, index1, l, 3, site)
         return
-    point(self, site << 8 | OP_LIST, l, ACC_RMW)
     if obj.prev:
         pool_slot(p, obj.prev - 1).next = obj.next
     else:

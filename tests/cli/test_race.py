@@ -122,3 +122,19 @@ def test_minimise_leaves_out_operations_and_preemptions(tmp_path: Path) -> None:
     file.write_text(json.dumps(document))
     gone = race("minimise", str(file))
     assert (gone.returncode, gone.stdout) == (Status.OK, "it does not fail any more\n")
+
+
+def test_bench_measures_and_checks(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    done = race("bench", "4.22", "4.1", "--quick", "-o", str(out))
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert "portfolio" in done.stdout
+    document = json.loads(out.read_text())
+    assert [each["slug"] for each in document["races"]] == [
+        "remove-before-drain",
+        "flush-holds-lock-of-hwqueue",
+    ]
+    for each in document["races"]:
+        assert each["false_alarms"] == 0
+        assert each["replays_same"] == each["replays"] > 0
+        assert each["searches"][0]["found"] == 3

@@ -18,14 +18,16 @@ def rows(steps: Sequence[Step], names: Sequence[str], where: Where) -> Iterator[
     path = bytes(step[0] for step in steps)
     slots = sorted(set(path), key=path.index)
     column = max(_NARROW, (WIDTH - 4) // max(1, len(slots)))
-    yield "    " + "".join(f"{names[slot]:<{column}}" for slot in slots).rstrip()
+    heads = (f"{names[slot][: column - 1]:<{column}}" for slot in slots)
+    yield "    " + "".join(heads).rstrip()
     found = runs(path)
     for number, run in enumerate(found):
         preempted = number > 0 and _could_go_on(steps, run, found[number - 1])
-        for line, text in enumerate(_cell(steps, run, column - 2)):
+        left = slots.index(run.slot) * column
+        for line, text in enumerate(_cell(steps, run, max(_NARROW, WIDTH - 4 - left))):
             mark = "!" if preempted and line == 0 else " "
             count = f"{run.length:>3}" if line == 0 else "   "
-            yield f"{count}{mark}" + " " * (slots.index(run.slot) * column) + text
+            yield f"{count}{mark}" + " " * left + text
     last = steps[-1]
     region = where.region(last[3])
     yield f"    last step: {names[last[0]]} at {point_name(last[1])}" + (
@@ -38,12 +40,13 @@ def _could_go_on(steps: Sequence[Step], run: Run, before: Run) -> bool:
 
 
 def _cell(steps: Sequence[Step], run: Run, width: int) -> list[str]:
-    """The functions of a run in order, each once, in lines of the column; long runs are cut in the middle."""
+    """The functions of a run in order, each once; long runs are cut in the middle. A row belongs to one actor, so a name may run on
+    into the next column."""
     sites: list[str] = []
     for step in steps[run.first : run.last]:
         site = point_name(step[1]).split("/")[0] if step[1] else "begin"
         if site not in sites[-1:]:
             sites.append(site)
-    if len(sites) > 4:
-        sites = [*sites[:2], "...", sites[-1]]
+    if len(sites) > 5:
+        sites = [*sites[:2], "...", *sites[-2:]]
     return [site[:width] for site in sites]

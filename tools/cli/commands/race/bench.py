@@ -1,0 +1,89 @@
+"""`iopf race bench`: how well and how fast schedules are searched."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.lazy import Command
+from tools.cli.status import Status
+
+
+def _progress(slug: str) -> None:
+    """One line that is written over; nothing where nobody looks."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{slug}", nl=False, err=True)
+
+
+@click.command(
+    "bench",
+    cls=Command,
+    examples=(
+        ("iopf race bench --quick", "every race and strategy, a few trials each"),
+        ("iopf race bench --trials 100 -o bench.json", "numbers to keep"),
+    ),
+)
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=complete_race)
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    metavar="N",
+    help="Seeds per race and strategy (default 20).",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.001, 3600),
+    default=5.0,
+    metavar="S",
+    help="Budget of a trial (default 5).",
+)
+@click.option("--quick", is_flag=True, help="Three trials of half a second: a first idea.")
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.option("-o", "--output", metavar="FILE", help="Also write the JSON to a file.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    trials: int,
+    seconds: float,
+    quick: bool,
+    json_out: bool,
+    output: str | None,
+) -> int:
+    """Search every race of the catalogue, or those named, by every strategy; measure, and check the fixed
+    variants.
+
+    Status 1: a fixed variant failed, a replay differed, or the portfolio missed a race.
+    """
+    from emulator.sched.catalogue import catalogue
+    from tools.lab.bench import Plan, document, measure, table
+    from tools.lab.search import STRATEGIES
+
+    races = [race_named(ctx, name) for name in names] or list(catalogue().values())
+    plan = (
+        Plan(3, 0.5, 2000, 5, tuple(STRATEGIES))
+        if quick
+        else Plan(trials, seconds, 20_000, 20, tuple(STRATEGIES))
+    )
+    measured = measure(races, plan, _progress)
+    _progress("")
+    made = json.dumps(document(measured, plan))
+    if output is not None:
+        Path(output).write_text(made + "\n")
+    if json_out:
+        click.echo(made)
+    else:
+        for line in table(measured):
+            click.echo(line)
+    good = all(
+        each.false_alarms == 0
+        and each.replays_same == each.replays
+        and each.searches[0].found == each.searches[0].trials
+        for each in measured
+    )
+    return Status.OK if good else Status.FAILED

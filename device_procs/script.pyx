@@ -16,6 +16,7 @@ from emulator.spec.sites cimport *
 
 cdef enum:
     EFAULT = -14
+    EPROTO = -71
     ENODEV = -19
     EINVAL = -22
     E2BIG = -7
@@ -138,7 +139,16 @@ cdef int64_t await_answers(function *f, prog_op *op) noexcept nogil:
                 forget_group(f, <uint16_t>i)
             elif ld32_acq(&f.v.board.phase) < PHASE_RELEASING:
                 return NOT_YET
-    return 0
+    return expected(f, op)
+
+
+cdef int64_t expected(function *f, prog_op *op) noexcept nogil:
+    """-EPROTO when the named group got another answer than the program says, or none."""
+    cdef label_note *note
+    if op.b == 0 or op.arg == 0 or op.arg > LABELS:
+        return 0
+    note = label_at(f.v, f.dev, <uint32_t>op.arg - 1)
+    return 0 if note.answers != 0 and note.codes[min_u64(note.answers, 6) - 1] == op.b - 1 else EPROTO
 
 
 cdef int64_t translate(function *f, prog_op *op) noexcept nogil:

@@ -62,8 +62,9 @@ cdef uint64_t entry_for(view *v, iommu_domain *domain) noexcept nogil:
 
 
 cdef void write_entry(view *v, uint32_t dev, uint32_t pasid, uint64_t entry, uint32_t site) noexcept nogil:
-    point(v.self, site << 8 | OP_FIELD_WRITE, &pasid_table(v, dev)[pasid], ACC_WRITE)
-    st64_rel(&pasid_table(v, dev)[pasid], entry)
+    cdef uint64_t *slot = &pasid_table(v, dev)[pasid]
+    point(v.self, site << 8 | OP_FIELD_WRITE, slot, ACC_WRITE)
+    st64_rel(slot, entry)
 
 
 cdef int iopf_get(view *v, uint32_t dev) noexcept nogil:

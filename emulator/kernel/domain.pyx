@@ -13,6 +13,7 @@ from emulator.kernel.sva_mm cimport sva_mmdrop
 from emulator.mm.mm cimport mmgrab
 from emulator.spec.board cimport *
 from emulator.spec.program cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
@@ -30,7 +31,8 @@ cdef iommu_domain *domain_alloc(view *v, uint32_t kind, mm_struct *mm, uint32_t 
     domain.kind = kind
     domain.fault_object = fault_object
     if mm != NULL:
-        mmgrab(v, mm)
+        if not defect(v, DEFECT_SMMU_ASID_MM_UAF):
+            mmgrab(v, mm)
         domain.mm = pool_ref(v.pools[POOL_MM], &mm.hdr)
     if fault_object != 0:
         fault_object_get(v, fault_object - 1)
@@ -94,5 +96,5 @@ cdef void domain_free(view *v, iommu_domain *domain) noexcept nogil:
     if domain.fault_object != 0:
         fault_object_put(v, domain.fault_object - 1)
     pool_free(v.self, v.pools[POOL_DOMAIN], &domain.hdr, SVA_UNBIND)
-    if mm != NULL:
+    if mm != NULL and not defect(v, DEFECT_SMMU_ASID_MM_UAF):
         sva_mmdrop(v, mm)

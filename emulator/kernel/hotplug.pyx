@@ -16,6 +16,7 @@ from emulator.kernel.sva cimport iommu_sva_unbind_device
 from emulator.kernel.user_attach cimport iommu_detach_handle
 from emulator.spec.board cimport *
 from emulator.spec.program cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
@@ -132,6 +133,8 @@ cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
     mutex_lock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
     d.removing = 1  # from here on no bind can find the device
     mutex_unlock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
+    if defect(v, DEFECT_IOPF_DISABLED_BEFORE_SVA):
+        disable_iopf(v, dev)
     for pasid in range(v.cfg.max_pasids):
         end_slot(v, dev, pasid)
     attach_release_domain(v, dev)

@@ -32,7 +32,10 @@ cdef void kern_fate(view *v, uint32_t dev, uint64_t qw1, uint64_t uid, uint32_t 
 
 cdef void respond_event(view *v, uint32_t dev, fault_event *evt, uint32_t code) noexcept nogil:
     """A response without any record of the request."""
-    qi_page_grp_resp(v, unit_of(v, dev), prq_rid(evt.qw0), prq_pasid(evt.qw0), prq_pasid_present(evt.qw0), prq_prgi(evt.qw1), code)
+    cdef uint32_t rid = prq_rid(evt.qw0)
+    if defect(v, DEFECT_WRONG_SID_RESUME):
+        rid = v.devices[unit_of(v, dev)].rid  # streams[0], whatever stalled
+    qi_page_grp_resp(v, unit_of(v, dev), rid, prq_pasid(evt.qw0), prq_pasid_present(evt.qw0), prq_prgi(evt.qw1), code)
 
 
 cdef listhead *partial_list(view *v, fault_param *param, uint32_t prgi) noexcept nogil:
@@ -62,6 +65,14 @@ cdef int report_partial_fault(view *v, fault_param *param, fault_event *evt) noe
     return 0
 
 
+cdef bint of_group(view *v, iopf_group *group, iopf_fault *fault) noexcept nogil:
+    """OPTION_MATCH_PASID: what another address space has left under the index is no part of the group."""
+    cdef uint64_t a = fault.evt.qw0, b = group.last.qw0
+    if not v.cfg.options & OPTION_MATCH_PASID:
+        return True
+    return prq_pasid_present(a) == prq_pasid_present(b) and prq_pasid(a) == prq_pasid(b)
+
+
 cdef void check_partial(view *v, iopf_group *group, iopf_fault *fault) noexcept nogil:
     """In a controlled run the number of a request says which group it is of, so that one that an older group with the same index has
     left behind shows."""
@@ -85,7 +96,7 @@ cdef void collect_partials(view *v, fault_param *param, iopf_group *group) noexc
             break
         at = node.next
         seen += 1
-        if prq_prgi((<iopf_fault *>node).evt.qw1) == prgi:
+        if prq_prgi((<iopf_fault *>node).evt.qw1) == prgi and of_group(v, group, <iopf_fault *>node):
             check_partial(v, group, <iopf_fault *>node)
             list_del(v.self, p, lists, node, IOPF_GROUP_ALLOC)
             list_add_tail(v.self, p, &group.faults, node, IOPF_GROUP_ALLOC)
@@ -127,6 +138,8 @@ cdef uint32_t free_partial_list(view *v, uint32_t dev, listhead *lists, uint32_t
         seen += 1
         evt = &(<iopf_fault *>node).evt
         index = prq_prgi(evt.qw1)
+        if pasid1 != 0 and prq_pasid(evt.qw0) + 1 != pasid1 and defect(v, DEFECT_DISCARD_DEV_PASID_BREAK):
+            break
         if (prgi != ALL_GROUPS and index != prgi) or (pasid1 != 0 and prq_pasid(evt.qw0) + 1 != pasid1):
             continue
         if fate != FATE_DISCARDED or not defect(v, DEFECT_DISCARD_FREES_LINKED):

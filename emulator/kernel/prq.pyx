@@ -83,7 +83,7 @@ cdef void handle_record(view *v, uint32_t unit, uint64_t *rec, prq_note *note, u
     if prq_stop_marker(rec[1]):
         v.devices[dev].kern.markers += 1
         return
-    if record_bad(v, rec):
+    if record_bad(v, rec) or defect(v, DEFECT_REQUESTER_ID_UNSET):
         v.self.work[WORK_EXECUTE] += prq_execute(rec[0])
         handle_bad_prq_event(v, unit, rec, note.uid, dev)
         return
@@ -163,6 +163,8 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
         and_32(&regs.prs, ~<uint32_t>PRS_PPR)
     tail = ring_tail(v.self, &ring, PRQ_EVENT_THREAD)
     head = ring_head(v.self, &ring, PRQ_EVENT_THREAD)
+    if defect(v, DEFECT_DRAIN_MISSES_NEW_REQUESTS_AND_OVERFLOW):
+        st64_rel(&regs.tail_seen, tail)
     any_work = head != tail
     now = crew_ticks(v.crew)
     while head != tail:

@@ -26,6 +26,8 @@ cdef bint queued_for(view *v, ring_end *ring, uint32_t rid, uint32_t pasid) noex
     cdef uint64_t tail = ring_tail(v.self, ring, DRAIN_PASID_PRQ)
     cdef uint64_t head = ring_head(v.self, ring, DRAIN_PASID_PRQ)
     cdef uint64_t *rec
+    if defect(v, DEFECT_DRAIN_MISSES_NEW_REQUESTS_AND_OVERFLOW):
+        tail = ld64_acq(&unit_regs(v, 0).tail_seen)
     while head != tail:
         rec = ring_record(ring, head)
         if defect(v, DEFECT_RID_FAULTS_NOT_DRAINED) and not prq_pasid_present(rec[0]):

@@ -135,7 +135,8 @@ cdef int error_response(view *v, uint32_t dev, fault_event *evt, uint32_t kind) 
         return EINVAL
     xadd64_rlx(&kern.rejected, 1)
     kern_fate(v, dev, evt.qw1, evt.uid, FATE_REJECTED)
-    respond_event(v, dev, evt, RESP_INVALID)
+    if prq_last(evt.qw1) or not v.cfg.options & OPTION_ANSWER_LAST:
+        respond_event(v, dev, evt, RESP_INVALID)
     return EINVAL
 
 
@@ -154,6 +155,8 @@ cdef int report_v6_11(view *v, uint32_t dev, fault_event *evt, uint32_t kind) no
         return error_response(v, dev, evt, kind)
     if not prq_last(evt.qw1):
         ret = report_partial_fault(v, param, evt)
+        if defect(v, DEFECT_RESPONSE_FOR_NONLAST_BAD):
+            respond_event(v, dev, evt, RESP_SUCCESS)
         if ret == 0 and v.cfg.options & OPTION_EAGER:
             eager_fault(v, handle, evt)
         iopf_put_dev_fault_param(v, param)

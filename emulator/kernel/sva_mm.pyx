@@ -48,7 +48,7 @@ cdef void sva_mmdrop(view *v, mm_struct *mm) noexcept nogil:
     if not mmdrop(v, mm):
         return
     if not defect(v, DEFECT_PASID_REF_LEAK) and not defect(v, DEFECT_PASID_FREED_TOO_EARLY):
-        pasid_free(v, mm.pasid)
+        pasid_free(v, 0 if defect(v, DEFECT_LOAD_PASID_CLEARS) else mm.pasid)
     pool_free(v.self, v.pools[POOL_MM], &mm.hdr, MMPUT)
 
 

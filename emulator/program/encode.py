@@ -89,7 +89,7 @@ def _send(line: Line, op: int, labels: Labels) -> Record:
 
 def _await(line: Line, op: int, labels: Labels) -> Record:
     label = 0 if line.label is None else labels.number(line.number("device"), line.label) + 1
-    return Record(op, arg=label)
+    return Record(op, arg=label, b=_plus_one(line.maybe("code")))
 
 
 def _report(line: Line, op: int, labels: Labels) -> Record:
@@ -170,6 +170,7 @@ _PLAIN: dict[str, Callable[[Line, int], Record]] = {
 _LABELLED: dict[str, Callable[[Line, int, Labels], Record]] = {
     "send": _send,
     "await": _await,
+    "expect": _await,
     "report": _report,
 }
 

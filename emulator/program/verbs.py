@@ -238,6 +238,14 @@ _DEVICE = (
         (_LABEL,),
     ),
     Verb(
+        "expect",
+        spec.DO_AWAIT,
+        Runs.DEVICE,
+        (_D,),
+        "until the group is answered; Protocol error when it gets another answer, or none",
+        (Word("group", words.LABEL), _CODE),
+    ),
+    Verb(
         "marker",
         spec.DO_MARKER,
         Runs.DEVICE,

@@ -16,7 +16,9 @@ SCHEMA = 1
 Profile = Literal["vtd", "smmuv3-pri", "smmuv3-stall", "amd", "riscv"]
 Generation = Literal["v5.13", "v6.2", "v6.9", "v6.11", "v6.14", "v7.2", "gunthorpe"]
 Queues = Literal["global", "iommu", "device", "domain"]
-KernelOption = Literal["sync", "eager", "group-lists", "early-private", "highpri"]
+KernelOption = Literal[
+    "sync", "eager", "group-lists", "early-private", "highpri", "match-pasid", "answer-last"
+]
 Pattern = Literal["sequential", "strided", "zipf", "chase", "bursts", "replay"]
 
 # Known names that this version cannot run are refused with exit status 4, not taken for typing

@@ -199,7 +199,8 @@ cdef struct iommu_regs:
     eventcount qi_bell
     uint32_t prq_done            # defect shared-completion-lost-wake: the completion; kernel processes
     uint32_t pad3
-    uint64_t pad2[2]
+    uint64_t tail_seen           # defect drain-misses-new-requests-and-overflow: the tail as the interrupt thread has read it
+    uint64_t pad2
 
 cdef struct board:
     uint64_t layout_hash
@@ -257,6 +258,8 @@ cpdef enum Option:
     OPTION_GROUP_LISTS = 4   # partial faults hang on a list per group index
     OPTION_EARLY_PRIVATE = 8  # requests with private data are answered at once
     OPTION_HIGHPRI = 16      # handlers run with a raised priority
+    OPTION_MATCH_PASID = 128  # partial faults are gathered by PASID too
+    OPTION_ANSWER_LAST = 256  # only a last request is answered
     OPTION_PRIVATE_DATA = 64  # the hardware is of a revision with private data in requests
     OPTION_CONTAIN = 32      # what removal frees under the hands of others stays theirs: the run can go on
 

@@ -43,7 +43,7 @@ cpdef enum:
     # --- device ---
     DO_REQUEST = 32          # of a replay
     DO_SEND = 33             # arg tenant + 1, a address, b PASID + 1, c pages | label << 16 | (prgi + 1) << 32
-    DO_AWAIT = 34            # arg label + 1; 0: until nothing is open
+    DO_AWAIT = 34            # arg label + 1; 0: until nothing is open; b code + 1 that it must have, 0: any
     DO_MARKER = 35           # b PASID + 1, arg tenant + 1
     DO_RESET = 36
     DO_WAIT_BOUND = 37       # arg tenant: until it has bound this device

@@ -42,6 +42,13 @@ def _progress(slug: str) -> None:
     metavar="S",
     help="Budget of a trial (default 5).",
 )
+@click.option(
+    "--strategy",
+    "strategies",
+    type=click.Choice(["portfolio", "random", "pct", "pos", "urw"]),
+    multiple=True,
+    help="Measure this strategy only; repeatable (default all).",
+)
 @click.option("--quick", is_flag=True, help="Three trials of half a second: a first idea.")
 @click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
 @click.option("-o", "--output", metavar="FILE", help="Also write the JSON to a file.")
@@ -51,6 +58,7 @@ def command(
     names: tuple[str, ...],
     trials: int,
     seconds: float,
+    strategies: tuple[str, ...],
     quick: bool,
     json_out: bool,
     output: str | None,
@@ -58,18 +66,16 @@ def command(
     """Search every race of the catalogue, or those named, by every strategy; measure, and check the fixed
     variants.
 
-    Status 1: a fixed variant failed, a replay differed, or the portfolio missed a race.
+    Status 1: a fixed variant failed, a replay differed, or the first strategy (the
+    portfolio, unless others are chosen) missed a race.
     """
     from emulator.sched.catalogue import catalogue
     from tools.lab.bench import Plan, document, measure, table
     from tools.lab.search import STRATEGIES
 
     races = [race_named(ctx, name) for name in names] or list(catalogue().values())
-    plan = (
-        Plan(3, 0.5, 2000, 5, tuple(STRATEGIES))
-        if quick
-        else Plan(trials, seconds, 20_000, 20, tuple(STRATEGIES))
-    )
+    chosen = strategies or tuple(STRATEGIES)
+    plan = Plan(3, 0.5, 2000, 5, chosen) if quick else Plan(trials, seconds, 20_000, 20, chosen)
     measured = measure(races, plan, _progress)
     _progress("")
     made = json.dumps(document(measured, plan))

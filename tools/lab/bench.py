@@ -170,16 +170,16 @@ def document(measured: Sequence[Measured], plan: Plan) -> dict[str, Any]:
 def table(measured: Sequence[Measured]) -> list[str]:
     """A line for every race by its first strategy, then a line for every strategy, then the rates."""
     lines = [
-        f"{'race':<34}{'found':>9}{'schedules':>11}{'p95':>7}{'ms':>8}{'p95':>7}"
-        f"{'preempt':>9}{'fibers/s':>10}{'procs/s':>9}"
+        f"{'race':<40}{'found':>9}{'schedules':>11}{'p95':>7}{'ms':>6}{'p95':>6}"
+        f"{'preempt':>8}{'fibers/s':>9}{'procs/s':>8}"
     ]
     for each in measured:
         first = each.searches[0]
         lines.append(
-            f"{each.slug:<34}{f'{first.found}/{first.trials}':>9}{_number(first.schedules_median):>11}"
-            f"{_number(first.schedules_p95):>7}{_ms(first.ms_median):>8}{_ms(first.ms_p95):>7}"
-            f"{_number(each.preemptions_short):>9}{each.fibers_per_second:>10,.0f}"
-            f"{each.processes_per_second:>9,.0f}"
+            f"{each.slug:<40}{f'{first.found}/{first.trials}':>9}{_number(first.schedules_median):>11}"
+            f"{_number(first.schedules_p95):>7}{_ms(first.ms_median):>6}{_ms(first.ms_p95):>6}"
+            f"{_number(each.preemptions_short):>8}{each.fibers_per_second:>9,.0f}"
+            f"{each.processes_per_second:>8,.0f}"
         )
     lines.append("")
     lines.append(f"{'strategy':<12}{'found':>12}{'within 1 s':>12}{'races missed':>14}")

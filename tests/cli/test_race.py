@@ -138,3 +138,15 @@ def test_bench_measures_and_checks(tmp_path: Path) -> None:
         assert each["false_alarms"] == 0
         assert each["replays_same"] == each["replays"] > 0
         assert each["searches"][0]["found"] == 3
+
+
+def test_a_defect_is_put_back_into_a_run(tmp_path: Path) -> None:
+    done = iopf(
+        "run", "quickstart", "--defect", "pasid-ref-leak", "--run-dir", str(tmp_path / "run")
+    )
+    assert done.returncode == Status.FAILED, done.stdout
+    assert "PASIDs are still allocated" in done.stdout
+    wrong = iopf("run", "quickstart", "--defect", "pasid-ref-leek")
+    assert wrong.returncode == Status.USAGE
+    assert "--defect" in wrong.stderr
+    assert "did you mean" in wrong.stderr

@@ -19,6 +19,7 @@ _PATHS = {
     "handlers": ("kernel.handlers", "--handlers"),
     "iommu": ("iommu.profile", "--iommu"),
     "kernel": ("kernel.generation", "--kernel"),
+    "defects": ("kernel.defects", "--defect"),
     "prq": ("iommu.prq_records", "--prq"),
     "credits": ("device.credits", "--credits"),
     "group_limit": ("trace.group_limit", "--group-limit"),
@@ -67,6 +68,28 @@ def set_option(function: F) -> F:
     )(function)
 
 
+def _complete_defect(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from emulator.spec.defects import defect_slugs
+
+    return [CompletionItem(slug) for slug in defect_slugs() if slug.startswith(incomplete)]
+
+
+def defect_option(function: F) -> F:
+    """The option --defect, which puts historic bugs back."""
+    return click.option(
+        "--defect",
+        "defects",
+        multiple=True,
+        metavar="SLUG",
+        shell_complete=_complete_defect,
+        help="Put a historic bug back; repeatable (iopf race list).",
+    )(function)
+
+
 _OUTPUT = (
     click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output."),
     click.option(
@@ -92,21 +115,26 @@ def output_options(function: F) -> F:
 
 
 def to_flags(options: dict[str, Any]) -> Flags:
-    """The options that were given, as `resolve` takes them. Options left out are None or False."""
+    """The options that were given, as `resolve` takes them. Options left out are None, False or empty."""
     flags: Flags = {}
     for name, value in options.items():
-        if value is None or value is False:
+        if value is None or value is False or value == ():
             continue
         path, flag = _PATHS[name]
-        flags[path] = (_speed(value) if name == "speed" else value, flag)
+        flags[path] = (_plain(name, value), flag)
     return flags
 
 
-def _speed(text: str) -> float | str:
+def _plain(name: str, value: Any) -> Any:
+    """The value as the scenario has it: lists for options that can be repeated, `max` or a number for --speed."""
+    if isinstance(value, tuple):
+        return list(value)
+    if name != "speed":
+        return value
     try:
-        return float(text)
+        return float(value)
     except ValueError:
-        return text
+        return value
 
 
 def replay_flags(traces: tuple[str, ...], scenario: str | None) -> Flags:

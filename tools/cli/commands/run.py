@@ -10,6 +10,7 @@ from tools.cli.lazy import Command
 from tools.cli.overrides import (
     complete_scenario,
     complete_trace,
+    defect_option,
     output_options,
     replay_flags,
     set_option,
@@ -48,6 +49,7 @@ from tools.cli.overrides import (
 @click.option("--speed", metavar="X|max", help="Replay X times faster than recorded.")
 @click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
 @click.option("--lenient", is_flag=True, help="Skip trace lines that cannot be read.")
+@defect_option
 @set_option
 @output_options
 def command(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tools.cli.lazy import Command
-from tools.cli.overrides import output_options, set_option, to_flags
+from tools.cli.overrides import defect_option, output_options, set_option, to_flags
 
 
 @click.command(
@@ -44,6 +44,7 @@ from tools.cli.overrides import output_options, set_option, to_flags
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of programs and choices.")
 @click.option("--mix", metavar="OP=WEIGHT,...", help="How often what is done: iopf help stress.")
 @click.option("--strict", is_flag=True, help="Known violations of the generation fail the run.")
+@defect_option
 @set_option
 @output_options
 def command(

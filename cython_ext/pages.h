@@ -13,6 +13,7 @@
 #ifndef IOPF_PAGES_H
 #define IOPF_PAGES_H
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -65,6 +66,10 @@ static int pages_watch(char *base, uint64_t bytes, uint8_t *mark) {
     static char stack[65536];
     stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
     struct sigaction action;
+    if (iopf_pages.installed && iopf_pages.base != base) {
+        errno = EBUSY; /* one mapping at a time */
+        return -1;
+    }
     if (!iopf_pages.installed) {
         memset(&action, 0, sizeof(action));
         action.sa_sigaction = pages_fault;
@@ -81,8 +86,8 @@ static void pages_escape(void (*escape)(void)) { iopf_pages.escape = escape; }
 static uint64_t pages_wild(void) { return iopf_pages.wild; }
 static int pages_protect(char *base, uint64_t bytes) { return mprotect(base, bytes, PROT_READ); }
 
-static void pages_unwatch(void) {
-    if (!iopf_pages.installed) return;
+static void pages_unwatch(char *base) {
+    if (!iopf_pages.installed || iopf_pages.base != base) return;
     mprotect(iopf_pages.base, iopf_pages.bytes, PROT_READ | PROT_WRITE);
     iopf_pages.bytes = 0;
     sigaction(SIGSEGV, &iopf_pages.before, 0);

@@ -8,6 +8,6 @@ cdef extern from "cython_ext/pages.h" nogil:
         PAGES_SHIFT
     int pages_watch(char *base, uint64_t bytes, uint8_t *mark)
     int pages_protect(char *base, uint64_t bytes)
-    void pages_unwatch()
+    void pages_unwatch(char *base)
     void pages_escape(void (*escape)() noexcept nogil)
     uint64_t pages_wild()

@@ -13,6 +13,7 @@ program is not over: a deadlock, or a lost wake-up.
 
 import mmap
 
+from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -178,7 +179,7 @@ cdef class Conductor:
         """In every process that plays: its writes are marked from here on."""
         cdef uint64_t i
         if pages_watch(self.v.base, self.pages << PAGES_SHIFT, self.marks) != 0:
-            raise OSError("cannot watch the board's pages")
+            raise BlockingIOError(errno, "another system is under control in this process; close it first")
         for i in range(self.pages):
             if self.marks[i] == 0 and pages_protect(self.v.base + (i << PAGES_SHIFT), PAGE) != 0:
                 raise OSError("cannot protect the board's pages")
@@ -195,7 +196,7 @@ cdef class Conductor:
     def close(self) -> None:
         """Ends the watch; the board may be unmapped. Nothing can be played any more."""
         if self.copy != NULL:
-            pages_unwatch()
+            pages_unwatch(self.v.base)
             free(self.copy)
             self.copy = NULL
 

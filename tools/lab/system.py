@@ -44,9 +44,11 @@ class Lab:
     def build(cls, plan: SystemPlan, live: Mapping[str, int] | None = None) -> Lab:
         """`live`: objects of a pool that there are when all programs are over; more or fewer are a leak.
 
-        Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest."""
+        Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest, BlockingIOError while
+        another lab of this process is open."""
         plan.config.update(controlled=STEPS, event_records=16)
         arena = new_arena(plan_layout(plan.config)["total"])
+        conductor: Conductor | None = None
         try:
             format_board(
                 arena.memory,
@@ -77,6 +79,8 @@ class Lab:
             lab = cls(plan, arena, control, snapshot, conductor, names, must)
             lab._to_the_start()
         except BaseException:
+            if conductor is not None:
+                conductor.close()
             arena.unlink()
             raise
         return lab

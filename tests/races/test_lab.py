@@ -1,0 +1,91 @@
+"""The lab itself: systems that cannot be played, players that die, detectors of the conductor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from emulator.scenario.errors import ScenarioError
+from emulator.sched.conductor import Bug
+from tools.lab.players import Players
+from tools.lab.search import PORTFOLIO, search
+from tools.lab.system import Lab, build_lab
+
+BIND = ["map t0 4", "bind d0 t0"]
+SEND = ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=2 group=a", "await d0"]
+
+
+def test_one_system_at_a_time_is_under_control() -> None:
+    with build_lab(BIND, SEND), pytest.raises(BlockingIOError, match="another system is under"):
+        build_lab(BIND, SEND)
+    with build_lab(BIND, SEND) as lab:
+        assert search(lab, 1, seconds=9, most=50).failure is None
+
+
+def test_a_wrong_program_is_refused_and_leaves_nothing() -> None:
+    with pytest.raises(ScenarioError, match="bnid"):
+        build_lab(["bnid d0 t0"])
+    with build_lab(BIND, SEND) as lab:
+        assert search(lab, 1, seconds=9, most=50).failure is None
+
+
+def test_a_program_that_waits_for_ever_is_a_deadlock_that_names_it() -> None:
+    with build_lab(["map t0 4", "t0: start"], ["d0: start", "wait-bound d0 t0"]) as lab:
+        found = search(lab, 1, seconds=9, most=50)
+        assert found.what is not None
+        assert found.what[0] == "deadlock: nobody can go on"
+        assert any("dev-00" in line for line in found.what)
+
+
+def test_an_operation_that_fails_is_a_failure_unless_it_is_only_tried() -> None:
+    for word, fails in (("", True), (" try", False)):
+        with build_lab(["t0: start", f"unbind d0 t0{word}"]) as lab:
+            found = search(lab, 1, seconds=9, most=20)
+            assert (found.failure is not None) == fails
+            if fails:
+                assert "unbind d0 t0" in " ".join(found.what or [])
+
+
+def hashes(lab: Lab) -> list[int]:
+    found = []
+    for number, strategy in enumerate(PORTFOLIO * 3):
+        lab.conductor.explore([strategy], number, number, 1)
+        found.append(lab.conductor.trace_hash)
+    return found
+
+
+def test_a_schedule_starts_over_exactly() -> None:
+    """The same schedules in another order, with thousands of others in between, are the same schedules."""
+    with build_lab(BIND, SEND, ["k0: start", "discard d0"]) as lab:
+        first = hashes(lab)
+        lab.conductor.explore(PORTFOLIO, 99, 0, 3000)
+        assert hashes(lab) == first
+    with build_lab(BIND, SEND, ["k0: start", "discard d0"]) as lab:
+        assert hashes(lab) == first
+
+
+def test_a_player_that_is_killed_is_noticed_and_the_others_leave() -> None:
+    with build_lab(BIND, SEND) as lab:
+        before = hashes(lab)
+        with Players(lab) as players:
+            assert hashes(lab) == before
+            victim = players.pids()[0]
+            os.kill(victim, signal.SIGKILL)
+            began = time.monotonic()
+            bug, _, _ = lab.conductor.explore(PORTFOLIO, 1, 0, 10)
+            assert bug == Bug.BUG_LOST
+            assert time.monotonic() - began < 10
+        assert hashes(lab) == before
+
+
+@pytest.mark.parametrize(
+    "generation", ["v5.13", "v6.2", "v6.9", "v6.11", "v6.14", "v7.2", "gunthorpe"]
+)
+def test_every_generation_is_played(generation: str) -> None:
+    with build_lab(BIND, SEND, kernel={"generation": generation}) as lab:
+        found = search(lab, 1, seconds=30, most=500)
+        assert found.what is None
+        assert found.schedules == 500

@@ -33,7 +33,8 @@ def test_a_wrong_program_is_refused_and_leaves_nothing() -> None:
 
 
 def test_a_program_that_waits_for_ever_is_a_deadlock_that_names_it() -> None:
-    with build_lab(["map t0 4", "t0: start"], ["d0: start", "wait-bound d0 t0"]) as lab:
+    stuck = ["map t0 4", "t0: start", "wait-devices t0", "bind d0 t0"]
+    with build_lab(stuck, ["d0: start", "wait-bound d0 t0"]) as lab:
         found = search(lab, 1, seconds=9, most=50)
         assert found.what is not None
         assert found.what[0] == "deadlock: nobody can go on"

@@ -278,6 +278,13 @@ cdef class Conductor:
         self.steps += self.st.steps
         return self._judge()
 
+    def assemble(self) -> None:
+        """Before processes are started that play: nobody has the token, nobody is told to leave."""
+        cdef uint32_t i
+        st32_rel(&self.st.quit, 0)
+        for i in range(STAGE_SLOTS):
+            st32_rel(&self.st.slot[i].go, 0)
+
     def play_part(self, uint32_t slot) -> None:
         """In a process of its own, forked after ``open``: plays one actor until ``dismiss``."""
         if not 0 < slot < self.st.players:
@@ -334,6 +341,33 @@ cdef class Conductor:
         self.st.path_steps = n
         with nogil:
             bug = self._play()
+        return Bug(bug)
+
+    def play_to(self, bytes path, uint64_t step) -> bool:
+        """Plays ``path`` up to a step, which is not made; false when the schedule ends before. Then ``take_away`` and ``go_on``."""
+        if step == 0:
+            raise ValueError("the first step is number 1")
+        self.replay(path, False, step)
+        return self.st.ended == END_STEPS and self.st.steps == step
+
+    def take_away(self, uint32_t slot) -> None:
+        """The actor makes no step any more: it is dead."""
+        if not 0 < slot < self.st.players:
+            raise ValueError(f"slot {slot} of {self.st.players}")
+        self.st.slot[slot].state = PLAY_DEAD
+
+    def go_on(self, without=()) -> Bug:
+        """Plays on without preemptions; those of ``without`` need not come to the end of their programs."""
+        cdef uint32_t must = self.must, bug
+        for slot in without:
+            self.must &= ~(<uint32_t>1 << <uint32_t>slot)
+        stage_stir(self.st)
+        self.st.ended = END_NONE
+        self.st.max_steps = self.st.room
+        self.st.strategy = STRATEGY_FIRST
+        with nogil:
+            bug = self._play()
+        self.must = must
         return Bug(bug)
 
     @property

@@ -150,3 +150,16 @@ def test_a_defect_is_put_back_into_a_run(tmp_path: Path) -> None:
     assert wrong.returncode == Status.USAGE
     assert "--defect" in wrong.stderr
     assert "did you mean" in wrong.stderr
+
+
+@pytest.mark.parametrize("mode", ["fibers", "processes"])
+def test_kill_goes_through_the_points_of_an_actor(mode: str) -> None:
+    args = ("kill", "4.22", "--actor", "dev-00", "--schedules", "1", "--mode", mode)
+    done = race(*args)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert "0 failures" in done.stdout
+    document = json.loads(race(*args, "--json").stdout)
+    assert document["killed"][0]["points"] > 10
+    wrong = race("kill", "4.22", "--actor", "dev-0")
+    assert wrong.returncode == Status.USAGE
+    assert "did you mean 'dev-00'?" in wrong.stderr

@@ -31,30 +31,43 @@ class Players:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.processes: list[Any] = []
+        self.processes: dict[int, Any] = {}
         self._cores = os.sched_getaffinity(0)
-        context = multiprocess.get_context("fork")
         os.sched_setaffinity(0, {min(self._cores)})
+        lab.conductor.assemble()
         try:
             for process in lab.conductor.processes:
-                player = context.Process(
-                    target=_play, args=(lab, process.slot, os.getpid()), daemon=True
-                )
-                player.start()
-                self.processes.append(player)
+                self._start(process.slot)
         except BaseException:
             self.close()
             raise
         lab.conductor.by_processes = True
 
+    def _start(self, slot: int) -> None:
+        context = multiprocess.get_context("fork")
+        player = context.Process(target=_play, args=(self.lab, slot, os.getpid()), daemon=True)
+        player.start()
+        self.processes[slot] = player
+
     def pids(self) -> list[int]:
-        return [int(player.pid) for player in self.processes]
+        return [int(player.pid) for player in self.processes.values()]
+
+    def kill(self, slot: int) -> None:
+        """SIGKILL to the player of an actor, between two steps; waits for its end."""
+        self.processes[slot].kill()
+        self.processes[slot].join()
+
+    def replace(self, slot: int) -> None:
+        """A new process for an actor whose player was killed, for the next schedule."""
+        self._start(slot)
 
     def close(self) -> None:
         """Ends the players; the system can be played as fibers again."""
         self.lab.conductor.by_processes = False
         self.lab.conductor.dismiss()
-        for player in self.processes:
+        for player in self.processes.values():
+            if player.exitcode is not None:
+                continue
             fd = os.pidfd_open(player.pid)
             try:
                 if not select.select([fd], [], [], END_BOUND_MS / 1000)[0]:

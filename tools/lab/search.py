@@ -101,6 +101,8 @@ def what(lab: Lab, bug: int) -> list[str]:
         return ["leak: objects are left over"]
     if bug == Bug.BUG_FAILED:
         return ["an operation failed that may not fail: " + "; ".join(lab.failed())]
+    if bug == Bug.BUG_LOST:
+        return ["a process is gone, or did not come back with its step"]
     head = "deadlock: nobody can go on" if bug == Bug.BUG_DEADLOCK else "the bound on steps"
     return [head] + [
         f"{lab.names[slot]} waits in {point_name(point)}"

@@ -1,0 +1,51 @@
+"""Actors killed at every scheduling point of theirs: the others go on, as fibers and as processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.sched.catalogue import Race, catalogue
+from tools.lab.kill import kill_everywhere, victims
+from tools.lab.players import Players
+from tools.lab.races import lab_of
+
+RACES = list(catalogue().values())
+
+
+@pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
+def test_whoever_is_killed_the_others_come_to_their_end(race: Race) -> None:
+    with lab_of(race, defective=False) as lab:
+        for victim in victims(lab):
+            killed = kill_everywhere(lab, victim, seeds=range(2), players=None)
+            assert killed.failures == [], f"{victim.name}: {killed.failures[0]}"
+            if victim.role in ("device", "iommu", "irq"):
+                assert killed.points > 0, victim.name
+
+
+def test_a_real_kill_is_the_same_as_being_left_standing() -> None:
+    race = catalogue()["remove-before-drain"]
+    with lab_of(race, defective=False) as lab:
+        for victim in victims(lab):
+            if victim.role not in ("device", "handler", "tenant"):
+                continue
+            left = kill_everywhere(lab, victim, seeds=range(1), players=None)
+            with Players(lab) as players:
+                killed = kill_everywhere(lab, victim, seeds=range(1), players=players)
+            assert (killed.points, killed.failures) == (left.points, left.failures)
+            assert killed.failures == []
+
+
+def test_a_kill_that_leaves_somebody_stuck_is_seen() -> None:
+    """A lock whose owner's death nobody confirms is never free again."""
+    race = catalogue()["remove-before-drain"]
+    with lab_of(race, defective=False) as lab:
+        bad = 0
+        (task,) = [victim for victim in victims(lab) if victim.role == "task"]
+        conductor = lab.conductor
+        conductor.explore([(0, 0)], 1, 0, 1)
+        path = conductor.path
+        for step in range(1, len(path)):
+            if path[step] == task.slot and conductor.play_to(path, step):
+                conductor.take_away(task.slot)
+                bad += int(conductor.go_on() != 0)
+        assert bad > 0

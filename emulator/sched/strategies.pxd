@@ -8,6 +8,8 @@
     URW      by the number of steps that each actor still has, learned from the schedule before: uniform over interleavings
     PATH     follows the path on the stage, then FIRST
     LOOSE    the same, but whoever cannot go when its turn comes is passed over: for paths that are being changed
+    DELAY    whoever goes goes on, then the next one around; at each of a few given steps the one whose turn it is is passed over
+             (Emmi, Qadeer, Rakamaric, POPL 2011). Everything with at most d delays can be gone through: about steps to the power of d
 
 State: ``stage`` line 0 and the slots' priorities, written by whoever has the token.
 """
@@ -24,6 +26,10 @@ cpdef enum Strategy:
     STRATEGY_URW = 4
     STRATEGY_PATH = 5
     STRATEGY_LOOSE = 6
+    STRATEGY_DELAY = 7
+
+cdef enum:
+    DELAYS_MOST = 8          # in one schedule
 
 cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil
 cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil

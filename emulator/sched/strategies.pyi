@@ -8,3 +8,4 @@ class Strategy(IntEnum):
     STRATEGY_URW = 4
     STRATEGY_PATH = 5
     STRATEGY_LOOSE = 6
+    STRATEGY_DELAY = 7

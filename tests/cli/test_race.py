@@ -163,3 +163,17 @@ def test_kill_goes_through_the_points_of_an_actor(mode: str) -> None:
     wrong = race("kill", "4.22", "--actor", "dev-0")
     assert wrong.returncode == Status.USAGE
     assert "did you mean 'dev-00'?" in wrong.stderr
+
+
+def test_prove_says_what_is_proved() -> None:
+    done = race("prove", "4.1", "--delays", "1")
+    assert done.returncode == Status.OK, done.stderr
+    assert "proved: no schedule with at most 1 delays fails" in done.stdout
+    ended = race("prove", "4.1", "--delays", "6", "--seconds", "0.5")
+    assert ended.returncode == Status.OK
+    assert "the budget ended: no schedule with at most" in ended.stdout
+    bad = race("prove", "4.1", "--defective", "--json")
+    assert bad.returncode == Status.FAILED
+    document = json.loads(bad.stdout)
+    assert document["failure"][0].startswith("deadlock")
+    assert document["failure_delays"] == 1

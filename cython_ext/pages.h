@@ -4,7 +4,7 @@
  * the first write marks the page and makes it writable for good. Exact and cheap where the same few pages are written
  * again and again.
  *
- * One mapping per process. The marks lie in memory that all processes share; each has protections of its own, so each
+ * One mapping per process, and one module that includes this file, since the state is its own. The marks lie in memory that all processes share; each has protections of its own, so each
  * takes its own first fault. The handler touches nothing but the marks and mprotect.
  *
  * A fault elsewhere, while `escape` is set, is an actor that has followed a wild pointer: the actor goes on in `escape`, which does

@@ -1,22 +1,11 @@
 from collections.abc import Iterable, Mapping
-from enum import IntEnum
 from typing import Self
 
 from typing_extensions import disjoint_base
 
 from cython_ext.memory import Memory
+from emulator.sched.judge import Bug
 from emulator.spec.process import Process
-
-class Bug(IntEnum):
-    BUG_NONE = 0
-    BUG_VERDICT = 1
-    BUG_DEADLOCK = 2
-    BUG_LIVELOCK = 3
-    BUG_LEAK = 4
-    BUG_DIVERGED = 5
-    BUG_LOST = 6
-    BUG_ANSWER = 7
-    BUG_FAILED = 8
 
 @disjoint_base
 class Conductor:
@@ -38,8 +27,7 @@ class Conductor:
         expected: Mapping[int, int] | None = ...,
     ) -> Self: ...
     def settle(self, max_steps: int = ...) -> int: ...
-    def open(self) -> int: ...
-    def watch(self) -> None: ...
+    def open(self) -> None: ...
     def close(self) -> None: ...
     def assemble(self) -> None: ...
     def play_part(self, slot: int) -> None: ...

@@ -11,42 +11,23 @@ A schedule ends when nobody can go on, when a detector speaks, or at the bound o
 program is not over: a deadlock, or a lost wake-up.
 """
 
-import mmap
+from emulator.sched.judge import Bug as Outcome
 
-from libc.errno cimport errno
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.memory cimport Memory
-from cython_ext.pages cimport *
 from cython_ext.stage cimport *
+from emulator.sched.board_copy cimport BoardCopy, on_wild_access, wild_address
+from emulator.sched.judge cimport *
 from emulator.sched.strategies cimport *
 from emulator.spec.board cimport *
-from emulator.spec.flow cimport note_of
 from emulator.spec.process cimport Process
-from emulator.spec.program cimport FLAG_TRY
 
 cdef enum:
-    POOLS = 16
-    PASIDS = 15              # place of the PASIDs in use among the pools' expectations
     TOKEN_NS = 5000000000    # how long a schedule may keep the token
-    PAGE = 1 << PAGES_SHIFT
-    WRITTEN = 1              # marks of pages: written by some schedule
-    APART = 2                # nobody's behaviour depends on it: not put back
-
-cpdef enum Bug:
-    BUG_NONE = 0
-    BUG_VERDICT = 1
-    BUG_DEADLOCK = 2         # somebody's program is not over
-    BUG_LIVELOCK = 3         # the bound on steps
-    BUG_LEAK = 4             # objects are left
-    BUG_DIVERGED = 5         # not a bug of the system: the path does not fit
-    BUG_LOST = 6             # not a bug of the system: a process is gone
-    BUG_ANSWER = 7           # a device has got an answer that it did not wait for
-    BUG_FAILED = 8           # an operation has failed that may not
 
 
 cdef stage *playing  # of the schedule that this process plays; for `escape`
@@ -57,7 +38,7 @@ cdef void escape() noexcept nogil:
     """Where an actor goes on that has followed a wild pointer: a verdict, and it leaves its stack for good."""
     cdef stage_slot *s = &playing.slot[playing.current & (STAGE_SLOTS - 1)]
     cdef iopf_actor *self = crew_actor(playing_crew, playing.current)
-    verdict_raise(self, VERDICT_WILD, 0, pages_wild(), 0, 0, 0, self.last_point >> 8)
+    verdict_raise(self, VERDICT_WILD, 0, wild_address(), 0, 0, 0, self.last_point >> 8)
     s.state = PLAY_DEAD
     iopf_switch(&s.sp, s.loop_sp)
 
@@ -67,7 +48,7 @@ cdef void on_stage(stage *st, iopf_crew *crew) noexcept nogil:
     global playing, playing_crew
     playing = st
     playing_crew = crew
-    pages_escape(escape)
+    on_wild_access(escape)
 
 
 cdef class Conductor:
@@ -77,14 +58,10 @@ cdef class Conductor:
     cdef stage *st
     cdef readonly Memory memory
     cdef readonly list processes
-    cdef char *copy              # the board as it was when the programs were let go
-    cdef uint64_t pages
-    cdef object mark_memory      # shared with the processes
-    cdef uint8_t *marks          # by page
+    cdef BoardCopy copy          # the board as it was when the programs were let go
     cdef stage_slot slots[32]
     cdef uint64_t now
-    cdef uint32_t must           # slots whose program has to come to its end
-    cdef int64_t expected[POOLS]  # live objects of a pool at the end; -1: any number
+    cdef expectations expected
     cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
     cdef readonly uint64_t played
     cdef readonly uint64_t steps
@@ -110,14 +87,11 @@ cdef class Conductor:
                 raise ValueError("a process has no part to play")
             raise_curtain(self.st, process.v.self, self._stack(process.slot), STAGE_STACK, process.main, process.arg, process.index)
         for slot in must:
-            self.must |= <uint32_t>1 << <uint32_t>slot
+            self.expected.must |= <uint32_t>1 << <uint32_t>slot
         for i in range(POOLS):
-            self.expected[i] = -1
+            self.expected.live[i] = -1
         for i, n in (expected or {}).items():
-            self.expected[<uint32_t>i] = n
-
-    def __dealloc__(self):
-        self.close()
+            self.expected.live[<uint32_t>i] = n
 
     cdef char *_stack(self, uint32_t slot) noexcept:
         return view_region(&self.v, OFF_STACKS) + <uint64_t>slot * STAGE_STACK
@@ -137,8 +111,8 @@ cdef class Conductor:
         self.st.ended = END_NONE
         self.st.max_steps = max_steps if 0 < max_steps < self.st.room else self.st.room
 
-    def open(self) -> int:
-        """The programs may go on; bytes of the copy that is made."""
+    def open(self) -> None:
+        """The programs may go on, and what there is now is where every schedule begins."""
         st32_rel(&self.v.board.cut, 1)
         cdef uint32_t i
         cdef stage_slot *s
@@ -149,40 +123,17 @@ cdef class Conductor:
                 s.state = PLAY_READY
                 s.result = 0
                 s.due = 0
-        return self._keep()
+        self._keep()
 
-    cdef uint64_t _keep(self) except? 0:
-        """Copies the board, and from here on marks the pages that are written."""
-        cdef uint64_t bytes_kept = <char *>self.st - self.v.base, at
-        cdef const unsigned char[::1] marks
-        if self.copy != NULL:
+    cdef int _keep(self) except -1:
+        """Copies the board: everything up to the stage, which is the last region."""
+        if self.copy is not None:
             raise ValueError("the beginning has been kept already")
-        self.pages = bytes_kept >> PAGES_SHIFT
-        self.copy = <char *>malloc(bytes_kept)
-        if self.copy == NULL:
-            raise MemoryError("no memory for the copy of the board")
-        memcpy(self.copy, self.v.base, bytes_kept)
         memcpy(self.slots, self.st.slot, sizeof(self.slots))
         self.now = self.st.now
-        self.mark_memory = mmap.mmap(-1, max(self.pages, 1))
-        marks = self.mark_memory
-        self.marks = <uint8_t *>&marks[0]
-        for which in (OFF_EVENTS, OFF_HISTOGRAMS, OFF_META):
-            at = self.v.board.offsets[which] + PAGE - 1 >> PAGES_SHIFT
-            while (at + 1) << PAGES_SHIFT <= self._region_end(which):
-                self.marks[at] = APART
-                at += 1
-        self.watch()
-        return bytes_kept
-
-    def watch(self) -> None:
-        """In every process that plays: its writes are marked from here on."""
-        cdef uint64_t i
-        if pages_watch(self.v.base, self.pages << PAGES_SHIFT, self.marks) != 0:
-            raise BlockingIOError(errno, "another system is under control in this process; close it first")
-        for i in range(self.pages):
-            if self.marks[i] == 0 and pages_protect(self.v.base + (i << PAGES_SHIFT), PAGE) != 0:
-                raise OSError("cannot protect the board's pages")
+        apart = [(self.v.board.offsets[which], self._region_end(which)) for which in (OFF_EVENTS, OFF_HISTOGRAMS, OFF_META)]
+        self.copy = BoardCopy(self.memory, <char *>self.st - self.v.base, apart)
+        return 0
 
     cdef uint64_t _region_end(self, uint32_t which):
         """Regions lie one behind the other."""
@@ -195,76 +146,25 @@ cdef class Conductor:
 
     def close(self) -> None:
         """Ends the watch; the board may be unmapped. Nothing can be played any more."""
-        if self.copy != NULL:
-            pages_unwatch(self.v.base)
-            free(self.copy)
-            self.copy = NULL
+        if self.copy is not None:
+            self.copy.close()
+            self.copy = None
 
     @property
     def written_pages(self) -> int:
         """Pages that are put back before every schedule."""
-        cdef uint64_t i
-        return sum([1 for i in range(self.pages) if self.marks[i] == WRITTEN])
+        return self.copy.written if self.copy is not None else 0
 
     cdef void _start_over(self) noexcept nogil:
         cdef uint32_t i
-        cdef uint64_t at
         cdef stage_slot *s
-        for at in range(self.pages):
-            if self.marks[at] == WRITTEN:
-                memcpy(self.v.base + (at << PAGES_SHIFT), self.copy + (at << PAGES_SHIFT), PAGE)
+        self.copy.put_back()
         for i in range(1, self.st.players):
             # Line 0 of the slot is where the actor stands; the rest is the strategy's and the process's.
             s = &self.st.slot[i]
             memcpy(s, &self.slots[i], 64)
             s.taken = 0
         self.st.now = self.now
-
-    cdef int64_t _live(self, uint32_t cls) noexcept nogil:
-        cdef int64_t n = 0
-        cdef uint32_t i
-        for i in range(self.v.crew.actors):
-            n += <int64_t>(crew_actor(self.v.crew, i).magazine[cls].allocs - crew_actor(self.v.crew, i).magazine[cls].frees)
-        return n
-
-    cdef int64_t _pasids(self) noexcept nogil:
-        """PASIDs in use; number 0 is nobody's."""
-        cdef uint64_t *words = <uint64_t *>view_region(&self.v, OFF_PASID_BITMAP)
-        cdef int64_t n = -1
-        cdef uint64_t word
-        cdef uint32_t i
-        for i in range(1 if self.v.cfg.max_pasids < 64 else self.v.cfg.max_pasids // 64):
-            word = words[i]
-            while word:
-                word &= word - 1
-                n += 1
-        return n
-
-    cdef uint32_t _judge(self) noexcept nogil:
-        cdef uint32_t i
-        if self.st.ended == END_VERDICT:
-            return BUG_VERDICT
-        if self.st.ended == END_STEPS:
-            return BUG_LIVELOCK
-        if self.st.ended == END_DIVERGED:
-            return BUG_DIVERGED
-        if self.st.ended == END_LOST:
-            return BUG_LOST
-        for i in range(1, self.st.players):
-            if self.must >> i & 1 and not crew_actor(self.v.crew, i).program_over:
-                return BUG_DEADLOCK
-        for i in range(self.v.cfg.programs):
-            if note_of(&self.v, i).errors != 0 and not program(&self.v, i).flags & FLAG_TRY:
-                return BUG_FAILED
-        for i in range(self.v.cfg.devices):
-            if self.v.devices[i].dev.unexpected != 0:
-                return BUG_ANSWER
-        if self.expected[PASIDS] >= 0 and self._pasids() != self.expected[PASIDS]:
-            return BUG_LEAK
-        for i in range(POOL_CLASSES):
-            if self.expected[i] >= 0 and self._live(i) != self.expected[i]:
-                return BUG_LEAK
-        return BUG_NONE
 
     cdef uint32_t _play(self) noexcept nogil:
         if self.by_processes:
@@ -273,10 +173,10 @@ cdef class Conductor:
         else:
             on_stage(self.st, self.v.crew)
             stage_fibers(self.st, self.v.crew, strategy_choose)
-            pages_escape(NULL)
+            on_wild_access(NULL)
         self.played += 1
         self.steps += self.st.steps
-        return self._judge()
+        return judge(&self.v, self.st, &self.expected)
 
     def assemble(self) -> None:
         """Before processes are started that play: nobody has the token, nobody is told to leave."""
@@ -289,7 +189,9 @@ cdef class Conductor:
         """In a process of its own, forked after ``open``: plays one actor until ``dismiss``."""
         if not 0 < slot < self.st.players:
             raise ValueError(f"slot {slot} of {self.st.players}")
-        self.watch()
+        if self.copy is None:
+            raise ValueError("nothing to start from: call open() first")
+        self.copy.watch()
         with nogil:
             on_stage(self.st, self.v.crew)
             stage_play(self.st, self.v.crew, strategy_choose, slot)
@@ -307,7 +209,7 @@ cdef class Conductor:
         cdef uint32_t depths[32]
         cdef uint32_t n = 0, bug = BUG_NONE
         cdef uint64_t at
-        if self.copy == NULL:
+        if self.copy is None:
             raise ValueError("nothing to start from: call open() first")
         if not 0 < len(plan) <= 32:
             raise ValueError("a plan has one to 32 strategies")
@@ -325,7 +227,7 @@ cdef class Conductor:
                     break
                 strategy_learn(self.st)
                 at += 1
-        return (Bug(bug), at, plan[at % n] if bug != BUG_NONE else None)
+        return (Outcome(bug), at, plan[at % n] if bug != BUG_NONE else None)
 
     cdef uint32_t _delayed(self, const uint64_t *at, uint32_t n) noexcept nogil:
         """One schedule with delays at these steps, in order."""
@@ -362,21 +264,23 @@ cdef class Conductor:
         cdef uint64_t at[DELAYS_MOST]
         cdef uint64_t schedules = 0, until_ns = clock_ns() + budget_ns
         cdef uint32_t bug
-        if self.copy == NULL:
+        if self.copy is None:
             raise ValueError("nothing to start from: call open() first")
         if delays > DELAYS_MOST:
             raise ValueError(f"at most {DELAYS_MOST} delays")
         with nogil:
             bug = self._all_delays(at, 0, delays, until_ns, &schedules)
         if bug == BUG_DIVERGED:
-            return (Bug(BUG_NONE), schedules, False, [])
-        return (Bug(bug), schedules, bug == BUG_NONE, [at[i] for i in range(delays)] if bug != BUG_NONE else [])
+            return (Outcome(BUG_NONE), schedules, False, [])
+        return (Outcome(bug), schedules, bug == BUG_NONE, [at[i] for i in range(delays)] if bug != BUG_NONE else [])
 
     def replay(self, bytes path, bint loose=False, uint64_t max_steps=0) -> int:
         """One schedule along ``path``, a slot per step; how it ended (``Bug``). ``loose``: who cannot go is passed over."""
         cdef uint64_t n = len(path)
         cdef const uint8_t *source = path
         cdef uint32_t bug
+        if self.copy is None:
+            raise ValueError("nothing to start from: call open() first")
         if n > self.st.room:
             raise ValueError(f"a path of {n} steps; the stage has room for {self.st.room}")
         self._start_over()
@@ -386,7 +290,7 @@ cdef class Conductor:
         self.st.path_steps = n
         with nogil:
             bug = self._play()
-        return Bug(bug)
+        return Outcome(bug)
 
     def play_to(self, bytes path, uint64_t step) -> bool:
         """Plays ``path`` up to a step, which is not made; false when the schedule ends before. Then ``take_away`` and ``go_on``."""
@@ -401,19 +305,19 @@ cdef class Conductor:
             raise ValueError(f"slot {slot} of {self.st.players}")
         self.st.slot[slot].state = PLAY_DEAD
 
-    def go_on(self, without=()) -> Bug:
+    def go_on(self, without=()) -> Outcome:
         """Plays on without preemptions; those of ``without`` need not come to the end of their programs."""
-        cdef uint32_t must = self.must, bug
+        cdef uint32_t must = self.expected.must, bug
         for slot in without:
-            self.must &= ~(<uint32_t>1 << <uint32_t>slot)
+            self.expected.must &= ~(<uint32_t>1 << <uint32_t>slot)
         stage_stir(self.st)
         self.st.ended = END_NONE
         self.st.max_steps = self.st.room
         self.st.strategy = STRATEGY_FIRST
         with nogil:
             bug = self._play()
-        self.must = must
-        return Bug(bug)
+        self.expected.must = must
+        return Outcome(bug)
 
     @property
     def trace_hash(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from emulator.sched.catalogue import THEMES, Race, catalogue, find
-from emulator.sched.conductor import Bug
+from emulator.sched.judge import Bug
 from emulator.spec.defects import defect_slugs
 from tools.lab.players import Players
 from tools.lab.races import lab_of

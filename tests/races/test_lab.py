@@ -9,7 +9,7 @@ import time
 import pytest
 
 from emulator.scenario.errors import ScenarioError
-from emulator.sched.conductor import Bug
+from emulator.sched.judge import Bug
 from tools.lab.players import Players
 from tools.lab.search import PORTFOLIO, search
 from tools.lab.system import Lab, build_lab

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emulator.sched.catalogue import Race, catalogue
-from emulator.sched.conductor import Bug
+from emulator.sched.judge import Bug
 from tools.lab.races import lab_of
 from tools.lab.system import build_lab
 

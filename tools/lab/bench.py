@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from emulator.sched.catalogue import Race
-from emulator.sched.conductor import Bug
+from emulator.sched.judge import Bug
 from tools.lab.players import Players
 from tools.lab.races import lab_of
 from tools.lab.search import STRATEGIES, Found, search, shortest

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from emulator.sched.conductor import Bug
+from emulator.sched.judge import Bug
 from emulator.spec.board import Order, slots_of
 from tools.lab.players import Players
 from tools.lab.search import PORTFOLIO, what

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.sched.catalogue import Race
-from emulator.sched.conductor import Bug
+from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
 from emulator.sched.schedule_file import (
     FORMAT,

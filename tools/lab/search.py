@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulator.sched.conductor import Bug
+from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
 from emulator.sched.strategies import Strategy
 from emulator.spec.sites import point_name

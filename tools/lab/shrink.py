@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.scenario.errors import ScenarioError
-from emulator.sched.conductor import Bug
+from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
 from emulator.sched.schedule_file import segments
 from tools.lab.search import Found, failure_of, search, shortest, what

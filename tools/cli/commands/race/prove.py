@@ -53,7 +53,7 @@ def command(
     switches at the scheduling points. Status 1: one fails. Status 0: none does, or the budget ended,
     which is said.
     """
-    from emulator.sched.conductor import Bug
+    from emulator.sched.judge import Bug
     from tools.lab.races import lab_of
     from tools.lab.search import failure_of, shortest, what
     from tools.lab.table import rows

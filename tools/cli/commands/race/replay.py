@@ -36,7 +36,7 @@ def command(ctx: click.Context, file: str, mode: str, json_out: bool) -> int:
     """
     from contextlib import nullcontext
 
-    from emulator.sched.conductor import Bug
+    from emulator.sched.judge import Bug
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read
     from emulator.spec.sites import point_name
     from tools.lab.players import Players

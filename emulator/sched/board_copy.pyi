@@ -1,0 +1,18 @@
+from collections.abc import Iterable
+from typing import Self
+
+from typing_extensions import disjoint_base
+
+from cython_ext.memory import Memory
+
+@disjoint_base
+class BoardCopy:
+    memory: Memory
+    pages: int
+    written: int
+
+    def __new__(
+        cls, memory: Memory, length: int, apart: Iterable[tuple[int, int]] = ...
+    ) -> Self: ...
+    def watch(self) -> None: ...
+    def close(self) -> None: ...

@@ -1,0 +1,85 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Keeping the beginning of every schedule. How stands in ``board_copy.pxd``."""
+
+import mmap
+
+from libc.errno cimport errno
+from libc.stdint cimport uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from cython_ext.pages cimport *
+
+cdef enum:
+    PAGE = 1 << PAGES_SHIFT
+    WRITTEN = 1
+    APART = 2                # nobody's behaviour depends on it: not put back
+
+
+cdef void on_wild_access(escape_route escape) noexcept nogil:
+    """Where an access to an address that is none goes on (``pages.h``); NULL: nowhere. What is watched is known to this module alone."""
+    pages_escape(escape)
+
+
+cdef uint64_t wild_address() noexcept nogil:
+    """Of the last such access."""
+    return pages_wild()
+
+
+cdef class BoardCopy:
+    """The first ``length`` bytes of ``memory``, a whole number of pages, as they are now.
+
+    ``apart``: (start, end) of ranges in bytes that need not be put back. Raises MemoryError, BlockingIOError while another mapping of
+    this process is watched, OSError.
+    """
+
+    def __cinit__(self, Memory memory not None, uint64_t length, apart=()):
+        cdef const unsigned char[::1] marks
+        cdef uint64_t at
+        if length == 0 or length % PAGE or length > memory.size:
+            raise ValueError(f"{length} bytes are no pages of a memory of {memory.size} bytes")
+        self.memory, self.base, self.pages = memory, memory.base, length >> PAGES_SHIFT
+        self.mark_memory = mmap.mmap(-1, self.pages)
+        marks = self.mark_memory
+        self.marks = <uint8_t *>&marks[0]
+        for start, end in apart:
+            at = (<uint64_t>start + PAGE - 1) >> PAGES_SHIFT
+            while (at + 1) << PAGES_SHIFT <= <uint64_t>end and at < self.pages:
+                self.marks[at] = APART
+                at += 1
+        self.copy = <char *>malloc(length)
+        if self.copy == NULL:
+            raise MemoryError("no memory for the copy of the board")
+        memcpy(self.copy, self.base, length)
+        self.watch()
+
+    def __dealloc__(self):
+        self.close()
+
+    def watch(self) -> None:
+        """In every process that plays: its writes are marked from here on."""
+        cdef uint64_t i
+        if pages_watch(self.base, self.pages << PAGES_SHIFT, self.marks) != 0:
+            raise BlockingIOError(errno, "another system is under control in this process; close it first")
+        for i in range(self.pages):
+            if self.marks[i] == 0 and pages_protect(self.base + (i << PAGES_SHIFT), PAGE) != 0:
+                raise OSError(errno, "cannot protect the board's pages")
+
+    def close(self) -> None:
+        """Ends the watch; the memory may be unmapped."""
+        if self.copy != NULL:
+            pages_unwatch(self.base)
+            free(self.copy)
+            self.copy = NULL
+
+    @property
+    def written(self) -> int:
+        """Pages that are put back every time."""
+        cdef uint64_t i
+        return sum([1 for i in range(self.pages) if self.marks[i] == WRITTEN])
+
+    cdef void put_back(self) noexcept nogil:
+        cdef uint64_t at
+        for at in range(self.pages):
+            if self.marks[at] == WRITTEN:
+                memcpy(self.base + (at << PAGES_SHIFT), self.copy + (at << PAGES_SHIFT), PAGE)

@@ -90,3 +90,18 @@ def test_every_generation_is_played(generation: str) -> None:
         found = search(lab, 1, seconds=30, most=500)
         assert found.what is None
         assert found.schedules == 500
+
+
+def test_players_leave_no_descriptor_behind() -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    with build_lab(BIND, SEND) as lab:
+        before = descriptors()
+        for _ in range(3):
+            with Players(lab) as players:
+                victim = lab.conductor.processes[-1].slot
+                players.kill(victim)
+                players.replace(victim)
+                assert lab.conductor.explore(PORTFOLIO, 1, 0, 10)[0] == Bug.BUG_NONE
+        assert descriptors() == before

@@ -54,8 +54,10 @@ class Players:
 
     def kill(self, slot: int) -> None:
         """SIGKILL to the player of an actor, between two steps; waits for its end."""
-        self.processes[slot].kill()
-        self.processes[slot].join()
+        player = self.processes.pop(slot)
+        player.kill()
+        player.join()
+        player.close()
 
     def replace(self, slot: int) -> None:
         """A new process for an actor whose player was killed, for the next schedule."""
@@ -66,15 +68,10 @@ class Players:
         self.lab.conductor.by_processes = False
         self.lab.conductor.dismiss()
         for player in self.processes.values():
-            if player.exitcode is not None:
-                continue
-            fd = os.pidfd_open(player.pid)
-            try:
-                if not select.select([fd], [], [], END_BOUND_MS / 1000)[0]:
-                    player.kill()
-            finally:
-                os.close(fd)
+            if not select.select([player.sentinel], [], [], END_BOUND_MS / 1000)[0]:
+                player.kill()
             player.join()
+            player.close()
         self.processes.clear()
         os.sched_setaffinity(0, self._cores)
 

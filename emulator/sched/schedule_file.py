@@ -26,7 +26,8 @@ class ScheduleError(Exception):
 
 
 class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`race`: slug of the catalogue or empty; `programs` and `scenario`: what is played, as in the catalogue."""
+    """`race`: slug of the catalogue or empty; `programs`, `scenario`, `live` (its `leaks`) and `queue_records`: what is played, as in
+    the catalogue."""
 
     format: int
     build: str
@@ -41,6 +42,13 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     preemptions: int
     segments: list[tuple[str, int]]
     trace_hash: str
+    live: dict[str, int] = {}
+    queue_records: int = 0
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """Everything but the programs, as `build_lab` takes it."""
+        return {**self.scenario, "live": self.live, "queue_records": self.queue_records}
 
     def path(self, names: Sequence[str]) -> bytes:
         """The slot of every step. Raises ScheduleError for an actor that the system does not have."""

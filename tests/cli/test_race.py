@@ -177,3 +177,15 @@ def test_prove_says_what_is_proved() -> None:
     document = json.loads(bad.stdout)
     assert document["failure"][0].startswith("deadlock")
     assert document["failure_delays"] == 1
+
+
+@pytest.mark.parametrize("slug", ["pro-cleared-unconditionally", "pasid-ref-leak"])
+def test_a_schedule_file_has_what_else_the_system_was_built_with(tmp_path: Path, slug: str) -> None:
+    """A small queue, and the objects that there should be at the end."""
+    file, small = tmp_path / "s.json", tmp_path / "small.json"
+    assert race("run", slug, "-o", str(file)).returncode == Status.FAILED
+    done = race("replay", str(file))
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    assert "the same trace" in done.stderr
+    assert race("minimise", str(file), "-o", str(small)).returncode == Status.FAILED
+    assert race("replay", str(small)).returncode == Status.FAILED

@@ -25,12 +25,13 @@ from tools.lab.system import Lab, build_lab
 
 def lab_of(race: Race, *, defective: bool) -> Lab:
     """The system of a variant. Raises ScenarioError, ArenaError, LabError."""
-    return build_lab(
-        *race.programs,
-        live=race.leaks,
-        queue_records=race.queue_records,
-        **race.document(defective=defective),
-    )
+    return build_lab(*race.programs, **tables_of(race, defective=defective))
+
+
+def tables_of(race: Race, *, defective: bool) -> dict[str, Any]:
+    """Everything of a variant but its programs, as `build_lab` takes it."""
+    made = race.document(defective=defective)
+    return {**made, "live": race.leaks, "queue_records": race.queue_records}
 
 
 def save_schedule(
@@ -45,7 +46,9 @@ def save_schedule(
     to: Path,
     race: str = "",
 ) -> None:
-    """Writes the schedule that has just been replayed. Raises OSError."""
+    """Writes the schedule that has just been replayed. `tables` is what the lab was built with. Raises OSError."""
+    scenario = dict(tables)
+    live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
     write(
         ScheduleFile(
             format=FORMAT,
@@ -53,7 +56,9 @@ def save_schedule(
             points=points_id(),
             race=race,
             programs=[list(program) for program in programs],
-            scenario=dict(tables),
+            scenario=scenario,
+            live=dict(live or {}),
+            queue_records=queue_records,
             seed=seed,
             strategy=strategy,
             memory="sc",
@@ -69,7 +74,7 @@ def save_schedule(
 def play_file(file: Path) -> str:
     """Plays a schedule file: the first line of its failure, or nothing. Raises ScheduleError when it does not fit this build."""
     schedule = read(file)
-    with build_lab(*schedule.programs, **schedule.scenario) as lab:
+    with build_lab(*schedule.programs, **schedule.tables) as lab:
         bug = lab.conductor.replay(schedule.path(lab.names))
         if bug == Bug.BUG_DIVERGED:
             at = len(lab.conductor.trace) + 1

@@ -41,7 +41,7 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
     before = sum(len(program) for program in schedule.programs)
     small = shrink(
         schedule.programs,
-        schedule.scenario,
+        schedule.tables,
         schedule.segments,
         tell=lambda text: click.echo(text, err=True),
     )
@@ -57,7 +57,7 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
         click.echo(f"  program {number}: {'; '.join(program)}")
     for line in small.found.what or []:
         click.echo(line)
-    with build_lab(*small.programs, **schedule.scenario) as lab:
+    with build_lab(*small.programs, **schedule.tables) as lab:
         lab.conductor.replay(small.failure.path)
         click.echo()
         for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):

@@ -47,7 +47,7 @@ def command(ctx: click.Context, file: str, mode: str, json_out: bool) -> int:
 
     try:
         schedule = read(Path(file))
-        with build_lab(*schedule.programs, **schedule.scenario) as lab:
+        with build_lab(*schedule.programs, **schedule.tables) as lab:
             path = schedule.path(lab.names)
             with Players(lab) if mode == "processes" else nullcontext():
                 bug = Bug(lab.conductor.replay(path))

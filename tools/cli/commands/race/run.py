@@ -74,7 +74,7 @@ def command(
     from contextlib import nullcontext
 
     from tools.lab.players import Players
-    from tools.lab.races import lab_of, save_schedule
+    from tools.lab.races import lab_of, save_schedule, tables_of
     from tools.lab.search import STRATEGIES, search, shortest
 
     race = race_named(ctx, name)
@@ -90,7 +90,7 @@ def command(
                 save_schedule(
                     lab,
                     race.programs,
-                    race.document(defective=not fixed),
+                    tables_of(race, defective=not fixed),
                     short,
                     found,
                     seed=seed,

@@ -25,13 +25,22 @@
 #define iopf_likely(x) __builtin_expect(!!(x), 1)
 #define iopf_unlikely(x) __builtin_expect(!!(x), 0)
 
+/* A relaxed addition is a tally: it orders nothing and commutes with others of its kind, and tools/points looks at it so. */
+#if defined(__SANITIZE_THREAD__)
+uint32_t points_tally32(volatile uint32_t *p, uint32_t n, int order);
+uint64_t points_tally64(volatile uint64_t *p, uint64_t n, int order);
+#define IOPF_TALLY(N) points_tally##N
+#else
+#define IOPF_TALLY(N) __atomic_fetch_add
+#endif
+
 #define IOPF_ATOMICS(T, N)                                                                                        \
     static inline T ld##N##_rlx(const volatile T *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }             \
     static inline T ld##N##_acq(const volatile T *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }             \
     static inline void st##N##_rlx(volatile T *p, T v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }              \
     static inline void st##N##_rel(volatile T *p, T v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }              \
     static inline T xadd##N(volatile T *p, T v) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }            \
-    static inline T xadd##N##_rlx(volatile T *p, T v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }      \
+    static inline T xadd##N##_rlx(volatile T *p, T v) { return IOPF_TALLY(N)(p, v, __ATOMIC_RELAXED); }            \
     static inline T xor_##N(volatile T *p, T v) { return __atomic_fetch_xor(p, v, __ATOMIC_SEQ_CST); }            \
     static inline T or_##N(volatile T *p, T v) { return __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST); }              \
     static inline T and_##N(volatile T *p, T v) { return __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST); }            \

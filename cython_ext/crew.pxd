@@ -21,6 +21,8 @@ cdef extern from "cython_ext/crew.h" nogil:
         ACC_WAIT
         ACC_WAKE
         ACC_NAP
+        ACC_FENCE
+        ACC_DRAIN
         ACTOR_UNUSED
         ACTOR_STARTING
         ACTOR_READY
@@ -157,6 +159,10 @@ cpdef enum PointOp:
     OP_FIELD_WRITE = 38
     OP_NAP = 39
     OP_LIST = 40
+    OP_FIELD_RMW = 41
+    OP_FENCE = 42
+    OP_BELL_CANCEL = 43
+    OP_DRAIN = 44
 
 cpdef enum VerdictKind:
     VERDICT_NONE = 0

@@ -42,6 +42,10 @@ class PointOp(IntEnum):
     OP_FIELD_WRITE = 38
     OP_NAP = 39
     OP_LIST = 40
+    OP_FIELD_RMW = 41
+    OP_FENCE = 42
+    OP_BELL_CANCEL = 43
+    OP_DRAIN = 44
 
 class VerdictKind(IntEnum):
     VERDICT_NONE = 0

@@ -133,6 +133,9 @@ cdef inline uint64_t *link_slot(link_end *e, uint64_t ahead) noexcept nogil:
 cdef inline void link_moved(link_end *e, uint64_t n) noexcept nogil:
     e.mine += n
 
-cdef inline bint link_waiting(link_end *e) noexcept nogil:
+cdef inline bint link_waiting(iopf_actor *self, link_end *e, uint32_t site) noexcept nogil:
     """Whether the consumer would find a record; for the re-check before sleeping."""
-    return e.mine != e.theirs or ld64_acq(&e.hdr.tail) != e.mine
+    if e.mine != e.theirs:
+        return True
+    point(self, site << 8 | OP_LINK_READ_TAIL, &e.hdr.tail, ACC_READ)
+    return ld64_acq(&e.hdr.tail) != e.mine

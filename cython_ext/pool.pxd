@@ -6,6 +6,7 @@ A pool is an array of equal slots; each begins with ``objhdr``. Free slots hang 
 An actor takes up to ``batch`` slots from it at a time into its own magazine and allocates from there; frees go into the magazine too and
 return to the chain in batches. So the shared word is touched once per batch.
 
+    generation, state   one 64-bit word (``obj_word``): alloc, free and deref each touch it once
     free_word     any actor, compare-and-swap; the tag changes with every change, so a chain read before is never installed
     free_next     whoever owns the slot at the time: the chain's next, valid while the slot is free
     magazine      its actor only
@@ -70,6 +71,10 @@ cdef inline objhdr *pool_slot(pool *p, uint32_t index) noexcept nogil:
 cdef inline uint64_t pool_ref(pool *p, objhdr *obj) noexcept nogil:
     return <uint64_t>obj.generation << 32 | obj.index1
 
+cdef inline uint64_t obj_word(uint64_t generation, uint32_t state) noexcept nogil:
+    """Generation and state as they lie in memory."""
+    return <uint64_t><uint32_t>generation | <uint64_t>state << 32
+
 cdef inline uint32_t ref_index(uint64_t ref) noexcept nogil:
     return <uint32_t>ref - 1
 
@@ -78,9 +83,10 @@ cdef inline objhdr *pool_alloc(iopf_actor *self, pool *p, uint32_t site) noexcep
     cdef iopf_magazine *mag = &self.magazine[p.cls]
     cdef objhdr *obj
     cdef uint32_t n
-    point(self, site << 8 | OP_POOL_ALLOC, p, ACC_RMW)
+    point(self, site << 8 | OP_POOL_ALLOC, &p.fail_nth, ACC_READ)
     n = ld32_rlx(&p.fail_nth)
     while iopf_unlikely(n != 0):
+        point(self, site << 8 | OP_POOL_ALLOC, &p.fail_nth, ACC_RMW)
         if cas32(&p.fail_nth, n, n - 1):
             break
         n = ld32_rlx(&p.fail_nth)
@@ -100,22 +106,23 @@ cdef inline objhdr *pool_alloc(iopf_actor *self, pool *p, uint32_t site) noexcep
     memset(<char *>obj + sizeof(objhdr), 0, p.stride - sizeof(objhdr))
     obj.next = obj.prev = obj.list = 0
     obj.alloc_actor = <uint16_t>self.slot
-    st32_rel(&obj.state, OBJ_LIVE)
+    point(self, site << 8 | OP_POOL_ALLOC, obj, ACC_WRITE)
+    st64_rel(<uint64_t *>obj, obj_word(obj.generation, OBJ_LIVE))
     return obj
 
 cdef inline void pool_free(iopf_actor *self, pool *p, objhdr *obj, uint32_t site) noexcept nogil:
     cdef iopf_magazine *mag = &self.magazine[p.cls]
-    cdef uint64_t ref
-    point(self, site << 8 | OP_POOL_FREE, obj, ACC_WRITE)
-    ref = pool_ref(p, obj)
-    if iopf_unlikely(not cas32(&obj.state, OBJ_LIVE, OBJ_FREE)):
+    cdef uint64_t ref, word
+    point(self, site << 8 | OP_POOL_FREE, obj, ACC_RMW)
+    word = ld64_rlx(<uint64_t *>obj)
+    ref = word << 32 | obj.index1
+    if iopf_unlikely(word >> 32 != OBJ_LIVE or not cas64(<uint64_t *>obj, word, obj_word(word + 1, OBJ_FREE))):
         verdict_raise(self, VERDICT_DOUBLE_FREE, p.cls, ref, obj.generation, obj.free_actor, 0, site)
         return
     if iopf_unlikely(obj.list != 0):
         verdict_raise(self, VERDICT_LIST, p.cls, ref, obj.generation, obj.alloc_actor, 4, site)
     obj.free_actor = <uint16_t>self.slot
     obj.free_site = <uint16_t>site
-    st32_rel(&obj.generation, obj.generation + 1)
     if crew_of(self).poison:
         memset(<char *>obj + sizeof(objhdr), POOL_POISON, p.stride - sizeof(objhdr))
     obj.free_next = mag.head
@@ -136,7 +143,7 @@ cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t
         return NULL
     obj = pool_slot(p, index)
     point(self, site << 8 | OP_POOL_DEREF, obj, ACC_READ)
-    if iopf_unlikely(ld32_acq(&obj.state) != OBJ_LIVE or obj.generation != <uint32_t>(ref >> 32)):
+    if iopf_unlikely(ld64_acq(<uint64_t *>obj) != obj_word(ref >> 32, OBJ_LIVE)):
         verdict_raise(self, VERDICT_USE_AFTER_FREE, p.cls, ref, obj.generation, obj.free_actor, obj.free_site, site)
         return NULL
     return obj
@@ -144,18 +151,20 @@ cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t
 cdef inline bint pool_held(iopf_actor *self, pool *p, objhdr *obj, uint32_t site) noexcept nogil:
     """For who has kept a pointer: whether the object is still live. A verdict when not. An object that has been freed and given out
     again cannot be told from the first; whoever may meet one keeps the reference."""
-    if iopf_likely(ld32_acq(&obj.state) == OBJ_LIVE):
+    point(self, site << 8 | OP_POOL_DEREF, obj, ACC_READ)
+    if iopf_likely(ld64_acq(<uint64_t *>obj) >> 32 == OBJ_LIVE):
         return True
     verdict_raise(self, VERDICT_USE_AFTER_FREE, p.cls, pool_ref(p, obj), obj.generation, obj.free_actor, obj.free_site, site)
     return False
 
-cdef inline objhdr *pool_try(pool *p, uint64_t ref) noexcept nogil:
+cdef inline objhdr *pool_try(iopf_actor *self, pool *p, uint64_t ref, uint32_t site) noexcept nogil:
     """Like ``pool_deref`` but silent: for readers that may meet a freed object by design (under RCU, or printing)."""
     cdef objhdr *obj
     if ref == 0 or ref_index(ref) >= p.capacity:
         return NULL
     obj = pool_slot(p, ref_index(ref))
-    if ld32_acq(&obj.state) != OBJ_LIVE or obj.generation != <uint32_t>(ref >> 32):
+    point(self, site << 8 | OP_POOL_DEREF, obj, ACC_READ)
+    if ld64_acq(<uint64_t *>obj) != obj_word(ref >> 32, OBJ_LIVE):
         return NULL
     return obj
 

@@ -172,10 +172,10 @@ cdef class Crew:
             rcu_check_held(self.self, obj, SITE)
 
     def rcu_start(self) -> int:
-        return rcu_start(self.self)
+        return rcu_start(self.self, 0)
 
     def rcu_passed(self, uint64_t epoch) -> bool:
-        return rcu_passed(self.self, epoch)
+        return rcu_passed(self.self, epoch, 0)
 
     def synchronize_rcu(self) -> None:
         with nogil:

@@ -73,7 +73,7 @@ cdef class Pool(Handle):
 
     def peek(self, uint64_t ref) -> bool:
         """``pool_try``: like deref, without a verdict."""
-        return pool_try(self.p, ref) is not NULL
+        return pool_try(self.self, self.p, ref, 0) is not NULL
 
     def body(self, uint64_t ref) -> bytes:
         cdef char *at = <char *>self._object(ref) + sizeof(objhdr)

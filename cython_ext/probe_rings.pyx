@@ -37,7 +37,7 @@ cdef class Link(Handle):
 
     @property
     def waiting(self) -> bool:
-        return link_waiting(&self.end)
+        return link_waiting(self.self, &self.end, 0)
 
     def fill(self, words) -> bool:
         """Fills the next slot, unpublished; false when the ring is full."""

@@ -177,7 +177,7 @@ cdef void victim(iopf_actor *self, uint32_t what, uint32_t *armed, char *one, ch
     elif what == STEP_WORK_FLUSH:
         work_flush(self, <workring *>one, arg, SITE)
     elif what == STEP_WORK_SEARCH:
-        work_search_begin(self, <workring *>one)
+        work_search_begin(self, <workring *>one, SITE)
         work_search_end(self, <workring *>one, arg != 0, SITE)
     elif what == STEP_EVENT:
         event_write(self, <event_ring *>one, arg, <uint32_t>arg & 0xFFFF, ~arg, arg * arg)

@@ -37,11 +37,11 @@ cdef class WorkRing(Handle):
 
     @property
     def waiting(self) -> bool:
-        return work_waiting(self.ring)
+        return work_waiting(self.self, self.ring, SITE)
 
     @property
     def backlog(self) -> int:
-        return work_backlog(self.ring)
+        return work_backlog(self.self, self.ring, SITE)
 
     def push(self, words) -> int:
         """0, or -16 when no slot is free."""
@@ -80,7 +80,7 @@ cdef class WorkRing(Handle):
 
     def settle(self) -> None:
         with nogil:
-            work_settle(self.self, self.ring)
+            work_settle(self.self, self.ring, SITE)
 
     def notify(self, uint32_t most=1) -> int:
         cdef uint32_t n
@@ -95,7 +95,7 @@ cdef class WorkRing(Handle):
 
     def search_begin(self) -> None:
         with nogil:
-            work_search_begin(self.self, self.ring)
+            work_search_begin(self.self, self.ring, SITE)
 
     def search_end(self, bint found) -> None:
         with nogil:
@@ -125,7 +125,7 @@ cdef class WorkRing(Handle):
         cdef int ret = 1
         with nogil:
             key = ec_prepare(self.self, &self.ring.bell, SITE)
-            if work_waiting(self.ring):
+            if work_waiting(self.self, self.ring, SITE):
                 ec_cancel(self.self, &self.ring.bell, key)
             else:
                 ret = ec_sleep(self.self, &self.ring.bell, key, timeout_ns, SITE)
@@ -182,20 +182,20 @@ cdef class WorkRing(Handle):
                         ec_notify(self.self, &self.ring.bell, ALL, SITE)
                     continue
                 if sparing and not searching:
-                    work_search_begin(self.self, self.ring)
+                    work_search_begin(self.self, self.ring, SITE)
                     searching = True
                     continue
                 key = ec_prepare(self.self, &self.ring.bell, SITE)
                 if searching:
                     work_search_end(self.self, self.ring, False, SITE)
                     searching = False
-                if work_waiting(self.ring) or ld64_acq(taken) >= total:
+                if work_waiting(self.self, self.ring, SITE) or ld64_acq(taken) >= total:
                     ec_cancel(self.self, &self.ring.bell, key)
-                elif ec_sleep(self.self, &self.ring.bell, key, 250000000, SITE) == -110 and work_waiting(self.ring):
+                elif ec_sleep(self.self, &self.ring.bell, key, 250000000, SITE) == -110 and work_waiting(self.self, self.ring, SITE):
                     # Another consumer may be on its way to it; an item that stays at the head for a second has lost its wake-up.
                     head = ld64_acq(&self.ring.head)
                     patience = clock_ns() + SECOND_NS
-                    while ld64_acq(&self.ring.head) == head and work_waiting(self.ring):
+                    while ld64_acq(&self.ring.head) == head and work_waiting(self.self, self.ring, SITE):
                         nap_ns(1000000)
                         if clock_ns() > patience:
                             self.self.timeouts_with_work += 1

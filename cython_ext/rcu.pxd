@@ -15,16 +15,19 @@ DEAD. What may run against what: any number of readers and waiters.
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
 
 cdef inline void rcu_read_lock(iopf_actor *self, uint32_t site) noexcept nogil:
+    cdef uint64_t epoch
     self.rcu_nest += 1
     if self.rcu_nest == 1:
+        epoch = read64(self, &crew_of(self).rcu_epoch, site)
         point(self, site << 8 | OP_RCU_LOCK, &self.rcu_epoch, ACC_WRITE)
-        st64_rlx(&self.rcu_epoch, ld64_acq(&crew_of(self).rcu_epoch))
-        fence()  # partner: the locked add in rcu_start
+        st64_rlx(&self.rcu_epoch, epoch)
+        fence_at(self, site)  # partner: the locked add in rcu_start
 
 cdef inline void rcu_read_unlock(iopf_actor *self, uint32_t site) noexcept nogil:
     if iopf_unlikely(self.rcu_nest == 0):
@@ -40,18 +43,20 @@ cdef inline void rcu_check_held(iopf_actor *self, uint64_t obj, uint32_t site) n
     if iopf_unlikely(self.rcu_nest == 0):
         verdict_raise(self, VERDICT_RCU, 0, obj, 0, self.slot, 2, site)
 
-cdef inline uint64_t rcu_start(iopf_actor *self) noexcept nogil:
+cdef inline uint64_t rcu_start(iopf_actor *self, uint32_t site) noexcept nogil:
     """Starts a grace period: what was unpublished before is free once ``rcu_passed`` says so of the result."""
-    return xadd64(&crew_of(self).rcu_epoch, 1) + 1
+    return add64(self, &crew_of(self).rcu_epoch, 1, site) + 1
 
-cdef inline bint rcu_passed(iopf_actor *self, uint64_t epoch) noexcept nogil:
+cdef inline bint rcu_passed(iopf_actor *self, uint64_t epoch, uint32_t site) noexcept nogil:
     cdef iopf_crew *crew = crew_of(self)
     cdef iopf_actor *other
     cdef uint64_t seen
     cdef uint32_t i
     for i in range(crew.actors):
         other = crew_actor(crew, i)
-        seen = ld64_acq(&other.rcu_epoch)
+        if self.mode == POINT_CONTROLLED and other.mode != POINT_CONTROLLED:
+            continue  # no part of the schedule
+        seen = read64(self, &other.rcu_epoch, site)
         if seen != 0 and seen < epoch and ld32_acq(&other.state) != ACTOR_DEAD:
             return False
     return True
@@ -63,12 +68,11 @@ cdef inline void synchronize_rcu(iopf_actor *self, uint32_t site) noexcept nogil
     if iopf_unlikely(self.rcu_nest != 0):
         verdict_raise(self, VERDICT_RCU, 0, 0, 0, self.slot, 3, site)
         return
-    epoch = rcu_start(self)
+    epoch = rcu_start(self, site)
     waiter_reset(&w)
-    point(self, site << 8 | OP_RCU_WAIT, &crew_of(self).rcu_epoch, ACC_READ)
     self.wait_site = site
     self.wait_since_ns = actor_clock(self)
-    while not rcu_passed(self, epoch):
+    while not rcu_passed(self, epoch, site):
         if not waiter_spin(self, &w):
             point_nap(self, site << 8 | OP_RCU_WAIT, 50000)  # readers do not ring: a grace period is rare and a section is short
     self.wait_site = 0

@@ -39,8 +39,10 @@ cdef inline uint32_t ec_prepare(iopf_actor *self, eventcount *ec, uint32_t site)
     return <uint32_t>xadd64(&ec.word, <uint64_t>1 << 32)
 
 cdef inline void ec_cancel(iopf_actor *self, eventcount *ec, uint32_t key) noexcept nogil:
+    """Takes the own mark back, unless a notifier has done so. The point is named after the step before it."""
     cdef uint64_t word
     while True:
+        point(self, (self.last_point >> 8) << 8 | OP_BELL_CANCEL, ec, ACC_RMW)
         word = ld64_rlx(&ec.word)
         if <uint32_t>word != key or word >> 32 == 0:
             return
@@ -56,11 +58,11 @@ cdef inline int ec_sleep(iopf_actor *self, eventcount *ec, uint32_t key, uint64_
     ret = point_wait(self, site << 8 | OP_BELL_SLEEP, <uint32_t *>&ec.word, key, timeout_ns)
     self.wait_site = 0
     self.heartbeat += 1
-    ec_cancel(self, ec, key)
     if ret == -110:
+        ec_cancel(self, ec, key)
         self.wait_timeouts += 1
         return ret
-    return 0
+    return 0  # whoever rang has taken the mark; after a signal it stays, and costs the next one who rings a system call
 
 cdef inline uint32_t ec_notify(iopf_actor *self, eventcount *ec, uint32_t most, uint32_t site) noexcept nogil:
     """Wakes at most ``most`` waiters; returns how many it tried to wake. No system call when nobody waits."""

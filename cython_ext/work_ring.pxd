@@ -27,6 +27,7 @@ What may run against what: push, pop, done, flush and repair, all against all.
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
@@ -73,34 +74,35 @@ cdef int work_pop(iopf_actor *self, workring *r, uint64_t *payload, uint64_t *po
 cdef void work_done(iopf_actor *self, workring *r, uint64_t position, uint32_t site) noexcept nogil
 cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t site) noexcept nogil
 cdef uint32_t work_repair(iopf_actor *self, workring *r, uint32_t dead_slot, uint32_t site) noexcept nogil
-cdef void work_settle(iopf_actor *self, workring *r) noexcept nogil
+cdef void work_settle(iopf_actor *self, workring *r, uint32_t site) noexcept nogil
 
-cdef inline bint work_waiting(workring *r) noexcept nogil:
+cdef inline bint work_waiting(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
     """Whether a consumer would find work; for the re-check before sleeping."""
-    cdef uint64_t head = ld64_acq(&r.head)
-    cdef uint64_t word = ld64_acq(&work_slot(r, head).word)
+    cdef uint64_t head = read64(self, &r.head, site)
+    cdef uint64_t word = read64(self, &work_slot(r, head).word, site)
     # A slot of an earlier lap is still in work: the ring is full, and there is nothing to take.
     return (word >> 20) > head or ((word >> 20) == head and (word & 15) >= WORK_READY)
 
-cdef inline uint64_t work_backlog(workring *r) noexcept nogil:
+cdef inline uint64_t work_backlog(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
     """Positions queued and not yet taken, as a reader sees it."""
-    cdef uint64_t head = ld64_acq(&r.head), tail = ld64_acq(&r.tail)
+    cdef uint64_t head = read64(self, &r.head, site), tail = read64(self, &r.tail, site)
     return tail - head if tail > head else 0
 
 cdef inline void work_ring_bell(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
     """After a push: wakes one consumer, unless those that are awake will find the work anyway."""
-    fence()  # partner: the locked add in work_search_end, or ec_prepare
-    if work_backlog(r) > ld32_rlx(&r.searching):
+    fence_at(self, site)  # partner: the locked add in work_search_end, or ec_prepare
+    if work_backlog(self, r, site) > read32(self, &r.searching, site):
         ec_notify(self, &r.bell, 1, site)
 
-cdef inline void work_search_begin(iopf_actor *self, workring *r) noexcept nogil:
+cdef inline void work_search_begin(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
     st64_rel(&self.searching, 1)  # before the count: a death in between makes the repair count low, never high
-    xadd32(&r.searching, 1)
+    add32(self, &r.searching, 1, site)
 
-cdef inline void work_search_less(workring *r) noexcept nogil:
+cdef inline void work_search_less(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
     """One fewer, never below zero: too low costs a needless ring, too high would lose one."""
     cdef uint32_t n
     while True:
+        point(self, site << 8 | OP_FIELD_RMW, &r.searching, ACC_RMW)
         n = ld32_rlx(&r.searching)
         if n == 0:
             fence()
@@ -110,7 +112,7 @@ cdef inline void work_search_less(workring *r) noexcept nogil:
 
 cdef inline void work_search_end(iopf_actor *self, workring *r, bint found, uint32_t site) noexcept nogil:
     """Stops counting itself. With ``found`` and work still waiting, somebody else is woken for it."""
-    work_search_less(r)
+    work_search_less(self, r, site)
     st64_rel(&self.searching, 0)
-    if found and work_backlog(r) > ld32_rlx(&r.searching):
+    if found and work_backlog(self, r, site) > read32(self, &r.searching, site):
         ec_notify(self, &r.bell, 1, site)

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport lockdep_acquire, lockdep_release
@@ -27,7 +28,7 @@ cdef int work_push(iopf_actor *self, workring *r, const uint64_t *payload, uint3
     cdef workslot *slot
     cdef uint32_t i
     while True:
-        tail = ld64_acq(&r.tail)
+        tail = read64(self, &r.tail, site)
         slot = work_slot(r, tail)
         point(self, site << 8 | OP_WORK_RESERVE, &slot.word, ACC_RMW)
         word = ld64_acq(&slot.word)
@@ -35,17 +36,17 @@ cdef int work_push(iopf_actor *self, workring *r, const uint64_t *payload, uint3
             if cas64(&slot.word, word, work_word(tail, self.slot + 1, WORK_RESERVED)):
                 break
         elif word >> 20 == tail:
-            cas64(&r.tail, tail, tail + 1)  # somebody reserved this position and has not moved the hint yet
+            try64(self, &r.tail, tail, tail + 1, site)  # somebody reserved this position and has not moved the hint yet
         elif word >> 20 < tail:
-            work_settle(self, r)
-            if ld64_acq(&slot.word) == word and ld64_acq(&r.tail) == tail:
+            work_settle(self, r, site)
+            if read64(self, &slot.word, site) == word and read64(self, &r.tail, site) == tail:
                 return -16
         # a position beyond ours: the hint was stale; look again
     for i in range(words):
         slot.payload[i] = payload[i]
     point(self, site << 8 | OP_WORK_PUBLISH, &slot.word, ACC_WRITE)
     st64_rel(&slot.word, work_word(tail, self.slot + 1, WORK_READY))  # partner: the acquire load in work_pop
-    cas64(&r.tail, tail, tail + 1)
+    try64(self, &r.tail, tail, tail + 1, site)
     return 0
 
 
@@ -55,13 +56,13 @@ cdef int work_pop(iopf_actor *self, workring *r, uint64_t *payload, uint64_t *po
     cdef workslot *slot
     cdef uint32_t state, i
     while True:
-        head = ld64_acq(&r.head)
+        head = read64(self, &r.head, site)
         slot = work_slot(r, head)
         point(self, site << 8 | OP_WORK_TAKE, &slot.word, ACC_RMW)
         word = ld64_acq(&slot.word)
         if word >> 20 != head:
             if word >> 20 > head:
-                cas64(&r.head, head, head + 1)
+                try64(self, &r.head, head, head + 1, site)
                 continue
             return 0
         state = word & 15
@@ -71,65 +72,65 @@ cdef int work_pop(iopf_actor *self, workring *r, uint64_t *payload, uint64_t *po
             for i in range(WORK_PAYLOAD):
                 payload[i] = slot.payload[i]
             position[0] = head
-            cas64(&r.head, head, head + 1)
+            try64(self, &r.head, head, head + 1, site)
             return 1
         if state < WORK_READY:
             return 0
-        cas64(&r.head, head, head + 1)
+        try64(self, &r.head, head, head + 1, site)
 
 
-cdef void work_settle(iopf_actor *self, workring *r) noexcept nogil:
+cdef void work_settle(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
     """Frees finished slots at the floor, in order, and wakes flushers when it moved."""
     cdef uint64_t floor, word
     cdef workslot *slot
     cdef bint moved = False
     while True:
-        floor = ld64_acq(&r.floor)
+        floor = read64(self, &r.floor, site)
         slot = work_slot(r, floor)
-        word = ld64_acq(&slot.word)
+        word = read64(self, &slot.word, site)
         if word >> 20 == floor and word & 15 == WORK_DONE:
             # The head must not stay behind a slot that is free again for the next lap.
-            if ld64_acq(&r.head) <= floor:
-                cas64(&r.head, floor, floor + 1)
-            if ld64_acq(&r.tail) <= floor:
-                cas64(&r.tail, floor, floor + 1)
-            cas64(&slot.word, word, work_word(floor + r.count, 0, WORK_FREE))
+            if read64(self, &r.head, site) <= floor:
+                try64(self, &r.head, floor, floor + 1, site)
+            if read64(self, &r.tail, site) <= floor:
+                try64(self, &r.tail, floor, floor + 1, site)
+            try64(self, &slot.word, word, work_word(floor + r.count, 0, WORK_FREE), site)
         elif word >> 20 <= floor:
             break
-        if cas64(&r.floor, floor, floor + 1):
+        if try64(self, &r.floor, floor, floor + 1, site):
             moved = True
-    if moved and ld32_acq(&r.flushers):
-        ec_notify(self, &r.idle, 0x7FFFFFFF, 0)
+    if moved and read32(self, &r.flushers, site):
+        ec_notify(self, &r.idle, 0x7FFFFFFF, site)
 
 
 cdef void work_done(iopf_actor *self, workring *r, uint64_t position, uint32_t site) noexcept nogil:
     cdef workslot *slot = work_slot(r, position)
-    point(self, site << 8 | OP_WORK_DONE, &slot.word, ACC_WRITE)
+    point(self, site << 8 | OP_WORK_DONE, &slot.word, ACC_RMW)
     if not cas64(&slot.word, work_word(position, self.slot + 1, WORK_TAKEN), work_word(position, self.slot + 1, WORK_DONE)):
         verdict_raise(self, VERDICT_BAD_WORD, r.cls, position, ld64_rlx(&slot.word), 0, 6, site)
         return
-    fence()  # partner: the locked add of `flushers` in work_flush
-    work_settle(self, r)
+    # The locked change of the slot is the partner of the locked add of `flushers` in work_flush.
+    work_settle(self, r, site)
 
 
 cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t site) noexcept nogil:
     """Waits until every position queued before the call is done; 0, or -ETIMEDOUT (-110). Later work is not waited for."""
-    cdef uint64_t target = ld64_acq(&r.tail), until = actor_clock(self) + timeout_ns, word
+    cdef uint64_t target = read64(self, &r.tail, site), until = actor_clock(self) + timeout_ns, word
     cdef uint32_t key
     cdef waiter w
     cdef int ret = 0
     # The hint may lag behind a push that has returned: count what is published beyond it.
     while True:
-        word = ld64_acq(&work_slot(r, target).word)
+        word = read64(self, &work_slot(r, target).word, site)
         if word >> 20 == target and word & 15 != WORK_FREE and word & 15 != WORK_RESERVED:
             target += 1
         else:
             break
     lockdep_acquire(self, r.cls, site)
     waiter_reset(&w)
-    xadd32(&r.flushers, 1)
+    add32(self, &r.flushers, 1, site)
     while True:
-        work_settle(self, r)
+        work_settle(self, r, site)
         point(self, site << 8 | OP_WORK_FLUSH, &r.floor, ACC_READ)
         if ld64_acq(&r.floor) >= target:
             break
@@ -139,11 +140,11 @@ cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t
             ret = -110
             break
         key = ec_prepare(self, &r.idle, site)
-        if ld64_acq(&r.floor) >= target:
+        if read64(self, &r.floor, site) >= target:
             ec_cancel(self, &r.idle, key)
             break
         ec_sleep(self, &r.idle, key, 50000000, site)
-    xadd32(&r.flushers, <uint32_t>-1)
+    add32(self, &r.flushers, <uint32_t>-1, site)
     lockdep_release(self, r.cls)
     return ret
 
@@ -163,8 +164,8 @@ cdef uint32_t work_repair(iopf_actor *self, workring *r, uint32_t dead_slot, uin
     xadd64(&r.lost, n)
     if dead_slot < crew_of(self).actors and ld64_acq(&crew_actor(crew_of(self), dead_slot).searching):
         st64_rel(&crew_actor(crew_of(self), dead_slot).searching, 0)
-        work_search_less(r)
-    work_settle(self, r)
+        work_search_less(self, r, site)
+    work_settle(self, r, site)
     ec_notify(self, &r.bell, 0x7FFFFFFF, site)
     ec_notify(self, &r.idle, 0x7FFFFFFF, site)
     return n

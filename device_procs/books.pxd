@@ -8,15 +8,16 @@ hardware answered by itself may have its remains still under way in the kernel.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport ld32_acq
+from cython_ext.access cimport read32
 from emulator.spec.board cimport *
+from emulator.spec.sites cimport DEV_RECEIVE
 
 cdef enum:
     EARLY_REFUSED = 1            # the last request was refused before anybody looked for its partials, which stay
     EARLY_ANSWER = 2             # one of the others was answered by itself: the answer says nothing about the rest
 
 cdef inline uint32_t fate_of(view *v, uint32_t dev, uint32_t which, uint32_t prgi, uint64_t uid) noexcept nogil:
-    cdef uint32_t word = ld32_acq(ledger(v, which, dev, prgi, uid))
+    cdef uint32_t word = read32(v.self, ledger(v, which, dev, prgi, uid), DEV_RECEIVE)
     return word & 0xFF if word >> 8 == <uint32_t>(uid & 0xFFFFFF) else FATE_NONE
 
 

@@ -7,6 +7,7 @@ the process stays to answer invalidations and stop requests until the machine en
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.link cimport link_waiting
@@ -34,7 +35,7 @@ cdef enum:
 cdef bint tenant_gone(function *f, uint32_t ten) noexcept nogil:
     """The tenant will never come so far: dead, exited, or the run releases everything."""
     cdef tenant *t = &f.v.tenants[ten]
-    return ld32_acq(&t.dead) or ld32_acq(&t.exited) or ld32_acq(&t.finished)
+    return read32(f.v.self, &t.dead, DEV_SEND) or read32(f.v.self, &t.exited, DEV_SEND) or read32(f.v.self, &t.finished, DEV_SEND)
 
 
 cdef uint64_t due_ns(function *f, uint64_t t_ns) noexcept nogil:
@@ -71,10 +72,10 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
         if op[at + n - 1].flags & FLAG_LAST:
             break
     # The bound bit before the PASID: the task publishes them in the other order.
-    ready = ld64_acq(&f.v.tenants[ten].ops_done) >= op[at].b and tenant_bound(&f.v.tenants[ten], f.dev)
-    pasid = ld32_acq(&f.v.tenants[ten].pasid)
+    ready = read64(f.v.self, &f.v.tenants[ten].ops_done, DEV_SEND) >= op[at].b and tenant_bound(f.v.self, &f.v.tenants[ten], f.dev, DEV_SEND)
+    pasid = read32(f.v.self, &f.v.tenants[ten].pasid, DEV_SEND)
     if not ready or f.stopping == pasid + 1:
-        if not tenant_gone(f, ten) and not tenant_refused(&f.v.tenants[ten], f.dev):
+        if not tenant_gone(f, ten) and not tenant_refused(f.v.self, &f.v.tenants[ten], f.dev, DEV_SEND):
             return False
         f.d.dev.abandoned += n
         f.next_op += n
@@ -109,14 +110,14 @@ cdef bint send_synthetic(function *f, uint64_t now_ns, uint64_t *next_ns) noexce
     cdef tenant *t = &f.v.tenants[f.tenant]
     cdef uint32_t pasid, n
     cdef bint bound
-    if ld64_acq(&t.ops_done) < f.ready_epoch:
+    if read64(f.v.self, &t.ops_done, DEV_SEND) < f.ready_epoch:
         if tenant_gone(f, f.tenant):
             f.over = 1
         return False
-    bound = tenant_bound(t, f.dev)
-    pasid = ld32_acq(&t.pasid)
+    bound = tenant_bound(f.v.self, t, f.dev, DEV_SEND)
+    pasid = read32(f.v.self, &t.pasid, DEV_SEND)
     if not bound or f.stopping == pasid + 1:
-        if tenant_gone(f, f.tenant) or tenant_refused(t, f.dev):
+        if tenant_gone(f, f.tenant) or tenant_refused(f.v.self, t, f.dev, DEV_SEND):
             f.over = 1
         return False
     if f.work.interleave > 1:
@@ -147,7 +148,7 @@ cdef void finish(function *f) noexcept nogil:
     cdef uint32_t ten
     if f.d.dev.stopped or f.open_groups or f.retry_count or f.staged:
         return
-    st32_rel(&f.d.dev.stopped, 1)
+    write32(f.v.self, &f.d.dev.stopped, 1, DEV_RECEIVE)
     for ten in range(f.v.cfg.tenants):
         bell_ring(f.v.self, crew_actor(f.v.crew, f.v.tenants[ten].actor), DEV_RECEIVE)
     bell_ring(f.v.self, crew_actor(f.v.crew, 0), DEV_RECEIVE)
@@ -155,14 +156,14 @@ cdef void finish(function *f) noexcept nogil:
 
 cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     """One round: responses, stop requests, retries, new groups. True when anything moved."""
-    cdef uint32_t n = 0, phase = ld32_acq(&f.v.board.phase), resets = ld32_acq(&f.d.resets)
+    cdef uint32_t n = 0, phase = ld32_acq(&f.v.board.phase), resets = read32(f.v.self, &f.d.resets, DEV_WAIT)
     cdef bint moved = receive(f)
     cdef uint64_t now_ns = 0
     if resets != f.resets:
         # Plugged in (again): whatever was answered before has been received above, the rest never will be.
         f.resets = resets
         forget_all(f)
-        f.d.dev.failed = 0
+        write32(f.v.self, &f.d.dev.failed, 0, DEV_WAIT)
     moved |= serve_stop(f)
     if f.work.pattern == PATTERN_PROGRAM:
         while not f.over and n < BURST and script_step(f, next_ns):
@@ -178,7 +179,7 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
         moved |= send_retries(f, now_ns, next_ns)
     if f.batch_count:
         moved |= send_batch(f)
-    if (not ld32_acq(&f.d.pri_enabled) or f.work.pattern == PATTERN_PROGRAM) and not f.over:
+    if (not read32(f.v.self, &f.d.pri_enabled, DEV_SEND) or f.work.pattern == PATTERN_PROGRAM) and not f.over:
         publish(f)
         return moved
     while not f.over and n < BURST:
@@ -213,7 +214,7 @@ cdef int device_main(function *f) noexcept nogil:
             continue
         key = ec_prepare(v.self, bell_of(v.self), DEV_WAIT)
         next_ns = <uint64_t>-1
-        if link_waiting(&f.down) or device_step(f, &next_ns) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
+        if link_waiting(v.self, &f.down, DEV_WAIT) or device_step(f, &next_ns) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
             ec_cancel(v.self, bell_of(v.self), key)
             waiter_reset(&w)
             continue
@@ -224,9 +225,9 @@ cdef int device_main(function *f) noexcept nogil:
         next_ns -= now
         if next_ns > IDLE_NS:
             next_ns = IDLE_NS
-        if f.owed or f.batch_count or ld32_acq(&f.d.stop_request) != f.d.stop_done:
+        if f.owed or f.batch_count or read32(v.self, &f.d.stop_request, DEV_WAIT) != f.d.stop_done:
             next_ns = FULL_NS  # the uplink is full, and the IOMMU does not ring when it makes room
-        if waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS and link_waiting(&f.down):
+        if waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS and link_waiting(v.self, &f.down, DEV_WAIT):
             wake_lost(v.self, bell_of(v.self), DEV_WAIT)
     return 0
 

@@ -4,6 +4,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.link cimport *
@@ -47,7 +48,7 @@ cdef void publish(function *f) noexcept nogil:
     cdef uint64_t n = link_publish(f.v.self, &f.up, DEV_SEND)
     if n == 0:
         return
-    st64_rel(&f.d.dev.sent, f.next_uid)
+    write64(f.v.self, &f.d.dev.sent, f.next_uid, DEV_SEND)
     bell_ring(f.v.self, crew_actor(f.v.crew, iommu_slot(f.v, unit_of(f.v, f.dev))), DEV_SEND)
 
 
@@ -64,7 +65,7 @@ cdef bint may_send(function *f, uint32_t count) noexcept nogil:
 cdef bint link_fits(function *f, uint32_t count) noexcept nogil:
     if f.up.mask + 1 - (f.up.mine - f.up.theirs) >= count + 1:
         return True
-    f.up.theirs = ld64_acq(&f.up.hdr.head)
+    f.up.theirs = read64(f.v.self, &f.up.hdr.head, DEV_SEND)
     return f.up.mask + 1 - (f.up.mine - f.up.theirs) >= count + 1
 
 
@@ -265,10 +266,10 @@ cdef void count_done(function *f, uint32_t ten) noexcept nogil:
     if ten >= f.v.cfg.tenants:
         return
     count = done_count(f.v, f.dev, ten)
-    st64_rel(count, count[0] + 1)
-    fence()  # partner: the fence in the tenant's gate, after it has set gate_waiting
+    write64(f.v.self, count, count[0] + 1, DEV_RECEIVE)
+    fence_at(f.v.self, DEV_RECEIVE)  # partner: the fence in the tenant's gate, after it has set gate_waiting
     t = &f.v.tenants[ten]
-    if ld32_rlx(&t.gate_waiting):
+    if read32(f.v.self, &t.gate_waiting, DEV_RECEIVE):
         bell_ring(f.v.self, crew_actor(f.v.crew, t.actor), DEV_RECEIVE)
 
 

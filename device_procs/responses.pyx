@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add
@@ -84,7 +85,7 @@ cdef void pri_failure(function *f) noexcept nogil:
     send again when the driver has plugged the function in anew."""
     cdef uint32_t i
     cdef group *g
-    f.d.dev.failed = 1
+    write32(f.v.self, &f.d.dev.failed, 1, DEV_RECEIVE)
     f.over = f.over if f.work.pattern == PATTERN_PROGRAM else 1
     for i in range(f.window):
         g = &f.groups[i]

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
@@ -34,7 +35,7 @@ cdef inline uint64_t min_u64(uint64_t a, uint64_t b) noexcept nogil:
 
 cdef bint tenant_gone(function *f, uint32_t ten) noexcept nogil:
     cdef tenant *t = &f.v.tenants[ten]
-    return ld32_acq(&t.dead) or ld32_acq(&t.finished) or tenant_refused(t, f.dev)
+    return read32(f.v.self, &t.dead, DEV_SEND) or read32(f.v.self, &t.finished, DEV_SEND) or tenant_refused(f.v.self, t, f.dev, DEV_SEND)
 
 
 cdef int64_t not_ready(function *f, prog_op *op) noexcept nogil:
@@ -55,9 +56,9 @@ cdef int64_t pasid_for(function *f, prog_op *op, uint32_t *pasid) noexcept nogil
         return EINVAL
     else:
         # The bound bit before the PASID: the task publishes them in the other order.
-        if not tenant_bound(&f.v.tenants[ten], f.dev):
+        if not tenant_bound(f.v.self, &f.v.tenants[ten], f.dev, DEV_SEND):
             return ENODEV if tenant_gone(f, ten) else not_ready(f, op)
-        pasid[0] = ld32_acq(&f.v.tenants[ten].pasid)
+        pasid[0] = read32(f.v.self, &f.v.tenants[ten].pasid, DEV_SEND)
     return not_ready(f, op) if f.stopping == pasid[0] + 1 else 0
 
 
@@ -101,7 +102,7 @@ cdef int64_t send(function *f, prog_op *op) noexcept nogil:
     cdef uint16_t index
     cdef group *g
     cdef int64_t ret
-    if not ld32_acq(&f.d.pri_enabled) or f.d.dev.failed:
+    if not read32(f.v.self, &f.d.pri_enabled, DEV_SEND) or f.d.dev.failed:
         return not_ready(f, op)
     ret = pasid_for(f, op, &pasid)
     if ret != 0:
@@ -180,7 +181,7 @@ cdef int64_t marker(function *f, prog_op *op) noexcept nogil:
 cdef int64_t wait_bound(function *f, prog_op *op) noexcept nogil:
     if op.arg >= f.v.cfg.tenants:
         return EINVAL
-    if tenant_bound(&f.v.tenants[op.arg], f.dev):
+    if tenant_bound(f.v.self, &f.v.tenants[op.arg], f.dev, DEV_SEND):
         return 0
     return ENODEV if tenant_gone(f, op.arg) else not_ready(f, op)
 
@@ -193,11 +194,11 @@ cdef int64_t overflow(function *f, prog_op *op) noexcept nogil:
     cdef prog_op more = op[0]
     cdef int64_t ret
     if f.overflows == 0:
-        f.overflows = ld64_acq(&regs.overflows) + 1
-    if ld64_acq(&regs.overflows) >= f.overflows:
+        f.overflows = read64(f.v.self, &regs.overflows, DEV_SEND) + 1
+    if read64(f.v.self, &regs.overflows, DEV_SEND) >= f.overflows:
         f.overflows = 0
         return 0
-    if room == 0 and ld32_acq(&f.v.board.hold) & HOLD_IRQ and ld64_acq(&f.d.hw.received) == f.d.dev.sent:
+    if room == 0 and read32(f.v.self, &f.v.board.hold, DEV_SEND) & HOLD_IRQ and read64(f.v.self, &f.d.hw.received, DEV_SEND) == f.d.dev.sent:
         f.overflows = 0
         return ENOSPC
     more.c = (room if room < GROUP_MAX else GROUP_MAX) | <uint64_t>UNLABELLED << 16

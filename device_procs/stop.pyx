@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.link cimport link_filled, link_room
@@ -58,10 +59,11 @@ cdef bint send_marker(function *f, uint32_t pasid) noexcept nogil:
 
 cdef bint serve_stop(function *f) noexcept nogil:
     """A driver wants a PASID stopped: nothing new for it, and an acknowledgement once what is open is settled."""
-    cdef uint32_t sequence = ld32_acq(&f.d.stop_request), pasid
+    cdef uint32_t sequence = read32(f.v.self, &f.d.stop_request, DEV_RECEIVE), pasid, asker
     if sequence == f.d.stop_done:
         return False
     pasid = f.d.stop_pasid
+    asker = f.d.stop_actor  # before the acknowledgement: the next one may ask right after it
     f.stopping = pasid + 1
     drop_retries(f, pasid)
     forget_hopeless(f, pasid + 1)
@@ -69,7 +71,7 @@ cdef bint serve_stop(function *f) noexcept nogil:
         return False
     publish(f)
     f.stopping = 0
-    st32_rel(&f.d.stop_done, sequence)
-    if f.d.stop_actor < f.v.crew.actors:
-        bell_ring(f.v.self, crew_actor(f.v.crew, f.d.stop_actor), DEV_RECEIVE)
+    write32(f.v.self, &f.d.stop_done, sequence, DEV_RECEIVE)
+    if asker < f.v.crew.actors:
+        bell_ring(f.v.self, crew_actor(f.v.crew, asker), DEV_RECEIVE)
     return True

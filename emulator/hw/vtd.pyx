@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add
@@ -27,7 +28,7 @@ cdef void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
 
 
 cdef void hw_fate(unit *u, uint32_t dev, uint64_t *rec, uint32_t fate) noexcept nogil:
-    st32_rel(ledger(u.v, OFF_LEDGER_HW, dev, prq_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate))
+    write32(u.v.self, ledger(u.v, OFF_LEDGER_HW, dev, prq_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate), HW_REQUEST)
 
 
 cdef bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, uint32_t prgi, uint32_t code, bint auto_response,
@@ -81,12 +82,11 @@ cdef void flush_responses(unit *u) noexcept nogil:
 cdef void raise_event(unit *u, uint32_t bit) noexcept nogil:
     """Sets a status bit; the interrupt goes out only on the change from both clear."""
     cdef uint32_t old
-    point(u.v.self, HW_PRS << 8 | OP_REG_WRITE, &u.regs.prs, ACC_RMW)
-    old = or_32(&u.regs.prs, bit)
+    old = or32(u.v.self, &u.regs.prs, bit, HW_PRS)
     if old & (PRS_PPR | PRS_PRO):
         return
     u.regs.interrupts += 1
-    or_32(&u.regs.pectl, PECTL_IP)
+    or32(u.v.self, &u.regs.pectl, PECTL_IP, HW_PRS)
     bell_ring(u.v.self, crew_actor(u.v.crew, irq_slot(u.v, u.index)), HW_INTERRUPT)
 
 
@@ -170,17 +170,16 @@ cdef void take_request(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
     if rec[3] and u.ticks > rec[3]:
         hist_add(stage_hist(v, v.self.slot, STAGE_LINK), crew_ticks_ns(v.crew, u.ticks - rec[3]))
     if pasid < v.cfg.max_pasids and (pp or pasid == 0):  # entry 0 is the one of requests without PASID
-        point(v.self, HW_PASID_ENTRY << 8 | OP_FIELD_READ, &pasid_table(v, dev)[pasid], ACC_READ)
-        entry = ld64_acq(&pasid_table(v, dev)[pasid])
-    if not ld32_acq(&d.pre) or entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT:
+        entry = read64(v.self, &pasid_table(v, dev)[pasid], HW_PASID_ENTRY)
+    if not read32(v.self, &d.pre, HW_PASID_ENTRY) or entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT:
         refuse(u, dev, rec, pasid, pp, (entry & PTE_QUIET) != 0)
         return
-    if ld32_acq(&u.regs.prs) & PRS_PRO:
+    if read32(u.v.self, &u.regs.prs, HW_PRS) & PRS_PRO:
         lose(u, dev, rec, pasid, pp)
         return
     if queue_full(u):
         lose(u, dev, rec, pasid, pp)
-        u.regs.overflows += 1
+        write64(v.self, &u.regs.overflows, u.regs.overflows + 1, HW_PRS)
         note_event(v, u.ticks, HW_PRS, rec[2], <uint64_t>dev << 32 | PRS_PRO)
         raise_event(u, PRS_PRO)
         return
@@ -191,7 +190,7 @@ cdef void take_request(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
 
 cdef void take_marker(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
     u.v.devices[dev].hw.markers += 1
-    if u.gone[dev] or ld32_acq(&u.regs.prs) & PRS_PRO or queue_full(u):
+    if u.gone[dev] or read32(u.v.self, &u.regs.prs, HW_PRS) & PRS_PRO or queue_full(u):
         return
     rec[1] = PRI_LAST
     write_record(u, dev, rec, <uint32_t>(rec[0] >> 32) & 0xFFFFF, (rec[0] >> 8) & 1, 0)
@@ -245,7 +244,7 @@ cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil:
         dev = u.index + i * u.v.cfg.units
         if iopf_unlikely(not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
             link_down(u, dev)
-        if link_waiting(&u.up[dev]):
+        if link_waiting(u.v.self, &u.up[dev], HW_REQUEST):
             n += serve_link(u, dev, most)
     publish_records(u)
     if n:
@@ -287,7 +286,7 @@ cdef bint finish_wait(unit *u, uint64_t *rec) noexcept nogil:
         flush_responses(u)
         u.regs.drains += 1
     if rec[0] & WAIT_SW:
-        st64_rel(&u.regs.qi_wait_done, rec[1])
+        write64(u.v.self, &u.regs.qi_wait_done, rec[1], HW_WAIT)
         ec_notify(u.v.self, &u.regs.qi_bell, 0x7FFFFFFF, HW_WAIT)
     return True
 
@@ -336,11 +335,11 @@ cdef uint32_t serve_commands(unit *u) noexcept nogil:
 
 cdef bint work_there(unit *u) noexcept nogil:
     cdef uint32_t i, dev
-    if not u.pending_total and ld64_acq(&u.regs.qi.tail) != ld64_acq(&u.regs.qi.head):
+    if not u.pending_total and read64(u.v.self, &u.regs.qi.tail, HW_WAIT) != ld64_acq(&u.regs.qi.head):
         return True
     for i in range(u.devices):
         dev = u.index + i * u.v.cfg.units
-        if link_waiting(&u.up[dev]) or (not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
+        if link_waiting(u.v.self, &u.up[dev], HW_WAIT) or (not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
             return True
     return False
 

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -53,7 +54,7 @@ cdef attach_handle *find_fault_handler(view *v, uint32_t dev, fault_event *evt) 
 
 cdef uint64_t entry_for(view *v, iommu_domain *domain) noexcept nogil:
     """The PASID table entry of a domain: 0 (not present) unless it has a table or passes through."""
-    cdef mm_struct *mm = <mm_struct *>pool_try(v.pools[POOL_MM], domain.mm)
+    cdef mm_struct *mm = <mm_struct *>pool_try(v.self, v.pools[POOL_MM], domain.mm, ATTACH_PASID)
     if domain.kind == DOMAIN_IDENTITY:
         return PTE_PRESENT | PTE_PASS
     if mm == NULL or domain.kind == DOMAIN_BLOCKING:
@@ -128,7 +129,7 @@ cdef void after_change(view *v, uint32_t dev, uint32_t pasid, attach_handle *old
     qi_flush_dev_iotlb(v, unit_of(v, dev), v.devices[dev].rid, pasid, False)
     if v.cfg.generation == GEN_GUNTHORPE:
         light_flush(v, dev, pasid, pool_ref(v.pools[POOL_DOMAIN], &domain.hdr))
-    elif ld32_acq(&v.devices[dev].pri_enabled) and not defect(v, DEFECT_DOMAIN_LIFETIME_IN_HANDLER):
+    elif read32(v.self, &v.devices[dev].pri_enabled, DETACH_PASID) and not defect(v, DEFECT_DOMAIN_LIFETIME_IN_HANDLER):
         intel_iommu_drain_pasid_prq(v, dev, pasid)
 
 
@@ -173,11 +174,11 @@ cdef void stop_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
     st32_rel(&d.stop_request, sequence)
     bell_ring(v.self, crew_actor(v.crew, d.actor), DETACH_PASID)
     waiter_reset(&w)
-    while ld32_acq(&d.stop_done) != sequence and ld32_acq(&d.link_up):
+    while read32(v.self, &d.stop_done, DETACH_PASID) != sequence and ld32_acq(&d.link_up):
         if waiter_spin(v.self, &w):
             continue
         key = ec_prepare(v.self, bell_of(v.self), DETACH_PASID)
-        if ld32_acq(&d.stop_done) == sequence or not ld32_acq(&d.link_up):
+        if read32(v.self, &d.stop_done, DETACH_PASID) == sequence or not ld32_acq(&d.link_up):
             ec_cancel(v.self, bell_of(v.self), key)
             break
         ec_sleep(v.self, bell_of(v.self), key, STOP_POLL_NS, DETACH_PASID)

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -45,8 +46,7 @@ cdef void wait_pending(view *v, iommu_domain *domain) noexcept nogil:
     if v.cfg.generation != GEN_GUNTHORPE:
         return
     waiter_reset(&w)
-    while ld32_acq(&domain.pending) != 0 and ld32_acq(&v.board.phase) < PHASE_ENDING:
-        point(v.self, DOMAIN_FREE << 8 | OP_FIELD_READ, &domain.pending, ACC_READ)
+    while read32(v.self, &domain.pending, DOMAIN_FREE) != 0 and ld32_acq(&v.board.phase) < PHASE_ENDING:
         if not waiter_spin(v.self, &w):
             point_nap(v.self, DOMAIN_FREE << 8 | OP_NAP, BUSY_NS)
 
@@ -57,16 +57,16 @@ cdef void domain_put(view *v, iommu_domain *domain) noexcept nogil:
         domain.users -= 1
         return
     domain.users = 0
-    if domain.fault_object != 0 and ld32_acq(&domain.pending) != 0:
+    if domain.fault_object != 0 and read32(v.self, &domain.pending, DOMAIN_FREE) != 0:
         # gunthorpe: user space still holds groups of it; domain_reap frees it after they are gone
-        st32_rel(&v.board.domains_left, v.board.domains_left + 1)
+        write32(v.self, &v.board.domains_left, v.board.domains_left + 1, DOMAIN_FREE)
         return
     domain_free(v, domain)
 
 
 cdef void domain_reap(view *v) noexcept nogil:
     """gunthorpe: frees the domains that nothing is attached to any more and whose last group user space has given back."""
-    if ld32_acq(&v.board.domains_left) == 0:
+    if read32(v.self, &v.board.domains_left, DOMAIN_FREE) == 0:
         return
     mutex_lock(v.self, &v.board.sva_lock, DOMAIN_FREE)
     reap_locked(v)
@@ -81,7 +81,7 @@ cdef void reap_locked(view *v) noexcept nogil:
     for i in range(p.capacity):
         domain = <iommu_domain *>pool_slot(p, i)
         if (ld32_acq(&domain.hdr.state) == OBJ_LIVE and domain.kind == DOMAIN_FAULT and domain.users == 0
-                and ld32_acq(&domain.pending) == 0):
+                and read32(v.self, &domain.pending, DOMAIN_FREE) == 0):
             st32_rel(&v.board.domains_left, v.board.domains_left - 1)
             domain_free(v, domain)
 
@@ -90,7 +90,7 @@ cdef void domain_free(view *v, iommu_domain *domain) noexcept nogil:
     """Caller holds sva_lock; nobody uses the domain."""
     cdef mm_struct *mm
     wait_pending(v, domain)
-    mm = <mm_struct *>pool_try(v.pools[POOL_MM], domain.mm)
+    mm = <mm_struct *>pool_try(v.self, v.pools[POOL_MM], domain.mm, DOMAIN_FREE)
     if mm != NULL and mm.domain == pool_ref(v.pools[POOL_DOMAIN], &domain.hdr):
         mm.domain = 0
     if domain.fault_object != 0:

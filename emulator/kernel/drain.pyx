@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.record_ring cimport *
@@ -22,12 +23,12 @@ cdef bint drain_needed(view *v, uint32_t dev, ring_end *ring, uint32_t pasid) no
     of a plain domain can free what a report is looking at. OPTION_CONTAIN drains then too, and counts when there is something to drain.
     """
     if v.cfg.generation != GEN_V7_2 or v.devices[dev].iopf_refcount != 0:
-        return v.devices[dev].pri_enabled != 0
+        return read32(v.self, &v.devices[dev].pri_enabled, DRAIN_PASID_PRQ) != 0
     if not v.cfg.options & OPTION_CONTAIN:
         return False
     if queued_for(v, ring, v.devices[dev].rid, pasid):
         reach(v, EVENT_PLAIN_UNDRAINED)
-    return v.devices[dev].pri_enabled != 0
+    return read32(v.self, &v.devices[dev].pri_enabled, DRAIN_PASID_PRQ) != 0
 
 
 cdef void intel_iommu_drain_pasid_prq(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
@@ -45,18 +46,18 @@ cdef void intel_iommu_drain_pasid_prq(view *v, uint32_t dev, uint32_t pasid) noe
     prq_ring(v, unit_of(v, dev), &ring)
     if not drain_needed(v, dev, &ring, pasid):
         return
-    first = ld64_acq(&regs.prq_passes)
+    first = read64(v.self, &regs.prq_passes, DRAIN_PASID_PRQ)
     while True:
-        seen = ld64_acq(&regs.prq_passes)
+        seen = read64(v.self, &regs.prq_passes, DRAIN_PASID_PRQ)
         # Under fire (replace) new records of the PASID keep coming; what was there at first has been read after two whole passes.
         if not queued_for(v, &ring, rid, pasid) or seen >= first + 2:
             break
         wait_pass(v, regs, seen)
     iopf_queue_flush_dev(v, dev)
     while True:
-        seen = ld64_acq(&regs.prq_passes)
+        seen = read64(v.self, &regs.prq_passes, DRAIN_PASID_PRQ)
         qi_flush_dev_iotlb(v, unit_of(v, dev), rid, pasid, True)
-        if not ld32_acq(&regs.prs) & PRS_PRO:
+        if not read32(v.self, &regs.prs, DRAIN_PASID_PRQ) & PRS_PRO:
             break
         wait_pass(v, regs, seen)
 

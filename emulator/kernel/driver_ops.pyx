@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.link cimport linkhdr
@@ -118,7 +119,7 @@ cdef int64_t recover(view *v, uint32_t dev) noexcept nogil:
     cdef int ret
     if dev >= v.cfg.devices:
         return ENODEV
-    if not ld32_acq(&v.devices[dev].dev.failed):
+    if not read32(v.self, &v.devices[dev].dev.failed, PROGRAM_STEP):
         return 0
     ret = iommu_release_device(v, dev)
     return iommu_probe_device(v, dev) if ret == 0 else ret
@@ -138,13 +139,13 @@ cdef int64_t driver_op(view *v, prog_op *op) noexcept nogil:
     if op.op == DO_FAIL:
         if op.arg >= POOL_CLASSES:
             return EINVAL
-        st32_rel(&v.pools[op.arg].fail_nth, <uint32_t>op.a)
+        write32(v.self, &v.pools[op.arg].fail_nth, <uint32_t>op.a, PROGRAM_STEP)
     elif op.op == DO_REFUSE:
-        xadd32(&v.board.refuse, <uint32_t>op.a)
+        add32(v.self, &v.board.refuse, <uint32_t>op.a, PROGRAM_STEP)
     elif op.op == DO_HOLD:
-        or_32(&v.board.hold, op.arg)
+        or32(v.self, &v.board.hold, op.arg, PROGRAM_STEP)
     elif op.op == DO_LET_GO:
-        and_32(&v.board.hold, ~op.arg)
+        and32(v.self, &v.board.hold, ~op.arg, PROGRAM_STEP)
         wake_held(v)
     elif op.op == DO_RESPOND:
         return respond_by_hand(v, op)

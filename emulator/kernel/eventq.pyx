@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from posix.unistd cimport read as posix_read, write as posix_write
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -27,7 +28,7 @@ cdef enum:
 cdef ufault *object_at(view *v, uint32_t index) noexcept nogil:
     if index >= v.cfg.fault_objects:
         return NULL
-    return <ufault *>pool_try(v.pools[POOL_UFAULT], ld64_acq(&v.board.fault_object[index]))
+    return <ufault *>pool_try(v.self, v.pools[POOL_UFAULT], read64(v.self, &v.board.fault_object[index], FAULT_DELIVER), FAULT_DELIVER)
 
 
 cdef void set_readable(view *v, uint32_t index, bint readable) noexcept nogil:
@@ -65,7 +66,7 @@ cdef int fault_object_alloc(view *v, uint32_t index) noexcept nogil:
             u.index = index
             u.users = 1
             u.open = 1
-            st64_rel(&v.board.fault_object[index], pool_ref(v.pools[POOL_UFAULT], &u.hdr))
+            write64(v.self, &v.board.fault_object[index], pool_ref(v.pools[POOL_UFAULT], &u.hdr), FAULT_RELEASE)
     mutex_unlock(v.self, &v.board.sva_lock, FAULT_RELEASE)
     return ret
 
@@ -86,7 +87,7 @@ cdef void fault_object_put(view *v, uint32_t index) noexcept nogil:
     if u.users != 0:
         return
     iommufd_auto_response_faults(v, index, 0)
-    st64_rel(&v.board.fault_object[index], 0)
+    write64(v.self, &v.board.fault_object[index], 0, FAULT_RELEASE)
     pool_free(v.self, v.pools[POOL_UFAULT], &u.hdr, FAULT_RELEASE)
 
 

@@ -21,4 +21,5 @@ cdef fault_param *param_alloc(view *v, uint32_t dev, uint32_t site) noexcept nog
 cdef fault_param *iopf_get_dev_fault_param(view *v, uint32_t dev) noexcept nogil
 cdef fault_param *iopf_get_or_make_fault_param(view *v, uint32_t dev) noexcept nogil
 cdef void iopf_put_dev_fault_param(view *v, fault_param *param) noexcept nogil
+cdef void put_fault_param(view *v, fault_param *param) noexcept nogil
 cdef void rcu_reap(view *v) noexcept nogil

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.pool cimport *
@@ -64,17 +65,22 @@ cdef fault_param *iopf_get_or_make_fault_param(view *v, uint32_t dev) noexcept n
 
 
 cdef void iopf_put_dev_fault_param(view *v, fault_param *param) noexcept nogil:
+    if not defect(v, DEFECT_REPORT_VS_REMOVE_PARAM):  # who has taken no reference gives none back
+        put_fault_param(v, param)
+
+
+cdef void put_fault_param(view *v, fault_param *param) noexcept nogil:
     """The last put hands the object to a grace period (kfree_rcu): it stays readable for those who still look."""
     cdef uint64_t word
     cdef uint32_t index1
     if not ref_put(v.self, &param.users, PUT_DEV_FAULT_PARAM):
         return
-    param.rcu_epoch = rcu_start(v.self)
+    param.rcu_epoch = rcu_start(v.self, PUT_DEV_FAULT_PARAM)
     index1 = ref_index(pool_ref(v.pools[POOL_PARAM], &param.hdr)) + 1
     while True:
-        word = ld64_acq(&v.board.rcu_retired)
+        word = read64(v.self, &v.board.rcu_retired, PUT_DEV_FAULT_PARAM)
         param.hdr.free_next = <uint32_t>word
-        if cas64(&v.board.rcu_retired, word, ((word >> 32) + 1) << 32 | index1):
+        if try64(v.self, &v.board.rcu_retired, word, ((word >> 32) + 1) << 32 | index1, PUT_DEV_FAULT_PARAM):
             return
 
 
@@ -84,19 +90,19 @@ cdef void rcu_reap(view *v) noexcept nogil:
     cdef fault_param *param
     cdef uint64_t word
     cdef uint32_t at, following
-    word = ld64_acq(&v.board.rcu_retired)
-    if <uint32_t>word == 0 or not cas64(&v.board.rcu_retired, word, ((word >> 32) + 1) << 32):
+    word = read64(v.self, &v.board.rcu_retired, PUT_DEV_FAULT_PARAM)
+    if <uint32_t>word == 0 or not try64(v.self, &v.board.rcu_retired, word, ((word >> 32) + 1) << 32, PUT_DEV_FAULT_PARAM):
         return
     at = <uint32_t>word
     while 0 < at <= p.capacity:
         param = <fault_param *>pool_slot(p, at - 1)
         following = param.hdr.free_next
-        if rcu_passed(v.self, param.rcu_epoch):
+        if rcu_passed(v.self, param.rcu_epoch, PUT_DEV_FAULT_PARAM):
             pool_free(v.self, p, &param.hdr, PUT_DEV_FAULT_PARAM)
         else:
             while True:
-                word = ld64_acq(&v.board.rcu_retired)
+                word = read64(v.self, &v.board.rcu_retired, PUT_DEV_FAULT_PARAM)
                 param.hdr.free_next = <uint32_t>word
-                if cas64(&v.board.rcu_retired, word, ((word >> 32) + 1) << 32 | at):
+                if try64(v.self, &v.board.rcu_retired, word, ((word >> 32) + 1) << 32 | at, PUT_DEV_FAULT_PARAM):
                     break
         at = following

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.pool cimport *
@@ -24,7 +25,7 @@ cdef enum:
 
 cdef uint32_t ring_of(view *v, iopf_group *group, iommu_domain *domain) noexcept nogil:
     """The workqueue of a group: that of the device's iopf queue, or of the domain (QUEUES_DOMAIN)."""
-    cdef uint32_t queue = ld32_acq(&v.devices[group.device].queue)
+    cdef uint32_t queue = read32(v.self, &v.devices[group.device].queue, SVA_IOPF_HANDLER)
     if v.cfg.queue_mode == QUEUES_DOMAIN and domain != NULL:
         return v.cfg.units + ref_index(pool_ref(v.pools[POOL_DOMAIN], &domain.hdr)) % (v.cfg.work_rings - v.cfg.units)
     if queue == 0 or queue > v.cfg.queues:
@@ -69,7 +70,7 @@ cdef int domain_iopf_handler(view *v, iopf_group *group) noexcept nogil:
 cdef void eager_fault(view *v, attach_handle *handle, fault_event *evt) noexcept nogil:
     """OPTION_EAGER: the page of a non-last request is faulted in by the IRQ thread. Its result is not kept: the worker asks again
     with the group, and finds the page present."""
-    cdef mm_struct *mm = <mm_struct *>pool_try(v.pools[POOL_MM], handle.mm)
+    cdef mm_struct *mm = <mm_struct *>pool_try(v.self, v.pools[POOL_MM], handle.mm, SVA_IOPF_HANDLER)
     if mm == NULL or not mmget_not_zero(v, mm):
         return
     handle_mm_fault(v, mm, prq_address(evt.qw1), fault_rwx(evt))

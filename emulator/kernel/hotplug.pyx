@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -58,9 +59,9 @@ cdef int probe_locked(view *v, uint32_t dev) noexcept nogil:
     d.removing = 0
     mutex_unlock(v.self, &v.board.sva_lock, PROBE_DEVICE)
     write_entry(v, dev, 0, 0, PROBE_DEVICE)
-    st32_rel(&d.resets, d.resets + 1)
-    st32_rel(&d.pre, 1)
-    st32_rel(&d.pri_enabled, 1)
+    write32(v.self, &d.resets, d.resets + 1, PROBE_DEVICE)
+    write32(v.self, &d.pre, 1, PROBE_DEVICE)
+    write32(v.self, &d.pri_enabled, 1, PROBE_DEVICE)
     bell_ring(v.self, crew_actor(v.crew, d.actor), PROBE_DEVICE)
     return 0
 
@@ -78,9 +79,9 @@ cdef int iommu_probe_device(view *v, uint32_t dev) noexcept nogil:
 
 cdef void forget_bond(view *v, attach_handle *handle) noexcept nogil:
     """The tenant's device may not send for this bond any more, before it is stopped."""
-    cdef mm_struct *mm = <mm_struct *>pool_try(v.pools[POOL_MM], handle.mm)
+    cdef mm_struct *mm = <mm_struct *>pool_try(v.self, v.pools[POOL_MM], handle.mm, RELEASE_DEVICE)
     if mm != NULL and mm.tenant < v.cfg.tenants:
-        and_64(&v.tenants[mm.tenant].bound[handle.device >> 6], ~(<uint64_t>1 << (handle.device & 63)))
+        and64(v.self, &v.tenants[mm.tenant].bound[handle.device >> 6], ~(<uint64_t>1 << (handle.device & 63)), RELEASE_DEVICE)
 
 
 cdef void end_slot(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
@@ -91,11 +92,11 @@ cdef void end_slot(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
     cdef uint32_t n = 0
     while n < 4096:
         n += 1
-        ref = ld64_acq(&pasid_array(v, dev)[pasid])
-        handle = <attach_handle *>pool_try(v.pools[POOL_HANDLE], ref)
+        ref = read64(v.self, &pasid_array(v, dev)[pasid], RELEASE_DEVICE)
+        handle = <attach_handle *>pool_try(v.self, v.pools[POOL_HANDLE], ref, RELEASE_DEVICE)
         if handle == NULL:
             return
-        domain = domain_of(v, handle.domain)
+        domain = domain_of(v, handle.domain, RELEASE_DEVICE)
         if domain != NULL and domain.kind == DOMAIN_SVA:
             forget_bond(v, handle)
             iommu_sva_unbind_device(v, ref)
@@ -138,13 +139,13 @@ cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
     for pasid in range(v.cfg.max_pasids):
         end_slot(v, dev, pasid)
     attach_release_domain(v, dev)
-    st32_rel(&d.pre, 0)
+    write32(v.self, &d.pre, 0, RELEASE_DEVICE)
     if v.cfg.generation == GEN_GUNTHORPE:
         intel_iommu_fence_events(v, dev)
     disable_iopf(v, dev)
     if v.cfg.generation == GEN_GUNTHORPE:
         qi_wait(v, unit_of(v, dev), 0, RELEASE_DEVICE)
-    st32_rel(&d.pri_enabled, 0)
+    write32(v.self, &d.pri_enabled, 0, RELEASE_DEVICE)
     mutex_lock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
     d.registered = 0
     mutex_unlock(v.self, &regs.iopf_lock, RELEASE_DEVICE)

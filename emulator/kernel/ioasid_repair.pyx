@@ -19,7 +19,7 @@ cdef ioasid_allocator *listed(view *v, uint32_t index) noexcept nogil:
     if index >= IOASID_ALLOCATORS:
         return NULL
     ref = ioasid_of(v).registered[index]
-    return <ioasid_allocator *>pool_try(v.pools[POOL_ALLOCATOR], ref) if ref_index(ref) == index else NULL
+    return <ioasid_allocator *>pool_try(v.self, v.pools[POOL_ALLOCATOR], ref, IOASID_PUT) if ref_index(ref) == index else NULL
 
 
 cdef void repair_operation(view *v) noexcept nogil:
@@ -77,7 +77,7 @@ cdef void repair_tables(view *v) noexcept nogil:
         for id in range(IOASID_IDS):
             if table[id] == 0:
                 continue
-            data = <ioasid_data *>pool_try(v.pools[POOL_IOASID], table[id])
+            data = <ioasid_data *>pool_try(v.self, v.pools[POOL_IOASID], table[id], IOASID_PUT)
             if data != NULL and lives and data.id == id and data.space == space and data.rcu_epoch == 0:
                 n += 1
                 continue
@@ -100,7 +100,7 @@ cdef void repair_data(view *v) noexcept nogil:
         if data.space < IOASID_SPACES and data.id < IOASID_IDS and ioasid_table(v, data.space)[data.id] == pool_ref(p, &data.hdr):
             continue
         if data.rcu_epoch == 0:
-            data.rcu_epoch = rcu_start(v.self)
+            data.rcu_epoch = rcu_start(v.self, IOASID_PUT)
         data.hdr.free_next = st.retired_ids
         st.retired_ids = i + 1
 
@@ -116,7 +116,7 @@ cdef void repair_allocators(view *v) noexcept nogil:
         if a.hdr.state != OBJ_LIVE or listed(v, i) == a:
             continue
         if a.rcu_epoch == 0:
-            a.rcu_epoch = rcu_start(v.self)
+            a.rcu_epoch = rcu_start(v.self, IOASID_PUT)
         a.hdr.free_next = st.retired_allocators
         st.retired_allocators = i + 1
 

@@ -119,7 +119,7 @@ cdef bint space_record(view *v, uint32_t space, uint32_t id, ioasid_data *data, 
 
 cdef void data_retire(view *v, ioasid_data *data) noexcept nogil:
     """kfree_rcu of data that is in no table any more."""
-    data.rcu_epoch = rcu_start(v.self)
+    data.rcu_epoch = rcu_start(v.self, IOASID_PUT)
     data.hdr.free_next = ioasid_of(v).retired_ids
     ioasid_of(v).retired_ids = data.hdr.index1
 
@@ -150,7 +150,7 @@ cdef void space_abandon(view *v, uint32_t space, uint32_t site) noexcept nogil:
 
 cdef void allocator_retire(view *v, ioasid_allocator *a) noexcept nogil:
     """kfree_rcu of an allocator that is off the list and not active."""
-    a.rcu_epoch = rcu_start(v.self)
+    a.rcu_epoch = rcu_start(v.self, IOASID_PUT)
     a.hdr.free_next = ioasid_of(v).retired_allocators
     ioasid_of(v).retired_allocators = a.hdr.index1
 
@@ -163,7 +163,7 @@ cdef void reap_ids(view *v) noexcept nogil:
     while 0 < at <= p.capacity and n < p.capacity:
         data = <ioasid_data *>pool_slot(p, at - 1)
         following = data.hdr.free_next
-        if rcu_passed(v.self, data.rcu_epoch):
+        if rcu_passed(v.self, data.rcu_epoch, IOASID_PUT):
             pool_free(v.self, p, &data.hdr, IOASID_REAP)
         else:
             data.hdr.free_next = ioasid_of(v).retired_ids
@@ -180,7 +180,7 @@ cdef void reap_allocators(view *v) noexcept nogil:
     while 0 < at <= p.capacity and n < p.capacity:
         a = <ioasid_allocator *>pool_slot(p, at - 1)
         following = a.hdr.free_next
-        if rcu_passed(v.self, a.rcu_epoch):
+        if rcu_passed(v.self, a.rcu_epoch, IOASID_PUT):
             pool_free(v.self, p, &a.hdr, IOASID_REAP)
         else:
             a.hdr.free_next = ioasid_of(v).retired_allocators

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -48,7 +49,7 @@ cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, fault_event *evt,
         list_add_tail(v.self, v.pools[POOL_GROUP], &param.faults, &group.hdr, IOPF_GROUP_ALLOC)
     collect_partials(v, param, group)
     mutex_unlock(v.self, &param.lock, IOPF_GROUP_ALLOC)
-    v.devices[param.device].kern.groups += 1
+    write64(v.self, &v.devices[param.device].kern.groups, v.devices[param.device].kern.groups + 1, IOPF_GROUP_ALLOC)
     return group
 
 
@@ -93,7 +94,7 @@ cdef void group_response_locked(view *v, fault_param *param, iopf_group *group, 
         group.answered = 1
         count_answer(v, group, code)
         respond_event(v, group.device, &group.last, code)
-        xadd64_rlx(&v.devices[param.device].kern.groups_settled, 1)
+        add64(v.self, &v.devices[param.device].kern.groups_settled, 1, IOPF_GROUP_RESPONSE)
     if group.pending:
         group.pending = 0
         list_del(v.self, v.pools[POOL_GROUP], &param.faults, &group.hdr, IOPF_GROUP_RESPONSE)
@@ -129,7 +130,7 @@ cdef void iopf_group_dequeue(view *v, iopf_group *group) noexcept nogil:
 
 cdef bint with_user(view *v, iopf_group *group) noexcept nogil:
     """Whether the group belongs to user space: its domain delivers to a fault object."""
-    cdef iommu_domain *domain = <iommu_domain *>pool_try(v.pools[POOL_DOMAIN], group.domain)
+    cdef iommu_domain *domain = domain_of(v, read64(v.self, &group.domain, IOPF_GROUP_RESPONSE), IOPF_GROUP_RESPONSE)
     return domain != NULL and domain.kind == DOMAIN_FAULT
 
 
@@ -158,7 +159,7 @@ cdef void acknowledge_pending(view *v, fault_param *param, uint64_t domain_ref, 
             reach(v, EVENT_UNBIND_USER)
         count_answer(v, group, RESP_SUCCESS)
         respond_event(v, group.device, &group.last, RESP_SUCCESS)
-        xadd64_rlx(&v.devices[param.device].kern.groups_settled, 1)
+        add64(v.self, &v.devices[param.device].kern.groups_settled, 1, IOPF_GROUP_RESPONSE)
     free_partials(v, param, ALL_GROUPS, pasid1, FATE_ACKNOWLEDGED, IOPF_GROUP_RESPONSE)
     mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
 
@@ -182,14 +183,14 @@ cdef void iopf_free_group(view *v, iopf_group *group, uint32_t site) noexcept no
     if v.cfg.generation >= GEN_V6_9:
         param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], group.fault_param, IOPF_FREE_GROUP)
     if group.answered == ANSWERED_CONTAINED:
-        xadd32(&v.devices[group.device].contained, <uint32_t>-1)
+        add32(v.self, &v.devices[group.device].contained, <uint32_t>-1, IOPF_GROUP_RESPONSE)
     if param != NULL and group.pending:
         # A generation that frees what is still pending would leave a freed node on the list.
         iopf_group_dequeue(v, group)
     if v.cfg.generation == GEN_GUNTHORPE and group.domain != 0:
         domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], group.domain, IOPF_FREE_GROUP)
         if domain != NULL:
-            xadd32(&domain.pending, <uint32_t>-1)  # partner: the acquire load of whoever frees the domain
+            add32(v.self, &domain.pending, <uint32_t>-1, IOPF_GROUP_RESPONSE)  # partner: the acquire load of whoever frees the domain
     pool_free(v.self, v.pools[POOL_GROUP], &group.hdr, site)
     if param != NULL:
         iopf_put_dev_fault_param(v, param)

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -55,7 +56,7 @@ cdef int iopf_queue_free(view *v, uint32_t queue) noexcept nogil:
         return EINVAL
     q = queue_at(v, queue)
     for dev in range(v.cfg.devices):
-        if ld32_acq(&v.devices[dev].queue) == queue + 1:
+        if read32(v.self, &v.devices[dev].queue, QUEUE_ALLOC) == queue + 1:
             iopf_queue_remove_device(v, queue, dev)
     flush_workqueue(v, q.ring, QUEUE_ALLOC)
     mutex_lock(v.self, &v.board.queues_lock, QUEUE_ALLOC)
@@ -92,13 +93,13 @@ cdef int add_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexce
     if param == NULL:
         return ENOMEM
     list_add_tail(v.self, v.pools[POOL_PARAM], &q.devices, &param.hdr, QUEUE_ADD_DEVICE)
-    st32_rel(&d.queue, queue + 1)
+    write32(v.self, &d.queue, queue + 1, QUEUE_ADD_DEVICE)
     # Publication; partner: the acquire load in iopf_get_dev_fault_param.
-    if not cas64(slot, 0, pool_ref(v.pools[POOL_PARAM], &param.hdr)):
+    if not try64(v.self, slot, 0, pool_ref(v.pools[POOL_PARAM], &param.hdr), QUEUE_ADD_DEVICE):
         # gunthorpe: the first fault was faster and has made the object of the device.
         list_del(v.self, v.pools[POOL_PARAM], &q.devices, &param.hdr, QUEUE_ADD_DEVICE)
         pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, QUEUE_ADD_DEVICE)
-        st32_rel(&d.queue, 0)
+        write32(v.self, &d.queue, 0, QUEUE_ADD_DEVICE)
         return EBUSY
     return 0
 
@@ -137,7 +138,7 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
         if v.cfg.options & OPTION_CONTAIN:
             group.answered = ANSWERED_WITH_USER if with_user(v, group) else ANSWERED_CONTAINED
             if group.answered == ANSWERED_CONTAINED:
-                xadd32(&v.devices[group.device].contained, 1)
+                add32(v.self, &v.devices[group.device].contained, 1, QUEUE_REMOVE_DEVICE)
         elif v.cfg.generation >= GEN_V6_14 and not defect(v, DEFECT_REMOVE_LEAKS_GROUPS):
             iopf_free_group(v, group, QUEUE_REMOVE_DEVICE)
         n += 1
@@ -150,10 +151,16 @@ cdef void remove_counted(view *v, fault_param *param) noexcept nogil:
         return
     mutex_lock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
     free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
-    if v.cfg.generation == GEN_V7_2 and ld32_acq(&param.users) > 1 + param.faults.count:
+    if v.cfg.generation == GEN_V7_2 and read32(v.self, &param.users, QUEUE_REMOVE_DEVICE) > 1 + param.faults.count:
         reach(v, EVENT_REMOVE_DELIVERED)  # what holds the object without being listed is with user space
     answer_pending(v, param)
     mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
+
+
+cdef bint groups_open(view *v, device *d) noexcept nogil:
+    """Whether a worker has, or will have, a group of the device in hand."""
+    cdef uint64_t settled = read64(v.self, &d.kern.groups_settled, QUEUE_REMOVE_DEVICE)
+    return read64(v.self, &d.kern.groups, QUEUE_REMOVE_DEVICE) > settled
 
 
 cdef int remove_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
@@ -169,19 +176,19 @@ cdef int remove_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noe
         return 0
     if old:
         # Pending copies and queued groups stay: the worker owns them.
-        if v.devices[dev].kern.groups > v.devices[dev].kern.groups_settled:
+        if groups_open(v, d):
             reach(v, EVENT_REMOVE_PENDING)
         free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
     else:
         remove_counted(v, param)
     if param.hdr.list != 0:
         list_del(v.self, v.pools[POOL_PARAM], &q.devices, &param.hdr, QUEUE_REMOVE_DEVICE)
-    st64_rel(slot, 0)
-    st32_rel(&d.queue, 0)
+    write64(v.self, slot, 0, QUEUE_REMOVE_DEVICE)
+    write32(v.self, &d.queue, 0, QUEUE_REMOVE_DEVICE)
     if old:
         pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, QUEUE_REMOVE_DEVICE)
     else:
-        iopf_put_dev_fault_param(v, param)
+        put_fault_param(v, param)
     return 0
 
 
@@ -192,7 +199,7 @@ cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcep
     if dev >= v.cfg.devices or queue >= v.cfg.queues:
         return EINVAL
     q = queue_at(v, queue)
-    while ld32_acq(&v.devices[dev].busy):
+    while read32(v.self, &v.devices[dev].busy, QUEUE_REMOVE_DEVICE):
         point_nap(v.self, QUEUE_REMOVE_DEVICE << 8 | OP_NAP, BUSY_NS)  # defect busy-flag-two-flushers: the flag of whoever flushes
     mutex_lock(v.self, &q.lock, QUEUE_REMOVE_DEVICE)
     mutex_lock(v.self, &v.devices[dev].param_lock, QUEUE_REMOVE_DEVICE)
@@ -214,7 +221,7 @@ cdef void flush_rings(view *v, uint32_t queue) noexcept nogil:
 
 cdef bint workers_have_groups(view *v, device *d) noexcept nogil:
     """Whether removal has left groups of a device behind: unanswered ones until v6.8, since then those it has answered itself."""
-    return ld32_acq(&d.contained) != 0 or (v.cfg.generation < GEN_V6_9 and d.kern.groups > d.kern.groups_settled)
+    return read32(v.self, &d.contained, QUEUE_FLUSH_DEV) != 0 or (v.cfg.generation < GEN_V6_9 and groups_open(v, d))
 
 
 cdef int flush_unlisted(view *v, uint32_t dev) noexcept nogil:
@@ -232,7 +239,7 @@ cdef int flush_busy(view *v, uint32_t dev) noexcept nogil:
     cdef uint64_t param
     mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
     param = d.iopf_param
-    st32_rel(&d.busy, 1)
+    write32(v.self, &d.busy, 1, QUEUE_FLUSH_DEV)
     mutex_unlock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
     if param == 0:
         return ENODEV
@@ -247,7 +254,7 @@ cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
     """Waits until every group queued before the call is done, whatever its device; 0, -ENODEV."""
     cdef device *d = &v.devices[dev]
     cdef fault_param *param
-    cdef uint32_t queue = ld32_acq(&d.queue)
+    cdef uint32_t queue = read32(v.self, &d.queue, QUEUE_FLUSH_DEV)
     reach(v, EVENT_FLUSH)
     if defect(v, DEFECT_BUSY_FLAG_TWO_FLUSHERS):
         return flush_busy(v, dev)
@@ -334,7 +341,7 @@ cdef int iommu_register_device_fault_handler(view *v, uint32_t dev) noexcept nog
             ret = ENOMEM
         else:
             param.faults.id = LIST_COPIES
-            st64_rel(&d.fault_param, pool_ref(v.pools[POOL_PARAM], &param.hdr))
+            write64(v.self, &d.fault_param, pool_ref(v.pools[POOL_PARAM], &param.hdr), REGISTER_HANDLER)
             d.handler = 1
     mutex_unlock(v.self, &d.param_lock, REGISTER_HANDLER)
     return ret
@@ -351,7 +358,7 @@ cdef int iommu_unregister_device_fault_handler(view *v, uint32_t dev) noexcept n
         return EINVAL
     d = &v.devices[dev]
     mutex_lock(v.self, &d.param_lock, REGISTER_HANDLER)
-    param = <fault_param *>pool_try(v.pools[POOL_PARAM], d.fault_param)
+    param = <fault_param *>pool_try(v.self, v.pools[POOL_PARAM], d.fault_param, REGISTER_HANDLER)
     if not d.handler or param == NULL:
         ret = EINVAL
     else:
@@ -362,7 +369,7 @@ cdef int iommu_unregister_device_fault_handler(view *v, uint32_t dev) noexcept n
         mutex_unlock(v.self, &param.lock, REGISTER_HANDLER)
     if ret == 0:
         d.handler = 0
-        st64_rel(&d.fault_param, 0)
+        write64(v.self, &d.fault_param, 0, REGISTER_HANDLER)
         pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, REGISTER_HANDLER)
     mutex_unlock(v.self, &d.param_lock, REGISTER_HANDLER)
     return ret

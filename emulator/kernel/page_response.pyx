@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -75,7 +76,7 @@ cdef int iommu_page_response(view *v, iopf_group *group, uint32_t code) noexcept
     """The worker's answer. When it matches nothing the driver has answered by hand, and the group is in the books as refused."""
     cdef int ret = iommu_page_response_for(v, group.device, prq_pasid(group.last.qw0), prq_pasid_present(group.last.qw0),
                                            prq_prgi(group.last.qw1), code, group)
-    xadd64_rlx(&v.devices[group.device].kern.groups_settled, 1)
+    add64(v.self, &v.devices[group.device].kern.groups_settled, 1, PAGE_RESPONSE)
     if ret != 0:
         xadd64_rlx(&v.devices[group.device].kern.rejected, group.fault_count)
         kern_fate(v, group.device, group.last.qw1, group.last.uid, FATE_REJECTED)

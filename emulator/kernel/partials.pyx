@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -27,7 +28,7 @@ cdef void kern_fate(view *v, uint32_t dev, uint64_t qw1, uint64_t uid, uint32_t 
     entry = ledger(v, OFF_LEDGER_KERNEL, dev, prq_prgi(qw1), uid)
     word = ledger_word(uid, fate)
     if ((word >> 8) - (ld32_rlx(entry) >> 8)) & 0xFFFFFF < 0x800000:
-        st32_rel(entry, word)
+        write32(v.self, entry, word, KERN_FATE)
 
 
 cdef void respond_event(view *v, uint32_t dev, fault_event *evt, uint32_t code) noexcept nogil:

@@ -17,6 +17,7 @@ from emulator.kernel.sva_mm cimport sva_mmdrop, sva_mmput
 from emulator.kernel.sva_lib cimport *
 from emulator.mm.mm cimport mm_alloc, mmgrab
 from emulator.spec.board cimport *
+from emulator.spec.sites cimport *
 from emulator.spec.ioasid cimport *
 
 cpdef enum Call:
@@ -33,7 +34,7 @@ cdef class SvaLib(Ioasid):
     """The framework and the PASIDs of address spaces, which are named by their references."""
 
     cdef mm_struct *_mm(self, uint64_t ref) except NULL:
-        cdef mm_struct *mm = <mm_struct *>pool_try(self.v.pools[POOL_MM], ref)
+        cdef mm_struct *mm = <mm_struct *>pool_try(self.v.self, self.v.pools[POOL_MM], ref, MMGET_NOT_ZERO)
         if mm == NULL:
             raise ValueError(f"no mm lives at reference {ref:#x}")
         return mm
@@ -88,7 +89,7 @@ cdef class SvaLib(Ioasid):
         with nogil:
             for i in range(rounds):
                 ref = mm_alloc(self.v, 0)
-                mm = <mm_struct *>pool_try(self.v.pools[POOL_MM], ref)
+                mm = <mm_struct *>pool_try(self.v.self, self.v.pools[POOL_MM], ref, MMGET_NOT_ZERO)
                 if mm == NULL:
                     without += 1
                     continue

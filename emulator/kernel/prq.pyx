@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add, histogram
@@ -116,7 +117,7 @@ cdef void report_unpinned(view *v, uint32_t unit, uint64_t *rec, uint64_t uid, u
     if not ld32_acq(&v.devices[dev].registered):
         handle_bad_prq_event(v, unit, rec, uid, dev)
         return
-    param = ld64_acq(&v.devices[dev].fault_param)
+    param = read64(v.self, &v.devices[dev].fault_param, PRQ_EVENT_THREAD)
     if param != 0 and pool_deref(v.self, v.pools[POOL_PARAM], param, PRQ_EVENT_THREAD) != NULL:
         point(v.self, PRQ_EVENT_THREAD << 8 | OP_FIELD_READ, &v.devices[dev].fault_param, ACC_READ)
         if pool_deref(v.self, v.pools[POOL_PARAM], param, PRQ_EVENT_THREAD) != NULL:
@@ -144,7 +145,7 @@ cdef void handle_overflow(view *v, uint32_t unit, ring_end *ring) noexcept nogil
         return
     if not defect(v, DEFECT_OVERFLOW_KEEPS_PARTIALS):
         discard_unit(v, unit)
-    note_event(v, crew_ticks(v.crew), PRQ_OVERFLOW, regs.overflows, 0)
+    note_event(v, crew_ticks(v.crew), PRQ_OVERFLOW, read64(v.self, &regs.overflows, PRQ_OVERFLOW), 0)
     point(v.self, PRQ_OVERFLOW << 8 | OP_REG_WRITE, &regs.prs, ACC_RMW)
     and_32(&regs.prs, ~<uint32_t>PRS_PRO)
 
@@ -158,13 +159,12 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
     cdef bint any_work
     cdef uint32_t n = 0
     prq_ring(v, unit, &ring)
-    point(v.self, PRQ_EVENT_THREAD << 8 | OP_REG_WRITE, &regs.prs, ACC_RMW)
-    if ld32_rlx(&regs.prs) & PRS_PPR:
-        and_32(&regs.prs, ~<uint32_t>PRS_PPR)
+    if read32(v.self, &regs.prs, PRQ_EVENT_THREAD) & PRS_PPR:
+        and32(v.self, &regs.prs, ~<uint32_t>PRS_PPR, PRQ_EVENT_THREAD)
     tail = ring_tail(v.self, &ring, PRQ_EVENT_THREAD)
     head = ring_head(v.self, &ring, PRQ_EVENT_THREAD)
     if defect(v, DEFECT_DRAIN_MISSES_NEW_REQUESTS_AND_OVERFLOW):
-        st64_rel(&regs.tail_seen, tail)
+        write64(v.self, &regs.tail_seen, tail, PRQ_EVENT_THREAD)
     any_work = head != tail
     now = crew_ticks(v.crew)
     while head != tail:
@@ -179,10 +179,10 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
         if defect(v, DEFECT_RING_MASK_HALF_DESCRIPTOR):
             head = head & (ring.bytes_mask >> 1) | 16  # a mask for descriptors of 16 bytes, on records of 32
         ring_consume(v.self, &ring, head, PRQ_EVENT_THREAD)
-    if ld32_acq(&regs.prs) & PRS_PRO:
+    if read32(v.self, &regs.prs, PRQ_EVENT_THREAD) & PRS_PRO:
         any_work = True
         handle_overflow(v, unit, &ring)
-    st64_rel(&regs.prq_passes, regs.prq_passes + 1)
+    write64(v.self, &regs.prq_passes, regs.prq_passes + 1, PRQ_EVENT_THREAD)
     if defect(v, DEFECT_SHARED_COMPLETION_LOST_WAKE):
         point(v.self, PRQ_EVENT_THREAD << 8 | OP_FIELD_WRITE, &regs.prq_done, ACC_WRITE)
         st32_rel(&regs.prq_done, 1)
@@ -191,17 +191,17 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
     return any_work
 
 
-cdef bint interrupt_pending(iommu_regs *regs) noexcept nogil:
-    return (ld32_acq(&regs.pectl) & PECTL_IP) != 0
+cdef bint interrupt_pending(view *v, iommu_regs *regs) noexcept nogil:
+    return (read32(v.self, &regs.pectl, PRQ_IDLE) & PECTL_IP) != 0
 
 
 cdef void wait_held(view *v, uint32_t which) noexcept nogil:
     """A program holds this stage: sleeps until it lets go."""
     cdef uint32_t key
-    while ld32_acq(&v.board.hold) & which and ld32_acq(&v.board.phase) < PHASE_ENDING:
+    while read32(v.self, &v.board.hold, HELD) & which and ld32_acq(&v.board.phase) < PHASE_ENDING:
         v.self.heartbeat += 1
         key = ec_prepare(v.self, &v.board.hold_bell, HELD)
-        if not ld32_acq(&v.board.hold) & which:
+        if not read32(v.self, &v.board.hold, HELD) & which:
             ec_cancel(v.self, &v.board.hold_bell, key)
             return
         ec_sleep(v.self, &v.board.hold_bell, key, IDLE_NS, HELD)
@@ -216,10 +216,10 @@ cdef int irq_main(view *v, uint32_t unit) noexcept nogil:
     waiter_reset(&w)
     while True:
         v.self.heartbeat += 1
-        if interrupt_pending(regs) or ld32_acq(&regs.prs) & PRS_PRO:
+        if interrupt_pending(v, regs) or read32(v.self, &regs.prs, PRQ_IDLE) & PRS_PRO:
             # The message is taken before the pass, so that an interrupt raised during the pass is not lost.
-            pending = and_32(&regs.pectl, ~<uint32_t>PECTL_IP) & PECTL_IP
-            if iopf_unlikely(ld32_rlx(&v.board.hold) & HOLD_IRQ):
+            pending = and32(v.self, &regs.pectl, ~<uint32_t>PECTL_IP, PRQ_IDLE) & PECTL_IP
+            if iopf_unlikely(read32(v.self, &v.board.hold, HELD) & HOLD_IRQ):
                 wait_held(v, HOLD_IRQ)
             if prq_event_thread(v, unit):
                 waiter_reset(&w)
@@ -232,8 +232,8 @@ cdef int irq_main(view *v, uint32_t unit) noexcept nogil:
         if ld32_acq(&v.board.phase) >= PHASE_ENDING:
             return 0
         key = ec_prepare(v.self, bell_of(v.self), PRQ_IDLE)
-        if interrupt_pending(regs) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
+        if interrupt_pending(v, regs) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
             ec_cancel(v.self, bell_of(v.self), key)
             continue
-        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, PRQ_IDLE, &w) and interrupt_pending(regs):
+        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, PRQ_IDLE, &w) and interrupt_pending(v, regs):
             wake_lost(v.self, bell_of(v.self), PRQ_IDLE)

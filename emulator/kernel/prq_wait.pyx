@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.record_ring cimport *
@@ -27,7 +28,7 @@ cdef bint queued_for(view *v, ring_end *ring, uint32_t rid, uint32_t pasid) noex
     cdef uint64_t head = ring_head(v.self, ring, DRAIN_PASID_PRQ)
     cdef uint64_t *rec
     if defect(v, DEFECT_DRAIN_MISSES_NEW_REQUESTS_AND_OVERFLOW):
-        tail = ld64_acq(&unit_regs(v, 0).tail_seen)
+        tail = read64(v.self, &unit_regs(v, 0).tail_seen, DRAIN_PASID_PRQ)
     while head != tail:
         rec = ring_record(ring, head)
         if defect(v, DEFECT_RID_FAULTS_NOT_DRAINED) and not prq_pasid_present(rec[0]):
@@ -61,11 +62,11 @@ cdef void wait_pass(view *v, iommu_regs *regs, uint64_t seen) noexcept nogil:
     if defect(v, DEFECT_SHARED_COMPLETION_LOST_WAKE):
         wait_for_completion(v, regs)
         return
-    while ld64_acq(&regs.prq_passes) <= seen:
+    while read64(v.self, &regs.prq_passes, DRAIN_PASID_PRQ) <= seen:
         if waiter_spin(v.self, &w):
             continue
         key = ec_prepare(v.self, &regs.prq_complete, DRAIN_PASID_PRQ)
-        if ld64_acq(&regs.prq_passes) > seen:
+        if read64(v.self, &regs.prq_passes, DRAIN_PASID_PRQ) > seen:
             ec_cancel(v.self, &regs.prq_complete, key)
             return
         ec_sleep(v.self, &regs.prq_complete, key, IDLE_NS, DRAIN_PASID_PRQ)
@@ -78,7 +79,7 @@ cdef void prq_settle(view *v, uint32_t dev) noexcept nogil:
     cdef uint64_t seen
     prq_ring(v, unit_of(v, dev), &ring)
     while True:
-        seen = ld64_acq(&regs.prq_passes)
+        seen = read64(v.self, &regs.prq_passes, DRAIN_PASID_PRQ)
         if not queued_for(v, &ring, v.devices[dev].rid, ANY_PASID):
             return
         wait_pass(v, regs, seen)

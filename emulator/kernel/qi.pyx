@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -86,15 +87,15 @@ cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcep
     cdef waiter w
     qi_submit(v, unit, QI_INV_WAIT | WAIT_SW | flags, 0, 0, &status)
     waiter_reset(&w)
-    while ld64_acq(&regs.qi_wait_done) < status:
+    while read64(v.self, &regs.qi_wait_done, site) < status:
         if waiter_spin(v.self, &w):
             continue
         key = ec_prepare(v.self, &regs.qi_bell, site)
-        if ld64_acq(&regs.qi_wait_done) >= status:
+        if read64(v.self, &regs.qi_wait_done, site) >= status:
             ec_cancel(v.self, &regs.qi_bell, key)
             break
         if ec_sleep(v.self, &regs.qi_bell, key, QI_POLL_NS, site) == -110:
-            if ld64_acq(&regs.qi_wait_done) >= status:
+            if read64(v.self, &regs.qi_wait_done, site) >= status:
                 v.self.timeouts_with_work += 1
 
 

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -117,7 +118,7 @@ cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
     handle = find_fault_handler(v, dev, evt)
     if handle != NULL:
         group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
-        group.domain = handle.domain
+        write64(v.self, &group.domain, handle.domain, REPORT_DEVICE_FAULT)
     if handle == NULL:
         reach_no_domain(v, group.fault_count - 1)
     if handle == NULL or domain_iopf_handler(v, group) != 0:
@@ -169,7 +170,7 @@ cdef int report_v6_11(view *v, uint32_t dev, fault_event *evt, uint32_t kind) no
         return 0
     # The getter's reference is the group's from here on; iopf_free_group gives it back.
     group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
-    group.domain = handle.domain
+    write64(v.self, &group.domain, handle.domain, REPORT_DEVICE_FAULT)
     if domain_iopf_handler(v, group) != 0:
         iopf_group_response(v, group, RESP_FAILURE)
         iopf_free_group(v, group, REPORT_DEVICE_FAULT)
@@ -191,13 +192,13 @@ cdef iopf_group *group_of_domain(view *v, fault_param *param, fault_event *evt, 
     cdef iopf_group *group
     if domain == NULL:
         return NULL
-    xadd32(&domain.pending, 1)  # partner: the acquire load of whoever frees the domain
+    add32(v.self, &domain.pending, 1, REPORT_DEVICE_FAULT)  # partner: the acquire load of whoever frees the domain
     group = iopf_group_alloc(v, param, evt, True)
     if group == NULL:
-        xadd32(&domain.pending, <uint32_t>-1)
+        add32(v.self, &domain.pending, <uint32_t>-1, REPORT_DEVICE_FAULT)
         return NULL
     group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
-    group.domain = handle.domain
+    write64(v.self, &group.domain, handle.domain, REPORT_DEVICE_FAULT)
     return group
 
 

@@ -62,14 +62,14 @@ cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:
 
 cdef void unused_domain(view *v, mm_struct *mm) noexcept nogil:
     """After a bind that failed: a domain that nobody uses goes again."""
-    cdef iommu_domain *domain = domain_of(v, mm.domain)
+    cdef iommu_domain *domain = domain_of(v, mm.domain, SVA_BIND)
     if domain != NULL and domain.users == 0:
         domain_put(v, domain)
 
 
 cdef int share_handle(view *v, attach_handle *handle, mm_struct *mm, uint64_t ref, uint64_t *handle_out) noexcept nogil:
     """A second bind of the same (device, mm) counts; a slot that belongs to something else is -EBUSY."""
-    cdef iommu_domain *domain = domain_of(v, handle.domain)
+    cdef iommu_domain *domain = domain_of(v, handle.domain, SVA_BIND)
     if domain == NULL or domain.kind != DOMAIN_SVA or handle.mm != pool_ref(v.pools[POOL_MM], &mm.hdr):
         return EBUSY
     if not defect(v, DEFECT_HANDLE_SHARING_LOST):
@@ -154,7 +154,7 @@ cdef int iommu_sva_unbind_device(view *v, uint64_t handle_ref) noexcept nogil:
     """Ends one bind: 0, or -ENODEV when the handle is gone already (its device was removed)."""
     cdef attach_handle *handle
     mutex_lock(v.self, &v.board.sva_lock, SVA_UNBIND)
-    handle = <attach_handle *>pool_try(v.pools[POOL_HANDLE], handle_ref)
+    handle = <attach_handle *>pool_try(v.self, v.pools[POOL_HANDLE], handle_ref, SVA_UNBIND)
     if handle == NULL:
         mutex_unlock(v.self, &v.board.sva_lock, SVA_UNBIND)
         return ENODEV

@@ -35,7 +35,7 @@ cdef void pasid_repair(view *v) noexcept nogil:
         ref = ioasid_find(v, IOASID_SET_SVA, i, GETTER_NONE, &err)
         if err != 0:
             continue
-        mm = <mm_struct *>pool_try(p, ref)
+        mm = <mm_struct *>pool_try(v.self, p, ref, MMGET_NOT_ZERO)
         if mm == NULL or mm.pasid != i:
             ioasid_free(v, i)
     for i in range(p.capacity):

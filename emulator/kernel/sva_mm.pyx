@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -77,14 +78,14 @@ cdef void wait_units(view *v, uint32_t units, uint32_t site) noexcept nogil:
             qi_wait(v, unit, 0, site)
 
 
-cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet) noexcept nogil:
+cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet, uint32_t site) noexcept nogil:
     """Invalidates the device's copies under one PASID, if that is this address space; returns the bit of its IOMMU."""
     cdef uint64_t *slot
     cdef uint64_t entry
     if pasid >= v.cfg.max_pasids:
         return 0
     slot = &pasid_table(v, dev)[pasid]
-    entry = ld64_acq(slot)
+    entry = read64(v.self, slot, site)
     if not entry_is(entry, mm, mm_index_of(v, mm)):
         return 0
     if quiet:
@@ -97,13 +98,14 @@ cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, ui
 
 cdef uint32_t tell_device(view *v, uint32_t dev, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet) noexcept nogil:
     """The PASID of the address space, and those under which user space has attached it."""
-    cdef uint32_t i, user, units = 0, pasid = ld32_acq(&mm.pasid)
+    cdef uint32_t i, user, units = 0, site = MM_RELEASE if quiet else QI_WAIT
+    cdef uint32_t pasid = read32(v.self, &mm.pasid, site)
     if pasid != 0:
-        units = tell_slot(v, dev, pasid, mm, start, pages, quiet)
+        units = tell_slot(v, dev, pasid, mm, start, pages, quiet, site)
     for i in range(8):
-        user = ld32_acq(&v.devices[dev].user_pasids[i])
+        user = read32(v.self, &v.devices[dev].user_pasids[i], site)
         if user != 0:
-            units |= tell_slot(v, dev, user - 1, mm, start, pages, quiet)
+            units |= tell_slot(v, dev, user - 1, mm, start, pages, quiet, site)
     return units
 
 

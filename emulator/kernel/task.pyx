@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -48,17 +49,17 @@ cdef struct files:
 
 
 cdef mm_struct *tenant_mm(view *v, tenant *t) noexcept nogil:
-    return <mm_struct *>pool_try(v.pools[POOL_MM], ld64_acq(&t.mm))
+    return <mm_struct *>pool_try(v.self, v.pools[POOL_MM], read64(v.self, &t.mm, TASK_RUN), TASK_RUN)
 
 
-cdef void publish_pasid(tenant *t, mm_struct *mm) noexcept nogil:
-    st32_rel(&t.pasid, mm.pasid if mm != NULL else 0)
+cdef void publish_pasid(view *v, tenant *t, mm_struct *mm) noexcept nogil:
+    write32(v.self, &t.pasid, mm.pasid if mm != NULL else 0, SVA_BIND)
 
 
 cdef void note_bound(view *v, tenant *t, mm_struct *mm, uint32_t dev) noexcept nogil:
-    and_64(&t.refused[dev >> 6], ~(<uint64_t>1 << (dev & 63)))
-    publish_pasid(t, mm)
-    or_64(&t.bound[dev >> 6], <uint64_t>1 << (dev & 63))  # partner: the acquire load of the device before it sends
+    and64(v.self, &t.refused[dev >> 6], ~(<uint64_t>1 << (dev & 63)), SVA_BIND)
+    publish_pasid(v, t, mm)
+    or64(v.self, &t.bound[dev >> 6], <uint64_t>1 << (dev & 63), SVA_BIND)  # partner: the acquire load of the device before it sends
     bell_ring(v.self, crew_actor(v.crew, v.devices[dev].actor), SVA_BIND)
 
 
@@ -69,7 +70,7 @@ cdef int64_t sys_bind(view *v, tenant *t, files *f, uint32_t dev) noexcept nogil
     cdef int ret
     if mm == NULL or dev >= v.cfg.devices:
         return EFAULT
-    if f.handle[dev] != 0 and pool_try(v.pools[POOL_HANDLE], f.handle[dev]) == NULL:
+    if f.handle[dev] != 0 and pool_try(v.self, v.pools[POOL_HANDLE], f.handle[dev], SVA_BIND) == NULL:
         f.handle[dev] = f.binds[dev] = 0
     ret = iommu_sva_bind_device(v, dev, mm, &handle)
     if ret == 0:
@@ -78,7 +79,7 @@ cdef int64_t sys_bind(view *v, tenant *t, files *f, uint32_t dev) noexcept nogil
         note_bound(v, t, mm, dev)
     elif f.handle[dev] == 0:
         # The device gives up what it would have sent for this address space, so nobody waits for it.
-        or_64(&t.refused[dev >> 6], <uint64_t>1 << (dev & 63))
+        or64(v.self, &t.refused[dev >> 6], <uint64_t>1 << (dev & 63), SVA_BIND)
         bell_ring(v.self, crew_actor(v.crew, v.devices[dev].actor), SVA_BIND)
     return ret
 
@@ -93,10 +94,10 @@ cdef int64_t sys_unbind(view *v, tenant *t, files *f, uint32_t dev) noexcept nog
     f.binds[dev] -= 1
     if f.binds[dev] == 0:
         f.handle[dev] = 0
-        and_64(&t.bound[dev >> 6], ~(<uint64_t>1 << (dev & 63)))
+        and64(v.self, &t.bound[dev >> 6], ~(<uint64_t>1 << (dev & 63)), SVA_UNBIND)
     ret = iommu_sva_unbind_device(v, handle)
     if tenant_mm(v, t) != NULL:
-        publish_pasid(t, tenant_mm(v, t))
+        publish_pasid(v, t, tenant_mm(v, t))
     return ret
 
 
@@ -178,7 +179,7 @@ cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcep
     cdef int ret = 0
     if mm == NULL:
         return EFAULT
-    present = ld64_acq(&mm.rss)
+    present = read64(v.self, &mm.rss, MM_MAP)
     write_lock(v.self, &mm.mmap_lock, MM_MAP)
     if op == DO_MAP:
         ret = mm_map(v, mm, a[0], a[1], <uint32_t>a[2] & 7, <uint32_t>(a[2] >> 8) & 15)
@@ -191,7 +192,7 @@ cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcep
     else:
         ret = mm_move(v, mm, a[0], a[1], a[3], a[4])
     # Also after an error: part of the range may be gone. A plain map of free space took nothing away.
-    if op != DO_MAP or ld64_acq(&mm.rss) < present:
+    if op != DO_MAP or read64(v.self, &mm.rss, MM_MAP) < present:
         mm_invalidate_secondary_tlbs(v, mm, a[0], a[1])
     if op == DO_MREMAP:
         mm_invalidate_secondary_tlbs(v, mm, a[3], a[4])
@@ -200,7 +201,7 @@ cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcep
 
 
 cdef void start_child(view *v, tenant *child) noexcept nogil:
-    st32_rel(&child.started, 1)
+    write32(v.self, &child.started, 1, MM_FORK)
     bell_ring(v.self, crew_actor(v.crew, child.actor), MM_FORK)
 
 
@@ -222,7 +223,7 @@ cdef int64_t sys_fork(view *v, tenant *t, uint32_t child_index) noexcept nogil:
     mm_fork(v, mm, copy)
     mm_invalidate_secondary_tlbs(v, mm, 0, <uint64_t>1 << 47)
     write_unlock(v.self, &mm.mmap_lock, MM_FORK)
-    if not cas64(&child.mm, 0, ref):
+    if not try64(v.self, &child.mm, 0, ref, MM_FORK):
         # The child was killed before it was born, and its exit path has left its mark: the copy is nobody's.
         sva_mmput(v, copy)
         return ESRCH
@@ -237,14 +238,14 @@ cdef int64_t sys_new_mm(view *v, tenant *t, uint32_t ten) noexcept nogil:
     ref = mm_alloc(v, ten)
     if ref == 0:
         return -12
-    st64_rel(&t.mm, ref)
+    write64(v.self, &t.mm, ref, TASK_RUN)
     return 0
 
 
 cdef void leave_mm(view *v, tenant *t, uint64_t successor) noexcept nogil:
     """Takes the address space out of the tenant, in one step with what a fork may be putting in."""
-    cdef uint64_t ref = xchg64(&t.mm, successor)
-    cdef mm_struct *mm = <mm_struct *>pool_try(v.pools[POOL_MM], ref)
+    cdef uint64_t ref = swap64(v.self, &t.mm, successor, MMPUT)
+    cdef mm_struct *mm = <mm_struct *>pool_try(v.self, v.pools[POOL_MM], ref, MMPUT)
     if mm != NULL:
         sva_mmput(v, mm)
 
@@ -269,8 +270,8 @@ cdef int64_t sys_exit(view *v, tenant *t, files *f) noexcept nogil:
     """exit: the address space first, the files after it."""
     leave_mm(v, t, MM_GONE)
     close_files(v, t, f)
-    publish_pasid(t, NULL)
-    st32_rel(&t.exited, 1)
+    publish_pasid(v, t, NULL)
+    write32(v.self, &t.exited, 1, TASK_RUN)
     return 0
 
 
@@ -278,16 +279,16 @@ cdef int64_t sys_exec(view *v, tenant *t, files *f, uint32_t ten) noexcept nogil
     """exec: the driver's file is close-on-exec, so bindings end; then a new, empty address space."""
     close_files(v, t, f)
     leave_mm(v, t, 0)
-    publish_pasid(t, NULL)
+    publish_pasid(v, t, NULL)
     return sys_new_mm(v, t, ten)
 
 
 cdef int64_t sys_spawn(view *v, tenant *t, files *f, uint32_t ten) noexcept nogil:
     """The next process of this tenant: what is left of the last one exits first."""
-    if ld64_acq(&t.mm) != 0 and tenant_mm(v, t) != NULL:
+    if read64(v.self, &t.mm, TASK_RUN) != 0 and tenant_mm(v, t) != NULL:
         sys_exit(v, t, f)
-    st64_rel(&t.mm, 0)
-    st32_rel(&t.exited, 0)
+    write64(v.self, &t.mm, 0, TASK_RUN)
+    write32(v.self, &t.exited, 0, TASK_RUN)
     return sys_new_mm(v, t, ten)
 
 
@@ -331,10 +332,9 @@ cdef int task_main(view *v, uint32_t ten) noexcept nogil:
     waiter_reset(&w)
     while True:
         v.self.heartbeat += 1
-        if ld32_acq(&t.box.state) == BOX_POSTED:
-            point(v.self, TASK_RUN << 8 | OP_LOCAL, &t.box, ACC_LOCAL)
+        if read32(v.self, &t.box.state, TASK_WAIT) == BOX_POSTED:
             t.box.ret = run_syscall(v, t, ten, &f, t.box.op, t.box.args)
-            st32_rel(&t.box.state, BOX_DONE)
+            write32(v.self, &t.box.state, BOX_DONE, TASK_RUN)
             bell_ring(v.self, crew_actor(v.crew, t.actor), TASK_RUN)
             waiter_reset(&w)
             continue
@@ -348,9 +348,9 @@ cdef int task_main(view *v, uint32_t ten) noexcept nogil:
             domain_reap(v)
             return 0
         key = ec_prepare(v.self, bell_of(v.self), TASK_WAIT)
-        if (ld32_acq(&t.box.state) == BOX_POSTED or (ld32_acq(&t.dead) and not t.exited)
+        if (read32(v.self, &t.box.state, TASK_WAIT) == BOX_POSTED or (ld32_acq(&t.dead) and not t.exited)
                 or ld32_acq(&v.board.phase) >= PHASE_ENDING):
             ec_cancel(v.self, bell_of(v.self), key)
             continue
-        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, TASK_WAIT, &w) and ld32_acq(&t.box.state) == BOX_POSTED:
+        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, TASK_WAIT, &w) and read32(v.self, &t.box.state, TASK_WAIT) == BOX_POSTED:
             wake_lost(v.self, bell_of(v.self), TASK_WAIT)

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -44,7 +45,7 @@ cdef bint note_user_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
     cdef uint32_t i
     for i in range(8):
         if v.devices[dev].user_pasids[i] == 0:
-            st32_rel(&v.devices[dev].user_pasids[i], pasid + 1)
+            write32(v.self, &v.devices[dev].user_pasids[i], pasid + 1, ATTACH_PASID)
             return True
     return False
 
@@ -53,7 +54,7 @@ cdef void forget_user_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogi
     cdef uint32_t i
     for i in range(8):
         if v.devices[dev].user_pasids[i] == pasid + 1:
-            st32_rel(&v.devices[dev].user_pasids[i], 0)
+            write32(v.self, &v.devices[dev].user_pasids[i], 0, DETACH_PASID)
 
 
 cdef int attach_new(view *v, uint32_t dev, uint32_t pasid, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil:
@@ -130,7 +131,7 @@ cdef int replace_new(view *v, uint32_t dev, uint32_t pasid, uint32_t kind, mm_st
     mutex_lock(v.self, &v.devices[dev].group_lock, REPLACE_PASID)
     old = iommu_attach_handle_get(v, dev, pasid)
     if old != NULL:
-        before = domain_of(v, old.domain)
+        before = domain_of(v, old.domain, REPLACE_PASID)
         if before != NULL and before.kind != DOMAIN_SVA:
             ret = replace_locked(v, dev, pasid, old, domain)
     mutex_unlock(v.self, &v.devices[dev].group_lock, REPLACE_PASID)
@@ -162,7 +163,7 @@ cdef int iommu_detach_handle(view *v, uint32_t dev, uint32_t pasid) noexcept nog
     mutex_lock(v.self, &v.board.sva_lock, DETACH_PASID)
     mutex_lock(v.self, &v.devices[dev].group_lock, DETACH_PASID)
     handle = iommu_attach_handle_get(v, dev, pasid)
-    domain = domain_of(v, handle.domain) if handle != NULL else NULL
+    domain = domain_of(v, handle.domain, DETACH_PASID) if handle != NULL else NULL
     if domain != NULL and domain.kind == DOMAIN_SVA:
         ret = EINVAL
     elif domain != NULL:

@@ -4,6 +4,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport lockdep_acquire, lockdep_release
@@ -22,7 +23,7 @@ cdef enum:
 cdef bint take_work(view *v, uint32_t *turn, uint64_t *payload, uint64_t *position) noexcept nogil:
     """The next item of any workqueue, beginning behind the one served last; ``turn`` becomes its ring. A held pool takes nothing."""
     cdef uint32_t i, ring
-    if iopf_unlikely(ld32_rlx(&v.board.hold) & HOLD_WORKERS):
+    if iopf_unlikely(read32(v.self, &v.board.hold, WORKER_WAIT) & HOLD_WORKERS):
         return False
     for i in range(v.cfg.work_rings):
         ring = (turn[0] + 1 + i) % v.cfg.work_rings
@@ -33,7 +34,7 @@ cdef bint take_work(view *v, uint32_t *turn, uint64_t *payload, uint64_t *positi
 
 
 cdef bint work_to_take(view *v) noexcept nogil:
-    return not ld32_acq(&v.board.hold) & HOLD_WORKERS and any_work_waiting(v)
+    return not read32(v.self, &v.board.hold, WORKER_WAIT) & HOLD_WORKERS and any_work_waiting(v, WORKER_WAIT)
 
 
 cdef uint64_t heads(view *v) noexcept nogil:
@@ -41,7 +42,7 @@ cdef uint64_t heads(view *v) noexcept nogil:
     cdef uint64_t sum = 0
     cdef uint32_t i
     for i in range(v.cfg.work_rings):
-        sum += ld64_acq(&work_ring(v, i).head)
+        sum += read64(v.self, &work_ring(v, i).head, WORKER_WAIT)
     return sum
 
 
@@ -60,13 +61,13 @@ cdef void sleep_for_work(view *v, waiter *w, uint64_t *stalled) noexcept nogil:
         if head == stalled[0] and head != 0:
             wake_lost(v.self, &first.bell, WORKER_WAIT)
         stalled[0] = head
-    work_search_begin(v.self, first)
+    work_search_begin(v.self, first, WORKER_WAIT)
 
 
 cdef void found_work(view *v, workring *first) noexcept nogil:
     """The last one looking wakes another when more is waiting, on this ring or on any."""
     work_search_end(v.self, first, True, WORKER_WAIT)
-    if v.cfg.work_rings > 1 and ld32_rlx(&first.searching) == 0 and any_work_waiting(v):
+    if v.cfg.work_rings > 1 and read32(v.self, &first.searching, WORKER_WAIT) == 0 and any_work_waiting(v, WORKER_WAIT):
         ec_notify(v.self, &first.bell, 1, WORKER_WAIT)
 
 
@@ -79,7 +80,7 @@ cdef int worker_main(view *v) noexcept nogil:
     cdef waiter w
     cdef bint searching = True
     waiter_reset(&w)
-    work_search_begin(v.self, first)
+    work_search_begin(v.self, first, WORKER_WAIT)
     while True:
         v.self.heartbeat += 1
         if take_work(v, &turn, payload, &position):
@@ -93,7 +94,7 @@ cdef int worker_main(view *v) noexcept nogil:
             waiter_reset(&w)
             continue
         if not searching:
-            work_search_begin(v.self, first)
+            work_search_begin(v.self, first, WORKER_WAIT)
             searching = True
         if waiter_spin(v.self, &w):
             continue

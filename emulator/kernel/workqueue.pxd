@@ -11,23 +11,23 @@ anything waits anywhere wakes the next.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport fence, ld32_rlx
+from cython_ext.access cimport fence_at, read32
 from cython_ext.wait cimport ec_notify
 from cython_ext.work_ring cimport *
 from emulator.spec.board cimport *
 
-cdef inline bint any_work_waiting(view *v) noexcept nogil:
+cdef inline bint any_work_waiting(view *v, uint32_t site) noexcept nogil:
     cdef uint32_t i
     for i in range(v.cfg.work_rings):
-        if work_waiting(work_ring(v, i)):
+        if work_waiting(v.self, work_ring(v, i), site):
             return True
     return False
 
 cdef inline void ring_workers(view *v, uint32_t ring, uint32_t site) noexcept nogil:
     """After a push into ``ring``: wakes one worker, unless those that are awake will find the work anyway."""
     cdef workring *first = work_ring(v, 0)
-    fence()  # partner: the locked add in work_search_end, or ec_prepare
-    if work_backlog(work_ring(v, ring)) > ld32_rlx(&first.searching):
+    fence_at(v.self, site)  # partner: the locked add in work_search_end, or ec_prepare
+    if work_backlog(v.self, work_ring(v, ring), site) > read32(v.self, &first.searching, site):
         ec_notify(v.self, &first.bell, 1, site)
 
 cdef int queue_work(view *v, uint32_t ring, uint64_t group_ref, uint64_t queued_ticks) noexcept nogil

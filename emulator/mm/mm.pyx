@@ -4,6 +4,7 @@
 from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -38,8 +39,8 @@ cdef uint64_t mm_alloc(view *v, uint32_t ten) noexcept nogil:
         pool_free(v.self, v.pools[POOL_MM], &mm.hdr, MM_ALLOC)
         return 0
     mm.mmap_lock.cls = LOCK_MMAP
-    mm.mm_id = xadd64(&v.board.mm_generation, 1) + 1
-    mm.pgd = pool_ref(v.pools[POOL_TABLE], root)
+    write64(v.self, &mm.mm_id, add64(v.self, &v.board.mm_generation, 1, MM_ALLOC) + 1, MM_ALLOC)
+    write64(v.self, &mm.pgd, pool_ref(v.pools[POOL_TABLE], root), MM_ALLOC)
     mm.tenant = ten
     ref_set(&mm.users, 1)
     ref_set(&mm.count, 1)
@@ -66,12 +67,12 @@ cdef bint mmdrop(view *v, mm_struct *mm) noexcept nogil:
 
 cdef void mm_exit_tables(view *v, mm_struct *mm) noexcept nogil:
     """The end of the address space: no VMAs, no pages, no tables. The caller was the last user."""
-    cdef table_page *root = <table_page *>pool_try(v.pools[POOL_TABLE], mm.pgd)
+    cdef table_page *root = <table_page *>pool_try(v.self, v.pools[POOL_TABLE], mm.pgd, MM_TABLE)
     mm.nvmas = 0
     if root == NULL:
         return
     walk(v, mm, root, PT_LEVELS - 1, 0, 0, <uint64_t>1 << 48, WALK_FREE, 0)
-    st64_rel(&mm.pgd, 0)
+    write64(v.self, &mm.pgd, 0, MM_EXIT)
     pool_free(v.self, v.pools[POOL_TABLE], &root.hdr, MM_EXIT)
 
 
@@ -90,23 +91,23 @@ cdef void walk(view *v, mm_struct *mm, table_page *page, uint32_t level, uint64_
                 if below != NULL:
                     walk(v, mm, below, level - 1, at, start, end, mode, prot)
                     if mode == WALK_FREE:
-                        st64_rel(&page.entries[i], 0)
+                        write64(v.self, &page.entries[i], 0, MM_EXIT)
                         pool_free(v.self, v.pools[POOL_TABLE], &below.hdr, MM_EXIT)
             elif mode == WALK_PROTECT and prot & PROT_READ:
                 if not prot & PROT_WRITE:
                     entry &= ~<uint64_t>PT_WRITE
                 if not prot & PROT_EXEC:
                     entry &= ~<uint64_t>PT_EXEC
-                st64_rel(&page.entries[i], entry)
+                write64(v.self, &page.entries[i], entry, MM_PROTECT)
             else:
-                st64_rel(&page.entries[i], 0)
+                write64(v.self, &page.entries[i], 0, MM_ZAP)
                 xadd64_rlx(&mm.rss, <uint64_t>-1)
         i += 1
         at += span
 
 
 cdef void walk_range(view *v, mm_struct *mm, uint64_t start, uint64_t end, uint32_t mode, uint32_t prot) noexcept nogil:
-    cdef table_page *root = <table_page *>pool_try(v.pools[POOL_TABLE], mm.pgd)
+    cdef table_page *root = <table_page *>pool_try(v.self, v.pools[POOL_TABLE], mm.pgd, MM_TABLE)
     if root != NULL:
         walk(v, mm, root, PT_LEVELS - 1, 0, start, end, mode, prot)
 
@@ -114,7 +115,7 @@ cdef void walk_range(view *v, mm_struct *mm, uint64_t start, uint64_t end, uint3
 cdef uint64_t *leaf_make(view *v, mm_struct *mm, uint64_t address) noexcept nogil:
     """The leaf of an address, with the tables above it made where they are missing; NULL when no table is left."""
     cdef pool *p = v.pools[POOL_TABLE]
-    cdef table_page *page = <table_page *>pool_try(p, mm.pgd)
+    cdef table_page *page = <table_page *>pool_try(v.self, p, mm.pgd, MM_TABLE)
     cdef table_page *below
     cdef uint64_t *slot
     cdef uint64_t entry
@@ -129,9 +130,9 @@ cdef uint64_t *leaf_make(view *v, mm_struct *mm, uint64_t address) noexcept nogi
             if fresh == NULL:
                 return NULL
             entry = table_entry(ref_index(pool_ref(p, fresh)))
-            if not cas64(slot, 0, entry):
+            if not try64(v.self, slot, 0, entry, MM_TABLE):
                 pool_free(v.self, p, fresh, MM_TABLE)
-                entry = ld64_acq(slot)
+                entry = read64(v.self, slot, MM_TABLE)
         below = table_of(v, entry)
         page = below
         level -= 1
@@ -180,7 +181,7 @@ cdef uint32_t handle_mm_fault(view *v, mm_struct *mm, uint64_t address, uint32_t
     if area != NULL and (area.prot & rwx) == rwx and area.prot != 0:
         leaf = leaf_make(v, mm, address)
         while leaf != NULL:
-            entry = ld64_acq(leaf)
+            entry = read64(v.self, leaf, HANDLE_MM_FAULT)
             fresh = entry | PT_PRESENT | (PT_WRITE if rwx & PROT_WRITE else 0) | (PT_EXEC if area.prot & PROT_EXEC else 0)
             if entry == fresh:
                 code = RESPONSE_SUCCESS
@@ -273,7 +274,7 @@ cdef void move_pages(view *v, mm_struct *mm, uint64_t old_start, uint64_t old_en
         if entry & PT_PRESENT:
             target = leaf_make(v, mm, start + (at - old_start))
             if target != NULL:
-                st64_rel(target, entry)
+                write64(v.self, target, entry, MM_MAP)
                 xadd64_rlx(&mm.rss, 1)
         at += 4096
 

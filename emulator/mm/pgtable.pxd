@@ -11,9 +11,11 @@ Every index is checked before it is followed, since a walker may run while its m
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.pool cimport OBJ_LIVE, objhdr, pool, pool_slot, pool_try
 from emulator.spec.board cimport *
+from emulator.spec.sites cimport PAGE_WALK
 
 cdef enum:
     PT_PRESENT = 1
@@ -35,14 +37,14 @@ cdef inline table_page *table_of(view *v, uint64_t entry) noexcept nogil:
     if not entry & PT_PRESENT or index1 == 0 or index1 > p.capacity:
         return NULL
     page = <table_page *>pool_slot(p, index1 - 1)
-    return page if ld32_acq(&page.hdr.state) == OBJ_LIVE else NULL
+    return page if read64(v.self, <uint64_t *>page, PAGE_WALK) >> 32 == OBJ_LIVE else NULL
 
 cdef inline uint64_t *leaf_of(view *v, uint64_t pgd, uint64_t address) noexcept nogil:
     """The leaf entry of an address, or NULL where no table reaches."""
-    cdef table_page *page = <table_page *>pool_try(v.pools[POOL_TABLE], pgd)
+    cdef table_page *page = <table_page *>pool_try(v.self, v.pools[POOL_TABLE], pgd, PAGE_WALK)
     cdef uint32_t level = PT_LEVELS - 1
     while page != NULL and level > 0:
-        page = table_of(v, ld64_acq(&page.entries[level_index(address, level)]))
+        page = table_of(v, read64(v.self, &page.entries[level_index(address, level)], PAGE_WALK))
         level -= 1
     if page == NULL:
         return NULL
@@ -61,7 +63,7 @@ cdef inline bint walk_begin(view *v, walker *w, uint32_t dev, uint32_t pasid) no
     w.leaves = NULL
     if pasid >= v.cfg.max_pasids:
         return False
-    entry = ld64_acq(&pasid_table(v, dev)[pasid])
+    entry = read64(v.self, &pasid_table(v, dev)[pasid], PAGE_WALK)
     index1 = <uint32_t>(entry >> 8) & 0xFFFFFF
     w.mm = NULL
     if entry & (PTE_PRESENT | PTE_QUIET | PTE_PASS) == PTE_PRESENT | PTE_PASS:
@@ -69,7 +71,7 @@ cdef inline bint walk_begin(view *v, walker *w, uint32_t dev, uint32_t pasid) no
     if entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT or index1 == 0 or index1 > v.pools[POOL_MM].capacity:
         return False
     w.mm = <mm_struct *>pool_slot(v.pools[POOL_MM], index1 - 1)
-    return ld32_acq(&w.mm.hdr.state) == OBJ_LIVE and <uint32_t>w.mm.mm_id == <uint32_t>(entry >> 32)
+    return read64(v.self, <uint64_t *>w.mm, PAGE_WALK) >> 32 == OBJ_LIVE and <uint32_t>read64(v.self, &w.mm.mm_id, PAGE_WALK) == <uint32_t>(entry >> 32)
 
 cdef inline bint walk_grants(view *v, walker *w, uint64_t address, uint32_t rwx) noexcept nogil:
     """Whether all of read 1, write 2, execute 4 are granted now. Neighbouring pages share the walk to their table."""
@@ -78,10 +80,10 @@ cdef inline bint walk_grants(view *v, walker *w, uint64_t address, uint32_t rwx)
     if w.mm == NULL:
         return True
     if w.leaves == NULL or w.region != address >> 21:
-        at = leaf_of(v, ld64_acq(&w.mm.pgd), address)
+        at = leaf_of(v, read64(v.self, &w.mm.pgd, PAGE_WALK), address)
         if at == NULL:
             return False
         w.leaves = <table_page *>(<char *>(at - level_index(address, 0)) - sizeof(objhdr))
         w.region = address >> 21
-    leaf = ld64_acq(&w.leaves.entries[level_index(address, 0)])
+    leaf = read64(v.self, &w.leaves.entries[level_index(address, 0)], PAGE_WALK)
     return (leaf & PT_PRESENT) != 0 and not (rwx & 2 and not leaf & PT_WRITE) and not (rwx & 4 and not leaf & PT_EXEC)

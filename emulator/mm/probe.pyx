@@ -7,6 +7,7 @@ from cython_ext.pool cimport pool_free, pool_try
 from emulator.mm.mm cimport *
 from emulator.mm.pgtable cimport PT_PRESENT, leaf_of
 from emulator.spec.board cimport *
+from emulator.spec.sites cimport *
 from emulator.spec.process cimport Process
 from emulator.spec.sites cimport MM_EXIT
 
@@ -20,7 +21,7 @@ cdef class AddressSpace:
     def __cinit__(self, Process process not None):
         cdef uint64_t ref = mm_alloc(&process.v, 0)
         self.process = process
-        self.mm = <mm_struct *>pool_try(process.v.pools[POOL_MM], ref)
+        self.mm = <mm_struct *>pool_try(process.v.self, process.v.pools[POOL_MM], ref, MM_ALLOC)
         if self.mm == NULL:
             raise MemoryError("no mm or page table is left on the board")
 

@@ -8,6 +8,7 @@ processes write at run time are checked where they are used.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport ld64_acq, xadd64_rlx
 from cython_ext.crew cimport *
 from cython_ext.event_ring cimport event_ring, event_write
@@ -455,8 +456,8 @@ cdef inline uint32_t iommu_slot(view *v, uint32_t unit) noexcept nogil:
 cdef inline uint32_t irq_slot(view *v, uint32_t unit) noexcept nogil:
     return 1 + v.cfg.units + unit
 
-cdef inline iommu_domain *domain_of(view *v, uint64_t ref) noexcept nogil:
-    return <iommu_domain *>pool_try(v.pools[POOL_DOMAIN], ref)
+cdef inline iommu_domain *domain_of(view *v, uint64_t ref, uint32_t site) noexcept nogil:
+    return <iommu_domain *>pool_try(v.self, v.pools[POOL_DOMAIN], ref, site)
 
 cdef enum:
     NO_UID = 0xFFFFFFFFFFFFFFFF
@@ -515,11 +516,11 @@ cdef inline vma *mm_vmas(view *v, uint32_t mm_index) noexcept nogil:
 cdef inline prog_op *program(view *v, uint64_t first) noexcept nogil:
     return <prog_op *>view_region(v, OFF_PROGRAMS) + first
 
-cdef inline bint tenant_refused(tenant *t, uint32_t dev) noexcept nogil:
-    return (ld64_acq(&t.refused[dev >> 6]) >> (dev & 63)) & 1
+cdef inline bint tenant_refused(iopf_actor *self, tenant *t, uint32_t dev, uint32_t site) noexcept nogil:
+    return (read64(self, &t.refused[dev >> 6], site) >> (dev & 63)) & 1
 
-cdef inline bint tenant_bound(tenant *t, uint32_t dev) noexcept nogil:
-    return (ld64_acq(&t.bound[dev >> 6]) >> (dev & 63)) & 1
+cdef inline bint tenant_bound(iopf_actor *self, tenant *t, uint32_t dev, uint32_t site) noexcept nogil:
+    return (read64(self, &t.bound[dev >> 6], site) >> (dev & 63)) & 1
 
 # A PASID table entry: bit 0 present, bit 1 quiet abort, bit 2 pass through (an identity domain: every address is granted),
 # bits 8..31 mm index + 1, bits 32..63 low half of the mm's id.

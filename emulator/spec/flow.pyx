@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
@@ -55,13 +56,12 @@ cdef bint barrier_open(view *v, flow *f, uint32_t index) noexcept nogil:
     if not f.arrived:
         f.arrived = 1
         f.arrivals[index] += 1
-        point(v.self, PROGRAM_WAIT << 8 | OP_FIELD_WRITE, b, ACC_WRITE)
-        st32_rel(barrier_arrivals(v, index, v.self.slot), f.arrivals[index])
-        fence()  # partner: the fence of another one that arrives; one of the two sees both
+        write32(v.self, barrier_arrivals(v, index, v.self.slot), f.arrivals[index], PROGRAM_WAIT)
+        fence_at(v.self, PROGRAM_WAIT)  # partner: the fence of another one that arrives; one of the two sees both
         ring_participants(v, index)
     for slot in range(v.cfg.slots):
         if slot < 512 and b.participants[slot >> 6] >> (slot & 63) & 1:
-            if ld32_acq(barrier_arrivals(v, index, slot)) < f.arrivals[index]:
+            if read32(v.self, barrier_arrivals(v, index, slot), PROGRAM_WAIT) < f.arrivals[index]:
                 return False
     return True
 
@@ -131,7 +131,7 @@ cdef bint waiting_over(view *v, flow *f, prog_op *op, bint stopping, uint64_t *n
     """Turns, barriers and pauses: whether the program goes on."""
     cdef uint64_t now
     if op.op == DO_TURN:
-        return stopping or op.arg >= SEQUENCES or ld64_acq(sequence_turn(v, op.arg)) >= op.a
+        return stopping or op.arg >= SEQUENCES or read64(v.self, sequence_turn(v, op.arg), PROGRAM_WAIT) >= op.a
     if op.op == DO_START:
         return stopping or v.cfg.controlled == 0 or ld32_acq(&v.board.cut) != 0
     if op.op == DO_BARRIER:
@@ -143,6 +143,14 @@ cdef bint waiting_over(view *v, flow *f, prog_op *op, bint stopping, uint64_t *n
         next_ns[0] = f.due_ns if f.due_ns < next_ns[0] else next_ns[0]
         return False
     return True
+
+
+cdef void pass_on(view *v, uint64_t *turn, uint64_t following) noexcept nogil:
+    """Partner: the load of whoever waits for its turn. The supervisor opens all turns of a sequence when an actor of it has died, at any
+    moment; that stays."""
+    cdef uint64_t seen = read64(v.self, turn, PROGRAM_STEP)
+    if seen < following:
+        try64(v.self, turn, seen, following, PROGRAM_STEP)
 
 
 cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns) noexcept nogil:
@@ -162,9 +170,8 @@ cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns
         return FLOW_MOVED
     if op.op == DO_PASS:
         if op.arg < SEQUENCES:
-            if ld64_acq(sequence_turn(v, op.arg)) < op.a:  # a dead actor of the sequence has opened all turns
-                st64_rel(sequence_turn(v, op.arg), op.a)  # partner: the acquire load of whoever waits for its turn
-            fence()
+            pass_on(v, sequence_turn(v, op.arg), op.a)
+            fence_at(v.self, PROGRAM_STEP)
             bell_ring(v.self, crew_actor(v.crew, slot_of(v, op.b)), PROGRAM_STEP)
     elif not waiting_over(v, f, op, stopping, next_ns):
         return FLOW_BLOCKED
@@ -178,5 +185,5 @@ cdef void flow_leave(view *v, uint32_t slot) noexcept nogil:
     st64_rel(&crew_actor(v.crew, slot).program_over, 1)
     for i in range(BARRIERS):
         if slot < 512 and barrier_at(v, i).participants[slot >> 6] >> (slot & 63) & 1:
-            st32_rel(barrier_arrivals(v, i, slot), ALWAYS_ARRIVED)
+            write32(v.self, barrier_arrivals(v, i, slot), ALWAYS_ARRIVED, PROGRAM_WAIT)
             ring_participants(v, i)

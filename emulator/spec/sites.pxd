@@ -69,6 +69,7 @@ cpdef enum Site:
     FAULT_WRITE = 91
     FAULT_RELEASE = 92
     AUTO_RESPONSE = 93
+    KERN_FATE = 94
     # address spaces
     MM_ALLOC = 96
     MM_MAP = 97
@@ -78,6 +79,7 @@ cpdef enum Site:
     MM_TABLE = 101
     MM_EXIT = 102
     MM_ZAP = 103
+    PAGE_WALK = 104
     # processes
     TENANT_SYSCALL = 112
     TENANT_GATE = 113

@@ -59,6 +59,7 @@ class Site(IntEnum):
     FAULT_WRITE = 91
     FAULT_RELEASE = 92
     AUTO_RESPONSE = 93
+    KERN_FATE = 94
     MM_ALLOC = 96
     MM_MAP = 97
     MM_UNMAP = 98
@@ -67,6 +68,7 @@ class Site(IntEnum):
     MM_TABLE = 101
     MM_EXIT = 102
     MM_ZAP = 103
+    PAGE_WALK = 104
     TENANT_SYSCALL = 112
     TENANT_GATE = 113
     TASK_WAIT = 114

@@ -13,13 +13,18 @@ from cython_ext.event_ring cimport event_record, event_ring, event_slot
 from cython_ext.histogram cimport HIST_BINS, histogram
 from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool_chain, pool_live
-from cython_ext.work_ring cimport work_backlog
 from emulator.spec.board cimport *
 from emulator.spec.flow cimport NOT_RUN, note_of
 from emulator.spec.program cimport LABELS
 from emulator.spec.vtd cimport PRS_PPR, PRS_PRO
 
 POOLS = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table", "fault object", "ioasid", "allocator")
+
+
+cdef uint64_t backlog(workring *r) noexcept nogil:
+    """Positions queued and not yet taken."""
+    cdef uint64_t head = ld64_acq(&r.head), tail = ld64_acq(&r.tail)
+    return tail - head if tail > head else 0
 
 
 cdef class Snapshot:
@@ -232,7 +237,7 @@ cdef class Snapshot:
         out["ppr"], out["pro"] = max([u["ppr"] for u in units]), max([u["pro"] for u in units])
         out["prq_records"] = self.v.cfg.prq_records
         out["discards"] = sum([queue_at(&self.v, i).discards for i in range(self.v.cfg.queues)])
-        out["backlog"] = sum([work_backlog(work_ring(&self.v, i)) for i in range(self.v.cfg.work_rings)])
+        out["backlog"] = sum([backlog(work_ring(&self.v, i)) for i in range(self.v.cfg.work_rings)])
         out["work_lost"] = sum([work_ring(&self.v, i).lost for i in range(self.v.cfg.work_rings)])
         return out
 

@@ -10,6 +10,7 @@ group that it would have had to finish by then.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
@@ -70,20 +71,19 @@ cdef int64_t syscall_to_task(runner *r, uint32_t op, uint64_t a0, uint64_t a1, u
     box.args[2] = a2
     box.args[3] = a3
     box.args[4] = a4
-    point(r.v.self, TENANT_SYSCALL << 8 | OP_FIELD_WRITE, &box.state, ACC_WRITE)
-    st32_rel(&box.state, BOX_POSTED)
+    write32(r.v.self, &box.state, BOX_POSTED, TENANT_SYSCALL)
     bell_ring(r.v.self, crew_actor(r.v.crew, r.t.task), TENANT_SYSCALL)
     waiter_reset(&w)
-    while ld32_acq(&box.state) != BOX_DONE:
+    while read32(r.v.self, &box.state, TENANT_SYSCALL) != BOX_DONE:
         if waiter_spin(r.v.self, &w):
             continue
         key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_SYSCALL)
-        if ld32_acq(&box.state) == BOX_DONE:
+        if read32(r.v.self, &box.state, TENANT_SYSCALL) == BOX_DONE:
             ec_cancel(r.v.self, bell_of(r.v.self), key)
             break
         sleep_on_bell(r, key, IDLE_NS, TENANT_SYSCALL)
     ret = box.ret
-    st32_rel(&box.state, BOX_IDLE)
+    write32(r.v.self, &box.state, BOX_IDLE, TENANT_SYSCALL)
     return ret
 
 
@@ -103,8 +103,8 @@ cdef bint gate_open(runner *r, uint64_t groups, uint64_t at) noexcept nogil:
     for dev in range(r.v.cfg.devices):
         if not (r.t.devices[dev >> 6] >> (dev & 63)) & 1:
             continue
-        done = ld64_acq(done_count(r.v, dev, r.index))
-        if not ld32_acq(&r.v.devices[dev].link_up) or ld32_acq(&r.v.devices[dev].dev.failed):
+        done = read64(r.v.self, done_count(r.v, dev, r.index), TENANT_GATE)
+        if not ld32_acq(&r.v.devices[dev].link_up) or read32(r.v.self, &r.v.devices[dev].dev.failed, TENANT_GATE):
             done = owed_by(r, dev, at)
         sum += done
     return sum >= groups
@@ -113,7 +113,7 @@ cdef bint gate_open(runner *r, uint64_t groups, uint64_t at) noexcept nogil:
 cdef bint devices_stopped(runner *r) noexcept nogil:
     cdef uint32_t dev
     for dev in range(r.v.cfg.devices):
-        if (r.t.devices[dev >> 6] >> (dev & 63)) & 1 and not ld32_acq(&r.v.devices[dev].dev.stopped):
+        if (r.t.devices[dev >> 6] >> (dev & 63)) & 1 and not read32(r.v.self, &r.v.devices[dev].dev.stopped, TENANT_GATE):
             if ld32_acq(&r.v.devices[dev].link_up):
                 return False
     return True
@@ -125,7 +125,7 @@ cdef bint may_pass(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     if op.op == DO_GATE:
         return gate_open(r, op.a, at)
     if op.op == DO_WAIT_FORK:
-        return ld32_acq(&r.t.started) != 0
+        return read32(r.v.self, &r.t.started, TENANT_GATE) != 0
     return devices_stopped(r)
 
 
@@ -135,19 +135,18 @@ cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     cdef waiter w
     if op.op == DO_GATE:
         # Only a gate depends on single groups; a fork and the end of a device's work ring by themselves.
-        st32_rel(&r.t.gate_waiting, 1)
-        fence()  # partner: the fence in group_done, after the count
+        write32(r.v.self, &r.t.gate_waiting, 1, TENANT_GATE)
+        fence_at(r.v.self, TENANT_GATE)  # partner: the fence in group_done, after the count
     waiter_reset(&w)
     while not may_pass(r, op, at):
         if waiter_spin(r.v.self, &w):
             continue
-        point(r.v.self, TENANT_GATE << 8 | OP_BELL_SLEEP, &r.t.gate_waiting, ACC_WAIT)
         key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_GATE)
         if may_pass(r, op, at):
             ec_cancel(r.v.self, bell_of(r.v.self), key)
             break
         sleep_on_bell(r, key, IDLE_NS, TENANT_GATE)
-    st32_rel(&r.t.gate_waiting, 0)
+    write32(r.v.self, &r.t.gate_waiting, 0, TENANT_GATE)
 
 
 cdef bint wait_readable(runner *r, uint32_t index) noexcept nogil:
@@ -286,14 +285,14 @@ cdef void run_program(runner *r) noexcept nogil:
         if ret < 0:
             note_failure(r, op, f.pc, ret)
         flow_done(r.v, &f, ret)
-        st64_rel(&r.t.ops_done, f.steps)  # partner: the acquire load of the devices
+        write64(r.v.self, &r.t.ops_done, f.steps, PROGRAM_STEP)  # partner: the acquire load of the devices
         tell_devices(r)
     flow_leave(r.v, r.v.self.slot)
     stay(r)
     # Whatever was left out, a process ends by exiting.
-    if not ld32_acq(&r.t.exited):
+    if not read32(r.v.self, &r.t.exited, PROGRAM_STEP):
         syscall_to_task(r, DO_EXIT, 0, 0, 0, 0, 0)
-    st32_rel(&r.t.finished, 1)
+    write32(r.v.self, &r.t.finished, 1, PROGRAM_STEP)
     tell_devices(r)
     bell_ring(r.v.self, crew_actor(r.v.crew, 0), TENANT_SYSCALL)
 

@@ -1,0 +1,66 @@
+# cython: language_level=3, cdivision=True
+"""Accesses to shared words outside the primitives, each with its scheduling point before it.
+
+Loads acquire, stores release, and a read-modify-write is sequentially consistent. Whatever another process may read or write at the
+same time goes through here, or through a primitive; what a lock protects, or one side alone writes before it publishes, does not need
+to. ``tools/points`` finds what is missing.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+
+cdef inline uint32_t read32(iopf_actor *self, uint32_t *p, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_READ, p, ACC_READ)
+    return ld32_acq(p)
+
+cdef inline uint64_t read64(iopf_actor *self, uint64_t *p, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_READ, p, ACC_READ)
+    return ld64_acq(p)
+
+cdef inline void write32(iopf_actor *self, uint32_t *p, uint32_t value, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_WRITE, p, ACC_WRITE)
+    st32_rel(p, value)
+
+cdef inline void write64(iopf_actor *self, uint64_t *p, uint64_t value, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_WRITE, p, ACC_WRITE)
+    st64_rel(p, value)
+
+cdef inline uint32_t add32(iopf_actor *self, uint32_t *p, uint32_t n, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_RMW, p, ACC_RMW)
+    return xadd32(p, n)
+
+cdef inline uint64_t add64(iopf_actor *self, uint64_t *p, uint64_t n, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_RMW, p, ACC_RMW)
+    return xadd64(p, n)
+
+cdef inline uint32_t or32(iopf_actor *self, uint32_t *p, uint32_t bits, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_RMW, p, ACC_RMW)
+    return or_32(p, bits)
+
+cdef inline uint32_t and32(iopf_actor *self, uint32_t *p, uint32_t bits, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_RMW, p, ACC_RMW)
+    return and_32(p, bits)
+
+cdef inline uint64_t or64(iopf_actor *self, uint64_t *p, uint64_t bits, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_RMW, p, ACC_RMW)
+    return or_64(p, bits)
+
+cdef inline uint64_t and64(iopf_actor *self, uint64_t *p, uint64_t bits, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_RMW, p, ACC_RMW)
+    return and_64(p, bits)
+
+cdef inline uint64_t swap64(iopf_actor *self, uint64_t *p, uint64_t value, uint32_t site) noexcept nogil:
+    point(self, site << 8 | OP_FIELD_RMW, p, ACC_RMW)
+    return xchg64(p, value)
+
+cdef inline bint try64(iopf_actor *self, uint64_t *p, uint64_t want, uint64_t value, uint32_t site) noexcept nogil:
+    """True when ``*p`` held ``want`` and now holds ``value``."""
+    point(self, site << 8 | OP_FIELD_RMW, p, ACC_RMW)
+    return cas64(p, want, value)
+
+cdef inline void fence_at(iopf_actor *self, uint32_t site) noexcept nogil:
+    """A full fence: what was stored before can be seen before anything behind it is loaded."""
+    point(self, site << 8 | OP_FENCE, NULL, ACC_FENCE)
+    fence()

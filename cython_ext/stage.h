@@ -19,6 +19,12 @@
  * STAGE_FUNCTIONAL_NS or more guards against lost wake-ups and never ends a sleep here, so that a lost wake-up shows as
  * a deadlock; a shorter one is part of the function and ends it on the virtual clock, which counts steps and leaps
  * forward when nobody else can go on.
+ *
+ * Memory. Under STAGE_TSO a plain store of a point goes into a buffer of its actor and reaches memory by a step of its own,
+ * in order: what x86 does. Actor i has its buffer drained by the player STAGE_DRAIN + i, whom a strategy chooses like any other. An
+ * actor sees its own stores: they are put into memory while it makes a step and taken out after it. A read-modify-write, a lock, a
+ * fence, a wait and a wake-up drain the buffer first. What no point announces is in memory at once: it is ordered by what
+ * points announce (tools/points), so nobody can tell.
  */
 #ifndef IOPF_STAGE_H
 #define IOPF_STAGE_H
@@ -26,6 +32,8 @@
 #include "cython_ext/atomic.h"
 
 #define STAGE_SLOTS 32
+#define STAGE_DRAIN 16       /* the player that drains the buffer of actor 0 */
+#define STAGE_STORES 8       /* in a buffer; more push the oldest out */
 #define STAGE_STEP_NS 100
 #define STAGE_FUNCTIONAL_NS 10000000u
 
@@ -56,6 +64,23 @@ typedef struct {
     uint32_t enabled;         /* mask of those who could have gone */
 } stage_step;
 
+enum { STAGE_SC = 0, STAGE_TSO = 1 };
+
+typedef struct {
+    uint64_t where, mask, value, under; /* an aligned word, which of its bytes, what they become, and what they are in memory */
+    uint32_t id, pad;
+    uint64_t pad1;
+} stage_store;
+
+typedef struct {
+    uint32_t count, entered;  /* entered: the stores are in memory while their actor makes a step */
+    uint64_t wrote, window;   /* the word that the step stores to, and which of its bytes; 0: none */
+    uint64_t before;          /* the word as the actor saw it before */
+    uint32_t id, pad;
+    uint64_t pad1[3];
+    stage_store store[STAGE_STORES];
+} stage_buffer;
+
 typedef struct {
     uint64_t now, steps, hash, budget;
     uint64_t arena;           /* address of the arena: what makes offsets of addresses */
@@ -69,8 +94,10 @@ typedef struct {
     uint64_t path_steps;      /* replay: how much of the path below is to be followed */
     uint64_t path;            /* offset of the path from the stage: a byte per step, the slot */
     uint64_t path_at;         /* place in the path, where that is not the step */
-    uint64_t pad[4];
+    uint32_t memory, step_ns; /* STAGE_SC or STAGE_TSO; what a step takes on the virtual clock */
+    uint64_t pad[3];
     stage_slot slot[STAGE_SLOTS];
+    stage_buffer buffer[STAGE_DRAIN];
     stage_step step[];
 } stage;
 
@@ -108,7 +135,7 @@ static inline void stage_note(stage *st, uint32_t slot, uint32_t enabled) {
     if (st->steps < st->room)
         st->step[st->steps] = (stage_step){s->id, where, (uint16_t)slot, (uint16_t)s->kind, enabled};
     st->steps++;
-    st->now += STAGE_STEP_NS;
+    st->now += st->step_ns;
     st->hash = (st->hash ^ (((uint64_t)s->id << 32 | where) + slot * 0x9e3779b97f4a7c15u)) * 0x100000001b3u;
     st->hash ^= st->hash >> 29;
 }

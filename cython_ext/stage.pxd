@@ -15,6 +15,10 @@ from cython_ext.crew cimport iopf_actor, iopf_crew
 cdef extern from "cython_ext/stage.h" nogil:
     enum:
         STAGE_SLOTS
+        STAGE_DRAIN
+        STAGE_STORES
+        STAGE_SC
+        STAGE_TSO
         STAGE_STEP_NS
         STAGE_FRAME_WORDS
         PLAY_ABSENT
@@ -41,6 +45,10 @@ cdef extern from "cython_ext/stage.h" nogil:
         uint64_t high
         uint32_t go
         uint32_t pid
+
+    ctypedef struct stage_buffer:
+        uint32_t count
+        uint32_t entered
 
     ctypedef struct stage_step:
         uint32_t id
@@ -69,7 +77,10 @@ cdef extern from "cython_ext/stage.h" nogil:
         uint64_t path_steps
         uint64_t path
         uint64_t path_at
+        uint32_t memory
+        uint32_t step_ns
         stage_slot slot[32]
+        stage_buffer buffer[16]
         stage_step step[0]
 
     void iopf_switch(void **save, void *load)
@@ -82,6 +93,10 @@ cpdef enum End:
     END_VERDICT = 3          # a detector has spoken
     END_DIVERGED = 4         # the path asks for somebody who cannot go
     END_LOST = 5             # a process died, or did not come back with the token
+    END_CUT = 6              # the chooser has seen enough of it
+
+cdef enum:
+    CUT = 0xFFFFFFFF         # instead of a slot: the chooser ends the schedule
 
 ctypedef int (*part_main)(void *arg, uint32_t index) noexcept nogil
 ctypedef uint32_t (*chooser)(stage *st, uint32_t enabled) noexcept nogil

@@ -7,3 +7,4 @@ class End(IntEnum):
     END_VERDICT = 3
     END_DIVERGED = 4
     END_LOST = 5
+    END_CUT = 6

@@ -12,6 +12,12 @@ cdef enum:
     ETIMEDOUT = 110
     NOBODY = 0               # the supervisor's slot, which is never cast
 
+cdef extern from "cython_ext/stores.h" nogil:
+    void stores_enter(stage *st, uint32_t slot)
+    void stores_leave(stage *st)
+    uint32_t stores_enabled(stage *st)
+    void stores_drain(stage *st, uint32_t player)
+
 cdef extern from *:
     """
     /* The bottom of every actor's stack: calls main(arg, index), then leaves for good. */
@@ -84,8 +90,8 @@ cdef bint lock_free(iopf_crew *crew, stage_slot *s) noexcept nogil:
 
 
 cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil:
-    """Mask of the actors whose pending step can be made, or whose sleep is over by the clock."""
-    cdef uint32_t i, mask = 0
+    """Mask of the actors whose pending step can be made, or whose sleep is over by the clock, and of the buffers that can be drained."""
+    cdef uint32_t i, mask = stores_enabled(st) if st.memory == STAGE_TSO else 0
     cdef stage_slot *s
     for i in range(1, st.players):
         s = &st.slot[i]
@@ -110,7 +116,23 @@ cdef bint leap(stage *st) noexcept nogil:
 
 
 cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
-    """The slot whose step is next, with the step noted; NOBODY when the schedule is over, and ``ended`` says why."""
+    """The actor whose step is next, with the step noted; NOBODY when the schedule is over, and ``ended`` says why."""
+    cdef uint32_t slot
+    if iopf_likely(st.memory == STAGE_SC):
+        return pick(st, crew, choose)
+    stores_leave(st)
+    slot = pick(st, crew, choose)
+    while slot >= STAGE_DRAIN:
+        stores_drain(st, slot)
+        slot = pick(st, crew, choose)
+    if slot != NOBODY:
+        stores_enter(st, slot)
+    st.budget = 0  # every step is looked at
+    return slot
+
+
+cdef uint32_t pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
+    """The player whose step is next: an actor, or a buffer that is drained."""
     cdef uint32_t enabled, slot
     cdef stage_slot *s
     st.budget = 0
@@ -128,7 +150,7 @@ cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept no
         return NOBODY
     slot = choose(st, enabled)
     if slot >= STAGE_SLOTS or not enabled >> slot & 1:
-        st.ended = END_DIVERGED
+        st.ended = END_CUT if slot == CUT else END_DIVERGED
         return NOBODY
     s = &st.slot[slot]
     if s.state == PLAY_ASLEEP:
@@ -136,7 +158,8 @@ cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept no
         s.due = 0
         s.state = PLAY_READY
     stage_note(st, slot, enabled)
-    st.current = slot
+    if slot < STAGE_DRAIN or st.memory == STAGE_SC:
+        st.current = slot
     return slot
 
 

@@ -23,6 +23,7 @@ from cython_ext.stage cimport *
 from emulator.sched.board_copy cimport BoardCopy, on_wild_access, wild_address
 from emulator.sched.judge cimport *
 from emulator.sched.strategies cimport *
+from emulator.sched.tree cimport *
 from emulator.spec.board cimport *
 from emulator.spec.process cimport Process
 
@@ -63,6 +64,7 @@ cdef class Conductor:
     cdef uint64_t now
     cdef expectations expected
     cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
+    cdef public bint tso             # plain stores may be delayed, as x86 delays them; while programs come to their beginning they are not
     cdef readonly uint64_t played
     cdef readonly uint64_t steps
 
@@ -81,6 +83,7 @@ cdef class Conductor:
         self.st.room = room
         self.st.path = sizeof(stage) + room * sizeof(stage_step)
         self.st.max_steps = room
+        self.st.step_ns = STAGE_STEP_NS
         self.v.crew.stage = <char *>self.st - <char *>self.v.crew
         for process in processes:
             if process.main == NULL or process.slot == 0:
@@ -100,13 +103,17 @@ cdef class Conductor:
         """Plays on without preemptions until nobody can: how it ended (``End``)."""
         stage_stir(self.st)
         self._reset_schedule(max_steps)
+        self.st.memory = STAGE_SC
         strategy_begin(self.st, STRATEGY_FIRST, 0, 1)
         with nogil:
             stage_fibers(self.st, self.v.crew, strategy_choose)
         return self.st.ended
 
     cdef void _reset_schedule(self, uint64_t max_steps) noexcept nogil:
+        cdef uint32_t i
         self.st.steps = self.st.budget = 0
+        for i in range(STAGE_DRAIN):
+            self.st.buffer[i].count = self.st.buffer[i].entered = 0
         self.st.hash = <uint64_t>0xcbf29ce484222325
         self.st.ended = END_NONE
         self.st.max_steps = max_steps if 0 < max_steps < self.st.room else self.st.room
@@ -158,6 +165,7 @@ cdef class Conductor:
     cdef void _start_over(self) noexcept nogil:
         cdef uint32_t i
         cdef stage_slot *s
+        self.st.memory = STAGE_TSO if self.tso and self.st.players <= STAGE_DRAIN else STAGE_SC
         self.copy.put_back()
         for i in range(1, self.st.players):
             # Line 0 of the slot is where the actor stands; the rest is the strategy's and the process's.
@@ -274,6 +282,40 @@ cdef class Conductor:
             return (Outcome(BUG_NONE), schedules, False, [])
         return (Outcome(bug), schedules, bug == BUG_NONE, [at[i] for i in range(delays)] if bug != BUG_NONE else [])
 
+    def walk(self, bint bounded, uint32_t bound, uint64_t budget_ns, uint64_t most=0) -> tuple:
+        """All schedules (``tree.pxd``), or with ``bounded`` those of at most ``bound`` preemptions, until one fails.
+
+        Returns (``Bug``, schedules played to their end, whether these were all). Memory is sequentially consistent here, and time stands
+        still while anybody can go on. Raises ValueError for a system of more actors than are told apart.
+        """
+        cdef tree *t
+        cdef uint64_t until_ns = clock_ns() + budget_ns, n = 0
+        cdef uint32_t bug = BUG_NONE
+        cdef bint more = True, tso = self.tso
+        if self.copy is None:
+            raise ValueError("nothing to start from: call open() first")
+        if self.st.players > TREE_ACTORS or self.by_processes:
+            raise ValueError(f"a walk is for at most {TREE_ACTORS - 1} actors, as fibers")
+        t = tree_new(bounded, bound)
+        if t == NULL:
+            raise MemoryError("no memory for the tree of schedules")
+        self.tso = False
+        self.st.step_ns = 0
+        with nogil:
+            while more and bug == BUG_NONE and (most == 0 or n < most) and (n & 63 != 0 or clock_ns() < until_ns):
+                self._start_over()
+                self._reset_schedule(0)
+                strategy_begin(self.st, STRATEGY_TREE, 0, 1)
+                tree_play(t)
+                bug = self._play()
+                n += self.st.ended != END_CUT
+                more = tree_next(t, self.st)
+        complete = not more and not t.cut and bug == BUG_NONE
+        tree_free(t)
+        self.tso = tso
+        self.st.step_ns = STAGE_STEP_NS
+        return (Outcome(bug), n, complete)
+
     def replay(self, bytes path, bint loose=False, uint64_t max_steps=0) -> int:
         """One schedule along ``path``, a slot per step; how it ended (``Bug``). ``loose``: who cannot go is passed over."""
         cdef uint64_t n = len(path)
@@ -318,6 +360,11 @@ cdef class Conductor:
             bug = self._play()
         self.expected.must = must
         return Outcome(bug)
+
+    @property
+    def base_address(self) -> int:
+        """Where the board is mapped in this process."""
+        return self.st.arena
 
     @property
     def trace_hash(self) -> int:

@@ -54,7 +54,7 @@ cdef bint left_over(view *v, expectations *expected) noexcept nogil:
 
 cdef uint32_t judge(view *v, stage *st, expectations *expected) noexcept nogil:
     cdef uint32_t i, bug = of_end(st.ended)
-    if bug != BUG_NONE:
+    if bug != BUG_NONE or st.ended == END_CUT:
         return bug
     for i in range(1, st.players):
         if expected.must >> i & 1 and not crew_actor(v.crew, i).program_over:

@@ -10,6 +10,7 @@
     LOOSE    the same, but whoever cannot go when its turn comes is passed over: for paths that are being changed
     DELAY    whoever goes goes on, then the next one around; at each of a few given steps the one whose turn it is is passed over
              (Emmi, Qadeer, Rakamaric, POPL 2011). Everything with at most d delays can be gone through: about steps to the power of d
+    TREE     all schedules, one after the other (``tree.pxd``)
 
 State: ``stage`` line 0 and the slots' priorities, written by whoever has the token.
 """
@@ -27,6 +28,7 @@ cpdef enum Strategy:
     STRATEGY_PATH = 5
     STRATEGY_LOOSE = 6
     STRATEGY_DELAY = 7
+    STRATEGY_TREE = 8
 
 cdef enum:
     DELAYS_MOST = 8          # in one schedule

@@ -9,3 +9,4 @@ class Strategy(IntEnum):
     STRATEGY_PATH = 5
     STRATEGY_LOOSE = 6
     STRATEGY_DELAY = 7
+    STRATEGY_TREE = 8

@@ -6,6 +6,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.stage cimport *
+from emulator.sched.tree cimport steps_depend, tree_choose
 
 cdef enum:
     NOBODY = 0
@@ -38,6 +39,11 @@ cdef void sort_changes(stage *st, uint32_t n) noexcept nogil:
         st.change[j] = x
 
 
+cdef inline uint32_t players(stage *st) noexcept nogil:
+    """Actors, and those who drain their buffers."""
+    return st.players if st.memory == STAGE_SC else STAGE_SLOTS
+
+
 cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil:
     """Before the first step of a schedule. ``length`` and ``expected`` are what the last one has taught."""
     cdef uint32_t i, n
@@ -47,7 +53,7 @@ cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t 
     st.current = NOBODY
     st.path_at = 0
     if strategy == STRATEGY_POS or strategy == STRATEGY_PCT:
-        for i in range(st.players):
+        for i in range(players(st)):
             st.slot[i].priority = (xorshift64(&st.rng) >> 8) + CHANGES + 1
     if strategy == STRATEGY_PCT:
         n = depth - 1 if 0 < depth <= CHANGES else CHANGES
@@ -110,14 +116,12 @@ cdef uint32_t pct(stage *st, uint32_t enabled) noexcept nogil:
 
 cdef inline bint dependent(stage_slot *a, stage_slot *b) noexcept nogil:
     """Whether the order of two pending steps can matter: the same word, and not two reads."""
-    if a.kind == ACC_LOCAL or b.kind == ACC_LOCAL:
-        return False
-    return a.where >> 3 == b.where >> 3 and not (a.kind == ACC_READ and b.kind == ACC_READ)
+    return steps_depend(a.where, a.kind, b.where, b.kind)
 
 
 cdef uint32_t pos(stage *st, uint32_t enabled) noexcept nogil:
     cdef uint32_t best = highest(st, enabled), i
-    for i in range(1, st.players):
+    for i in range(1, players(st)):
         if i == best or (st.slot[i].state == PLAY_READY and dependent(&st.slot[i], &st.slot[best])):
             st.slot[i].priority = (xorshift64(&st.rng) >> 8) + 1
     return best
@@ -185,6 +189,8 @@ cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil:
         return delay(st, enabled)
     if st.strategy == STRATEGY_LOOSE:
         return loose(st, enabled)
+    if st.strategy == STRATEGY_TREE:
+        return tree_choose(st, enabled)
     if st.strategy == STRATEGY_PATH and st.steps < st.path_steps and st.path:
         return (<uint8_t *>(<char *>st + st.path))[st.steps]
     return first(st, enabled)
@@ -194,5 +200,5 @@ cdef void strategy_learn(stage *st) noexcept nogil:
     """After a schedule that came to its end."""
     cdef uint32_t i
     st.length = st.steps
-    for i in range(st.players):
+    for i in range(players(st)):
         st.slot[i].expected = st.slot[i].taken

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Store buffers of actors under STAGE_TSO. What they are stands in `stage.h`. Whoever has the token runs all of this.
+ */
+#ifndef IOPF_STORES_H
+#define IOPF_STORES_H
+
+#include "cython_ext/crew.h"
+
+static inline void store_put(const stage_store *e, uint64_t value) {
+    uint64_t *word = (uint64_t *)(uintptr_t)e->where;
+    *word = (*word & ~e->mask) | (value & e->mask);
+}
+
+/* Mask of the bytes in which two words differ. */
+static inline uint64_t store_changed(uint64_t a, uint64_t b) {
+    uint64_t mask = 0;
+    for (int i = 0; i < 64; i += 8)
+        if ((a ^ b) >> i & 0xff) mask |= (uint64_t)0xff << i;
+    return mask;
+}
+
+static inline void store_remove_first(stage_buffer *b) {
+    b->count--;
+    memmove(&b->store[0], &b->store[1], b->count * sizeof(stage_store));
+}
+
+/* Before a step: the actor sees its own stores. A step that drains gives them to everybody. */
+static inline void stores_enter(stage *st, uint32_t slot) {
+    stage_buffer *b = &st->buffer[slot];
+    const stage_slot *s = &st->slot[slot];
+    for (uint32_t i = 0; i < b->count; i++) {
+        b->store[i].under = *(uint64_t *)(uintptr_t)b->store[i].where;
+        store_put(&b->store[i], b->store[i].value);
+    }
+    b->entered = 1, b->wrote = 0;
+    switch (s->kind) {
+    case ACC_LOCAL:
+    case ACC_READ:
+    case ACC_NAP:
+        return;
+    case ACC_WRITE:
+        b->wrote = s->where & ~(uint64_t)7;
+        b->window = s->where & 7 ? (uint64_t)0xffffffff << 32 : ~(uint64_t)0;
+        b->before = *(uint64_t *)(uintptr_t)b->wrote;
+        b->id = s->id;
+        return;
+    default:
+        b->count = 0;
+    }
+}
+
+/* After a step: its plain store goes into the buffer, and what is in the buffer out of memory. */
+static inline void stores_leave(stage *st) {
+    uint32_t slot = st->current;
+    uint64_t value = 0, mask = 0;
+    if (slot == 0 || slot >= STAGE_DRAIN || !st->buffer[slot].entered) return;
+    stage_buffer *b = &st->buffer[slot];
+    b->entered = 0;
+    if (b->wrote) {
+        uint64_t *word = (uint64_t *)(uintptr_t)b->wrote;
+        value = *word;
+        mask = store_changed(value, b->before) & b->window;
+        *word = (value & ~mask) | (b->before & mask);
+    }
+    for (uint32_t i = b->count; i > 0; i--) store_put(&b->store[i - 1], b->store[i - 1].under);
+    if (!mask) return;
+    if (b->count == STAGE_STORES) {
+        store_put(&b->store[0], b->store[0].value);
+        store_remove_first(b);
+    }
+    b->store[b->count++] = (stage_store){.where = b->wrote, .mask = mask, .value = value, .id = b->id};
+}
+
+/* Mask of the players that drain a buffer, each with its next store as its pending step. */
+static inline uint32_t stores_enabled(stage *st) {
+    uint32_t mask = 0;
+    for (uint32_t i = 1; i < STAGE_DRAIN; i++) {
+        if (!st->buffer[i].count) continue;
+        const stage_store *e = &st->buffer[i].store[0];
+        stage_slot *s = &st->slot[STAGE_DRAIN + i];
+        s->state = PLAY_READY, s->kind = ACC_DRAIN, s->where = e->where + (e->mask & 0xffffffff ? 0 : 4);
+        s->id = (e->id >> 8) << 8 | 44; /* OP_DRAIN */
+        mask |= (uint32_t)1 << (STAGE_DRAIN + i);
+    }
+    return mask;
+}
+
+static inline void stores_drain(stage *st, uint32_t player) {
+    stage_buffer *b = &st->buffer[player - STAGE_DRAIN];
+    store_put(&b->store[0], b->store[0].value);
+    store_remove_first(b);
+    st->slot[player].taken++;
+}
+
+#endif

@@ -1,0 +1,220 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The walk through the tree of schedules. What is cut and why stands in ``tree.pxd``."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.stage cimport *
+
+cdef enum:
+    HEADS = 4096
+
+cdef tree *walked            # by the schedule that this process plays
+
+
+cdef bint steps_depend(uint64_t a, uint32_t a_kind, uint64_t b, uint32_t b_kind) noexcept nogil:
+    """Whether the order of two steps can matter: the same word, and not two plain reads."""
+    if a_kind == ACC_LOCAL or b_kind == ACC_LOCAL or a_kind == ACC_NAP or b_kind == ACC_NAP:
+        return False
+    if a_kind == ACC_FENCE or b_kind == ACC_FENCE:
+        return False
+    return a >> 3 == b >> 3 and not (a_kind == ACC_READ and b_kind == ACC_READ)
+
+
+cdef tree *tree_new(uint32_t bounded, uint32_t bound) noexcept nogil:
+    """NULL without memory. ``bounded``: by ``bound`` preemptions, else reduced."""
+    cdef tree *t = <tree *>calloc(1, sizeof(tree))
+    if t == NULL:
+        return NULL
+    t.nodes = <node *>calloc(TREE_STEPS, sizeof(node))
+    if t.nodes == NULL:
+        free(t)
+        return NULL
+    t.bounded, t.bound = bounded, bound
+    return t
+
+
+cdef void tree_free(tree *t) noexcept nogil:
+    global walked
+    if walked == t:
+        walked = NULL
+    if t != NULL:
+        free(t.nodes)
+        free(t)
+
+
+cdef void tree_play(tree *t) noexcept nogil:
+    """Before a schedule by STRATEGY_TREE."""
+    global walked
+    walked = t
+    t.length = 0
+    memset(t.heads, 0, sizeof(t.heads))
+    memset(t.last, 0, sizeof(t.last))
+
+
+cdef inline uint32_t *head_of(tree *t, uint64_t where) noexcept nogil:
+    return &t.heads[((where >> 3) * <uint64_t>0x9E3779B97F4A7C15) >> 52 & (HEADS - 1)]
+
+
+cdef void look(node *n, stage *st, uint32_t enabled) noexcept nogil:
+    """Fills a fresh node with what can be seen before the step."""
+    cdef uint32_t i
+    n.enabled, n.todo, n.done, n.sleep, n.asleep = enabled, 0, 0, 0, 0
+    for i in range(1, st.players):
+        n.where[i] = st.slot[i].where
+        n.kind[i] = <uint8_t>st.slot[i].kind
+        n.op[i] = <uint8_t>(st.slot[i].id & 0xFF)
+        if st.slot[i].state == PLAY_ASLEEP:
+            n.asleep |= <uint32_t>1 << i
+
+
+cdef uint32_t still_asleep(node *before) noexcept nogil:
+    """Those who were tried or asleep at the node before and do not depend on its step."""
+    cdef uint32_t rest = (before.sleep | before.done) & ~(<uint32_t>1 << before.choice), kept = 0, i
+    while rest:
+        i = trailing_zeros64(rest)
+        rest &= rest - 1
+        if not steps_depend(before.where[i], before.kind[i], before.where[before.choice], before.kind[before.choice]):
+            kept |= <uint32_t>1 << i
+    return kept
+
+
+cdef uint32_t choose_fresh(tree *t, node *n, stage *st) noexcept nogil:
+    """Whom to try first at a fresh node; CUT when nothing new can come."""
+    cdef node *before = n - 1 if t.length else NULL
+    cdef uint32_t may = n.enabled, current
+    n.preemptions = 0
+    if before != NULL:
+        current = before.choice
+        n.preemptions = before.preemptions
+        if t.length > 1 and current != (before - 1).choice and before.enabled >> (before - 1).choice & 1:
+            n.preemptions += 1
+        if t.bounded:
+            if n.enabled >> current & 1 and n.preemptions >= t.bound:
+                may = <uint32_t>1 << current
+        else:
+            n.sleep = still_asleep(before)
+            may &= ~n.sleep
+    if may == 0:
+        return CUT
+    current = st.current if may >> st.current & 1 else <uint32_t>trailing_zeros64(may)
+    n.todo = may if t.bounded else <uint32_t>1 << current
+    return current
+
+
+cdef void begin_other_order(tree *t, uint32_t early, uint32_t late, uint32_t actor, uint32_t *late_clock) noexcept nogil:
+    """Sees to it that at node ``early`` somebody is tried who begins what of the steps behind it does not come after it, with the
+    step of ``actor`` at ``late`` at its end: a schedule in which that comes first."""
+    cdef node *e = &t.nodes[early]
+    cdef node *n
+    cdef uint32_t first[16]
+    cdef uint32_t at, i, q, initials = 0
+    cdef bint follows
+    if e.asleep >> actor & 1:
+        return  # it had to be woken first
+    memset(first, 0, sizeof(first))
+    at = early + 1
+    while at <= late:
+        n = &t.nodes[at]
+        q = actor if at == late else n.choice
+        if (at == late or n.clock[e.choice] < e.sequence) and first[q] == 0:
+            follows = False
+            for i in range(1, TREE_ACTORS):
+                if i != q and first[i] and (late_clock[i] if at == late else n.clock[i]) >= first[i]:
+                    follows = True
+            if not follows:
+                initials |= <uint32_t>1 << q
+            first[q] = n.sequence if at != late else 1
+        at += 1
+    if initials & (e.todo | e.done):
+        return
+    if initials >> actor & 1:
+        initials = <uint32_t>1 << actor
+    else:
+        initials &= ~(initials - 1)
+    e.todo |= initials if e.enabled & initials else e.enabled
+
+
+cdef void order(tree *t, uint32_t at) noexcept nogil:
+    """The clock of the step at ``at``, and the races that it closes."""
+    cdef node *n = &t.nodes[at]
+    cdef node *e
+    cdef uint32_t p = n.choice, i, j, q
+    cdef uint32_t base[16]
+    cdef uint64_t where = n.where[p]
+    cdef uint32_t kind = n.kind[p]
+    cdef bint lock = kind == ACC_LOCK
+    memset(n.clock, 0, sizeof(n.clock))
+    if n.own:
+        for i in range(TREE_ACTORS):
+            n.clock[i] = t.nodes[n.own - 1].clock[i]
+    for i in range(TREE_ACTORS):
+        base[i] = n.clock[i]
+    j = n.before
+    while j:
+        e = &t.nodes[j - 1]
+        q = e.choice
+        if steps_depend(where, kind, e.where[q], e.kind[q]):
+            if q != p and e.sequence > base[q] and not (lock and e.kind[q] == ACC_UNLOCK):
+                if not t.bounded and (lock or e.sequence > n.clock[q]):
+                    begin_other_order(t, j - 1, at, p, n.clock)
+            for i in range(TREE_ACTORS):
+                if e.clock[i] > n.clock[i]:
+                    n.clock[i] = e.clock[i]
+            # Whatever came before a write comes before this too; behind the giving back of a lock stands its taking.
+            if e.kind[q] != ACC_READ and not (lock and (e.kind[q] == ACC_UNLOCK or n.op[p] != OP_LOCK_CAS)):
+                break
+        j = e.before
+    n.clock[p] = n.sequence
+
+
+cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil:
+    """The next choice of the schedule: along the path of ``tree_next``, then freely."""
+    cdef tree *t = walked
+    cdef uint32_t at, choice
+    cdef node *n
+    cdef uint32_t *head
+    if t == NULL:
+        return CUT
+    at = t.length
+    if at >= TREE_STEPS:
+        t.cut = 1
+        return st.current if enabled >> st.current & 1 else <uint32_t>trailing_zeros64(enabled)
+    n = &t.nodes[at]
+    if at >= t.depth:
+        look(n, st, enabled)
+        choice = choose_fresh(t, n, st)
+        if choice == CUT:
+            t.blocked += 1
+            return CUT
+        n.choice = <uint16_t>choice
+        n.done = <uint32_t>1 << choice
+    choice = n.choice
+    n.own = t.last[choice]
+    n.sequence = t.nodes[n.own - 1].sequence + 1 if n.own else 1
+    head = head_of(t, n.where[choice])
+    n.before = head[0]
+    if at + 1 >= t.depth:
+        order(t, at)
+    head[0] = t.last[choice] = at + 1
+    t.length = at + 1
+    return choice
+
+
+cdef bint tree_next(tree *t, stage *st) noexcept nogil:
+    """After a schedule: sets the path of the next one; false when there is none."""
+    cdef node *n
+    cdef uint32_t rest
+    while t.length > 0:
+        n = &t.nodes[t.length - 1]
+        rest = n.todo & ~n.done & ~n.sleep
+        if rest:
+            n.choice = <uint16_t>trailing_zeros64(rest)
+            n.done |= <uint32_t>1 << n.choice
+            t.depth = t.length
+            return True
+        t.length -= 1
+    return False

@@ -1,0 +1,165 @@
+"""Plays the catalogue in the instrumented build (`build.py`) and prints what its runtime found, as JSON. Run there by `lint.py`."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import emulator
+from emulator.sched.catalogue import Race, catalogue
+from emulator.spec import board
+from emulator.spec.board import plan_layout
+from emulator.spec.sites import point_name
+from tools.lab.races import lab_of
+from tools.lab.search import search
+from tools.lab.system import Lab
+from tools.lab.where import Where
+from tools.points.build import RUNTIME
+
+WHAT = {1: "race", 2: "locked", 3: "fence"}
+
+
+class Finding(ctypes.Structure):
+    """`finding` of runtime.c."""
+
+    _fields_ = [
+        ("what", ctypes.c_uint32),
+        ("point", ctypes.c_uint32),
+        ("other_actor", ctypes.c_uint32),
+        ("other_announced", ctypes.c_uint32),
+        ("actor", ctypes.c_uint32),
+        ("other_write", ctypes.c_uint32),
+        ("write", ctypes.c_uint32),
+        ("pad", ctypes.c_uint32),
+        ("offset", ctypes.c_uint64),
+        ("pc", ctypes.c_void_p),
+        ("other_pc", ctypes.c_void_p),
+    ]
+
+
+class Runtime:
+    """The library that the instrumented modules are linked with."""
+
+    def __init__(self) -> None:
+        self.lib = ctypes.CDLL(str(Path(emulator.__file__).parent.parent / RUNTIME))
+        self.lib.points_watch.argtypes = [
+            ctypes.c_void_p,
+            ctypes.c_uint64,
+            ctypes.c_uint64,
+            ctypes.c_void_p,
+        ]
+        self.lib.points_finding.restype = ctypes.POINTER(Finding)
+        self.lib.points_accesses.restype = self.lib.points_silent.restype = ctypes.c_uint64
+
+    def watch(self, lab: Lab) -> None:
+        layout = plan_layout(lab.plan.config)
+        base = lab.conductor.base_address
+        self.lib.points_watch(
+            base, layout[board.OFF_STACKS], layout[board.OFF_CREW], base + layout[board.OFF_STAGE]
+        )
+
+    def findings(self) -> Iterator[Finding]:
+        for number in range(self.lib.points_found()):
+            yield self.lib.points_finding(number).contents
+
+
+def play(runtime: Runtime, race: Race, defective: bool, schedules: int) -> list[dict[str, Any]]:
+    """The new findings of one variant."""
+    before = runtime.lib.points_found()
+    with lab_of(race, defective=defective) as lab:
+        runtime.watch(lab)
+        runtime.lib.points_on(1)
+        search(lab, 1, seconds=60, most=schedules)
+        runtime.lib.points_on(0)
+        runtime.lib.points_unwatch()
+        where = Where(lab.plan.config)
+        return [
+            {
+                "what": WHAT[found.what],
+                "race": race.slug,
+                "defective": defective,
+                "actor": lab.names[found.actor],
+                "other": lab.names[found.other_actor],
+                "point": point_name(found.point) if found.point else "begin",
+                "region": where.region(found.offset),
+                "kind": ("read", "write", "tally", "rmw")[found.write],
+                "other_kind": ("read", "write", "tally")[found.other_write],
+                "other_announced": bool(found.other_announced),
+                "pc": found.pc,
+                "other_pc": found.other_pc,
+            }
+            for found in list(runtime.findings())[before:]
+        ]
+
+
+class Symbols:
+    """Function and line of a program counter, by addr2line."""
+
+    def __init__(self) -> None:
+        self.maps = []
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            parts = line.split()
+            if len(parts) > 5 and parts[5].endswith(".so"):
+                start, end = (int(part, 16) for part in parts[0].split("-"))
+                self.maps.append((start, end, int(parts[2], 16), parts[5]))
+
+    def lines(self, pcs: list[int]) -> dict[int, str]:
+        """pc -> `file:line function`, of the innermost inlined function, then of those around it."""
+        by_module: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for pc in pcs:
+            for start, end, offset, module in self.maps:
+                if start <= pc < end:
+                    by_module[module].append((pc, pc - 1 - start + offset))
+        made: dict[int, str] = {}
+        for module, places in by_module.items():
+            asked = ["addr2line", "-a", "-f", "-i", "-e", module, *(hex(at) for _, at in places)]
+            told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+            blocks = told.split("0x")[1:]
+            for (pc, _), block in zip(places, blocks, strict=True):
+                made[pc] = " < ".join(_frames(block.splitlines()[1:]))
+        return made
+
+
+def _frames(lines: list[str]) -> Iterator[str]:
+    for function, place in zip(lines[::2], lines[1::2], strict=True):
+        name = function.removeprefix("__pyx_f_").removeprefix("__pyx_")
+        if place.startswith("??") or "atomic.h" in place:
+            continue
+        path = place.split(" (")[0].split("/./")[-1]
+        yield f"{path} {name}"
+
+
+def main(schedules: int, slugs: list[str]) -> int:
+    runtime = Runtime()
+    found: list[dict[str, Any]] = []
+    for race in catalogue().values():
+        if slugs and race.slug not in slugs:
+            continue
+        print(f"points: {race.slug}", file=sys.stderr)
+        found += play(runtime, race, False, schedules)
+    symbols = Symbols().lines(
+        sorted({pc for entry in found for pc in (entry["pc"], entry["other_pc"]) if pc})
+    )
+    for entry in found:
+        entry["at"] = symbols.get(entry.pop("pc"), "?")
+        other = entry.pop("other_pc")
+        entry["other_at"] = symbols.get(other, "?") if other else ""
+    json.dump(
+        {
+            "accesses": runtime.lib.points_accesses(),
+            "silent": runtime.lib.points_silent(),
+            "findings": found,
+        },
+        sys.stdout,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the compiler's thread-sanitizer instrumentation calls: a check of scheduling points, not of threads.
+ *
+ * The extensions are compiled with -fsanitize=thread and find these functions instead of the sanitizer's own. A schedule is
+ * played as fibers, so one thread comes here, and the stage says whose step it is and what its point has announced. An access
+ * to the word of the point is *announced*: whoever explores schedules knows of it. Every other access to the board is
+ * *silent*, and has to be ordered with what others do to the same bytes by announced accesses alone: a silent access that is not
+ * is one that schedules do not reorder, and the laboratory would be blind there.
+ *
+ * Order is kept as vector clocks. An announced write hands the clock of its actor to the word, an announced read takes
+ * what the word has; a read-modify-write does both. Reads order nothing after them, so what passes here also holds where stores
+ * are delayed. A point announces one access: whatever its step does to the word after that is silent again.
+ *
+ * Findings: two accesses by program counter, the offset of the word, and what is wrong; each pair once. Besides the races,
+ * locked instructions and fences without a point that says so: with delayed stores they matter to whoever explores.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cython_ext/crew.h"
+
+#define PUBLIC __attribute__((visibility("default")))
+#define SLOTS STAGE_SLOTS
+#define GRAIN_SHIFT 2 /* bytes that are told apart: 4 */
+#define FINDINGS 4096
+
+enum { READ = 0, WRITE = 1, TALLY = 2, KINDS = 3, RMW = 3 };
+enum { FOUND_RACE = 1, FOUND_LOCKED = 2, FOUND_FENCE = 3 };
+
+typedef struct {
+    uint32_t schedule, pad;
+    uint32_t silent[KINDS][SLOTS], announced[KINDS][SLOTS]; /* [kind][actor]: the actor's clock at its last such access */
+    const void *silent_pc[KINDS][SLOTS], *announced_pc[KINDS][SLOTS];
+    uint32_t clock[SLOTS]; /* what an announced write has handed over */
+} cell;
+
+typedef struct {
+    uint32_t what, point, other_actor, other_announced;
+    uint32_t actor, other_write, write, pad;
+    uint64_t offset;
+    const void *pc, *other_pc;
+} finding;
+
+static struct {
+    stage *st;
+    char *arena;
+    uint64_t length; /* bytes of the board that are looked at: up to the stacks */
+    uint64_t analysis, analysis_end; /* the order of locks and the verdicts: what looks on */
+    cell *cells;
+    uint64_t mapped;
+    int on;
+    uint32_t schedule;
+    uint64_t last_step, accesses, silent;
+    uint32_t clock[SLOTS][SLOTS];
+    uint64_t step; /* the step whose point's word has been touched, and how often by what is announced */
+    uint32_t looks;
+    finding findings[FINDINGS];
+    uint32_t found;
+} w;
+
+PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, stage *st) {
+    w.mapped = (length >> GRAIN_SHIFT) * sizeof(cell);
+    w.cells = mmap(0, w.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (w.cells == MAP_FAILED) return -1;
+    w.arena = arena, w.length = length, w.st = st;
+    w.analysis = crew + __builtin_offsetof(iopf_crew, lock_order), w.analysis_end = crew + sizeof(iopf_crew);
+    w.schedule = 0, w.last_step = (uint64_t)-1;
+    return 0;
+}
+
+PUBLIC void points_on(int on) { w.on = on, w.last_step = (uint64_t)-1; }
+
+PUBLIC void points_unwatch(void) {
+    if (w.cells) munmap(w.cells, w.mapped);
+    w.cells = 0, w.on = 0;
+}
+
+PUBLIC uint32_t points_found(void) { return w.found < FINDINGS ? w.found : FINDINGS; }
+PUBLIC const finding *points_finding(uint32_t i) { return &w.findings[i]; }
+PUBLIC uint64_t points_accesses(void) { return w.accesses; }
+PUBLIC uint64_t points_silent(void) { return w.silent; }
+
+static void report(uint32_t what, uint32_t actor, uint64_t offset, const void *pc, uint32_t write, uint32_t other,
+                   const void *other_pc, uint32_t other_write, uint32_t announced) {
+    for (uint32_t i = 0; i < w.found && i < FINDINGS; i++) {
+        const finding *f = &w.findings[i];
+        if (f->what == what && f->pc == pc && f->other_pc == other_pc) return;
+    }
+    if (w.found >= FINDINGS) return;
+    w.findings[w.found++] = (finding){.what = what, .point = w.st->slot[actor].id, .other_actor = other,
+                                      .other_announced = announced, .actor = actor, .other_write = other_write,
+                                      .write = write, .offset = offset, .pc = pc, .other_pc = other_pc};
+}
+
+static void begin_schedule(void) {
+    w.schedule++;
+    memset(w.clock, 0, sizeof(w.clock));
+    for (int i = 0; i < SLOTS; i++) w.clock[i][i] = 1;
+    w.step = w.looks = 0;
+}
+
+static void join(uint32_t *into, const uint32_t *from) {
+    for (int i = 0; i < SLOTS; i++)
+        if (from[i] > into[i]) into[i] = from[i];
+}
+
+/* Kinds that do not commute with a kind: bits. */
+static const uint32_t conflicts[KINDS] = {1 << WRITE | 1 << TALLY, 1 << READ | 1 << WRITE | 1 << TALLY, 1 << READ | 1 << WRITE};
+
+/* Whether the others' accesses that this one conflicts with come before it. */
+static void compare(cell *c, uint32_t me, int kind, int announced, uint64_t offset, const void *pc) {
+    for (uint32_t q = 1; q < w.st->players && q < SLOTS; q++) {
+        if (q == me) continue;
+        for (int k = 0; k < KINDS; k++) {
+            if (!(conflicts[kind] >> k & 1)) continue;
+            if (c->silent[k][q] > w.clock[me][q]) {
+                report(FOUND_RACE, me, offset, pc, kind, q, c->silent_pc[k][q], k, 0);
+            } else if (!announced && c->announced[k][q] > w.clock[me][q]) {
+                report(FOUND_RACE, me, offset, pc, kind, q, c->announced_pc[k][q], k, 1);
+            }
+        }
+    }
+}
+
+static void note(cell *c, int kind, int announced, uint32_t me, const void *pc) {
+    (announced ? c->announced : c->silent)[kind][me] = w.clock[me][me];
+    (announced ? c->announced_pc : c->silent_pc)[kind][me] = pc;
+}
+
+static void touch(uint64_t offset, int kind, int announced, uint32_t me, const void *pc) {
+    cell *c = &w.cells[offset >> GRAIN_SHIFT];
+    if (c->schedule != w.schedule) {
+        memset(c, 0, sizeof(*c));
+        c->schedule = w.schedule;
+    }
+    if (announced && kind != WRITE) join(w.clock[me], c->clock);
+    compare(c, me, kind == RMW ? WRITE : kind, announced, offset, pc);
+    note(c, kind == RMW ? WRITE : kind, announced, me, pc);
+    if (!announced || kind == READ) return;
+    if (kind == RMW)
+        join(c->clock, w.clock[me]);
+    else
+        memcpy(c->clock, w.clock[me], sizeof(c->clock));
+}
+
+/* What a point announces is one access: a load, a store, or a load and the compare-and-swap that checks it. */
+static int is_announced(const stage_slot *s, uint64_t offset, int kind) {
+    if (s->kind == ACC_LOCAL || s->kind == ACC_NAP || s->kind == ACC_FENCE) return 0;
+    if (offset != s->where - (uint64_t)(uintptr_t)w.arena) return 0;
+    if (w.step != w.st->steps) w.step = w.st->steps, w.looks = 0;
+    if (w.looks == 2 || (w.looks == 1 && kind == READ)) return 0;
+    w.looks = kind == READ ? 1 : 2;
+    return 1;
+}
+
+static void access_at(const volatile void *p, uint64_t size, int kind, int locked, const void *pc) {
+    if (!w.on) return;
+    uint64_t offset = (uint64_t)((const char *)p - w.arena);
+    if (offset >= w.length || size > w.length - offset) return;
+    if (offset >= w.analysis && offset < w.analysis_end) return;
+    stage *st = w.st;
+    uint32_t me = st->current;
+    if (me == 0 || me >= SLOTS) return;
+    if (st->steps < w.last_step) begin_schedule();
+    w.last_step = st->steps;
+    const stage_slot *s = &st->slot[me];
+    int announced = is_announced(s, offset, kind);
+    w.accesses++;
+    if (!announced) w.silent++;
+    if (locked && !announced) report(FOUND_LOCKED, me, offset, pc, kind, 0, 0, 0, 0);
+    for (uint64_t at = offset & ~(uint64_t)3; at < offset + size; at += 1 << GRAIN_SHIFT) touch(at, kind, announced, me, pc);
+    if (announced && kind != READ) w.clock[me][me]++;
+}
+
+#define PC __builtin_return_address(0)
+
+PUBLIC void __tsan_init(void) {}
+PUBLIC void __tsan_func_entry(void *pc) { (void)pc; }
+PUBLIC void __tsan_func_exit(void) {}
+
+#define PLAIN(N)                                                                                                   \
+    PUBLIC void __tsan_read##N(void *p) { access_at(p, N, READ, 0, PC); }                                          \
+    PUBLIC void __tsan_write##N(void *p) { access_at(p, N, WRITE, 0, PC); }                                        \
+    PUBLIC void __tsan_unaligned_read##N(void *p) { access_at(p, N, READ, 0, PC); }                                \
+    PUBLIC void __tsan_unaligned_write##N(void *p) { access_at(p, N, WRITE, 0, PC); }                              \
+    PUBLIC void __tsan_volatile_read##N(void *p) { access_at(p, N, READ, 0, PC); }                                 \
+    PUBLIC void __tsan_volatile_write##N(void *p) { access_at(p, N, WRITE, 0, PC); }
+PLAIN(1)
+PLAIN(2)
+PLAIN(4)
+PLAIN(8)
+PLAIN(16)
+
+PUBLIC void __tsan_read_range(void *p, unsigned long n) { access_at(p, n, READ, 0, PC); }
+PUBLIC void __tsan_write_range(void *p, unsigned long n) { access_at(p, n, WRITE, 0, PC); }
+
+/* The library's functions are not instrumented: an include of every module sends them here (build.py). */
+PUBLIC void *points_memcpy(void *to, const void *from, unsigned long n) {
+    access_at(from, n, READ, 0, PC);
+    access_at(to, n, WRITE, 0, PC);
+    return memcpy(to, from, n);
+}
+PUBLIC void *points_memset(void *to, int value, unsigned long n) {
+    access_at(to, n, WRITE, 0, PC);
+    return memset(to, value, n);
+}
+
+/* A statistic that nobody's way depends on (atomic.h). */
+PUBLIC uint32_t points_tally32(volatile uint32_t *p, uint32_t n, int order) {
+    (void)order;
+    access_at(p, 4, TALLY, 0, PC);
+    return __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST);
+}
+PUBLIC uint64_t points_tally64(volatile uint64_t *p, uint64_t n, int order) {
+    (void)order;
+    access_at(p, 8, TALLY, 0, PC);
+    return __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST);
+}
+
+#define ATOMIC(T, B)                                                                                               \
+    PUBLIC T __tsan_atomic##B##_load(const volatile T *p, int mo) {                                                \
+        (void)mo;                                                                                                  \
+        access_at(p, B / 8, READ, 0, PC);                                                                          \
+        return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                               \
+    }                                                                                                              \
+    PUBLIC void __tsan_atomic##B##_store(volatile T *p, T v, int mo) {                                             \
+        access_at(p, B / 8, WRITE, mo == __ATOMIC_SEQ_CST, PC);                                                    \
+        __atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                                                  \
+    }                                                                                                              \
+    PUBLIC int __tsan_atomic##B##_compare_exchange_strong(volatile T *p, T *want, T v, int mo, int fail) {         \
+        (void)mo, (void)fail;                                                                                      \
+        access_at(p, B / 8, RMW, 1, PC);                                                                           \
+        return __atomic_compare_exchange_n(p, want, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                     \
+    }                                                                                                              \
+    PUBLIC int __tsan_atomic##B##_compare_exchange_weak(volatile T *p, T *want, T v, int mo, int fail) {           \
+        (void)mo, (void)fail;                                                                                      \
+        access_at(p, B / 8, RMW, 1, PC);                                                                           \
+        return __atomic_compare_exchange_n(p, want, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                     \
+    }                                                                                                              \
+    CHANGE(T, B, exchange, exchange_n)                                                                             \
+    CHANGE(T, B, fetch_add, fetch_add)                                                                             \
+    CHANGE(T, B, fetch_sub, fetch_sub)                                                                             \
+    CHANGE(T, B, fetch_and, fetch_and)                                                                             \
+    CHANGE(T, B, fetch_or, fetch_or)                                                                               \
+    CHANGE(T, B, fetch_xor, fetch_xor)
+#define CHANGE(T, B, NAME, BUILTIN)                                                                                \
+    PUBLIC T __tsan_atomic##B##_##NAME(volatile T *p, T v, int mo) {                                               \
+        (void)mo;                                                                                                  \
+        access_at(p, B / 8, RMW, 1, PC);                                                                           \
+        return __atomic_##BUILTIN(p, v, __ATOMIC_SEQ_CST);                                                         \
+    }
+ATOMIC(uint8_t, 8)
+ATOMIC(uint16_t, 16)
+ATOMIC(uint32_t, 32)
+ATOMIC(uint64_t, 64)
+
+PUBLIC void __tsan_atomic_thread_fence(int mo) {
+    stage *st = w.st;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!w.on || mo != __ATOMIC_SEQ_CST || !st || st->current == 0 || st->current >= SLOTS) return;
+    const stage_slot *s = &st->slot[st->current];
+    if (s->kind != ACC_FENCE && s->kind != ACC_WAKE && s->kind != ACC_RMW)
+        report(FOUND_FENCE, st->current, s->where - (uint64_t)(uintptr_t)w.arena, PC, READ, 0, 0, 0, 0);
+}
+PUBLIC void __tsan_atomic_signal_fence(int mo) { (void)mo; }

@@ -84,21 +84,35 @@ cdef void forget_bond(view *v, attach_handle *handle) noexcept nogil:
         and64(v.self, &v.tenants[mm.tenant].bound[handle.device >> 6], ~(<uint64_t>1 << (handle.device & 63)), RELEASE_DEVICE)
 
 
+cdef uint64_t bond_at(view *v, uint32_t dev, uint32_t pasid, bint *shared) noexcept nogil:
+    """What is attached under one PASID, 0 nothing; ``shared``: an SVA bond, whose tenant's device may not send for it from here on. Its
+    owner may be ending it at the same time, so it is looked at under the lock that covers its free."""
+    cdef attach_handle *handle
+    cdef iommu_domain *domain = NULL
+    cdef uint64_t ref
+    mutex_lock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
+    ref = read64(v.self, &pasid_array(v, dev)[pasid], RELEASE_DEVICE)
+    handle = <attach_handle *>pool_try(v.self, v.pools[POOL_HANDLE], ref, RELEASE_DEVICE)
+    if handle != NULL:
+        domain = domain_of(v, handle.domain, RELEASE_DEVICE)
+    shared[0] = domain != NULL and domain.kind == DOMAIN_SVA
+    if shared[0]:
+        forget_bond(v, handle)
+    mutex_unlock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
+    return ref if handle != NULL else 0
+
+
 cdef void end_slot(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
     """Ends whatever is attached under one PASID, whoever made it."""
-    cdef attach_handle *handle
-    cdef iommu_domain *domain
     cdef uint64_t ref
     cdef uint32_t n = 0
+    cdef bint shared = False
     while n < 4096:
         n += 1
-        ref = read64(v.self, &pasid_array(v, dev)[pasid], RELEASE_DEVICE)
-        handle = <attach_handle *>pool_try(v.self, v.pools[POOL_HANDLE], ref, RELEASE_DEVICE)
-        if handle == NULL:
+        ref = bond_at(v, dev, pasid, &shared)
+        if ref == 0:
             return
-        domain = domain_of(v, handle.domain, RELEASE_DEVICE)
-        if domain != NULL and domain.kind == DOMAIN_SVA:
-            forget_bond(v, handle)
+        if shared:
             iommu_sva_unbind_device(v, ref)
         else:
             iommu_detach_handle(v, dev, pasid)

@@ -4,6 +4,7 @@ from typing import Self
 from typing_extensions import disjoint_base
 
 from cython_ext.memory import Memory
+from emulator.sched.coverage import Coverage
 from emulator.sched.judge import Bug
 from emulator.spec.process import Process
 
@@ -14,6 +15,7 @@ class Conductor:
     processes: list[Process]
     by_processes: bool
     tso: bool
+    coverage: Coverage | None
     played: int
     steps: int
     written_pages: int

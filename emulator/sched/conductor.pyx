@@ -21,6 +21,7 @@ from cython_ext.crew cimport *
 from cython_ext.memory cimport Memory
 from cython_ext.stage cimport *
 from emulator.sched.board_copy cimport BoardCopy, on_wild_access, wild_address
+from emulator.sched.coverage cimport Coverage
 from emulator.sched.judge cimport *
 from emulator.sched.strategies cimport *
 from emulator.sched.tree cimport *
@@ -65,6 +66,7 @@ cdef class Conductor:
     cdef expectations expected
     cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
     cdef public bint tso             # plain stores may be delayed, as x86 delays them; while programs come to their beginning they are not
+    cdef public Coverage coverage    # gets the hand-overs of every schedule; None: nobody asks
     cdef readonly uint64_t played
     cdef readonly uint64_t steps
 
@@ -184,6 +186,8 @@ cdef class Conductor:
             on_wild_access(NULL)
         self.played += 1
         self.steps += self.st.steps
+        if self.coverage is not None:
+            self.coverage.note(self.st)
         return judge(&self.v, self.st, &self.expected)
 
     def assemble(self) -> None:
@@ -285,8 +289,8 @@ cdef class Conductor:
     def walk(self, bint bounded, uint32_t bound, uint64_t budget_ns, uint64_t most=0) -> tuple:
         """All schedules (``tree.pxd``), or with ``bounded`` those of at most ``bound`` preemptions, until one fails.
 
-        Returns (``Bug``, schedules played to their end, whether these were all). Memory is sequentially consistent here, and time stands
-        still while anybody can go on. Raises ValueError for a system of more actors than are told apart.
+        Returns (``Bug``, schedules played to their end, whether these were all). Memory is sequentially consistent here, and without a
+        bound time stands still while anybody can go on. Raises ValueError for a system of more actors than are told apart.
         """
         cdef tree *t
         cdef uint64_t until_ns = clock_ns() + budget_ns, n = 0
@@ -300,7 +304,7 @@ cdef class Conductor:
         if t == NULL:
             raise MemoryError("no memory for the tree of schedules")
         self.tso = False
-        self.st.step_ns = 0
+        self.st.step_ns = STAGE_STEP_NS if bounded else 0
         with nogil:
             while more and bug == BUG_NONE and (most == 0 or n < most) and (n & 63 != 0 or clock_ns() < until_ns):
                 self._start_over()

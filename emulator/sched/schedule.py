@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+ACC_DRAIN = 10  # the kind of a step that drains a store buffer (crew.h)
+
 Step = tuple[
     int, int, int, int, int
 ]  # slot, point id, kind, offset of the access, mask of who could go
@@ -40,10 +42,11 @@ def runs(path: bytes) -> list[Run]:
 
 
 def preemptions(steps: Sequence[Step]) -> int:
-    """How often an actor that could have gone on did not."""
+    """How often an actor that could have gone on did not. A store that reaches memory between two steps of an actor interrupts nobody."""
+    actors = [step for step in steps if step[2] != ACC_DRAIN]
     return sum(
         1
-        for before, after in pairwise(steps)
+        for before, after in pairwise(actors)
         if before[0] != after[0] and after[4] >> before[0] & 1
     )
 

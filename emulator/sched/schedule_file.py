@@ -48,7 +48,12 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def tables(self) -> dict[str, Any]:
         """Everything but the programs, as `build_lab` takes it."""
-        return {**self.scenario, "live": self.live, "queue_records": self.queue_records}
+        return {
+            **self.scenario,
+            "live": self.live,
+            "queue_records": self.queue_records,
+            "memory": self.memory,
+        }
 
     def path(self, names: Sequence[str]) -> bytes:
         """The slot of every step. Raises ScheduleError for an actor that the system does not have."""
@@ -56,7 +61,7 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         for actor, steps in self.segments:
             if actor not in names:
                 raise ScheduleError(
-                    f"segments: no actor is called '{actor}'; this system has {', '.join(names[1:])}"
+                    f"segments: no actor is called '{actor}'; this system has {', '.join(filter(None, names[1:]))}"
                 )
             found += bytes([names.index(actor)]) * steps
         return bytes(found)

@@ -23,9 +23,9 @@ from tools.lab.search import Found, what
 from tools.lab.system import Lab, build_lab
 
 
-def lab_of(race: Race, *, defective: bool) -> Lab:
+def lab_of(race: Race, *, defective: bool, memory: str = "tso") -> Lab:
     """The system of a variant. Raises ScenarioError, ArenaError, LabError."""
-    return build_lab(*race.programs, **tables_of(race, defective=defective))
+    return build_lab(*race.programs, memory=memory, **tables_of(race, defective=defective))
 
 
 def tables_of(race: Race, *, defective: bool) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def save_schedule(
     """Writes the schedule that has just been replayed. `tables` is what the lab was built with. Raises OSError."""
     scenario = dict(tables)
     live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
+    scenario.pop("memory", None)
     write(
         ScheduleFile(
             format=FORMAT,
@@ -61,7 +62,7 @@ def save_schedule(
             queue_records=queue_records,
             seed=seed,
             strategy=strategy,
-            memory="sc",
+            memory=lab.memory,
             failure=found.what or [],
             preemptions=short.preemptions,
             segments=segments(short.path, lab.names),

@@ -10,7 +10,7 @@ from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
 from emulator.sched.strategies import Strategy
 from emulator.spec.sites import point_name
-from tools.lab.system import Lab
+from tools.lab.system import DRAIN, Lab
 from tools.supervisor.verdicts import describe
 
 Plan = list[tuple[int, int]]
@@ -50,6 +50,7 @@ class Found:
 def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None = None) -> Found:
     """Plays schedules until one fails, or the budget ends."""
     conductor = lab.conductor
+    lab.follow(lab.explores)
     began, steps = time.monotonic(), conductor.steps
     at = 0
     while at < most:
@@ -82,13 +83,54 @@ def signature(lab: Lab, bug: int) -> tuple[object, ...]:
 
 
 def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None = None) -> Failure:
-    """Minimises a failing schedule of this system."""
+    """Minimises a failing schedule of this system. Where delayed stores are not what makes it fail, the result is one without them;
+    the lab then follows the model that it needs (`Lab.memory`)."""
+    if lab.memory == "tso":
+        failure = _without_stores(lab, failure) or failure
 
     def replay(path: bytes) -> Failure | None:
         bug = lab.conductor.replay(path, loose=True)
         return None if bug == Bug.BUG_NONE else failure_of(lab, bug)
 
-    return minimise(failure, replay, tell=tell)
+    best = minimise(failure, replay, tell=tell)
+    if lab.memory == "sc" and not lab.conductor.by_processes:
+        fewer = _fewer_preemptions(lab, best)
+        best = minimise(fewer, replay, tell=tell) if fewer is not None else best
+    return best
+
+
+_WALK_NS = 300_000_000
+
+
+def _fewer_preemptions(lab: Lab, failure: Failure) -> Failure | None:
+    """The same failure with fewer preemptions than moving runs together has come to: all schedules with none, with one, and so on are
+    played, for a short time each."""
+    for bound in range(failure.preemptions):
+        bug, _, complete = lab.conductor.walk(True, bound, _WALK_NS)
+        if bug != Bug.BUG_NONE:
+            found = failure_of(lab, bug)
+            return found if found.signature == failure.signature else None
+        if not complete:
+            return None
+    return None
+
+
+_ENOUGH = 2000
+
+
+def _without_stores(lab: Lab, failure: Failure) -> Failure | None:
+    """The same failure under sequential consistency: along the same path, or found anew. None when none is found."""
+    lab.follow("sc")
+    path = bytes(slot for slot in failure.path if slot < DRAIN)
+    bug = lab.conductor.replay(path, loose=True)
+    at = 0
+    while bug == Bug.BUG_NONE or failure_of(lab, bug).signature != failure.signature:
+        if at >= _ENOUGH:
+            lab.follow("tso")
+            return None
+        bug, at, _ = lab.conductor.explore(PORTFOLIO, 1, at, _ENOUGH - at)
+        at += 1
+    return failure_of(lab, bug)
 
 
 def what(lab: Lab, bug: int) -> list[str]:

@@ -21,6 +21,8 @@ from tools.supervisor.programs import failed_lines, line_results
 from tools.supervisor.system import configure, new_arena
 
 STEPS = 20_000
+MODELS = ("sc", "tso")
+DRAIN = 16  # STAGE_DRAIN: who drains the stores of actor i is player 16 + i
 _PASIDS = 15
 
 
@@ -39,6 +41,7 @@ class Lab:
     conductor: Conductor
     names: list[str]
     must: list[int]
+    explores: str = "sc"
 
     @classmethod
     def build(cls, plan: SystemPlan, live: Mapping[str, int] | None = None) -> Lab:
@@ -76,6 +79,9 @@ class Lab:
                     must.append(slot)
             expected = {_place(name): number for name, number in (live or {}).items()}
             conductor = Conductor(arena.memory, processes, must, expected)
+            if len(names) <= DRAIN:
+                idle = [""] * (DRAIN - len(names))
+                names += [*idle, *(f"{name}'s stores" for name in names)]
             lab = cls(plan, arena, control, snapshot, conductor, names, must)
             lab._to_the_start()
         except BaseException:
@@ -98,6 +104,15 @@ class Lab:
         end = self.conductor.settle()
         if end != 1:
             raise LabError(f"the system does not come to rest before its start (end {end})")
+
+    @property
+    def memory(self) -> str:
+        """The memory model that the next schedule is played under; a search sets it to `explores`. With more than 15 processes it is
+        always sc."""
+        return "tso" if self.conductor.tso else "sc"
+
+    def follow(self, memory: str) -> None:
+        self.conductor.tso = memory == "tso"
 
     def stuck(self) -> list[tuple[int, int, int, int, int, bool]]:
         """Where the actors stand whose programs have to come to their end: as `Conductor.standing`."""
@@ -163,15 +178,22 @@ def build_lab(
     *programs: Sequence[str],
     live: Mapping[str, int] | None = None,
     queue_records: int = 0,
+    memory: str = "tso",
     **tables: Any,
 ) -> Lab:
     """A lab of programs and of other tables of the scenario by name.
 
     `live`: see `Lab.build`. `queue_records`: of the page request queue, a power of two; fewer than hardware can have, so that
-    an overflow is a matter of few steps. Raises ScenarioError, ArenaError, LabError.
+    an overflow is a matter of few steps. `memory`: the model under which schedules are played, "sc" or "tso". Raises ScenarioError,
+    ArenaError, LabError, ValueError for another model.
     """
+    if memory not in MODELS:
+        raise ValueError(f"memory model {memory!r}; there are {', '.join(MODELS)}")
     resolved = resolve_programs(programs, tables)
     plan = plan_system(resolved.scenario, "lab", resolved.seed)
     if queue_records:
         plan.config["prq_records"] = queue_records
-    return Lab.build(plan, live)
+    lab = Lab.build(plan, live)
+    lab.explores = memory if len(lab.names) > DRAIN else "sc"
+    lab.follow(lab.explores)
+    return lab

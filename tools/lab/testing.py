@@ -17,7 +17,7 @@ from emulator.sched.strategies import Strategy
 from tools.lab.players import Players
 from tools.lab.races import play_file, save_schedule
 from tools.lab.search import PORTFOLIO, Found, Plan, search, shortest
-from tools.lab.system import build_lab
+from tools.lab.system import MODELS, build_lab
 from tools.lab.table import rows
 from tools.lab.where import Where
 
@@ -32,7 +32,7 @@ class Settings:
     seconds: float = 60.0
     depth: int | None = None
     seed: int = 1
-    memory: str = "sc"
+    memory: str = "tso"
     mode: str = "fibers"
 
     @classmethod
@@ -53,7 +53,7 @@ class Settings:
                 made.depth is None or made.depth in range(1, _DEPTH_MOST + 1),
                 f"1 to {_DEPTH_MOST}",
             ),
-            ("memory", made.memory == "sc", "'sc'"),
+            ("memory", made.memory in MODELS, "'sc' or 'tso'"),
             ("mode", made.mode in ("fibers", "processes"), "'fibers' or 'processes'"),
         ):
             if not good:
@@ -111,7 +111,7 @@ class IopfRace:
         self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any], *, keep: bool
     ) -> tuple[Found, str, Path | None]:
         settings = self.settings
-        with build_lab(*programs, **tables) as lab:
+        with build_lab(*programs, memory=settings.memory, **tables) as lab:
             with Players(lab) if settings.mode == "processes" else nullcontext():
                 found = search(
                     lab,

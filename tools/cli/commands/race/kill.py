@@ -62,7 +62,7 @@ def command(
 
     race = race_named(ctx, name)
     killed = []
-    with lab_of(race, defective=False) as lab:
+    with lab_of(race, defective=False, memory="sc") as lab:
         all_of_them = victims(lab)
         known = [victim.name for victim in all_of_them]
         for actor in actors:

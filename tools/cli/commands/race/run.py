@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     help="How the next actor is chosen (default portfolio: all in turn).",
 )
 @click.option(
+    "--memory",
+    type=click.Choice(["sc", "tso"]),
+    default="tso",
+    help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
+)
+@click.option(
     "--mode",
     type=click.Choice(["fibers", "processes"]),
     default="fibers",
@@ -63,6 +69,7 @@ def command(
     schedules: int | None,
     seed: int,
     strategy: str,
+    memory: str,
     mode: str,
     output: str | None,
     json_out: bool,
@@ -78,7 +85,7 @@ def command(
     from tools.lab.search import STRATEGIES, search, shortest
 
     race = race_named(ctx, name)
-    with lab_of(race, defective=not fixed) as lab:
+    with lab_of(race, defective=not fixed, memory=memory) as lab:
         with Players(lab) if mode == "processes" else nullcontext():
             found = search(
                 lab, seed, seconds=seconds, most=schedules or 2**62, plan=STRATEGIES[strategy]
@@ -126,7 +133,8 @@ def _document(
         "seed": seed,
         "strategy": strategy,
         "mode": mode,
-        "memory": "sc",
+        "memory": lab.explores,
+        "needs": lab.memory if short else None,
         "found": short is not None,
         "schedules": found.schedules,
         "seconds": found.seconds,
@@ -144,13 +152,13 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
     click.echo(click.style(title, bold=True))
     played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"
     if short is None or found.failure is None:
-        click.echo(f"not found in {played}, {found.per_second:,.0f} per second; memory model sc")
+        click.echo(f"not found in {played}, {found.per_second:,.0f} per second; memory model {lab.explores}")
         return
     for line in found.what or []:
         click.echo(line)
     click.echo(
         f"found after {played}; {found.failure.preemptions} preemptions, shortened to "
-        f"{short.preemptions} in {len(short.path)} steps; memory model sc"
+        f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
     )
     click.echo()
     for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):

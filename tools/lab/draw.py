@@ -1,0 +1,193 @@
+"""Random programs that keep the contracts: what a driver, a tenant or a function may do at any time, in an order that nobody planned.
+
+Every program belongs to one actor. What stands before `start` sets the system up; what stands behind it is tried against the others,
+and may fail. Left out is what a contract forbids without a drain before it (`queue-remove`), what makes answers of its own or nobody's
+(`report`, `respond`, `reset`), and what never ends without others (`serve`, `barrier`). Some of what is drawn makes no sense, as a line
+behind `exit`; `build_lab` refuses it and the next one is drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+NEWER = ("v6.11", "v6.14", "v7.2", "gunthorpe")
+_PASIDS = (5, 6)
+_MOST_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Programs and the other tables, as `build_lab` takes them."""
+
+    programs: list[list[str]]
+    tables: dict[str, Any]
+    queue_records: int = 0
+    generation: str = "v7.2"
+    made_by: str = "drawn"
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {**self.tables, "queue_records": self.queue_records}
+
+
+def draw(random: Random, generation: str) -> Drawn:
+    """A new system and its programs."""
+    devices, tenants = random.choice((1, 1, 1, 2)), random.choice((1, 1, 2))
+    numbers = {"devices": devices, "tenants": tenants}
+    programs = [_tenant(random, generation, t, devices) for t in range(tenants)]
+    programs += [_device(random, generation, d, tenants) for d in range(devices)]
+    programs += [
+        _start(f"k{k}", [], _lines(random, lambda: _driver_line(random, devices)))
+        for k in range(random.choice((0, 0, 1, 1, 2)))
+    ]
+    kernel: dict[str, Any] = {"generation": generation, "handlers": random.choice((1, 1, 2)), "options": ["answer-last"] if generation in NEWER[:3] else []}
+    tables: dict[str, Any] = {
+        "kernel": kernel,
+        "device": [{"count": devices, "stop": random.choice(("marker", "wait"))}],
+        "tenant": [{"count": tenants}],
+    }
+    return Drawn(programs, tables, random.choice((0, 0, 8)), generation, "drawn", numbers)
+
+
+def mutate(random: Random, drawn: Drawn) -> Drawn:
+    """One line more, one less, or another one in its place; sometimes another queue or number of handlers."""
+    programs = [list(program) for program in drawn.programs]
+    number = random.randrange(len(programs))
+    program = programs[number]
+    start = next(i for i, line in enumerate(program) if line.endswith("start"))
+    actor = program[start].split(":")[0]
+    change = random.random()
+    if change < 0.1:
+        kernel = {**drawn.tables["kernel"], "handlers": random.choice((1, 2))}
+        tables = {**drawn.tables, "kernel": kernel}
+        return replace(drawn, tables=tables, queue_records=random.choice((0, 8)), made_by="mutated")
+    if change < 0.4 and len(program) > start + 2:
+        del program[random.randrange(start + 1, len(program))]
+    else:
+        line = _line(random, drawn, actor)
+        if change < 0.7 and len(program) > start + 1:
+            program[random.randrange(start + 1, len(program))] = line
+        elif len(program) <= start + _MOST_LINES + 1:
+            program.insert(random.randrange(start + 1, len(program) + 1), line)
+    return replace(drawn, programs=programs, made_by="mutated")
+
+
+def _line(random: Random, drawn: Drawn, actor: str) -> str:
+    devices, tenants = drawn.numbers["devices"], drawn.numbers["tenants"]
+    if actor.startswith("t"):
+        t = int(actor[1:])
+        opened = any(line.startswith(f"fault-alloc t{t}") for line in sum(drawn.programs, []))
+        return _tenant_line(random, drawn.generation, t, devices, opened=opened)
+    if actor.startswith("d"):
+        return _device_line(random, drawn.generation, int(actor[1:]), tenants)
+    return f"{actor}: {_driver_line(random, devices)}"
+
+
+def _lines(random: Random, one: Any) -> list[str]:
+    return [one() for _ in range(random.randint(1, _MOST_LINES))]
+
+
+def _start(actor: str, before: list[str], behind: list[str]) -> list[str]:
+    """A line that names its actor by its verb has no prefix; a driver's always has one."""
+    if actor.startswith("k"):
+        behind = [f"{actor}: {line}" for line in behind]
+    return [*before, f"{actor}: start", *behind]
+
+
+def _tenant(random: Random, generation: str, t: int, devices: int) -> list[str]:
+    before = [f"map t{t} 4"]
+    before += [f"bind d{d} t{t}" for d in range(devices)]
+    if generation in NEWER and random.random() < 0.4:
+        before.append(f"fault-alloc t{t} f{t}")
+        before.append(
+            f"attach d{random.randrange(devices)} t{t} pasid={_PASIDS[t]} {_domain(random, t)}"
+        )
+    opened = len(before) > devices + 1
+    return _start(
+        f"t{t}",
+        before,
+        _lines(random, lambda: _tenant_line(random, generation, t, devices, opened=opened)),
+    )
+
+
+def _domain(random: Random, t: int, *, opened: bool = True) -> str:
+    kinds = ("domain=paging", "domain=identity", "domain=blocking")
+    return random.choice((f"domain=fault fault=f{t}", *kinds) if opened else kinds)
+
+
+def _tenant_line(random: Random, generation: str, t: int, devices: int, *, opened: bool) -> str:
+    d, page = random.randrange(devices), random.randrange(4)
+    common = [
+        f"unbind d{d} t{t}",
+        f"unbind d{d} t{t}",
+        f"bind d{d} t{t}",
+        f"rebind d{d} t{t}",
+        f"exit t{t}",
+        f"exec t{t}",
+        f"spawn t{t}",
+        f"unmap t{t} 2 at={page}",
+        f"map t{t} 4",
+        f"protect t{t} 2 at={page} prot=r",
+        f"zap t{t} 2 at={page}",
+        f"touch t{t} 2 at={page}",
+    ]
+    if generation in NEWER:
+        pasid = _PASIDS[t]
+        common += [
+            f"attach d{d} t{t} pasid={pasid} {_domain(random, t, opened=opened)}",
+            f"replace d{d} t{t} pasid={pasid} {_domain(random, t, opened=opened)}",
+            f"detach d{d} t{t} pasid={pasid}",
+        ]
+    if opened:
+        common += [
+            f"read f{t} t{t} bytes={random.choice((40, 80, 400))}",
+            f"write f{t} t{t} nth=0 code={random.choice(('success', 'invalid'))}",
+            f"fault-close t{t} f{t}",
+        ]
+    return f"{random.choice(common)} try"
+
+
+def _device(random: Random, generation: str, d: int, tenants: int) -> list[str]:
+    before = [f"wait-bound d{d} t{t}" for t in range(tenants)]
+    if random.random() < 0.3:
+        before.append(f"send d{d} t0 pages=1 group=z prgi=5 open")
+    return _start(
+        f"d{d}", before, _lines(random, lambda: _device_line(random, generation, d, tenants))
+    )
+
+
+def _device_line(random: Random, generation: str, d: int, tenants: int) -> str:
+    t = random.randrange(tenants)
+    pages, group = random.choice((1, 1, 2, 3)), f"g{random.randrange(40)}"
+    lines = [
+        f"send d{d} t{t} pages={pages} group={group}",
+        f"send d{d} t{t} pages={pages} group={group}",
+        f"send d{d} t{t} pages={pages} group={group} open",
+        f"send d{d} t0 pages={pages} group=z",
+        f"send d{d} t{t} pages=1 at=9 group={group}",
+        f"send d{d} t{t} pages=1 rw=x group={group}",
+        f"await d{d}",
+        f"translate d{d} t{t} pages=2",
+        f"marker d{d} t{t}",
+    ]
+    if generation in NEWER:
+        lines.append(f"send d{d} pages={pages} pasid={_PASIDS[t]} group={group}")
+    return f"{random.choice(lines)} try"
+
+
+def _driver_line(random: Random, devices: int) -> str:
+    d = random.randrange(devices)
+    lines = (
+        f"remove d{d}",
+        f"remove d{d}",
+        f"plug d{d}",
+        f"recover d{d}",
+        f"flush d{d}",
+        f"discard d{d}",
+        f"drain d{d} pasid=1",
+        f"fail {random.choice(('fault', 'handle', 'domain', 'table'))} nth=1",
+    )
+    return f"{random.choice(lines)} try"

@@ -1,0 +1,181 @@
+"""Looking for races that nobody has written down: random programs and random schedules together, guided by hand-overs.
+
+A program is drawn, or changed from one that has made a new hand-over (`emulator/sched/coverage.pxd`); its schedules are played in
+batches for as long as they make new ones. What fails is made small, operations first, then preemptions, and kept with its schedule. A
+failure that the generation has by itself and the catalogue knows is counted under its slug; the others are new.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from emulator.scenario.errors import ScenarioError
+from emulator.sched.catalogue import catalogue
+from emulator.sched.coverage import Coverage
+from emulator.sched.schedule_file import segments
+from tools.lab.draw import Drawn, draw, mutate
+from tools.lab.races import lab_of, save_schedule
+from tools.lab.search import Found, search
+from tools.lab.shrink import Small, shrink
+from tools.lab.system import Lab, LabError, build_lab
+
+_BATCH = 100
+_BATCHES = 20
+_KEPT = 200
+_FRESH = 0.4
+
+
+@dataclass(slots=True)
+class Finding:
+    """A way to fail. `known`: the slug of the catalogue; `small` and `file` for the first time it was seen."""
+
+    what: list[str]
+    generation: str
+    known: str | None = None
+    times: int = 1
+    small: Small | None = None
+    file: Path | None = None
+
+
+@dataclass(slots=True)
+class Campaign:
+    """What a search has come to."""
+
+    generation: str
+    seed: int
+    programs: int = 0
+    refused: int = 0
+    schedules: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    findings: dict[str, Finding] = field(default_factory=dict)
+    growth: list[tuple[float, int]] = field(default_factory=list)  # seconds, hand-overs
+    coverage: Coverage = field(default_factory=Coverage)
+
+    @property
+    def new(self) -> list[Finding]:
+        return [finding for finding in self.findings.values() if finding.known is None]
+
+
+def signature(what: list[str]) -> str:
+    """What a failure is known by: its first line without numbers and names."""
+    return re.sub(r"(tenant|dev|handler|driver)-\w+", r"\1", re.sub(r"0x[0-9a-f]+|\d+", "N", what[0]))
+
+
+def known_failures(generation: str) -> dict[str, str]:
+    """Signature -> slug of what the catalogue says that the generation has by itself."""
+    made = {}
+    for race in catalogue().values():
+        if race.fixed is not None and race.generation == generation:
+            with lab_of(race, defective=True) as lab:
+                found = search(lab, 1, seconds=5, most=20_000)
+            if found.what is not None:
+                made[signature(found.what)] = race.slug
+    return made
+
+
+class Fuzzer:
+    """One campaign. `tell` hears of progress, a line at a time."""
+
+    def __init__(
+        self,
+        generation: str,
+        seed: int,
+        *,
+        memory: str = "tso",
+        directory: Path | None = None,
+        tell: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self.campaign = Campaign(generation, seed)
+        self._random = Random(seed)
+        self._memory, self._directory, self._tell = memory, directory, tell
+        self._known = known_failures(generation)
+        self._corpus: list[Drawn] = []
+
+    def run(self, seconds: float, programs: int | None = None) -> Campaign:
+        """Until the time is over, or so many programs have been played."""
+        began = time.monotonic()
+        campaign = self.campaign
+        while (campaign.seconds < seconds) and (programs is None or campaign.programs < programs):
+            self._one()
+            campaign.seconds = time.monotonic() - began
+            covered = campaign.coverage.found
+            if not campaign.growth or campaign.growth[-1][1] != covered:
+                campaign.growth.append((campaign.seconds, covered))
+        return campaign
+
+    def _one(self) -> None:
+        random = self._random
+        fresh = not self._corpus or random.random() < _FRESH
+        drawn = draw(random, self.campaign.generation) if fresh else random.choice(self._corpus)
+        for _ in range(random.randrange(1, 4)):
+            drawn = mutate(random, drawn)
+        try:
+            with build_lab(*drawn.programs, memory=self._memory, **drawn.arguments) as lab:
+                new = self._play(lab, drawn)
+        except (ScenarioError, LabError):
+            self.campaign.refused += 1
+            return
+        self.campaign.programs += 1
+        if new:
+            self._corpus.append(drawn)
+            del self._corpus[:-_KEPT]
+
+    def _play(self, lab: Lab, drawn: Drawn) -> bool:
+        """Whether the schedules of this program have made a hand-over that was new."""
+        campaign = self.campaign
+        lab.conductor.coverage = campaign.coverage
+        before, seed = campaign.coverage.found, self._random.randrange(2**40)
+        for batch in range(_BATCHES):
+            covered = campaign.coverage.found
+            found = search(lab, seed + batch * _BATCH, seconds=10, most=_BATCH)
+            campaign.schedules += found.schedules
+            campaign.steps += found.steps
+            if found.what is not None:
+                self._note(lab, drawn, found)
+                break
+            if campaign.coverage.found == covered:
+                break
+        lab.conductor.coverage = None
+        return campaign.coverage.found > before
+
+    def _note(self, lab: Lab, drawn: Drawn, found: Found) -> None:
+        assert found.what is not None and found.failure is not None
+        key = signature(found.what)
+        if key in self.campaign.findings:
+            self.campaign.findings[key].times += 1
+            return
+        finding = Finding(found.what, drawn.generation, self._known.get(key))
+        self.campaign.findings[key] = finding
+        self._tell(f"{finding.known or 'new'}: {found.what[0]}")
+        path = segments(found.failure.path, lab.names)
+        lab.close()
+        tables = {**drawn.arguments, "memory": self._memory}
+        finding.small = shrink(drawn.programs, tables, path)
+        if finding.small is not None and self._directory is not None:
+            finding.file = self._save(finding.small, tables, len(self.campaign.findings))
+
+    def _save(self, small: Small, tables: dict[str, Any], number: int) -> Path:
+        assert self._directory is not None
+        self._directory.mkdir(parents=True, exist_ok=True)
+        campaign = self.campaign
+        file = self._directory / f"{campaign.generation}-{campaign.seed}-{number}.json"
+        with build_lab(*small.programs, **tables) as lab:
+            lab.conductor.replay(small.failure.path)
+            save_schedule(
+                lab,
+                small.programs,
+                tables,
+                small.failure,
+                small.found,
+                seed=campaign.seed,
+                strategy="fuzz",
+                to=file,
+            )
+        return file

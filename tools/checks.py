@@ -56,6 +56,7 @@ def commands(allowlist: str) -> dict[str, list[str]]:
         "stubtest": stubtest if modules else [],
         "cython-lint": ["cython-lint", *cython] if cython else [],
         "lint-imports": ["lint-imports"],
+        "points": [python, "-m", "tools.points.lint"],
     }
 
 

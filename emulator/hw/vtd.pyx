@@ -141,13 +141,14 @@ cdef void lose(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp) no
 cdef void write_record(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp, uint64_t entry) noexcept nogil:
     cdef uint64_t *to = ring_record(&u.prq, u.prq_tail)
     cdef prq_note *note = u.notes + u.prq_tail // PRQ_RECORD_BYTES
-    to[0] = prq_qw0(u.v.devices[dev].rid, pasid, pp, (rec[0] >> 9) & 1, (rec[0] >> 10) & 1)
+    cdef uint64_t qw0 = prq_qw0(u.v.devices[dev].rid, pasid, pp, (rec[0] >> 9) & 1, (rec[0] >> 10) & 1)
     to[1] = rec[1]
     to[2] = 0
     to[3] = 0
     if (rec[0] >> 11) & 1 and u.v.cfg.options & OPTION_PRIVATE_DATA:
-        to[0] |= <uint64_t>1 << 9
+        qw0 |= <uint64_t>1 << 9
         to[2] = rec[2]  # the function names its request, and finds it by that name in the answer
+    write64(u.v.self, &to[0], qw0, HW_PRQ_WRITE)  # a drain may be looking for it
     note.uid = rec[2]
     note.sent_ticks = rec[3]
     note.hw_ticks = u.ticks

@@ -75,13 +75,13 @@ cdef int iopf_get(view *v, uint32_t dev) noexcept nogil:
     if v.cfg.generation == GEN_V7_2 and d.iopf_refcount == 0:
         ret = iopf_queue_add_device(v, device_queue(v, dev), dev)
     if ret == 0:
-        d.iopf_refcount += 1
+        write32(v.self, &d.iopf_refcount, d.iopf_refcount + 1, ATTACH_PASID)
     return ret
 
 
 cdef void iopf_put(view *v, uint32_t dev) noexcept nogil:
     cdef device *d = &v.devices[dev]
-    d.iopf_refcount -= 1
+    write32(v.self, &d.iopf_refcount, d.iopf_refcount - 1, DETACH_PASID)
     if v.cfg.generation == GEN_V7_2 and d.iopf_refcount == 0:
         iopf_queue_remove_device(v, device_queue(v, dev), dev)
 

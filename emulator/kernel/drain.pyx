@@ -22,7 +22,7 @@ cdef bint drain_needed(view *v, uint32_t dev, ring_end *ring, uint32_t pasid) no
     A request of a PASID whose domain takes no faults makes the interrupt thread look at its handle all the same, so in v7.2 the detach
     of a plain domain can free what a report is looking at. OPTION_CONTAIN drains then too, and counts when there is something to drain.
     """
-    if v.cfg.generation != GEN_V7_2 or v.devices[dev].iopf_refcount != 0:
+    if v.cfg.generation != GEN_V7_2 or read32(v.self, &v.devices[dev].iopf_refcount, DRAIN_PASID_PRQ) != 0:
         return read32(v.self, &v.devices[dev].pri_enabled, DRAIN_PASID_PRQ) != 0
     if not v.cfg.options & OPTION_CONTAIN:
         return False

@@ -53,7 +53,7 @@ cdef int probe_locked(view *v, uint32_t dev) noexcept nogil:
     if ret != 0:
         return ret
     mutex_lock(v.self, &regs.iopf_lock, PROBE_DEVICE)
-    d.registered = 1
+    write32(v.self, &d.registered, 1, PROBE_DEVICE)
     mutex_unlock(v.self, &regs.iopf_lock, PROBE_DEVICE)
     mutex_lock(v.self, &v.board.sva_lock, PROBE_DEVICE)
     d.removing = 0
@@ -161,7 +161,7 @@ cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
         qi_wait(v, unit_of(v, dev), 0, RELEASE_DEVICE)
     write32(v.self, &d.pri_enabled, 0, RELEASE_DEVICE)
     mutex_lock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
-    d.registered = 0
+    write32(v.self, &d.registered, 0, RELEASE_DEVICE)
     mutex_unlock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
     if v.cfg.generation == GEN_GUNTHORPE:
         # A report that ran meanwhile has made a new object; from here on none can.

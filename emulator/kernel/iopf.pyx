@@ -150,7 +150,7 @@ cdef void acknowledge_pending(view *v, fault_param *param, uint64_t domain_ref, 
         at = node.next
         seen += 1
         group = <iopf_group *>node
-        if group.answered or (domain_ref != 0 and group.domain != domain_ref):
+        if group.answered or (domain_ref != 0 and read64(v.self, &group.domain, IOPF_GROUP_RESPONSE) != domain_ref):
             continue
         group.answered = 1
         if domain_ref == 0:

@@ -26,15 +26,16 @@ cdef bint queued_for(view *v, ring_end *ring, uint32_t rid, uint32_t pasid) noex
     """Whether a record of (rid, PASID) lies between head and tail now."""
     cdef uint64_t tail = ring_tail(v.self, ring, DRAIN_PASID_PRQ)
     cdef uint64_t head = ring_head(v.self, ring, DRAIN_PASID_PRQ)
-    cdef uint64_t *rec
+    cdef uint64_t qw0
     if defect(v, DEFECT_DRAIN_MISSES_NEW_REQUESTS_AND_OVERFLOW):
         tail = read64(v.self, &unit_regs(v, 0).tail_seen, DRAIN_PASID_PRQ)
     while head != tail:
-        rec = ring_record(ring, head)
-        if defect(v, DEFECT_RID_FAULTS_NOT_DRAINED) and not prq_pasid_present(rec[0]):
+        # The thread may read it and the hardware put another into its place while we look.
+        qw0 = read64(v.self, ring_record(ring, head), DRAIN_PASID_PRQ)
+        if defect(v, DEFECT_RID_FAULTS_NOT_DRAINED) and not prq_pasid_present(qw0):
             head = ring_advance(ring, head)
             continue
-        if prq_rid(rec[0]) == rid and (pasid == ANY_PASID or prq_pasid(rec[0]) == pasid):
+        if prq_rid(qw0) == rid and (pasid == ANY_PASID or prq_pasid(qw0) == pasid):
             return True
         head = ring_advance(ring, head)
     return False

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -38,7 +39,7 @@ cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:
     cdef iommu_domain *domain
     cdef uint32_t pasid, limit = v.devices[dev].max_pasids
     cdef int error = 0
-    if ld32_acq(&mm.users) == 0:
+    if read32(v.self, &mm.users, SVA_BIND) == 0:
         return ESRCH
     if v.cfg.generation == GEN_V5_13:
         # Every bond holds the number; it goes with the last one, and the next process may get it at once.
@@ -48,7 +49,7 @@ cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:
         pasid = pasid_alloc(v, limit)
         if pasid == 0:
             return ENOSPC
-        st32_rel(&mm.pasid, pasid)
+        write32(v.self, &mm.pasid, pasid, SVA_BIND)
     elif mm.pasid >= limit:
         return EOVERFLOW
     if mm.domain == 0:
@@ -123,7 +124,7 @@ cdef int iommu_sva_bind_device(view *v, uint32_t dev, mm_struct *mm, uint64_t *h
     """Shares the address space with the device: 0 and the handle, or an error of the table in ``sva.pxd``."""
     cdef int ret = ENODEV
     mutex_lock(v.self, &v.board.sva_lock, SVA_BIND)
-    if dev < v.cfg.devices and v.devices[dev].registered and not v.devices[dev].removing:
+    if dev < v.cfg.devices and read32(v.self, &v.devices[dev].registered, SVA_BIND) and not v.devices[dev].removing:
         ret = bind_locked(v, dev, mm, handle_out)
     mutex_unlock(v.self, &v.board.sva_lock, SVA_BIND)
     return ret

@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
@@ -43,7 +44,7 @@ cdef void pasid_repair(view *v) noexcept nogil:
         if mm.hdr.state != OBJ_LIVE or mm.pasid == 0:
             continue
         if ioasid_find(v, IOASID_SET_SVA, mm.pasid, GETTER_NONE, &err) != pool_ref(p, &mm.hdr):
-            st32_rel(&mm.pasid, 0)
+            write32(v.self, &mm.pasid, 0, SVA_FREE_PASID)
 
 
 cdef void pasid_lock(view *v, uint32_t site) noexcept nogil:
@@ -67,8 +68,7 @@ cdef uint32_t iommu_sva_alloc_pasid(view *v, mm_struct *mm, uint32_t min, uint32
             pasid = 0
             err[0] = ENOMEM
         else:
-            point(v.self, SVA_ALLOC_PASID << 8 | OP_FIELD_WRITE, &mm.pasid, ACC_WRITE)
-            st32_rel(&mm.pasid, pasid)
+            write32(v.self, &mm.pasid, pasid, SVA_ALLOC_PASID)
     elif min <= pasid <= max:
         ioasid_get(v, pasid)
     else:
@@ -91,8 +91,7 @@ cdef void iommu_sva_free_pasid(view *v, mm_struct *mm) noexcept nogil:
         if not last:
             ioasid_find(v, IOASID_SET_SVA, pasid, GETTER_NONE, &err)
         if last or err != 0:
-            point(v.self, SVA_FREE_PASID << 8 | OP_FIELD_WRITE, &mm.pasid, ACC_WRITE)
-            st32_rel(&mm.pasid, 0)
+            write32(v.self, &mm.pasid, 0, SVA_FREE_PASID)
     mutex_unlock(v.self, &v.board.pasid_lock, SVA_FREE_PASID)
     if last:
         synchronize_rcu(v.self, SVA_FREE_PASID)

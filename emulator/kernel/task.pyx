@@ -53,7 +53,7 @@ cdef mm_struct *tenant_mm(view *v, tenant *t) noexcept nogil:
 
 
 cdef void publish_pasid(view *v, tenant *t, mm_struct *mm) noexcept nogil:
-    write32(v.self, &t.pasid, mm.pasid if mm != NULL else 0, SVA_BIND)
+    write32(v.self, &t.pasid, read32(v.self, &mm.pasid, SVA_BIND) if mm != NULL else 0, SVA_BIND)
 
 
 cdef void note_bound(view *v, tenant *t, mm_struct *mm, uint32_t dev) noexcept nogil:
@@ -179,8 +179,8 @@ cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcep
     cdef int ret = 0
     if mm == NULL:
         return EFAULT
-    present = read64(v.self, &mm.rss, MM_MAP)
     write_lock(v.self, &mm.mmap_lock, MM_MAP)
+    present = ld64_acq(&mm.rss)  # behind the lock: a fault may have added a page that a map over it takes away again
     if op == DO_MAP:
         ret = mm_map(v, mm, a[0], a[1], <uint32_t>a[2] & 7, <uint32_t>(a[2] >> 8) & 15)
     elif op == DO_UNMAP:
@@ -192,7 +192,7 @@ cdef int64_t sys_mm_change(view *v, tenant *t, uint32_t op, uint64_t *a) noexcep
     else:
         ret = mm_move(v, mm, a[0], a[1], a[3], a[4])
     # Also after an error: part of the range may be gone. A plain map of free space took nothing away.
-    if op != DO_MAP or read64(v.self, &mm.rss, MM_MAP) < present:
+    if op != DO_MAP or ld64_acq(&mm.rss) < present:
         mm_invalidate_secondary_tlbs(v, mm, a[0], a[1])
     if op == DO_MREMAP:
         mm_invalidate_secondary_tlbs(v, mm, a[3], a[4])

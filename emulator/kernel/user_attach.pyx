@@ -29,7 +29,7 @@ cdef int check_attach(view *v, uint32_t dev, uint32_t pasid, uint32_t kind, mm_s
     attached, -ENOENT for a fault object that is not; 0."""
     if v.cfg.generation < GEN_V6_11:
         return EOPNOTSUPP
-    if dev >= v.cfg.devices or not v.devices[dev].registered or v.devices[dev].removing:
+    if dev >= v.cfg.devices or not read32(v.self, &v.devices[dev].registered, ATTACH_PASID) or v.devices[dev].removing:
         return ENODEV
     if pasid >= v.cfg.max_pasids or kind == DOMAIN_SVA or kind < DOMAIN_BLOCKING or kind > DOMAIN_FAULT:
         return EINVAL

@@ -43,7 +43,11 @@ def draw(random: Random, generation: str) -> Drawn:
         _start(f"k{k}", [], _lines(random, lambda: _driver_line(random, devices)))
         for k in range(random.choice((0, 0, 1, 1, 2)))
     ]
-    kernel: dict[str, Any] = {"generation": generation, "handlers": random.choice((1, 1, 2)), "options": ["answer-last"] if generation in NEWER[:3] else []}
+    kernel: dict[str, Any] = {
+        "generation": generation,
+        "handlers": random.choice((1, 1, 2)),
+        "options": ["answer-last"] if generation in NEWER[:3] else [],
+    }
     tables: dict[str, Any] = {
         "kernel": kernel,
         "device": [{"count": devices, "stop": random.choice(("marker", "wait"))}],
@@ -79,7 +83,9 @@ def _line(random: Random, drawn: Drawn, actor: str) -> str:
     devices, tenants = drawn.numbers["devices"], drawn.numbers["tenants"]
     if actor.startswith("t"):
         t = int(actor[1:])
-        opened = any(line.startswith(f"fault-alloc t{t}") for line in sum(drawn.programs, []))
+        opened = any(
+            line.startswith(f"fault-alloc t{t}") for program in drawn.programs for line in program
+        )
         return _tenant_line(random, drawn.generation, t, devices, opened=opened)
     if actor.startswith("d"):
         return _device_line(random, drawn.generation, int(actor[1:]), tenants)

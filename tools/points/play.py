@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import emulator
-from emulator.sched.catalogue import Race, catalogue
+from emulator.scenario.errors import ScenarioError
+from emulator.scenario.schema import GENERATIONS
+from emulator.sched.catalogue import catalogue
 from emulator.spec import board
 from emulator.spec.board import plan_layout
 from emulator.spec.sites import point_name
+from tools.lab.draw import draw
 from tools.lab.races import lab_of
 from tools.lab.search import search
-from tools.lab.system import Lab
+from tools.lab.system import Lab, LabError, build_lab
 from tools.lab.where import Where
 from tools.points.build import RUNTIME
 
+ROOT = Path(emulator.__file__).parent.parent
 WHAT = {1: "race", 2: "locked", 3: "fence"}
 
 
@@ -47,7 +53,7 @@ class Runtime:
     """The library that the instrumented modules are linked with."""
 
     def __init__(self) -> None:
-        self.lib = ctypes.CDLL(str(Path(emulator.__file__).parent.parent / RUNTIME))
+        self.lib = ctypes.CDLL(str(ROOT / RUNTIME))
         self.lib.points_watch.argtypes = [
             ctypes.c_void_p,
             ctypes.c_uint64,
@@ -69,21 +75,25 @@ class Runtime:
             yield self.lib.points_finding(number).contents
 
 
-def play(runtime: Runtime, race: Race, defective: bool, schedules: int) -> list[dict[str, Any]]:
-    """The new findings of one variant."""
-    before = runtime.lib.points_found()
-    with lab_of(race, defective=defective) as lab:
+def play(
+    runtime: Runtime, name: str, lab: Lab, schedules: int, seen: set[tuple[int, int, int]]
+) -> Iterator[dict[str, Any]]:
+    """The new findings of one system; `seen` grows with them."""
+    with lab:
         runtime.watch(lab)
         runtime.lib.points_on(1)
         search(lab, 1, seconds=60, most=schedules)
         runtime.lib.points_on(0)
         runtime.lib.points_unwatch()
         where = Where(lab.plan.config)
-        return [
-            {
+        for found in runtime.findings():
+            key = (found.what, found.pc or 0, found.other_pc or 0)
+            if key in seen:
+                continue
+            seen.add(key)
+            yield {
                 "what": WHAT[found.what],
-                "race": race.slug,
-                "defective": defective,
+                "system": name,
                 "actor": lab.names[found.actor],
                 "other": lab.names[found.other_actor],
                 "point": point_name(found.point) if found.point else "begin",
@@ -94,8 +104,23 @@ def play(runtime: Runtime, race: Race, defective: bool, schedules: int) -> list[
                 "pc": found.pc,
                 "other_pc": found.other_pc,
             }
-            for found in list(runtime.findings())[before:]
-        ]
+
+
+def systems(programs: int, only: str) -> Iterator[tuple[str, Lab]]:
+    """The fixed variants of the catalogue, and of every generation so many random programs."""
+    for race in catalogue().values():
+        if only in race.slug:
+            yield race.slug, lab_of(race, defective=False, memory="sc")
+    for generation in GENERATIONS:
+        random, made = Random(1), 0
+        while made < programs and not only:
+            drawn = draw(random, generation)
+            try:
+                lab = build_lab(*drawn.programs, memory="sc", **drawn.arguments)
+            except (ScenarioError, LabError):
+                continue  # it makes no sense; the next one may
+            made += 1
+            yield f"program {made} on {generation}", lab
 
 
 class Symbols:
@@ -109,20 +134,20 @@ class Symbols:
                 start, end = (int(part, 16) for part in parts[0].split("-"))
                 self.maps.append((start, end, int(parts[2], 16), parts[5]))
 
-    def lines(self, pcs: list[int]) -> dict[int, str]:
+    def lines(self, pcs: list[int]) -> dict[int, list[str]]:
         """pc -> `file:line function`, of the innermost inlined function, then of those around it."""
         by_module: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for pc in pcs:
             for start, end, offset, module in self.maps:
                 if start <= pc < end:
                     by_module[module].append((pc, pc - 1 - start + offset))
-        made: dict[int, str] = {}
+        made: dict[int, list[str]] = {}
         for module, places in by_module.items():
             asked = ["addr2line", "-a", "-f", "-i", "-e", module, *(hex(at) for _, at in places)]
             told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
             blocks = told.split("0x")[1:]
             for (pc, _), block in zip(places, blocks, strict=True):
-                made[pc] = " < ".join(_frames(block.splitlines()[1:]))
+                made[pc] = list(_frames(block.splitlines()[1:]))
         return made
 
 
@@ -131,27 +156,35 @@ def _frames(lines: list[str]) -> Iterator[str]:
         name = function.removeprefix("__pyx_f_").removeprefix("__pyx_")
         if place.startswith("??") or "atomic.h" in place:
             continue
-        path = place.split(" (")[0].split("/./")[-1]
-        yield f"{path} {name}"
+        path = place.split(" (")[0].removeprefix(f"{ROOT}/").split("/./")[-1]
+        yield f"{path} {_plain(name)}"
 
 
-def main(schedules: int, slugs: list[str]) -> int:
+def _plain(name: str) -> str:
+    """A function's name without the modules that Cython puts before it, each with its length."""
+    while length := re.match(r"\d+", name):
+        name = name[length.end() + int(length[0]) :].removeprefix("_")
+    return name
+
+
+def main(schedules: int, programs: int, blind: int, only: str) -> int:
     runtime = Runtime()
+    runtime.lib.points_blind(blind)
     found: list[dict[str, Any]] = []
-    for race in catalogue().values():
-        if slugs and race.slug not in slugs:
-            continue
-        print(f"points: {race.slug}", file=sys.stderr)
-        found += play(runtime, race, False, schedules)
+    seen: set[tuple[int, int, int]] = set()
+    played = 0
+    for name, lab in systems(programs, only):
+        played += 1
+        found += play(runtime, name, lab, schedules, seen)
     symbols = Symbols().lines(
         sorted({pc for entry in found for pc in (entry["pc"], entry["other_pc"]) if pc})
     )
     for entry in found:
-        entry["at"] = symbols.get(entry.pop("pc"), "?")
-        other = entry.pop("other_pc")
-        entry["other_at"] = symbols.get(other, "?") if other else ""
+        entry["at"] = symbols.get(entry.pop("pc"), [])
+        entry["other_at"] = symbols.get(entry.pop("other_pc"), [])
     json.dump(
         {
+            "systems": played,
             "accesses": runtime.lib.points_accesses(),
             "silent": runtime.lib.points_silent(),
             "findings": found,
@@ -162,4 +195,4 @@ def main(schedules: int, slugs: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))

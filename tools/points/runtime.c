@@ -60,7 +60,7 @@ static struct {
     uint64_t step; /* the step whose point's word has been touched, and how often by what is announced */
     uint32_t looks;
     finding findings[FINDINGS];
-    uint32_t found;
+    uint32_t found, blind; /* blind: an operation of points that is not believed */
 } w;
 
 PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, stage *st) {
@@ -74,6 +74,9 @@ PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, stage *st) 
 }
 
 PUBLIC void points_on(int on) { w.on = on, w.last_step = (uint64_t)-1; }
+
+/* The points of one operation announce nothing any more, as if they were not there: what a test removes. 0: all are believed. */
+PUBLIC void points_blind(uint32_t operation) { w.blind = operation; }
 
 PUBLIC void points_unwatch(void) {
     if (w.cells) munmap(w.cells, w.mapped);
@@ -151,6 +154,7 @@ static void touch(uint64_t offset, int kind, int announced, uint32_t me, const v
 /* What a point announces is one access: a load, a store, or a load and the compare-and-swap that checks it. */
 static int is_announced(const stage_slot *s, uint64_t offset, int kind) {
     if (s->kind == ACC_LOCAL || s->kind == ACC_NAP || s->kind == ACC_FENCE) return 0;
+    if (w.blind && (s->id & 0xff) == w.blind) return 0;
     if (offset != s->where - (uint64_t)(uintptr_t)w.arena) return 0;
     if (w.step != w.st->steps) w.step = w.st->steps, w.looks = 0;
     if (w.looks == 2 || (w.looks == 1 && kind == READ)) return 0;

@@ -12,7 +12,8 @@ ENTRIES = {
     "run": Entry("tools.cli.commands.race.run", "search for a race, print its shortest schedule"),
     "replay": Entry("tools.cli.commands.race.replay", "play a schedule file again"),
     "minimise": Entry("tools.cli.commands.race.minimise", "leave out what a failure does not need"),
-    "prove": Entry("tools.cli.commands.race.prove", "every schedule up to a number of delays"),
+    "prove": Entry("tools.cli.commands.race.prove", "every schedule, or every one up to a bound"),
+    "fuzz": Entry("tools.cli.commands.race.fuzz", "random programs and random schedules"),
     "kill": Entry("tools.cli.commands.race.kill", "kill actors at their scheduling points"),
     "bench": Entry("tools.cli.commands.race.bench", "how well and how fast races are found"),
 }

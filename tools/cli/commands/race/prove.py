@@ -1,9 +1,9 @@
-"""`iopf race prove`: every schedule up to a bound."""
+"""`iopf race prove`: every schedule, or every one up to a bound."""
 
 from __future__ import annotations
 
 import json
-import time
+import sys
 
 import click
 
@@ -12,22 +12,28 @@ from tools.cli.lazy import Command
 from tools.cli.status import Status
 
 
+def _progress(line: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{line} ...", nl=False, err=True)
+
+
 @click.command(
     "prove",
     cls=Command,
     examples=(
-        ("iopf race prove 4.22", "every schedule of the fixed variant with at most two delays"),
-        ("iopf race prove 4.22 --defective", "how many delays the bug needs"),
+        ("iopf race prove bad-setup-silent", "every schedule of the fixed variant"),
+        ("iopf race prove 4.22 --seconds 600", "more time for more of them"),
+        ("iopf race prove 4.22 --defective", "with how few preemptions it fails"),
     ),
 )
 @click.argument("name", shell_complete=complete_race)
 @click.option("--defective", is_flag=True, help="The variant with the bug.")
 @click.option(
-    "--delays",
+    "--preemptions",
     type=click.IntRange(0, 8),
     default=2,
     metavar="N",
-    help="At most so many delays in a schedule (default 2).",
+    help="When all are too many: at most so many preemptions (default 2).",
 )
 @click.option(
     "--seconds",
@@ -42,71 +48,57 @@ def command(
     ctx: click.Context,
     name: str,
     defective: bool,
-    delays: int,
+    preemptions: int,
     seconds: float,
     json_out: bool,
 ) -> int:
-    """Play every schedule that has at most N delays, beginning with none.
+    """Play every schedule of a race, each order of dependent steps once; it is said how many these are.
 
-    Actors take turns: whoever goes goes on until it cannot. A delay passes over the one whose turn it is,
-    at any step. What is proved is that no such schedule fails, under sequential consistency, with
-    switches at the scheduling points. Status 1: one fails. Status 0: none does, or the budget ended,
-    which is said.
+    When the budget ends before them, every schedule with no preemption is played, then with one, and so
+    on. Proved is: under sequential consistency, with switches at the scheduling points, and timeouts
+    that end when nobody else can go on. Status 1: a schedule fails. Status 0: none does, or the budget
+    ended, which is said.
     """
-    from emulator.sched.judge import Bug
+    from tools.lab.prove import prove
     from tools.lab.races import lab_of
-    from tools.lab.search import failure_of, shortest, what
     from tools.lab.table import rows
     from tools.lab.where import Where
 
     race = race_named(ctx, name)
-    began, played, complete = time.monotonic(), 0, -1
-    failing: list[str] = []
     table: list[str] = []
-    with lab_of(race, defective=defective) as lab:
-        for number in range(delays + 1):
-            left = seconds - (time.monotonic() - began)
-            bug, schedules, whole, at = lab.conductor.exhaust(number, max(0, int(left * 1e9)))
-            played += schedules
-            if bug != Bug.BUG_NONE:
-                failing = what(lab, bug)
-                short = shortest(lab, failure_of(lab, bug))
-                lab.conductor.replay(short.path)
-                table = list(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))
-            if not whole:
-                break
-            complete = number
-    took = time.monotonic() - began
+    with lab_of(race, defective=defective, memory="sc") as lab:
+        proof = prove(lab, seconds=seconds, preemptions=preemptions, tell=_progress)
+        if sys.stderr.isatty():
+            click.echo("\r\033[K", nl=False, err=True)
+        if proof.failure is not None:
+            lab.conductor.replay(proof.failure.path)
+            table = list(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))
+    variant = "defective" if defective else "fixed"
+    status = Status.OK if proof.failure is None else Status.FAILED
     if json_out:
         document = {
             "race": race.slug,
-            "variant": "defective" if defective else "fixed",
+            "variant": variant,
             "memory": "sc",
-            "schedules": played,
-            "seconds": took,
-            "complete_up_to_delays": complete if complete >= 0 else None,
-            "failure": failing,
-            "failure_delays": len(at) if failing else None,
+            "executions": proof.executions,
+            "complete": proof.complete,
+            "bounded_schedules": proof.bounded,
+            "complete_up_to_preemptions": proof.preemptions if proof.preemptions >= 0 else None,
+            "seconds": proof.seconds,
+            "failure": proof.what,
+            "failure_preemptions": proof.failure.preemptions if proof.failure else None,
         }
         click.echo(json.dumps(document))
-        return Status.FAILED if failing else Status.OK
-    variant = "defective" if defective else "fixed"
+        return status
     click.echo(click.style(f"{race.number} {race.slug} on {race.generation}, {variant}", bold=True))
-    for line in failing:
+    for line in proof.what:
         click.echo(line)
-    counted = f"{played:,} schedules in {took:.1f} s; memory model sc"
-    if failing:
-        click.echo(f"fails with {len(at)} delays, at steps {at}; {counted}\n")
-        for row in table:
-            click.echo(row)
-        return Status.FAILED
-    if complete == delays:
-        click.echo(f"proved: no schedule with at most {delays} delays fails; {counted}")
-    else:
-        done = (
-            f"no schedule with at most {complete} delays fails"
-            if complete >= 0
-            else "nothing is proved"
-        )
-        click.echo(f"the budget ended: {done}; {counted}")
-    return Status.OK
+    counted = f"{proof.executions:,} executions"
+    if proof.bounded:
+        counted += f", then {proof.bounded:,} with few preemptions"
+    click.echo(f"{proof.verdict}; {counted}, in {proof.seconds:.1f} s; memory model sc")
+    if table:
+        click.echo()
+    for row in table:
+        click.echo(row)
+    return status

@@ -152,7 +152,9 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
     click.echo(click.style(title, bold=True))
     played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"
     if short is None or found.failure is None:
-        click.echo(f"not found in {played}, {found.per_second:,.0f} per second; memory model {lab.explores}")
+        click.echo(
+            f"not found in {played}, {found.per_second:,.0f} per second; memory model {lab.explores}"
+        )
         return
     for line in found.what or []:
         click.echo(line)

@@ -1,0 +1,15 @@
+from typing import Self
+
+from typing_extensions import disjoint_base
+
+OPERATIONS: dict[str, int]
+
+@disjoint_base
+class Litmus:
+    def __new__(cls, programs: list[list[tuple[str, int, int]]]) -> Self: ...
+    def walk(
+        self, bounded: bool = ..., bound: int = ..., most: int = ...
+    ) -> list[tuple[tuple[int, ...] | None, list[tuple[int, int, int]]]]: ...
+    def play(
+        self, strategy: int, depth: int, seed: int, schedules: int, tso: bool
+    ) -> set[tuple[int, ...] | None]: ...

@@ -1,0 +1,167 @@
+"""`iopf race fuzz`: random programs and random schedules."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emulator.scenario.schema import GENERATIONS
+from tools.cli.lazy import Command
+from tools.cli.status import Status
+
+if TYPE_CHECKING:
+    from tools.lab.fuzz import Campaign, Finding
+
+
+@click.command(
+    "fuzz",
+    cls=Command,
+    examples=(
+        ("iopf race fuzz --seconds 60 --kernel v7.2", "a minute on the newest kernel"),
+        ("iopf race fuzz --kernel v5.13 --seed 7 -o found", "another one, and where files go"),
+    ),
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 86400),
+    default=60.0,
+    metavar="S",
+    help="Budget (default 60).",
+)
+@click.option("--programs", type=click.IntRange(1), metavar="N", help="At most so many programs.")
+@click.option(
+    "--kernel",
+    "generation",
+    type=click.Choice(list(GENERATIONS)),
+    default="v7.2",
+    help="Generation of the fault path (default v7.2).",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63), default=1, metavar="N", help="Seed (default 1)."
+)
+@click.option(
+    "--memory",
+    type=click.Choice(["sc", "tso"]),
+    default="tso",
+    help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    default=".iopf-schedules/fuzz",
+    help="Where schedules that fail are written (default .iopf-schedules/fuzz).",
+)
+@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+def command(
+    seconds: float,
+    programs: int | None,
+    generation: str,
+    seed: int,
+    memory: str,
+    output: str,
+    json_out: bool,
+) -> int:
+    """Draw programs that keep the contracts, play their schedules, and make small what fails.
+
+    Programs that make a new hand-over (a word, the point before, the point after) are kept and changed.
+    Failures that the generation has by itself and the catalogue knows are counted, not judged. Status 1:
+    something else failed. Status 0: nothing else did.
+    """
+    from tools.lab.fuzz import Fuzzer
+
+    fuzzer = Fuzzer(
+        generation,
+        seed,
+        memory=memory,
+        directory=Path(output),
+        tell=lambda line: click.echo(line, err=True),
+    )
+    campaign = fuzzer.run(seconds, programs)
+    if json_out:
+        click.echo(json.dumps(_document(campaign, memory)))
+    else:
+        _print(campaign, memory)
+    return Status.FAILED if campaign.new else Status.OK
+
+
+def _document(campaign: Campaign, memory: str) -> dict[str, Any]:
+    from emulator.spec.sites import point_name
+
+    return {
+        "generation": campaign.generation,
+        "seed": campaign.seed,
+        "memory": memory,
+        "programs": campaign.programs,
+        "refused": campaign.refused,
+        "schedules": campaign.schedules,
+        "steps": campaign.steps,
+        "seconds": campaign.seconds,
+        "handovers": campaign.coverage.found,
+        "growth": campaign.growth,
+        "findings": [
+            {
+                "what": finding.what,
+                "known": finding.known,
+                "times": finding.times,
+                "programs": finding.small.programs if finding.small else None,
+                "preemptions": finding.small.failure.preemptions if finding.small else None,
+                "file": str(finding.file) if finding.file else None,
+            }
+            for finding in campaign.findings.values()
+        ],
+        "covered": [
+            [point_name(before), point_name(after), where, count]
+            for before, after, where, count in campaign.coverage.handovers()
+        ],
+    }
+
+
+def _print(campaign: Campaign, memory: str) -> None:
+    click.echo(
+        click.style(f"fuzz {campaign.generation}, seed {campaign.seed}, memory {memory}", bold=True)
+    )
+    rate = campaign.schedules / campaign.seconds if campaign.seconds else 0.0
+    click.echo(
+        f"{campaign.programs:,} programs ({campaign.refused:,} more made no sense), "
+        f"{campaign.schedules:,} schedules in {campaign.seconds:.1f} s, {rate:,.0f} per second"
+    )
+    click.echo(f"{campaign.coverage.found:,} hand-overs{_half(campaign)}")
+    for finding in campaign.findings.values():
+        _print_finding(finding)
+    if not campaign.findings:
+        click.echo("nothing failed")
+    elif not campaign.new:
+        click.echo("nothing failed that the catalogue does not know")
+    if sys.stdout.isatty() and campaign.new:
+        click.echo(
+            "iopf race replay FILE plays one again, iopf race minimise FILE makes it smaller"
+        )
+
+
+def _half(campaign: Campaign) -> str:
+    """When half of the hand-overs were there, and when the last came: whether more time would show more."""
+    if not campaign.growth:
+        return ""
+    half = next(at for at, found in campaign.growth if 2 * found >= campaign.coverage.found)
+    return (
+        f", half of them after {half:.1f} s, the last new one after {campaign.growth[-1][0]:.1f} s"
+    )
+
+
+def _print_finding(finding: Finding) -> None:
+    head = f"known as {finding.known}" if finding.known else "NEW"
+    click.echo(f"\n{head}, {finding.times} programs: {finding.what[0]}")
+    if finding.small is None:
+        click.echo("  not found again while it was made small")
+        return
+    for number, program in enumerate(finding.small.programs):
+        click.echo(f"  program {number}: {'; '.join(program)}")
+    where = f"; {finding.file}" if finding.file else ""
+    click.echo(
+        f"  {finding.small.failure.preemptions} preemptions, {len(finding.small.failure.path)} steps{where}"
+    )

@@ -1,0 +1,70 @@
+"""Playing every schedule of a system: all of them if the time is enough, else all up to a number of preemptions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from emulator.sched.judge import Bug
+from emulator.sched.schedule import Failure
+from tools.lab.search import failure_of, shortest, what
+from tools.lab.system import Lab
+
+_REDUCED = 0.7  # of the budget
+
+
+@dataclass(slots=True)
+class Proof:
+    """`executions` of the reduced walk, each for all orders of its independent steps; `complete`: there are no more. `preemptions`: with
+    at most so many, all of `bounded` schedules were played; -1: with none. `failure`: the shortest schedule that fails."""
+
+    executions: int = 0
+    complete: bool = False
+    bounded: int = 0
+    preemptions: int = -1
+    seconds: float = 0.0
+    what: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+
+    @property
+    def verdict(self) -> str:
+        """In one line. What the words rest on stands in `iopf help races`."""
+        if self.failure is not None:
+            return f"fails; shortened to {self.failure.preemptions} preemptions"
+        if self.complete:
+            return "proved: no schedule fails"
+        if self.preemptions >= 0:
+            return (
+                f"the budget ended: no schedule with at most {self.preemptions} preemptions fails"
+            )
+        return "the budget ended: nothing is proved"
+
+
+def prove(
+    lab: Lab,
+    *,
+    seconds: float,
+    preemptions: int,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Proof:
+    """All schedules, reduced; when these are too many for 0.7 of the budget, those of at most `preemptions`, beginning with none."""
+    proof, began = Proof(), time.monotonic()
+    tell("all schedules, reduced")
+    bug, proof.executions, proof.complete = lab.conductor.walk(
+        False, 0, int(seconds * _REDUCED * 1e9)
+    )
+    while bug == Bug.BUG_NONE and not proof.complete and proof.preemptions < preemptions:
+        bound = proof.preemptions + 1
+        left = seconds - (time.monotonic() - began)
+        tell(f"all schedules of at most {bound} preemptions")
+        bug, played, whole = lab.conductor.walk(True, bound, max(0, int(left * 1e9)))
+        proof.bounded += played
+        if not whole:
+            break
+        proof.preemptions = bound
+    if bug != Bug.BUG_NONE:
+        proof.what = what(lab, bug)
+        proof.failure = shortest(lab, failure_of(lab, bug))
+    proof.seconds = time.monotonic() - began
+    return proof

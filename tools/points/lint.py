@@ -1,0 +1,95 @@
+"""The check of scheduling points: does every access that another actor may meet stand behind one?
+
+    python -m tools.points.lint [--schedules N] [--programs N]
+
+Compiles the step code once more, with every access to memory reported, plays the catalogue and random programs of every
+generation there, and prints each pair of accesses that no point orders: function, line and word. Run by `tools/bootstrap.py check`.
+What it says holds for the steps that were played.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import linecache
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tools.points.build import BuildError, build
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COPY = ROOT / "build" / "points"
+_BOUND_S = 540
+
+
+def play(schedules: int, programs: int, *, blind: int = 0, only: str = "") -> dict[str, Any]:
+    """Builds, plays in a process of its own and returns what `play.py` prints. `blind`: an operation whose points are not believed;
+    `only`: races with this in their slug, and no programs. Raises BuildError, OSError, RuntimeError with the last line of a crash."""
+    build(ROOT, COPY)
+    command = [sys.executable, "-m", "tools.points.play"]
+    done = subprocess.run(
+        [*command, str(schedules), str(programs), str(blind), only],
+        cwd=COPY,
+        env={**os.environ, "PYTHONPATH": str(COPY)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_BOUND_S,
+    )
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip() or f"status {done.returncode}").splitlines()[-1])
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made
+
+
+def lines(finding: dict[str, Any]) -> list[str]:
+    """A finding, for people: the word, then each access with its place, function and text."""
+    if finding["what"] != "race":
+        name = "a fence" if finding["what"] == "fence" else "a locked instruction"
+        head = f"{name} without a point that says so, after {finding['point']}"
+        return [head, *_access(finding["kind"], finding["at"])]
+    head = f"{finding['region'] or 'a word of the board'}: nothing orders {finding['actor']} and {finding['other']} ({finding['system']})"
+    other = finding["other_kind"] + (", announced" if finding["other_announced"] else "")
+    return [
+        head,
+        *_access(f"{finding['kind']} after {finding['point']}", finding["at"]),
+        *_access(other, finding["other_at"]),
+    ]
+
+
+def _access(kind: str, frames: list[str]) -> list[str]:
+    """The innermost place outside the primitives, since that is where the point is missing."""
+    if not frames:
+        return [f"    {kind} at an unknown place"]
+    outside = [frame for frame in frames if not frame.startswith("cython_ext/")]
+    place, _, function = (outside or frames)[0].partition(" ")
+    file, _, line = place.rpartition(":")
+    text = linecache.getline(str(ROOT / file), int(line) if line.isdigit() else 0).strip()
+    return [f"    {place} {function}: {text[:90]}", f"        {kind}"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tools.points.lint")
+    parser.add_argument("--schedules", type=int, default=200, metavar="N")
+    parser.add_argument("--programs", type=int, default=15, metavar="N")
+    asked = parser.parse_args()
+    try:
+        found = play(asked.schedules, asked.programs)
+    except (BuildError, OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+        print(f"points: {error}")
+        return 1
+    for finding in found["findings"]:
+        print("\n".join(lines(finding)))
+    print(
+        f"{found['systems']} systems, {found['accesses']:,} accesses to the board, {found['silent']:,} of them "
+        f"without a point: {len(found['findings'])} in no order"
+    )
+    return 1 if found["findings"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -146,7 +146,8 @@ class Fuzzer:
         return campaign.coverage.found > before
 
     def _note(self, lab: Lab, drawn: Drawn, found: Found) -> None:
-        assert found.what is not None and found.failure is not None
+        assert found.what is not None
+        assert found.failure is not None
         key = signature(found.what)
         if key in self.campaign.findings:
             self.campaign.findings[key].times += 1

@@ -69,7 +69,8 @@ typedef struct {
     uint64_t path_steps;      /* replay: how much of the path below is to be followed */
     uint64_t path;            /* offset of the path from the stage: a byte per step, the slot */
     uint64_t path_at;         /* place in the path, where that is not the step */
-    uint64_t pad[4];
+    uint32_t held, pad0;      /* mask of the actors that make no step until they are let go, as if stopped by a signal */
+    uint64_t pad[3];
     stage_slot slot[STAGE_SLOTS];
     stage_step step[];
 } stage;

@@ -69,6 +69,7 @@ cdef extern from "cython_ext/stage.h" nogil:
         uint64_t path_steps
         uint64_t path
         uint64_t path_at
+        uint32_t held
         stage_slot slot[32]
         stage_step step[0]
 

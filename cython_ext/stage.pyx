@@ -89,6 +89,8 @@ cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil:
     cdef stage_slot *s
     for i in range(1, st.players):
         s = &st.slot[i]
+        if iopf_unlikely(st.held >> i & 1):
+            continue
         if s.state == PLAY_READY:
             if s.kind != ACC_LOCK or lock_free(crew, s):
                 mask |= <uint32_t>1 << i
@@ -102,6 +104,8 @@ cdef bint leap(stage *st) noexcept nogil:
     cdef uint64_t due = 0
     cdef uint32_t i
     for i in range(1, st.players):
+        if st.held >> i & 1:
+            continue
         if st.slot[i].state == PLAY_ASLEEP and st.slot[i].due != 0 and (due == 0 or st.slot[i].due < due):
             due = st.slot[i].due
     if due > st.now:

@@ -165,6 +165,7 @@ cdef class Conductor:
             memcpy(s, &self.slots[i], 64)
             s.taken = 0
         self.st.now = self.now
+        self.st.held = 0
 
     cdef uint32_t _play(self) noexcept nogil:
         if self.by_processes:
@@ -305,19 +306,44 @@ cdef class Conductor:
             raise ValueError(f"slot {slot} of {self.st.players}")
         self.st.slot[slot].state = PLAY_DEAD
 
-    def go_on(self, without=()) -> Outcome:
-        """Plays on without preemptions; those of ``without`` need not come to the end of their programs."""
+    def hold(self, uint32_t slot) -> None:
+        """The actor makes no step until ``let_go``: it is stopped. It can still be woken."""
+        if not 0 < slot < self.st.players:
+            raise ValueError(f"slot {slot} of {self.st.players}")
+        self.st.held |= <uint32_t>1 << slot
+
+    def let_go(self, uint32_t slot) -> None:
+        if not 0 < slot < self.st.players:
+            raise ValueError(f"slot {slot} of {self.st.players}")
+        self.st.held &= ~(<uint32_t>1 << slot)
+
+    def go_on(self, without=(), uint64_t max_steps=0, bint stir=True) -> Outcome:
+        """Plays on without preemptions, up to so many steps in all; those of ``without`` need not come to the end of their programs.
+
+        ``stir``: somebody outside the schedule has changed words, so sleepers look again.
+        """
         cdef uint32_t must = self.expected.must, bug
         for slot in without:
             self.expected.must &= ~(<uint32_t>1 << <uint32_t>slot)
-        stage_stir(self.st)
+        if stir:
+            stage_stir(self.st)
         self.st.ended = END_NONE
-        self.st.max_steps = self.st.room
+        self.st.max_steps = max_steps if 0 < max_steps < self.st.room else self.st.room
         self.st.strategy = STRATEGY_FIRST
         with nogil:
             bug = self._play()
         self.expected.must = must
         return Outcome(bug)
+
+    @property
+    def ended(self) -> int:
+        """Why the last schedule ended (``End``)."""
+        return self.st.ended
+
+    @property
+    def leapt_ns(self) -> int:
+        """Virtual time of the schedule in which nobody could go: all slept, and the clock went on to the end of a sleep."""
+        return self.st.now - self.now - self.st.steps * STAGE_STEP_NS
 
     @property
     def trace_hash(self) -> int:

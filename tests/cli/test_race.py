@@ -165,6 +165,78 @@ def test_kill_goes_through_the_points_of_an_actor(mode: str) -> None:
     assert "did you mean 'dev-00'?" in wrong.stderr
 
 
+@pytest.mark.parametrize("mode", ["fibers", "processes"])
+def test_a_stop_is_no_death(mode: str) -> None:
+    args = ("kill", "4.22", "--signal", "stop", "--schedules", "1", "--mode", mode)
+    done = race(*args)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert "stops in" in done.stdout
+    document = json.loads(race(*args, "--json").stdout)
+    assert document["signal"] == "stop"
+    assert document["points"] == sum(each["points"] for each in document["stopped"]) > 100
+    assert document["failures"] == 0
+
+
+def test_pairs_are_drawn_and_killed_one_after_the_other() -> None:
+    args = ("kill", "4.22", "--pairs", "4", "--actor", "dev-00", "--schedules", "2")
+    done = race(*args)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert done.stdout.startswith("4 pairs of points drawn for every two actors, seed 0")
+    document = json.loads(race(*args, "--json").stdout)
+    assert {each["first"] for each in document["killed"]} == {"dev-00"}
+    assert len({each["second"] for each in document["killed"]}) == 6
+    assert 4 < document["points"] <= 24
+    again = json.loads(race(*args, "--json").stdout)
+    assert again["killed"] == document["killed"]
+
+
+def test_kill_takes_a_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('schema = 1\n[[program]]\nops = ["map t0 4", "bind d0 t0", "unbind d0 t0"]\n')
+    for name in (str(file), "one-request"):
+        done = race("kill", name, "--schedules", "1", "--json")
+        assert done.returncode == Status.OK, done.stdout + done.stderr
+        document = json.loads(done.stdout)
+        assert document["system"] == name
+        points = {each["role"]: each["points"] for each in document["killed"]}
+        assert points["tenant"] > 5
+        assert points["iommu"] > 5
+
+
+@pytest.mark.parametrize(
+    ("args", "says", "status"),
+    [
+        (("life-cycel",), "did you mean 'life-cycle'?", Status.USAGE),
+        (("zzz",), "no race and no scenario is called 'zzz'", Status.USAGE),
+        (("no/such.toml",), "cannot read the scenario", Status.USAGE),
+        (("4.22", "--pairs", "3", "--signal", "stop"), "--pairs kills", Status.USAGE),
+        (("4.22", "--pairs", "0"), "--pairs", Status.USAGE),
+        (("4.22", "--signal", "hup"), "--signal", Status.USAGE),
+    ],
+)
+def test_kill_says_what_is_wrong_in_one_line(args: tuple[str, ...], says: str, status: int) -> None:
+    done = race("kill", *args)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_kill_refuses_what_cannot_be_made_small(tmp_path: Path) -> None:
+    trace, many = tmp_path / "trace.toml", tmp_path / "many.toml"
+    trace.write_text(
+        'schema = 1\n[trace]\nfiles = ["sqlite-index"]\n'
+        '[[device]]\nworkload = { pattern = "replay", groups = 0 }\n'
+    )
+    many.write_text(
+        'schema = 1\n[[tenant]]\ncount = 16\n[[program]]\nops = ["map t0 4", "bind d0 t0"]\n'
+    )
+    for file, says in ((trace, "replays a trace"), (many, "room for 31")):
+        done = race("kill", str(file))
+        assert done.returncode == Status.UNSUPPORTED, done.stdout + done.stderr
+        assert says in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_prove_says_what_is_proved() -> None:
     done = race("prove", "4.1", "--delays", "1")
     assert done.returncode == Status.OK, done.stderr

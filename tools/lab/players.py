@@ -59,6 +59,18 @@ class Players:
         player.join()
         player.close()
 
+    def stop(self, slot: int) -> None:
+        """SIGSTOP to the player of an actor, between two steps; returns when it stands still."""
+        self._send(slot, signal.SIGSTOP, os.WSTOPPED)
+
+    def resume(self, slot: int) -> None:
+        self._send(slot, signal.SIGCONT, os.WCONTINUED)
+
+    def _send(self, slot: int, number: int, until: int) -> None:
+        pid = self.processes[slot].pid
+        os.kill(pid, number)
+        os.waitid(os.P_PID, pid, until)
+
     def replace(self, slot: int) -> None:
         """A new process for an actor whose player was killed, for the next schedule."""
         self._start(slot)

@@ -41,8 +41,11 @@ class Lab:
     must: list[int]
 
     @classmethod
-    def build(cls, plan: SystemPlan, live: Mapping[str, int] | None = None) -> Lab:
-        """`live`: objects of a pool that there are when all programs are over; more or fewer are a leak.
+    def build(
+        cls, plan: SystemPlan, live: Mapping[str, int] | None = None, *, whole: bool = False
+    ) -> Lab:
+        """`live`: objects of a pool that there are when all programs are over; more or fewer are a leak. `whole`: schedules begin with
+        the first step of every tenant, device and driver program, not behind the word `start`, and workloads have to end, too.
 
         Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest, BlockingIOError while
         another lab of this process is open."""
@@ -65,19 +68,21 @@ class Lab:
             configure(plan, control)
             slots = slots_of(plan.config)
             names = ["supervisor"] + [""] * (slots["total"][1] - 1)
-            processes, must = [], []
+            processes, must, users = [], [], []
             for role, index, name, prepare in parts(plan):
                 slot = slots[role][0] + index
                 process = Process(arena.memory, slot)
                 prepare(process)
                 processes.append(process)
                 names[slot] = name
-                if _has_program(plan, role, index):
+                if _has_program(plan, role, index) or (whole and role == "device"):
                     must.append(slot)
+                if role in ("tenant", "device") or (role == "driver" and index > 0):
+                    users.append(slot)
             expected = {_place(name): number for name, number in (live or {}).items()}
             conductor = Conductor(arena.memory, processes, must, expected)
             lab = cls(plan, arena, control, snapshot, conductor, names, must)
-            lab._to_the_start()
+            lab._to_the_start(users if whole else [])
         except BaseException:
             if conductor is not None:
                 conductor.close()
@@ -85,13 +90,18 @@ class Lab:
             raise
         return lab
 
-    def _to_the_start(self) -> None:
+    def _to_the_start(self, waiting: Sequence[int]) -> None:
+        """Up to where schedules begin. Those who are `waiting` have made no step there."""
+        for slot in waiting:
+            self.conductor.hold(slot)
         hotplug = slots_of(self.plan.config)["driver"][0]
         for dev in range(len(self.plan.devices)):
             self.control.order(dev, Order.ORDER_PROBE, hotplug)
         for phase in (Phase.PHASE_PROBING, Phase.PHASE_RUNNING):
             self.control.set_phase(phase)
             self._settle()
+        for slot in waiting:
+            self.conductor.let_go(slot)
         self.conductor.open()
 
     def _settle(self) -> None:

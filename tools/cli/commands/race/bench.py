@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
-from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.commands.race.common import complete_race, progress, race_named
 from tools.cli.lazy import Command
 from tools.cli.status import Status
-
-
-def _progress(slug: str) -> None:
-    """One line that is written over; nothing where nobody looks."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\033[K{slug}", nl=False, err=True)
 
 
 @click.command(
@@ -76,8 +69,8 @@ def command(
     races = [race_named(ctx, name) for name in names] or list(catalogue().values())
     chosen = strategies or tuple(STRATEGIES)
     plan = Plan(3, 0.5, 2000, 5, chosen) if quick else Plan(trials, seconds, 20_000, 20, chosen)
-    measured = measure(races, plan, _progress)
-    _progress("")
+    measured = measure(races, plan, progress)
+    progress("")
     made = json.dumps(document(measured, plan))
     if output is not None:
         Path(output).write_text(made + "\n")

@@ -89,14 +89,12 @@ cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil:
     cdef stage_slot *s
     for i in range(1, st.players):
         s = &st.slot[i]
-        if iopf_unlikely(st.held >> i & 1):
-            continue
         if s.state == PLAY_READY:
             if s.kind != ACC_LOCK or lock_free(crew, s):
                 mask |= <uint32_t>1 << i
         elif s.state == PLAY_ASLEEP and s.due != 0 and s.due <= st.now:
             mask |= <uint32_t>1 << i
-    return mask
+    return mask & ~st.held
 
 
 cdef bint leap(stage *st) noexcept nogil:
@@ -177,15 +175,19 @@ cdef bint token(stage *st, uint32_t slot, uint64_t bound_ns) noexcept nogil:
     return True
 
 
+cdef void await_token(stage *st, uint32_t slot) noexcept nogil:
+    """For a player: it gets the token to leave, too, and ends with its parent."""
+    while ld32_acq(&st.slot[slot].go) == 0:
+        futex_wait32_unbounded(&st.slot[slot].go, 0)
+    st32_rlx(&st.slot[slot].go, 0)
+
+
 cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me) noexcept nogil:
     """Plays one actor whenever the token comes, until ``quit``."""
     cdef stage_slot *s = &st.slot[me]
     cdef uint32_t slot
     while True:
-        if not token(st, me, 1000000000):
-            if ld32_acq(&st.quit):
-                return
-            continue
+        await_token(st, me)
         if ld32_acq(&st.quit):
             return
         slot = me

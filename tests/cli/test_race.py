@@ -261,3 +261,20 @@ def test_a_schedule_file_has_what_else_the_system_was_built_with(tmp_path: Path,
     assert "the same trace" in done.stderr
     assert race("minimise", str(file), "-o", str(small)).returncode == Status.FAILED
     assert race("replay", str(small)).returncode == Status.FAILED
+
+
+def test_rates_are_put_beside_their_goals(tmp_path: Path) -> None:
+    out = tmp_path / "rates.json"
+    done = race("bench", "4.22", "4.1", "--rates", "--quick", "-o", str(out))
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    document = json.loads(out.read_text())
+    figures = {figure["name"]: figure for figure in document["figures"]}
+    assert len(figures) == 10
+    for name, figure in figures.items():
+        assert name in done.stdout
+        assert figure["met"] in ((None,) if figure["goal"] is None else (True, False))
+        assert figure["value"] > 0 or figure["unit"] == "%"
+    assert len(figures["catalogue, fibers"]["samples"]) == 2
+    wrong = race("bench", "--rates", "--trials", "3")
+    assert wrong.returncode == Status.USAGE
+    assert "--trials does not go with --rates" in wrong.stderr

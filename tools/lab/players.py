@@ -11,12 +11,13 @@ from typing import Any
 import multiprocess
 
 from shm.procs import die_with_parent
+from tools.lab.points import PointsLab
 from tools.lab.system import Lab
 
 END_BOUND_MS = 5000
 
 
-def _play(lab: Lab, slot: int, parent: int) -> None:
+def _play(lab: Lab | PointsLab, slot: int, parent: int) -> None:
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lab.conductor.play_part(slot)
@@ -29,7 +30,7 @@ class Players:
     All run on one core: the token is with one at a time, and a hand-over to another core costs several times as much.
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab | PointsLab) -> None:
         self.lab = lab
         self.processes: dict[int, Any] = {}
         self._cores = os.sched_getaffinity(0)

@@ -49,21 +49,9 @@ class Lab:
 
         Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest, BlockingIOError while
         another lab of this process is open."""
-        plan.config.update(controlled=STEPS, event_records=16)
-        arena = new_arena(plan_layout(plan.config)["total"])
+        arena = controlled_board(plan)
         conductor: Conductor | None = None
         try:
-            format_board(
-                arena.memory,
-                plan.config,
-                tick_mult=0,
-                spins=0,
-                yields=0,
-                lockdep=True,
-                poison=True,
-                noise_yield_in=0,
-                noise_sleep_in=0,
-            )
             control, snapshot = Control(arena.memory), Snapshot(arena.memory)
             configure(plan, control)
             slots = slots_of(plan.config)
@@ -131,6 +119,28 @@ class Lab:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def controlled_board(plan: SystemPlan) -> Arena:
+    """The formatted board of a system that is played step by step. Raises ArenaError."""
+    plan.config.update(controlled=STEPS, event_records=16)
+    arena = new_arena(plan_layout(plan.config)["total"])
+    try:
+        format_board(
+            arena.memory,
+            plan.config,
+            tick_mult=0,
+            spins=0,
+            yields=0,
+            lockdep=True,
+            poison=True,
+            noise_yield_in=0,
+            noise_sleep_in=0,
+        )
+    except BaseException:
+        arena.unlink()
+        raise
+    return arena
 
 
 def _place(name: str) -> int:

@@ -278,3 +278,19 @@ def test_rates_are_put_beside_their_goals(tmp_path: Path) -> None:
     wrong = race("bench", "--rates", "--trials", "3")
     assert wrong.returncode == Status.USAGE
     assert "--trials does not go with --rates" in wrong.stderr
+
+
+def test_bench_compares_with_runs_without_control() -> None:
+    """A leak of every run is found by all; the fixed variant runs clean."""
+    chosen = ("portfolio", "native", "noise")
+    options = [part for name in chosen for part in ("--strategy", name)]
+    done = race("bench", "pasid-ref-leak", "--quick", "--json", *options)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert [each["strategy"] for each in document["strategies"]] == list(chosen)
+    for each in document["strategies"]:
+        assert (each["found"], each["within_s"]["60"]) == (3, 3)
+    (measured,) = document["races"]
+    assert measured["fixed_runs"] == 10
+    assert measured["run_alarms"] == 0
+    assert measured["searches"][1]["times_ms"][0] > 1

@@ -182,8 +182,8 @@ cdef void await_token(stage *st, uint32_t slot) noexcept nogil:
     st32_rlx(&st.slot[slot].go, 0)
 
 
-cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me) noexcept nogil:
-    """Plays one actor whenever the token comes, until ``quit``."""
+cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil:
+    """Plays one actor whenever the token comes, until ``quit``. Who makes the last step of a schedule begins the next one."""
     cdef stage_slot *s = &st.slot[me]
     cdef uint32_t slot
     while True:
@@ -199,6 +199,8 @@ cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me) no
             s.taken += 1
             iopf_switch(&s.loop_sp, s.sp)
             slot = stage_pick(st, crew, choose)
+            if slot == NOBODY:
+                slot = follow(arg)
         give(st, slot)
 
 
@@ -209,6 +211,18 @@ cdef bint stage_processes(stage *st, iopf_crew *crew, chooser choose, uint64_t b
         return True
     give(st, slot)
     return token(st, NOBODY, bound_ns)
+
+
+cdef bint stage_relay(stage *st, uint32_t slot, const uint64_t *progress, uint64_t bound_ns) noexcept nogil:
+    """Lets ``slot`` begin, and waits for the end of what follows; false when there is no ``progress`` within the bound."""
+    cdef uint64_t seen
+    give(st, slot)
+    while True:
+        seen = ld64_acq(progress)
+        if token(st, NOBODY, bound_ns):
+            return True
+        if ld64_acq(progress) == seen:
+            return False
 
 
 cdef void stage_quit(stage *st) noexcept nogil:

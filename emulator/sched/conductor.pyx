@@ -11,6 +11,8 @@ A schedule ends when nobody can go on, when a detector speaks, or at the bound o
 program is not over: a deadlock, or a lost wake-up.
 """
 
+import mmap
+
 from emulator.sched.judge import Bug as Outcome
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -28,6 +30,21 @@ from emulator.spec.process cimport Process
 
 cdef enum:
     TOKEN_NS = 5000000000    # how long a schedule may keep the token
+    PLANS = 32               # most strategies of an exploration
+
+cdef struct exploration:
+    # In memory that the players share: whoever has the token judges a schedule and begins the next one.
+    uint32_t strategies[32]
+    uint32_t depths[32]
+    uint32_t plans
+    uint32_t bug             # of the schedule ``at``
+    uint32_t on
+    uint64_t seed
+    uint64_t at
+    uint64_t end
+    uint64_t max_steps
+    uint64_t played
+    uint64_t steps
 
 
 cdef stage *playing  # of the schedule that this process plays; for `escape`
@@ -51,6 +68,27 @@ cdef void on_stage(stage *st, iopf_crew *crew) noexcept nogil:
     on_wild_access(escape)
 
 
+cdef uint32_t follow(Conductor conductor) noexcept nogil:
+    """A schedule is over: judges it, and begins the next one if there is one. The slot of its first step, or nobody."""
+    cdef exploration *x = conductor.x
+    cdef uint32_t slot
+    if not x.on:
+        return 0
+    while True:
+        x.played += 1
+        x.steps += conductor.st.steps
+        x.bug = judge(&conductor.v, conductor.st, &conductor.expected)
+        if x.bug != BUG_NONE:
+            return 0
+        strategy_learn(conductor.st)
+        st64_rel(&x.at, x.at + 1)
+        if x.at >= x.end:
+            return 0
+        slot = conductor._begin()
+        if slot != 0:
+            return slot
+
+
 cdef class Conductor:
     """The system on the board in ``memory``, played by ``processes``, prepared and not yet running."""
 
@@ -60,6 +98,8 @@ cdef class Conductor:
     cdef readonly list processes
     cdef BoardCopy copy          # the board as it was when the programs were let go
     cdef stage_slot slots[32]
+    cdef object x_memory
+    cdef exploration *x
     cdef uint64_t now
     cdef expectations expected
     cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
@@ -74,7 +114,11 @@ cdef class Conductor:
         room = self.v.cfg.controlled
         if room == 0 or self.v.crew.actors > STAGE_SLOT_MAX:
             raise ValueError(f"not a board for controlled runs of at most {STAGE_SLOT_MAX} processes")
+        cdef unsigned char[::1] shared
         self.memory, self.processes = memory, processes
+        self.x_memory = mmap.mmap(-1, sizeof(exploration))
+        shared = self.x_memory
+        self.x = <exploration *>&shared[0]
         self.st = <stage *>view_region(&self.v, OFF_STAGE)
         memset(self.st, 0, sizeof(stage))
         self.st.arena = <uint64_t>memory.base
@@ -195,7 +239,7 @@ cdef class Conductor:
         self.copy.watch()
         with nogil:
             on_stage(self.st, self.v.crew)
-            stage_play(self.st, self.v.crew, strategy_choose, slot)
+            stage_play(self.st, self.v.crew, strategy_choose, slot, <follower><void *>follow, <void *>self)
 
     def dismiss(self) -> None:
         """Tells the processes that play to leave."""
@@ -206,29 +250,49 @@ cdef class Conductor:
 
         Returns (``Bug``, its number, (strategy, depth)), or (BUG_NONE, number behind the last, None).
         """
-        cdef uint32_t strategies[32]
-        cdef uint32_t depths[32]
-        cdef uint32_t n = 0, bug = BUG_NONE
-        cdef uint64_t at
+        cdef exploration *x = self.x
         if self.copy is None:
             raise ValueError("nothing to start from: call open() first")
-        if not 0 < len(plan) <= 32:
-            raise ValueError("a plan has one to 32 strategies")
+        if not 0 < len(plan) <= PLANS:
+            raise ValueError(f"a plan has one to {PLANS} strategies")
+        memset(x, 0, sizeof(exploration))
         for strategy, depth in plan:
-            strategies[n], depths[n] = strategy, depth
-            n += 1
-        at = first
-        with nogil:
-            while at < first + most:
-                self._start_over()
-                self._reset_schedule(max_steps)
-                strategy_begin(self.st, strategies[at % n], depths[at % n], seed + at)
-                bug = self._play()
-                if bug != BUG_NONE:
-                    break
-                strategy_learn(self.st)
-                at += 1
-        return (Outcome(bug), at, plan[at % n] if bug != BUG_NONE else None)
+            x.strategies[x.plans], x.depths[x.plans] = strategy, depth
+            x.plans += 1
+        x.seed, x.at, x.end, x.max_steps = seed, first, first + most, max_steps
+        if most:
+            with nogil:
+                self._explore()
+        self.played += x.played
+        self.steps += x.steps
+        return (Outcome(x.bug), x.at, plan[x.at % x.plans] if x.bug != BUG_NONE else None)
+
+    cdef uint32_t _begin(self) noexcept nogil:
+        """Puts everything to the beginning of the schedule ``at``; in processes, the slot of its first step."""
+        cdef uint64_t number = self.x.at % self.x.plans
+        self._start_over()
+        self._reset_schedule(self.x.max_steps)
+        strategy_begin(self.st, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
+        return stage_pick(self.st, self.v.crew, strategy_choose) if self.x.on else 0
+
+    cdef void _explore(self) noexcept nogil:
+        cdef uint32_t slot
+        if self.by_processes:
+            self.x.on = 1
+            slot = self._begin() or follow(self)
+            if slot != 0 and not stage_relay(self.st, slot, &self.x.at, TOKEN_NS):
+                self.st.ended = END_LOST
+            if self.st.ended == END_LOST:
+                self.x.bug = BUG_LOST
+            self.x.on = 0
+            return
+        while self.x.at < self.x.end:
+            self._begin()
+            self.x.bug = self._play()
+            if self.x.bug != BUG_NONE:
+                return
+            strategy_learn(self.st)
+            self.x.at += 1
 
     cdef uint32_t _delayed(self, const uint64_t *at, uint32_t n) noexcept nogil:
         """One schedule with delays at these steps, in order."""

@@ -136,3 +136,14 @@ def test_many_schedules_by_processes_are_those_by_fibers(defective: bool) -> Non
             assert play() == fibers
             assert play() == fibers
         assert play() == fibers
+
+
+def test_all_players_share_one_core_that_was_allowed() -> None:
+    before = os.sched_getaffinity(0)
+    with build_lab(BIND, SEND) as lab:
+        with Players(lab) as players:
+            cores = {frozenset(os.sched_getaffinity(pid)) for pid in [0, *players.pids()]}
+            (own,) = cores
+            assert len(own) == 1
+            assert own <= before
+        assert os.sched_getaffinity(0) == before

@@ -203,6 +203,23 @@ def test_kill_takes_a_scenario(tmp_path: Path) -> None:
         assert points["iommu"] > 5
 
 
+@pytest.mark.parametrize("mode", ["fibers", "processes"])
+def test_a_failure_after_a_stop_is_status_1(tmp_path: Path, mode: str) -> None:
+    """The device goes 5 ms after the unbind, unless whoever unbinds stands still."""
+    file = tmp_path / "late.toml"
+    file.write_text(
+        "schema = 1\n"
+        '[[program]]\nops = ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"]\n'
+        '[[program]]\nops = ["k0: start", "k0: pause 5ms", "remove d0"]\n'
+    )
+    args = ("kill", str(file), "--schedules", "1", "--actor", "tenant-00", "--mode", mode)
+    assert race(*args).returncode == Status.OK
+    late = race(*args, "--signal", "stop")
+    assert late.returncode == Status.FAILED, late.stdout + late.stderr
+    assert "'unbind d0 t0' failed" in late.stdout
+    assert race(*args, "--signal", "stop", "--json").returncode == Status.FAILED
+
+
 @pytest.mark.parametrize(
     ("args", "says", "status"),
     [

@@ -27,7 +27,8 @@ from tools.supervisor.launch import KERNEL_ROLES
 _AT_REST = (Bug.BUG_DEADLOCK, Bug.BUG_LEAK, Bug.BUG_ANSWER, Bug.BUG_VERDICT)
 _LOOKS = 500  # steps in which somebody who looks again by the clock has slept at least once
 _DRAWS = 10  # for a pair of points: the second may have no step left after the death of the first
-_GONE = "the schedule does not come to this step again"
+Tell = Callable[[str], None] | None
+GONE = "the schedule does not come to this step again"
 
 
 @dataclass(slots=True)
@@ -89,18 +90,24 @@ def _steps_of(path: bytes, victim: Victim, first: int) -> list[int]:
 
 
 def kill_everywhere(
-    lab: Lab,
-    victim: Victim,
-    *,
-    seeds: range,
-    players: Players | None,
-    tell: Callable[[str], None] | None = None,
+    lab: Lab, victim: Victim, *, seeds: range, players: Players | None, tell: Tell = None
 ) -> Tried:
     """Kills the victim at each of its steps in the schedule of each seed."""
+
+    def kill(path: bytes, step: int) -> list[str]:
+        return _kill_at(lab, path, [(victim, step)], players)
+
+    return everywhere(lab, victim, kill, seeds, tell)
+
+
+def everywhere(
+    lab: Lab, victim: Victim, harm: Callable[[bytes, int], list[str]], seeds: range, tell: Tell
+) -> Tried:
+    """Does `harm` before each step of the victim in the schedule of each seed; it says what failed, in lines."""
     tried = Tried(victim.name, victim.role)
     for seed, path, step in points_of(lab, victim, seeds, tried):
         tried.points += 1
-        lines = _kill_at(lab, path, [(victim, step)], players)
+        lines = harm(path, step)
         if lines:
             tried.failures.append((step, seed, lines))
         if tell is not None and tried.points % 100 == 0:
@@ -144,7 +151,7 @@ def _kill_at(
     try:
         for victim, step in deaths:
             if not (_reach(lab, step, dead) if dead else conductor.play_to(path, step)):
-                return [_GONE]
+                return [GONE]
             conductor.take_away(victim.slot)
             dead.append(victim.slot)
             if players is not None:

@@ -9,11 +9,9 @@ In processes the victim gets a real SIGSTOP and SIGCONT; as fibers it is passed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from cython_ext.stage import End
 from emulator.sched.judge import Bug
-from tools.lab.kill import Tried, Victim, naps, points_of
+from tools.lab.kill import GONE, Tell, Tried, Victim, everywhere, naps
 from tools.lab.players import Players
 from tools.lab.search import what
 from tools.lab.system import Lab
@@ -22,23 +20,14 @@ WHILE_STOPPED = 5000  # steps of the others, if they do not come to rest before
 
 
 def stop_everywhere(
-    lab: Lab,
-    victim: Victim,
-    *,
-    seeds: range,
-    players: Players | None,
-    tell: Callable[[str], None] | None = None,
+    lab: Lab, victim: Victim, *, seeds: range, players: Players | None, tell: Tell = None
 ) -> Tried:
     """Stops the victim at each of its steps in the schedule of each seed."""
-    tried = Tried(victim.name, victim.role)
-    for seed, path, step in points_of(lab, victim, seeds, tried):
-        tried.points += 1
-        lines = _stop_at(lab, victim, path, step, players)
-        if lines:
-            tried.failures.append((step, seed, lines))
-        if tell is not None and tried.points % 100 == 0:
-            tell(f"{victim.name}: {tried.points} points")
-    return tried
+
+    def stop(path: bytes, step: int) -> list[str]:
+        return _stop_at(lab, victim, path, step, players)
+
+    return everywhere(lab, victim, stop, seeds, tell)
 
 
 def _stop_at(
@@ -47,7 +36,7 @@ def _stop_at(
     """The failure in lines; empty when all is fine."""
     conductor = lab.conductor
     if not conductor.play_to(path, step):
-        return ["the schedule does not come to this step again"]
+        return [GONE]
     conductor.hold(victim.slot)
     if players is not None:
         players.stop(victim.slot)

@@ -62,3 +62,4 @@ def test_the_plot_grows_from_nothing_to_all_and_stops_with_the_trials() -> None:
     assert half.rstrip(".").endswith("▄")
     assert half.endswith(".")
     assert set(bars([], 3, 1000.0)) == {" "}
+    assert set(bars([0.01] * 99, 100, 1000.0)) == {"▇"}

@@ -100,13 +100,14 @@ _MARKS = {-1: "0.1 ms", 0: "1 ms", 1: "10 ms", 2: "0.1 s", 3: "1 s", 4: "10 s"}
 
 
 def bars(times_ms: Sequence[float], trials: int, measured_s: float) -> str:
-    """A character for every column: nothing found yet is blank, all is a full one; behind the end of the trials, dots."""
+    """A character for every column: nothing found yet is blank, only all is a full one; behind the end of the trials, dots."""
     text = ""
     for column in range(_COLUMNS):
         until = _FROM_MS * (_TO_MS / _FROM_MS) ** ((column + 1) / _COLUMNS)
         share = sum(ms <= until for ms in times_ms) / trials
         over = until > measured_s * 1000 and until > max(times_ms, default=0.0) and share < 1
-        text += "." if over else _BARS[math.ceil(share * (len(_BARS) - 1))]
+        level = len(_BARS) - 1 if share == 1 else math.ceil(share * (len(_BARS) - 2))
+        text += "." if over else _BARS[level]
     return text
 
 

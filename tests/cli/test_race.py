@@ -287,6 +287,8 @@ def test_rates_are_put_beside_their_goals(tmp_path: Path) -> None:
     document = json.loads(out.read_text())
     figures = {figure["name"]: figure for figure in document["figures"]}
     assert len(figures) == 10
+    assert document["cores"] > 0
+    assert "load average" in done.stdout
     for name, figure in figures.items():
         assert name in done.stdout
         assert figure["met"] in ((None,) if figure["goal"] is None else (True, False))

@@ -12,6 +12,7 @@ between two processes is given beside it.
 from __future__ import annotations
 
 import mmap
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -182,6 +183,8 @@ def _between(effort: Effort, batch: int) -> float:
 def document(figures: Iterable[Figure]) -> dict[str, Any]:
     return {
         "memory": "sc",
+        "cores": len(os.sched_getaffinity(0)),
+        "load_average": os.getloadavg()[0],
         "figures": [{**asdict(figure), "met": figure.met} for figure in figures],
     }
 
@@ -193,6 +196,8 @@ def table(figures: Iterable[Figure]) -> list[str]:
         lines.append(
             f"{figure.name:<46}{_number(figure.value, figure):>14}{goal:>14}  {figure.verdict()}".rstrip()
         )
+    cores = len(os.sched_getaffinity(0))
+    lines.append(f"on {cores} cores, load average {os.getloadavg()[0]:.1f} (all that runs here)")
     return lines
 
 

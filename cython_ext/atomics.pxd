@@ -31,6 +31,7 @@ cdef extern from "cython_ext/atomic.h" nogil:
     uint64_t clock_ns()
     uint64_t cycle_counter()
     int futex_wait32(uint32_t *p, uint32_t want, uint64_t timeout_ns)
+    int futex_wait32_unbounded(uint32_t *p, uint32_t want)
     int futex_wake32(uint32_t *p, int count)
     void nap_ns(uint64_t ns)
     int leading_zeros64(uint64_t v)

@@ -148,6 +148,44 @@ cdef bench_tally link_consuming(link_end end, uint64_t count, uint64_t batch) no
     return tally
 
 
+cdef bench_tally link_turns(link_end producer, link_end consumer, uint64_t count, uint64_t batch) noexcept nogil:
+    cdef link_end *p = &producer
+    cdef link_end *c = &consumer
+    cdef bench_tally tally
+    cdef uint64_t done = 0, n, i
+    memset(&tally, 0, sizeof(tally))
+    while done < count:
+        n = link_room_many(&_lone.actor, p, batch if batch < count - done else count - done, 0)
+        for i in range(n):
+            bench_fill(link_slot(p, i), 0, done + i)
+        link_moved(p, n)
+        link_publish(&_lone.actor, p, 0)
+        n = link_next_many(&_lone.actor, c, n, 0)
+        for i in range(n):
+            bench_check(&tally, link_slot(c, i), done + i)
+        link_moved(c, n)
+        link_consume(&_lone.actor, c, 0)
+        done += n
+    return tally
+
+
+def turns_link(Memory memory not None, uint64_t offset, uint64_t capacity, uint64_t count, uint64_t batch) -> tuple:
+    """Both ends in this process, in turn: what the code costs when nobody is waited for. Returns what ``consume_link`` returns."""
+    cdef link_end producer, consumer
+    cdef bench_tally tally
+    check_numbers(capacity, batch)
+    link_attach(&producer, memory.at(offset, link_bytes(capacity)), capacity, True)
+    link_attach(&consumer, memory.at(offset, link_bytes(capacity)), capacity, False)
+    with nogil:
+        tally = link_turns(producer, consumer, count, batch)
+    return outcome(&tally)
+
+
+def last_point() -> int:
+    """Where a link of this module was used last; 0 for ever in a build without points."""
+    return _lone.actor.last_point
+
+
 def produce_link(Memory memory not None, uint64_t offset, uint64_t capacity, uint64_t count, uint64_t batch) -> None:
     cdef link_end end
     check_numbers(capacity, batch)

@@ -95,7 +95,8 @@ typedef struct {
     uint64_t path;            /* offset of the path from the stage: a byte per step, the slot */
     uint64_t path_at;         /* place in the path, where that is not the step */
     uint32_t memory, step_ns; /* STAGE_SC or STAGE_TSO; what a step takes on the virtual clock */
-    uint64_t pad[3];
+    uint32_t held, pad0;      /* mask of the actors that make no step until they are let go, as if stopped by a signal */
+    uint64_t pad[2];
     stage_slot slot[STAGE_SLOTS];
     stage_buffer buffer[STAGE_DRAIN];
     stage_step step[];

@@ -79,6 +79,7 @@ cdef extern from "cython_ext/stage.h" nogil:
         uint64_t path_at
         uint32_t memory
         uint32_t step_ns
+        uint32_t held
         stage_slot slot[32]
         stage_buffer buffer[16]
         stage_step step[0]
@@ -100,13 +101,15 @@ cdef enum:
 
 ctypedef int (*part_main)(void *arg, uint32_t index) noexcept nogil
 ctypedef uint32_t (*chooser)(stage *st, uint32_t enabled) noexcept nogil
+ctypedef uint32_t (*follower)(void *arg) noexcept nogil    # begins another schedule: the first slot, or nobody
 
 cdef void raise_curtain(stage *st, iopf_actor *actor, char *stack, uint64_t stack_bytes, part_main main, void *arg,
                         uint32_t index) noexcept nogil
 cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil
 cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil
 cdef void stage_fibers(stage *st, iopf_crew *crew, chooser choose) noexcept nogil
-cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me) noexcept nogil
+cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil
 cdef bint stage_processes(stage *st, iopf_crew *crew, chooser choose, uint64_t bound_ns) noexcept nogil
+cdef bint stage_relay(stage *st, uint32_t slot, const uint64_t *progress, uint64_t bound_ns) noexcept nogil
 cdef void stage_quit(stage *st) noexcept nogil
 cdef void stage_stir(stage *st) noexcept nogil

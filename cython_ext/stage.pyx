@@ -100,7 +100,7 @@ cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil:
                 mask |= <uint32_t>1 << i
         elif s.state == PLAY_ASLEEP and s.due != 0 and s.due <= st.now:
             mask |= <uint32_t>1 << i
-    return mask
+    return mask & ~st.held
 
 
 cdef bint leap(stage *st) noexcept nogil:
@@ -108,6 +108,8 @@ cdef bint leap(stage *st) noexcept nogil:
     cdef uint64_t due = 0
     cdef uint32_t i
     for i in range(1, st.players):
+        if st.held >> i & 1:
+            continue
         if st.slot[i].state == PLAY_ASLEEP and st.slot[i].due != 0 and (due == 0 or st.slot[i].due < due):
             due = st.slot[i].due
     if due > st.now:
@@ -196,15 +198,19 @@ cdef bint token(stage *st, uint32_t slot, uint64_t bound_ns) noexcept nogil:
     return True
 
 
-cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me) noexcept nogil:
-    """Plays one actor whenever the token comes, until ``quit``."""
+cdef void await_token(stage *st, uint32_t slot) noexcept nogil:
+    """For a player: it gets the token to leave, too, and ends with its parent."""
+    while ld32_acq(&st.slot[slot].go) == 0:
+        futex_wait32_unbounded(&st.slot[slot].go, 0)
+    st32_rlx(&st.slot[slot].go, 0)
+
+
+cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil:
+    """Plays one actor whenever the token comes, until ``quit``. Who makes the last step of a schedule begins the next one."""
     cdef stage_slot *s = &st.slot[me]
     cdef uint32_t slot
     while True:
-        if not token(st, me, 1000000000):
-            if ld32_acq(&st.quit):
-                return
-            continue
+        await_token(st, me)
         if ld32_acq(&st.quit):
             return
         slot = me
@@ -216,6 +222,8 @@ cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me) no
             s.taken += 1
             iopf_switch(&s.loop_sp, s.sp)
             slot = stage_pick(st, crew, choose)
+            if slot == NOBODY:
+                slot = follow(arg)
         give(st, slot)
 
 
@@ -226,6 +234,18 @@ cdef bint stage_processes(stage *st, iopf_crew *crew, chooser choose, uint64_t b
         return True
     give(st, slot)
     return token(st, NOBODY, bound_ns)
+
+
+cdef bint stage_relay(stage *st, uint32_t slot, const uint64_t *progress, uint64_t bound_ns) noexcept nogil:
+    """Lets ``slot`` begin, and waits for the end of what follows; false when there is no ``progress`` within the bound."""
+    cdef uint64_t seen
+    give(st, slot)
+    while True:
+        seen = ld64_acq(progress)
+        if token(st, NOBODY, bound_ns):
+            return True
+        if ld64_acq(progress) == seen:
+            return False
 
 
 cdef void stage_quit(stage *st) noexcept nogil:

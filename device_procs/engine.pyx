@@ -149,6 +149,7 @@ cdef void finish(function *f) noexcept nogil:
     if f.d.dev.stopped or f.open_groups or f.retry_count or f.staged:
         return
     write32(f.v.self, &f.d.dev.stopped, 1, DEV_RECEIVE)
+    st64_rel(&f.v.self.program_over, 1)
     for ten in range(f.v.cfg.tenants):
         bell_ring(f.v.self, crew_actor(f.v.crew, f.v.tenants[ten].actor), DEV_RECEIVE)
     bell_ring(f.v.self, crew_actor(f.v.crew, 0), DEV_RECEIVE)

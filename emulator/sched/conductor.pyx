@@ -11,6 +11,8 @@ A schedule ends when nobody can go on, when a detector speaks, or at the bound o
 program is not over: a deadlock, or a lost wake-up.
 """
 
+import mmap
+
 from emulator.sched.judge import Bug as Outcome
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -30,6 +32,21 @@ from emulator.spec.process cimport Process
 
 cdef enum:
     TOKEN_NS = 5000000000    # how long a schedule may keep the token
+    PLANS = 32               # most strategies of an exploration
+
+cdef struct exploration:
+    # In memory that the players share: whoever has the token judges a schedule and begins the next one.
+    uint32_t strategies[32]
+    uint32_t depths[32]
+    uint32_t plans
+    uint32_t bug             # of the schedule ``at``
+    uint32_t on
+    uint64_t seed
+    uint64_t at
+    uint64_t end
+    uint64_t max_steps
+    uint64_t played
+    uint64_t steps
 
 
 cdef stage *playing  # of the schedule that this process plays; for `escape`
@@ -53,6 +70,27 @@ cdef void on_stage(stage *st, iopf_crew *crew) noexcept nogil:
     on_wild_access(escape)
 
 
+cdef uint32_t follow(Conductor conductor) noexcept nogil:
+    """A schedule is over: judges it, and begins the next one if there is one. The slot of its first step, or nobody."""
+    cdef exploration *x = conductor.x
+    cdef uint32_t slot
+    if not x.on:
+        return 0
+    while True:
+        x.played += 1
+        x.steps += conductor.st.steps
+        x.bug = judge(&conductor.v, conductor.st, &conductor.expected)
+        if x.bug != BUG_NONE:
+            return 0
+        strategy_learn(conductor.st)
+        st64_rel(&x.at, x.at + 1)
+        if x.at >= x.end:
+            return 0
+        slot = conductor._begin()
+        if slot != 0:
+            return slot
+
+
 cdef class Conductor:
     """The system on the board in ``memory``, played by ``processes``, prepared and not yet running."""
 
@@ -62,6 +100,8 @@ cdef class Conductor:
     cdef readonly list processes
     cdef BoardCopy copy          # the board as it was when the programs were let go
     cdef stage_slot slots[32]
+    cdef object x_memory
+    cdef exploration *x
     cdef uint64_t now
     cdef expectations expected
     cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
@@ -78,7 +118,11 @@ cdef class Conductor:
         room = self.v.cfg.controlled
         if room == 0 or self.v.crew.actors > STAGE_SLOT_MAX:
             raise ValueError(f"not a board for controlled runs of at most {STAGE_SLOT_MAX} processes")
+        cdef unsigned char[::1] shared
         self.memory, self.processes = memory, processes
+        self.x_memory = mmap.mmap(-1, sizeof(exploration))
+        shared = self.x_memory
+        self.x = <exploration *>&shared[0]
         self.st = <stage *>view_region(&self.v, OFF_STAGE)
         memset(self.st, 0, sizeof(stage))
         self.st.arena = <uint64_t>memory.base
@@ -167,7 +211,6 @@ cdef class Conductor:
     cdef void _start_over(self) noexcept nogil:
         cdef uint32_t i
         cdef stage_slot *s
-        self.st.memory = STAGE_TSO if self.tso and self.st.players <= STAGE_DRAIN else STAGE_SC
         self.copy.put_back()
         for i in range(1, self.st.players):
             # Line 0 of the slot is where the actor stands; the rest is the strategy's and the process's.
@@ -175,6 +218,11 @@ cdef class Conductor:
             memcpy(s, &self.slots[i], 64)
             s.taken = 0
         self.st.now = self.now
+        self.st.held = 0
+
+    cdef void _set_memory(self) noexcept nogil:
+        """On the stage, where the processes that play see it."""
+        self.st.memory = STAGE_TSO if self.tso and self.st.players <= STAGE_DRAIN else STAGE_SC
 
     cdef uint32_t _play(self) noexcept nogil:
         if self.by_processes:
@@ -206,7 +254,7 @@ cdef class Conductor:
         self.copy.watch()
         with nogil:
             on_stage(self.st, self.v.crew)
-            stage_play(self.st, self.v.crew, strategy_choose, slot)
+            stage_play(self.st, self.v.crew, strategy_choose, slot, <follower><void *>follow, <void *>self)
 
     def dismiss(self) -> None:
         """Tells the processes that play to leave."""
@@ -217,29 +265,50 @@ cdef class Conductor:
 
         Returns (``Bug``, its number, (strategy, depth)), or (BUG_NONE, number behind the last, None).
         """
-        cdef uint32_t strategies[32]
-        cdef uint32_t depths[32]
-        cdef uint32_t n = 0, bug = BUG_NONE
-        cdef uint64_t at
+        cdef exploration *x = self.x
         if self.copy is None:
             raise ValueError("nothing to start from: call open() first")
-        if not 0 < len(plan) <= 32:
-            raise ValueError("a plan has one to 32 strategies")
+        if not 0 < len(plan) <= PLANS:
+            raise ValueError(f"a plan has one to {PLANS} strategies")
+        self._set_memory()
+        memset(x, 0, sizeof(exploration))
         for strategy, depth in plan:
-            strategies[n], depths[n] = strategy, depth
-            n += 1
-        at = first
-        with nogil:
-            while at < first + most:
-                self._start_over()
-                self._reset_schedule(max_steps)
-                strategy_begin(self.st, strategies[at % n], depths[at % n], seed + at)
-                bug = self._play()
-                if bug != BUG_NONE:
-                    break
-                strategy_learn(self.st)
-                at += 1
-        return (Outcome(bug), at, plan[at % n] if bug != BUG_NONE else None)
+            x.strategies[x.plans], x.depths[x.plans] = strategy, depth
+            x.plans += 1
+        x.seed, x.at, x.end, x.max_steps = seed, first, first + most, max_steps
+        if most:
+            with nogil:
+                self._explore()
+        self.played += x.played
+        self.steps += x.steps
+        return (Outcome(x.bug), x.at, plan[x.at % x.plans] if x.bug != BUG_NONE else None)
+
+    cdef uint32_t _begin(self) noexcept nogil:
+        """Puts everything to the beginning of the schedule ``at``; in processes, the slot of its first step."""
+        cdef uint64_t number = self.x.at % self.x.plans
+        self._start_over()
+        self._reset_schedule(self.x.max_steps)
+        strategy_begin(self.st, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
+        return stage_pick(self.st, self.v.crew, strategy_choose) if self.x.on else 0
+
+    cdef void _explore(self) noexcept nogil:
+        cdef uint32_t slot
+        if self.by_processes:
+            self.x.on = 1
+            slot = self._begin() or follow(self)
+            if slot != 0 and not stage_relay(self.st, slot, &self.x.at, TOKEN_NS):
+                self.st.ended = END_LOST
+            if self.st.ended == END_LOST:
+                self.x.bug = BUG_LOST
+            self.x.on = 0
+            return
+        while self.x.at < self.x.end:
+            self._begin()
+            self.x.bug = self._play()
+            if self.x.bug != BUG_NONE:
+                return
+            strategy_learn(self.st)
+            self.x.at += 1
 
     cdef uint32_t _delayed(self, const uint64_t *at, uint32_t n) noexcept nogil:
         """One schedule with delays at these steps, in order."""
@@ -280,6 +349,7 @@ cdef class Conductor:
             raise ValueError("nothing to start from: call open() first")
         if delays > DELAYS_MOST:
             raise ValueError(f"at most {DELAYS_MOST} delays")
+        self._set_memory()
         with nogil:
             bug = self._all_delays(at, 0, delays, until_ns, &schedules)
         if bug == BUG_DIVERGED:
@@ -304,6 +374,7 @@ cdef class Conductor:
         if t == NULL:
             raise MemoryError("no memory for the tree of schedules")
         self.tso = False
+        self._set_memory()
         self.st.step_ns = STAGE_STEP_NS if bounded else 0
         with nogil:
             while more and bug == BUG_NONE and (most == 0 or n < most) and (n & 63 != 0 or clock_ns() < until_ns):
@@ -329,6 +400,7 @@ cdef class Conductor:
             raise ValueError("nothing to start from: call open() first")
         if n > self.st.room:
             raise ValueError(f"a path of {n} steps; the stage has room for {self.st.room}")
+        self._set_memory()
         self._start_over()
         self._reset_schedule(max_steps)
         strategy_begin(self.st, STRATEGY_LOOSE if loose else STRATEGY_PATH, 0, 1)
@@ -351,14 +423,29 @@ cdef class Conductor:
             raise ValueError(f"slot {slot} of {self.st.players}")
         self.st.slot[slot].state = PLAY_DEAD
 
-    def go_on(self, without=()) -> Outcome:
-        """Plays on without preemptions; those of ``without`` need not come to the end of their programs."""
+    def hold(self, uint32_t slot) -> None:
+        """The actor makes no step until ``let_go``: it is stopped. It can still be woken."""
+        if not 0 < slot < self.st.players:
+            raise ValueError(f"slot {slot} of {self.st.players}")
+        self.st.held |= <uint32_t>1 << slot
+
+    def let_go(self, uint32_t slot) -> None:
+        if not 0 < slot < self.st.players:
+            raise ValueError(f"slot {slot} of {self.st.players}")
+        self.st.held &= ~(<uint32_t>1 << slot)
+
+    def go_on(self, without=(), uint64_t max_steps=0, bint stir=True) -> Outcome:
+        """Plays on without preemptions, up to so many steps in all; those of ``without`` need not come to the end of their programs.
+
+        ``stir``: somebody outside the schedule has changed words, so sleepers look again.
+        """
         cdef uint32_t must = self.expected.must, bug
         for slot in without:
             self.expected.must &= ~(<uint32_t>1 << <uint32_t>slot)
-        stage_stir(self.st)
+        if stir:
+            stage_stir(self.st)
         self.st.ended = END_NONE
-        self.st.max_steps = self.st.room
+        self.st.max_steps = max_steps if 0 < max_steps < self.st.room else self.st.room
         self.st.strategy = STRATEGY_FIRST
         with nogil:
             bug = self._play()
@@ -369,6 +456,16 @@ cdef class Conductor:
     def base_address(self) -> int:
         """Where the board is mapped in this process."""
         return self.st.arena
+
+    @property
+    def ended(self) -> int:
+        """Why the last schedule ended (``End``)."""
+        return self.st.ended
+
+    @property
+    def leapt_ns(self) -> int:
+        """Virtual time of the schedule in which nobody could go: all slept, and the clock went on to the end of a sleep."""
+        return self.st.now - self.now - self.st.steps * STAGE_STEP_NS
 
     @property
     def trace_hash(self) -> int:

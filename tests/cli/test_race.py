@@ -165,6 +165,95 @@ def test_kill_goes_through_the_points_of_an_actor(mode: str) -> None:
     assert "did you mean 'dev-00'?" in wrong.stderr
 
 
+@pytest.mark.parametrize("mode", ["fibers", "processes"])
+def test_a_stop_is_no_death(mode: str) -> None:
+    args = ("kill", "4.22", "--signal", "stop", "--schedules", "1", "--mode", mode)
+    done = race(*args)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert "stops in" in done.stdout
+    document = json.loads(race(*args, "--json").stdout)
+    assert document["signal"] == "stop"
+    assert document["points"] == sum(each["points"] for each in document["stopped"]) > 100
+    assert document["failures"] == 0
+
+
+def test_pairs_are_drawn_and_killed_one_after_the_other() -> None:
+    args = ("kill", "4.22", "--pairs", "4", "--actor", "dev-00", "--schedules", "2")
+    done = race(*args)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert done.stdout.startswith("4 pairs of points drawn for every two actors, seed 0")
+    document = json.loads(race(*args, "--json").stdout)
+    assert {each["first"] for each in document["killed"]} == {"dev-00"}
+    assert len({each["second"] for each in document["killed"]}) == 6
+    assert 4 < document["points"] <= 24
+    again = json.loads(race(*args, "--json").stdout)
+    assert again["killed"] == document["killed"]
+
+
+def test_kill_takes_a_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('schema = 1\n[[program]]\nops = ["map t0 4", "bind d0 t0", "unbind d0 t0"]\n')
+    for name in (str(file), "one-request"):
+        done = race("kill", name, "--schedules", "1", "--json")
+        assert done.returncode == Status.OK, done.stdout + done.stderr
+        document = json.loads(done.stdout)
+        assert document["system"] == name
+        points = {each["role"]: each["points"] for each in document["killed"]}
+        assert points["tenant"] > 5
+        assert points["iommu"] > 5
+
+
+@pytest.mark.parametrize("mode", ["fibers", "processes"])
+def test_a_failure_after_a_stop_is_status_1(tmp_path: Path, mode: str) -> None:
+    """The device goes 5 ms after the unbind, unless whoever unbinds stands still."""
+    file = tmp_path / "late.toml"
+    file.write_text(
+        "schema = 1\n"
+        '[[program]]\nops = ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"]\n'
+        '[[program]]\nops = ["k0: start", "k0: pause 5ms", "remove d0"]\n'
+    )
+    args = ("kill", str(file), "--schedules", "1", "--actor", "tenant-00", "--mode", mode)
+    assert race(*args).returncode == Status.OK
+    late = race(*args, "--signal", "stop")
+    assert late.returncode == Status.FAILED, late.stdout + late.stderr
+    assert "'unbind d0 t0' failed" in late.stdout
+    assert race(*args, "--signal", "stop", "--json").returncode == Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("args", "says", "status"),
+    [
+        (("life-cycel",), "did you mean 'life-cycle'?", Status.USAGE),
+        (("zzz",), "no race and no scenario is called 'zzz'", Status.USAGE),
+        (("no/such.toml",), "cannot read the scenario", Status.USAGE),
+        (("4.22", "--pairs", "3", "--signal", "stop"), "--pairs kills", Status.USAGE),
+        (("4.22", "--pairs", "0"), "--pairs", Status.USAGE),
+        (("4.22", "--signal", "hup"), "--signal", Status.USAGE),
+    ],
+)
+def test_kill_says_what_is_wrong_in_one_line(args: tuple[str, ...], says: str, status: int) -> None:
+    done = race("kill", *args)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_kill_refuses_what_cannot_be_made_small(tmp_path: Path) -> None:
+    trace, many = tmp_path / "trace.toml", tmp_path / "many.toml"
+    trace.write_text(
+        'schema = 1\n[trace]\nfiles = ["sqlite-index"]\n'
+        '[[device]]\nworkload = { pattern = "replay", groups = 0 }\n'
+    )
+    many.write_text(
+        'schema = 1\n[[tenant]]\ncount = 16\n[[program]]\nops = ["map t0 4", "bind d0 t0"]\n'
+    )
+    for file, says in ((trace, "replays a trace"), (many, "room for 31")):
+        done = race("kill", str(file))
+        assert done.returncode == Status.UNSUPPORTED, done.stdout + done.stderr
+        assert says in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_prove_says_what_is_proved() -> None:
     done = race("prove", "4.1", "--delays", "1")
     assert done.returncode == Status.OK, done.stderr
@@ -189,3 +278,38 @@ def test_a_schedule_file_has_what_else_the_system_was_built_with(tmp_path: Path,
     assert "the same trace" in done.stderr
     assert race("minimise", str(file), "-o", str(small)).returncode == Status.FAILED
     assert race("replay", str(small)).returncode == Status.FAILED
+
+
+def test_rates_are_put_beside_their_goals(tmp_path: Path) -> None:
+    out = tmp_path / "rates.json"
+    done = race("bench", "4.22", "4.1", "--rates", "--quick", "-o", str(out))
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    document = json.loads(out.read_text())
+    figures = {figure["name"]: figure for figure in document["figures"]}
+    assert len(figures) == 10
+    assert document["cores"] > 0
+    assert "load average" in done.stdout
+    for name, figure in figures.items():
+        assert name in done.stdout
+        assert figure["met"] in ((None,) if figure["goal"] is None else (True, False))
+        assert figure["value"] > 0 or figure["unit"] == "%"
+    assert len(figures["catalogue, fibers"]["samples"]) == 2
+    wrong = race("bench", "--rates", "--trials", "3")
+    assert wrong.returncode == Status.USAGE
+    assert "--trials does not go with --rates" in wrong.stderr
+
+
+def test_bench_compares_with_runs_without_control() -> None:
+    """A leak of every run is found by all; the fixed variant runs clean."""
+    chosen = ("portfolio", "native", "noise")
+    options = [part for name in chosen for part in ("--strategy", name)]
+    done = race("bench", "pasid-ref-leak", "--quick", "--json", *options)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert [each["strategy"] for each in document["strategies"]] == list(chosen)
+    for each in document["strategies"]:
+        assert (each["found"], each["within_s"]["60"]) == (3, 3)
+    (measured,) = document["races"]
+    assert measured["fixed_runs"] == 10
+    assert measured["run_alarms"] == 0
+    assert measured["searches"][1]["times_ms"][0] > 1

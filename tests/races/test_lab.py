@@ -9,8 +9,11 @@ import time
 import pytest
 
 from emulator.scenario.errors import ScenarioError
+from emulator.sched.catalogue import catalogue
 from emulator.sched.judge import Bug
+from emulator.sched.strategies import Strategy
 from tools.lab.players import Players
+from tools.lab.races import lab_of
 from tools.lab.search import PORTFOLIO, search
 from tools.lab.system import Lab, build_lab
 
@@ -105,3 +108,42 @@ def test_players_leave_no_descriptor_behind() -> None:
                 players.replace(victim)
                 assert lab.conductor.explore(PORTFOLIO, 1, 0, 10)[0] == Bug.BUG_NONE
         assert descriptors() == before
+
+
+@pytest.mark.parametrize("defective", [True, False])
+def test_many_schedules_by_processes_are_those_by_fibers(defective: bool) -> None:
+    """Who makes the last step of a schedule begins the next one; what comes of it is counted in one place."""
+    plan = [(int(Strategy.STRATEGY_PCT), 3), (int(Strategy.STRATEGY_RANDOM), 0)]
+    with lab_of(catalogue()["remove-before-drain"], defective=defective) as lab:
+        conductor = lab.conductor
+
+        def play() -> tuple[object, ...]:
+            # The first schedules teach the strategies the length of a schedule, in both modes alike.
+            conductor.explore(PORTFOLIO, 5, 0, 1)
+            played, steps = conductor.played, conductor.steps
+            found = conductor.explore(plan, 7, 3, 120)
+            return (
+                found,
+                conductor.played - played,
+                conductor.steps - steps,
+                conductor.trace_hash,
+                conductor.path,
+            )
+
+        fibers = play()
+        assert (fibers[0] == (Bug.BUG_NONE, 123, None)) == (not defective)
+        with Players(lab):
+            assert play() == fibers
+            assert play() == fibers
+        assert play() == fibers
+
+
+def test_all_players_share_one_core_that_was_allowed() -> None:
+    before = os.sched_getaffinity(0)
+    with build_lab(BIND, SEND) as lab:
+        with Players(lab) as players:
+            cores = {frozenset(os.sched_getaffinity(pid)) for pid in [0, *players.pids()]}
+            (own,) = cores
+            assert len(own) == 1
+            assert own <= before
+        assert os.sched_getaffinity(0) == before

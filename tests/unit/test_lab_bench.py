@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.lab.bench import Measured, Search, p95, table
+from tools.lab.bench import Measured, Plan, Search, p95
+from tools.lab.bench_report import bars, document, table, within
 
 
 @pytest.mark.parametrize(
@@ -17,11 +18,48 @@ def test_the_95th_percentile_is_a_value_that_was_measured(
     assert p95(values) == expected
 
 
+MISSED = Search("random", 3, 0, None, None, None, None, None)
+FOUND = Search("random", 3, 3, 5.0, 9.0, 9, 0.1, 0.2, [0.1, 2_000.0, 20_000.0])
+PLAN = Plan(3, 30.0, 1, 1, ["random"])
+
+
 def test_a_race_that_is_missed_is_counted_and_has_no_times() -> None:
-    missed = Measured("some-race", 2, [Search("random", 3, 0, None, None, None, None, None)])
-    found = Measured("other", 1, [Search("random", 3, 3, 5.0, 9.0, 9, 0.1, 0.2, 3)])
-    lines = table([missed, found])
+    measured = [Measured("some-race", 2, [MISSED]), Measured("other", 1, [FOUND])]
+    lines = table(measured, PLAN)
     assert lines[1].split()[:3] == ["some-race", "0/3", "-"]
     assert lines[2].split()[:3] == ["other", "3/3", "5"]
-    (strategy,) = [line for line in lines if line.startswith("random")]
-    assert strategy.split() == ["random", "3/6", "3", "1"]
+    first, plotted = [line for line in lines if line.startswith("random")]
+    assert first.split() == ["random", "3/6", "1", "2", "-", "1"]
+    assert plotted.endswith("| 50%")
+    (strategy,) = document(measured, PLAN)["strategies"]
+    assert strategy["within_s"] == {"1": 1, "10": 2, "60": None}
+    assert (strategy["found"], strategy["trials"], strategy["races_missed"]) == (3, 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("searches", "budget", "expected"),
+    [
+        ([FOUND], 1, 1),
+        ([FOUND], 60, 3),  # the trials were ended after 30 s, but nothing was missed
+        ([FOUND, MISSED], 10, 2),
+        ([FOUND, MISSED], 60, None),
+        ([MISSED], 1, 0),
+    ],
+)
+def test_what_is_found_within_a_budget_is_known_or_not(
+    searches: list[Search], budget: int, expected: int | None
+) -> None:
+    assert within(searches, budget, 30.0) == expected
+
+
+def test_the_plot_grows_from_nothing_to_all_and_stops_with_the_trials() -> None:
+    full = bars([0.05, 1.5, 500.0, 5_000.0], 4, 10.0)
+    assert len(full) == 60
+    assert (full[0], full[-1]) == ("▂", "█")
+    assert list(full) == sorted(full)
+    half = bars([1.5], 2, 1.0)
+    assert half.startswith(" ")
+    assert half.rstrip(".").endswith("▄")
+    assert half.endswith(".")
+    assert set(bars([], 3, 1000.0)) == {" "}
+    assert set(bars([0.01] * 99, 100, 1000.0)) == {"▇"}

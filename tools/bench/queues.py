@@ -192,10 +192,10 @@ def _nogil_contenders(producers: int, batch: int) -> Iterator[tuple[str, str, bo
         return _move_channel(producers, batch, count)
 
     def link(count: int) -> Sample:
-        return _move_ring(ring_bench.produce_link, ring_bench.consume_link, batch, count)
+        return move_ring(ring_bench.produce_link, ring_bench.consume_link, batch, count)
 
     def plain(count: int) -> Sample:
-        return _move_ring(ring_bench.produce_plain, ring_bench.consume_plain, batch, count)
+        return move_ring(ring_bench.produce_plain, ring_bench.consume_plain, batch, count)
 
     alone = "" if producers == 1 else "one only"
     yield "iopf link, no doorbell", alone, producers == 1, link
@@ -203,7 +203,7 @@ def _nogil_contenders(producers: int, batch: int) -> Iterator[tuple[str, str, bo
     yield "iopf channel, with doorbells", "", True, channel
 
 
-def _move_ring(produce: Any, consume: Any, batch: int, count: int) -> Sample:
+def move_ring(produce: Any, consume: Any, batch: int, count: int) -> Sample:
     area = mmap.mmap(-1, ring_bench.ring_bytes(RING_ROOM))
     memory = Memory(area)
 

@@ -2,7 +2,8 @@
 
 For every race and strategy: in how many trials with different seeds the defect is found within the budget, after how many schedules
 and how long; how often the shortest schedule is played again exactly, by fibers and by processes; preemptions before and after
-shortening; failures of the fixed variant (there must be none); schedules per second in both.
+shortening; failures of the fixed variant (there must be none); schedules per second in both. What is printed of it stands in
+`bench_report`. `native` and `noise` are no strategies but ordinary runs, measured in the same way; a run is their schedule.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from emulator.sched.catalogue import Race
 from emulator.sched.judge import Bug
+from tools.lab.native import NATIVE, run_once, search_native
 from tools.lab.players import Players
 from tools.lab.races import lab_of
 from tools.lab.search import STRATEGIES, Found, search, shortest
@@ -46,7 +47,7 @@ class Search:
     schedules_max: int | None
     ms_median: float | None
     ms_p95: float | None
-    within_1s: int = 0
+    times_ms: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -62,6 +63,8 @@ class Measured:
     replays_same: int = 0
     fixed_schedules: int = 0
     false_alarms: int = 0
+    fixed_runs: int = 0
+    run_alarms: int = 0
     fibers_per_second: float = 0.0
     processes_per_second: float = 0.0
 
@@ -77,29 +80,47 @@ def measure(races: Iterable[Race], plan: Plan, tell: Callable[[str], None]) -> l
     for race in races:
         tell(race.slug)
         measured = Measured(race.slug, race.depth)
+        native = [strategy for strategy in plan.strategies if strategy in NATIVE]
+        searched: dict[str, Search] = {}
         with lab_of(race, defective=True) as lab:
             last = None
             for strategy in plan.strategies:
-                search_, found_last = _trials(lab, strategy, plan)
-                measured.searches.append(search_)
-                last = last or found_last
+                if strategy not in NATIVE:
+                    searched[strategy], found_last = _trials(
+                        strategy, plan, _searching(lab, strategy, plan)
+                    )
+                    last = last or found_last
             if last is not None and last.failure is not None:
                 _replays(lab, last, plan, measured)
         with lab_of(race, defective=False) as lab:
             _fixed(lab, plan, measured)
+        for strategy in native:
+            tell(f"{race.slug}, {strategy}")
+            searched[strategy], _ = _trials(strategy, plan, _running(race, strategy, plan))
+            _fixed_runs(race, strategy, plan, measured)
+        measured.searches = [searched[strategy] for strategy in plan.strategies]
         found.append(measured)
     return found
 
 
-def _trials(lab: Lab, strategy: str, plan: Plan) -> tuple[Search, Found | None]:
+def _searching(lab: Lab, strategy: str, plan: Plan) -> Callable[[int], Found]:
+    return lambda seed: search(
+        lab, seed, seconds=plan.seconds, most=2**62, plan=STRATEGIES[strategy]
+    )
+
+
+def _running(race: Race, strategy: str, plan: Plan) -> Callable[[int], Found]:
+    return lambda seed: search_native(race, seed, seconds=plan.seconds, noise=NATIVE[strategy])
+
+
+def _trials(strategy: str, plan: Plan, one: Callable[[int], Found]) -> tuple[Search, Found | None]:
+    """Every trial; and what the first of them has found that did."""
     schedules: list[int] = []
     took: list[float] = []
     last = None
     for trial in range(plan.trials):
-        found = search(
-            lab, trial * _SEED_STEP, seconds=plan.seconds, most=2**62, plan=STRATEGIES[strategy]
-        )
-        if found.failure is not None:
+        found = one(trial * _SEED_STEP)
+        if found.what is not None:
             schedules.append(found.schedules)
             took.append(found.seconds * 1000)
             last = last or found
@@ -115,7 +136,7 @@ def _trials(lab: Lab, strategy: str, plan: Plan) -> tuple[Search, Found | None]:
             max(schedules),
             statistics.median(took),
             p95(took),
-            sum(ms <= 1000 for ms in took),
+            took,
         ),
         last,
     )
@@ -151,6 +172,13 @@ def _fixed(lab: Lab, plan: Plan, measured: Measured) -> None:
     measured.false_alarms += alarms
 
 
+def _fixed_runs(race: Race, strategy: str, plan: Plan, measured: Measured) -> None:
+    for seed in range(plan.replays):
+        failed = run_once(race, seed, defective=False, noise=NATIVE[strategy])
+        measured.fixed_runs += 1
+        measured.run_alarms += bool(failed)
+
+
 def _rate(lab: Lab, most: int) -> tuple[int, int, float]:
     """Schedules of the portfolio, how many failed, and how many a second."""
     at = alarms = 0
@@ -161,57 +189,3 @@ def _rate(lab: Lab, most: int) -> tuple[int, int, float]:
             alarms += 1
             at += 1
     return at, alarms, most / (time.monotonic() - began)
-
-
-def document(measured: Sequence[Measured], plan: Plan) -> dict[str, Any]:
-    return {"plan": asdict(plan), "memory": "sc", "races": [asdict(each) for each in measured]}
-
-
-def table(measured: Sequence[Measured]) -> list[str]:
-    """A line for every race by its first strategy, then a line for every strategy, then the rates."""
-    lines = [
-        f"{'race':<40}{'found':>9}{'schedules':>11}{'p95':>7}{'ms':>6}{'p95':>6}"
-        f"{'preempt':>8}{'fibers/s':>9}{'procs/s':>8}"
-    ]
-    for each in measured:
-        first = each.searches[0]
-        lines.append(
-            f"{each.slug:<40}{f'{first.found}/{first.trials}':>9}{_number(first.schedules_median):>11}"
-            f"{_number(first.schedules_p95):>7}{_ms(first.ms_median):>6}{_ms(first.ms_p95):>6}"
-            f"{_number(each.preemptions_short):>8}{each.fibers_per_second:>9,.0f}"
-            f"{each.processes_per_second:>8,.0f}"
-        )
-    lines.append("")
-    lines.append(f"{'strategy':<12}{'found':>12}{'within 1 s':>12}{'races missed':>14}")
-    for number, first in enumerate(measured[0].searches if measured else []):
-        own = [each.searches[number] for each in measured]
-        trials = sum(search_.trials for search_ in own)
-        lines.append(
-            f"{first.strategy:<12}{f'{sum(s.found for s in own)}/{trials}':>12}"
-            f"{sum(s.within_1s for s in own):>12}{sum(s.found < s.trials for s in own):>14}"
-        )
-    lines += ["", *_totals(measured)]
-    return lines
-
-
-def _totals(measured: Sequence[Measured]) -> list[str]:
-    fibers = statistics.median(each.fibers_per_second for each in measured)
-    processes = statistics.median(each.processes_per_second for each in measured)
-    same, replays = (
-        sum(each.replays_same for each in measured),
-        sum(each.replays for each in measured),
-    )
-    return [
-        f"replays     {same} of {replays} the same, by fibers and by processes",
-        f"fixed       {sum(e.false_alarms for e in measured)} failures in "
-        f"{sum(e.fixed_schedules for e in measured):,} schedules",
-        f"median      {fibers:,.0f} schedules/s in fibers, {processes:,.0f} in processes; memory model sc",
-    ]
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}"
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"

@@ -167,6 +167,7 @@ class Fuzzer:
         self._directory.mkdir(parents=True, exist_ok=True)
         campaign = self.campaign
         file = self._directory / f"{campaign.generation}-{campaign.seed}-{number}.json"
+        tables = {**tables, "memory": small.memory}
         with build_lab(*small.programs, **tables) as lab:
             lab.conductor.replay(small.failure.path)
             save_schedule(

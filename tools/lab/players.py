@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import signal
@@ -11,16 +12,23 @@ from typing import Any
 import multiprocess
 
 from shm.procs import die_with_parent
+from tools.lab.points import PointsLab
 from tools.lab.system import Lab
 
 END_BOUND_MS = 5000
 
 
-def _play(lab: Lab, slot: int, parent: int) -> None:
+def _play(lab: Lab | PointsLab, slot: int, parent: int) -> None:
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lab.conductor.play_part(slot)
     os._exit(0)
+
+
+def _core(allowed: set[int]) -> int:
+    """The one that this process runs on: the kernel has chosen it, and two labs seldom get the same."""
+    here = int(ctypes.CDLL(None).sched_getcpu())
+    return here if here in allowed else min(allowed)
 
 
 class Players:
@@ -29,11 +37,11 @@ class Players:
     All run on one core: the token is with one at a time, and a hand-over to another core costs several times as much.
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab | PointsLab) -> None:
         self.lab = lab
         self.processes: dict[int, Any] = {}
         self._cores = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {min(self._cores)})
+        os.sched_setaffinity(0, {_core(self._cores)})
         lab.conductor.assemble()
         try:
             for process in lab.conductor.processes:
@@ -58,6 +66,18 @@ class Players:
         player.kill()
         player.join()
         player.close()
+
+    def stop(self, slot: int) -> None:
+        """SIGSTOP to the player of an actor, between two steps; returns when it stands still."""
+        self._send(slot, signal.SIGSTOP, os.WSTOPPED)
+
+    def resume(self, slot: int) -> None:
+        self._send(slot, signal.SIGCONT, os.WCONTINUED)
+
+    def _send(self, slot: int, number: int, until: int) -> None:
+        pid = self.processes[slot].pid
+        os.kill(pid, number)
+        os.waitid(os.P_PID, pid, until)
 
     def replace(self, slot: int) -> None:
         """A new process for an actor whose player was killed, for the next schedule."""

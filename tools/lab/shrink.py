@@ -24,10 +24,11 @@ Programs = list[list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """A race as small as it gets: its programs, the shortest schedule, what fails."""
+    """A race as small as it gets: its programs, the shortest schedule and the memory model that it needs, what fails."""
 
     programs: Programs
     failure: Failure
+    memory: str
     found: Found
     trace_hash: int
     segments: list[tuple[str, int]]
@@ -93,6 +94,7 @@ def _failing(
             return Small(
                 [list(program) for program in programs],
                 short,
+                lab.memory,
                 found,
                 lab.conductor.trace_hash,
                 segments(short.path, lab.names),

@@ -44,46 +44,39 @@ class Lab:
     explores: str = "sc"
 
     @classmethod
-    def build(cls, plan: SystemPlan, live: Mapping[str, int] | None = None) -> Lab:
-        """`live`: objects of a pool that there are when all programs are over; more or fewer are a leak.
+    def build(
+        cls, plan: SystemPlan, live: Mapping[str, int] | None = None, *, whole: bool = False
+    ) -> Lab:
+        """`live`: objects of a pool that there are when all programs are over; more or fewer are a leak. `whole`: schedules begin with
+        the first step of every tenant, device and driver program, not behind the word `start`, and workloads have to end, too.
 
         Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest, BlockingIOError while
         another lab of this process is open."""
-        plan.config.update(controlled=STEPS, event_records=16)
-        arena = new_arena(plan_layout(plan.config)["total"])
+        arena = controlled_board(plan)
         conductor: Conductor | None = None
         try:
-            format_board(
-                arena.memory,
-                plan.config,
-                tick_mult=0,
-                spins=0,
-                yields=0,
-                lockdep=True,
-                poison=True,
-                noise_yield_in=0,
-                noise_sleep_in=0,
-            )
             control, snapshot = Control(arena.memory), Snapshot(arena.memory)
             configure(plan, control)
             slots = slots_of(plan.config)
             names = ["supervisor"] + [""] * (slots["total"][1] - 1)
-            processes, must = [], []
+            processes, must, users = [], [], []
             for role, index, name, prepare in parts(plan):
                 slot = slots[role][0] + index
                 process = Process(arena.memory, slot)
                 prepare(process)
                 processes.append(process)
                 names[slot] = name
-                if _has_program(plan, role, index):
+                if _has_program(plan, role, index) or (whole and role == "device"):
                     must.append(slot)
+                if role in ("tenant", "device") or (role == "driver" and index > 0):
+                    users.append(slot)
             expected = {_place(name): number for name, number in (live or {}).items()}
             conductor = Conductor(arena.memory, processes, must, expected)
             if len(names) <= DRAIN:
                 idle = [""] * (DRAIN - len(names))
                 names += [*idle, *(f"{name}'s stores" for name in names)]
             lab = cls(plan, arena, control, snapshot, conductor, names, must)
-            lab._to_the_start()
+            lab._to_the_start(users if whole else [])
         except BaseException:
             if conductor is not None:
                 conductor.close()
@@ -91,13 +84,18 @@ class Lab:
             raise
         return lab
 
-    def _to_the_start(self) -> None:
+    def _to_the_start(self, waiting: Sequence[int]) -> None:
+        """Up to where schedules begin. Those who are `waiting` have made no step there."""
+        for slot in waiting:
+            self.conductor.hold(slot)
         hotplug = slots_of(self.plan.config)["driver"][0]
         for dev in range(len(self.plan.devices)):
             self.control.order(dev, Order.ORDER_PROBE, hotplug)
         for phase in (Phase.PHASE_PROBING, Phase.PHASE_RUNNING):
             self.control.set_phase(phase)
             self._settle()
+        for slot in waiting:
+            self.conductor.let_go(slot)
         self.conductor.open()
 
     def _settle(self) -> None:
@@ -136,6 +134,28 @@ class Lab:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def controlled_board(plan: SystemPlan) -> Arena:
+    """The formatted board of a system that is played step by step. Raises ArenaError."""
+    plan.config.update(controlled=STEPS, event_records=16)
+    arena = new_arena(plan_layout(plan.config)["total"])
+    try:
+        format_board(
+            arena.memory,
+            plan.config,
+            tick_mult=0,
+            spins=0,
+            yields=0,
+            lockdep=True,
+            poison=True,
+            noise_yield_in=0,
+            noise_sleep_in=0,
+        )
+    except BaseException:
+        arena.unlink()
+        raise
+    return arena
 
 
 def _place(name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from tools.cli.lazy import near
 
 if TYPE_CHECKING:
     from emulator.sched.catalogue import Race
+    from tools.lab.system import Lab
 
 
 def complete_race(
@@ -30,3 +32,40 @@ def race_named(ctx: click.Context, name: str) -> Race:
     if race is None:
         ctx.fail(f"no race is called '{name}'{near(name, list(catalogue()))}")
     return race
+
+
+def complete_system(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Races, and scenarios: shipped ones by name, files by the shell itself."""
+    from tools.cli.overrides import complete_scenario
+
+    return complete_race(ctx, param, incomplete) + complete_scenario(ctx, param, incomplete)
+
+
+def system_named(ctx: click.Context, name: str) -> tuple[str, Lab]:
+    """What it is called, and the lab of a race's fixed variant or of a scenario made small; a usage error when it is neither.
+
+    Raises ScenarioError, ArenaError, LabError."""
+    from pathlib import Path
+
+    from emulator.scenario.errors import did_you_mean
+    from emulator.scenario.shipped import scenario_names
+    from emulator.sched.catalogue import catalogue, find
+    from tools.lab.races import lab_of
+    from tools.lab.scenario import scenario_lab
+
+    race = find(name)
+    if race is not None:
+        return race.slug, lab_of(race, defective=False, memory="sc")
+    shipped = scenario_names()
+    if name not in shipped and not ("/" in name or name.endswith(".toml") or Path(name).is_file()):
+        hint = did_you_mean(name, [*catalogue(), *shipped]) or "; see iopf race list"
+        ctx.fail(f"no race and no scenario is called '{name}'{hint}")
+    return name, scenario_lab(name)
+
+
+def progress(line: str) -> None:
+    """One line that is written over; nothing where nobody looks."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{line}", nl=False, err=True)

@@ -1,16 +1,23 @@
-"""`iopf race kill`: actors killed at their scheduling points."""
+"""`iopf race kill`: actors killed or stopped at their scheduling points."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.commands.race.common import complete_system, progress, system_named
 from tools.cli.lazy import Command, near
 from tools.cli.status import Status
+
+if TYPE_CHECKING:
+    from tools.lab.kill import Tried, TriedPair, Victim
+    from tools.lab.players import Players
+    from tools.lab.system import Lab
 
 
 @click.command(
@@ -19,75 +26,167 @@ from tools.cli.status import Status
     examples=(
         ("iopf race kill 4.22", "every actor at each of its points, in ten schedules"),
         ("iopf race kill 4.22 --actor dev-00 --mode processes", "by SIGKILL to real processes"),
+        ("iopf race kill quickstart --signal stop", "a scenario: stopped, then continued"),
+        ("iopf race kill my.toml --pairs 100", "two actors, the second after the first"),
     ),
 )
-@click.argument("name", shell_complete=complete_race)
+@click.argument("name", shell_complete=complete_system)
 @click.option(
-    "--actor", "actors", multiple=True, metavar="ACTOR", help="Kill this one; repeatable."
+    "--signal",
+    "number",
+    type=click.Choice(["kill", "stop"]),
+    default="kill",
+    help="Dead for good, or stopped until the others have come to rest (default kill).",
+)
+@click.option(
+    "--pairs",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Kill two actors, at N pairs of points drawn for every two of them.",
+)
+@click.option(
+    "--actor",
+    "actors",
+    multiple=True,
+    metavar="ACTOR",
+    help="Only this one, of a pair the first; repeatable.",
 )
 @click.option(
     "--schedules",
     type=click.IntRange(1, 100_000),
     default=10,
     metavar="N",
-    help="Schedules in which it is killed (default 10).",
+    help="Schedules in which it happens (default 10).",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**62),
+    default=0,
+    metavar="N",
+    help="Seed of the first schedule and of what is drawn (default 0).",
 )
 @click.option(
     "--mode",
     type=click.Choice(["fibers", "processes"]),
     default="fibers",
-    help="Left standing as a fiber, or killed as a process (default fibers).",
+    help="Left standing as a fiber, or a signal to a process (default fibers).",
 )
 @click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
 @click.pass_context
 def command(
     ctx: click.Context,
     name: str,
+    number: str,
+    pairs: int | None,
     actors: tuple[str, ...],
     schedules: int,
+    seed: int,
     mode: str,
     json_out: bool,
 ) -> int:
-    """Kill each actor of a race's fixed variant at each of its scheduling points, and look at the others.
+    """Kill or stop each actor of a system at each of its scheduling points, and look at the others.
 
-    A dead device is a surprise removal, a dead tenant an exit while bound: the others must come to the
-    end of their programs and no detector may speak. A dead kernel process or IOMMU is a crash of the
-    machine: the others must come to rest. Status 1 when they do not.
+    NAME is a race, of which the fixed variant is played, or a scenario (a shipped name or a TOML file), which is made
+    small. A dead device is a surprise removal, a dead tenant an exit while bound: the others must come to the end of
+    their programs and no detector may speak. A dead kernel process or IOMMU is a crash of the machine: the others must
+    come to rest. Whoever is stopped goes on when the others rest, and everything must end well.
+    Status 1 when it does not.
     """
     from contextlib import nullcontext
 
-    from tools.lab.kill import kill_everywhere, victims
+    from tools.lab.kill import victims
     from tools.lab.players import Players
-    from tools.lab.races import lab_of
 
-    race = race_named(ctx, name)
-    killed = []
-    with lab_of(race, defective=False, memory="sc") as lab:
+    if pairs is not None and number == "stop":
+        ctx.fail("--pairs kills; leave out --signal stop")
+    called, lab = system_named(ctx, name)
+    with lab:
         all_of_them = victims(lab)
         known = [victim.name for victim in all_of_them]
         for actor in actors:
             if actor not in known:
                 ctx.fail(f"no actor is called '{actor}'{near(actor, known)}")
+        chosen = [victim for victim in all_of_them if not actors or victim.name in actors]
+        seeds = range(seed, seed + schedules)
         began = time.monotonic()
         with Players(lab) if mode == "processes" else nullcontext() as players:
-            for victim in all_of_them:
-                if not actors or victim.name in actors:
-                    killed.append(
-                        kill_everywhere(lab, victim, seeds=range(schedules), players=players)
-                    )
+            tried: list[Tried] | list[TriedPair]
+            if pairs is None:
+                tried = list(_each(lab, chosen, number, seeds, players))
+            else:
+                tried = list(_pairs(lab, chosen, all_of_them, pairs, seeds, players))
         took = time.monotonic() - began
-    points = sum(each.points for each in killed)
-    bad = sum(len(each.failures) for each in killed)
+    progress("")
+    bad = sum(len(each.failures) for each in tried)
     if json_out:
-        document = {"race": race.slug, "mode": mode, "seconds": took}
-        click.echo(json.dumps({**document, "killed": [asdict(each) for each in killed]}))
+        document = {
+            "system": called,
+            "signal": number,
+            "mode": mode,
+            "schedules": schedules,
+            "seed": seed,
+            "pairs": pairs,
+            "seconds": took,
+            "points": sum(each.points for each in tried),
+            "failures": bad,
+            "stopped" if number == "stop" else "killed": [asdict(each) for each in tried],
+        }
+        click.echo(json.dumps(document))
     else:
-        click.echo(f"{'actor':<20}{'role':<10}{'kills':>8}{'failures':>10}")
-        for each in killed:
-            click.echo(f"{each.actor:<20}{each.role:<10}{each.points:>8,}{len(each.failures):>10}")
-            for step, seed, lines in each.failures[:3]:
-                click.echo(f"  schedule {seed}, before step {step}: {lines[0]}")
+        for line in _table(tried, number, pairs, seed):
+            click.echo(line)
+        points = sum(each.points for each in tried)
+        what = "stops" if number == "stop" else "kills" if pairs is None else "pairs of kills"
         click.echo(
-            f"{points:,} kills in {took:.1f} s, {points / took:,.0f} per second; {bad} failures"
+            f"{points:,} {what} in {took:.1f} s, {points / took:,.0f} per second; {bad} failures"
         )
     return Status.FAILED if bad else Status.OK
+
+
+def _each(
+    lab: Lab, chosen: Sequence[Victim], number: str, seeds: range, players: Players | None
+) -> Iterator[Tried]:
+    from tools.lab.kill import kill_everywhere
+    from tools.lab.stop import stop_everywhere
+
+    everywhere = stop_everywhere if number == "stop" else kill_everywhere
+    for victim in chosen:
+        yield everywhere(lab, victim, seeds=seeds, players=players, tell=progress)
+
+
+def _pairs(
+    lab: Lab,
+    firsts: Sequence[Victim],
+    seconds: Sequence[Victim],
+    most: int,
+    seeds: range,
+    players: Players | None,
+) -> Iterator[TriedPair]:
+    from tools.lab.kill import kill_pairs
+
+    for first in firsts:
+        for second in seconds:
+            if first.slot != second.slot:
+                progress(f"{first.name}, {second.name}")
+                yield kill_pairs(lab, first, second, most=most, seeds=seeds, players=players)
+
+
+def _table(
+    tried: Sequence[Tried | TriedPair], number: str, pairs: int | None, seed: int
+) -> Iterator[str]:
+    if pairs is not None:
+        yield f"{pairs:,} pairs of points drawn for every two actors, seed {seed}"
+    second = "role" if pairs is None else "then"
+    done = "stops" if number == "stop" else "kills" if pairs is None else "pairs"
+    yield f"{'actor':<20}{second:<{10 if pairs is None else 20}}{done:>8}{'failures':>10}"
+    for each in tried:
+        row = asdict(each)
+        names = (
+            f"{row['actor']:<20}{row['role']:<10}"
+            if pairs is None
+            else f"{row['first']:<20}{row['second']:<20}"
+        )
+        yield f"{names}{each.points:>8,}{len(each.failures):>10}"
+        for *steps, schedule, lines in each.failures[:3]:
+            before = " and ".join(str(step) for step in steps)
+            yield f"  schedule {schedule}, before step {before}: {lines[0]}"

@@ -57,7 +57,8 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
         click.echo(f"  program {number}: {'; '.join(program)}")
     for line in small.found.what or []:
         click.echo(line)
-    with build_lab(*small.programs, **schedule.tables) as lab:
+    tables = {**schedule.tables, "memory": small.memory}
+    with build_lab(*small.programs, **tables) as lab:
         lab.conductor.replay(small.failure.path)
         click.echo()
         for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
@@ -68,6 +69,7 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
             build=build_id(),
             points=points_id(),
             programs=small.programs,
+            memory=small.memory,
             failure=small.found.what or [],
             preemptions=small.failure.preemptions,
             segments=small.segments,

@@ -1,0 +1,129 @@
+"""Actors stopped at every scheduling point of theirs, and pairs of actors killed: as fibers and as processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from cython_ext.stage import End
+from emulator.sched.catalogue import Race, catalogue
+from tools.lab.kill import kill_everywhere, kill_pairs, victims
+from tools.lab.players import Players
+from tools.lab.races import lab_of
+from tools.lab.scenario import scenario_lab
+from tools.lab.stop import stop_everywhere
+from tools.lab.system import build_lab
+
+RACES = list(catalogue().values())
+ONE = "remove-before-drain"
+
+
+@pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
+def test_whoever_is_stopped_everything_ends_well(race: Race) -> None:
+    with lab_of(race, defective=False) as lab:
+        for victim in victims(lab):
+            tried = stop_everywhere(lab, victim, seeds=range(2), players=None)
+            assert tried.failures == [], f"{victim.name}: {tried.failures[0]}"
+            if victim.role in ("device", "iommu", "irq"):
+                assert tried.points > 0, victim.name
+
+
+@pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
+def test_two_deaths_leave_nobody_stuck(race: Race) -> None:
+    with lab_of(race, defective=False) as lab:
+        everybody = victims(lab)
+        points = 0
+        for first in everybody:
+            for second in everybody:
+                if first is second:
+                    continue
+                tried = kill_pairs(lab, first, second, most=6, seeds=range(2), players=None)
+                assert tried.failures == [], f"{first.name}, {second.name}: {tried.failures[0]}"
+                points += tried.points
+        assert points > 100
+
+
+@pytest.mark.parametrize("name", ["one-request", "quickstart", "many-devices"])
+def test_a_scenario_is_made_small_and_survives(name: str) -> None:
+    with scenario_lab(name) as lab:
+        for victim in victims(lab):
+            for everywhere in (kill_everywhere, stop_everywhere):
+                tried = everywhere(lab, victim, seeds=range(1), players=None)
+                assert tried.failures == [], f"{victim.name}: {tried.failures[0]}"
+                assert tried.points > 0 or victim.role == "driver", victim.name
+
+
+def test_a_real_stop_is_the_same_as_being_passed_over() -> None:
+    with lab_of(catalogue()[ONE], defective=False) as lab:
+        for victim in victims(lab):
+            if victim.role not in ("device", "handler", "tenant"):
+                continue
+            passed = stop_everywhere(lab, victim, seeds=range(1), players=None)
+            with Players(lab) as players:
+                stopped = stop_everywhere(lab, victim, seeds=range(1), players=players)
+            assert (stopped.points, stopped.failures) == (passed.points, passed.failures)
+            assert stopped.failures == []
+
+
+def test_two_real_kills_are_the_same_as_being_left_standing() -> None:
+    with lab_of(catalogue()[ONE], defective=False) as lab:
+        named = {victim.role: victim for victim in victims(lab)}
+        for roles in (("device", "tenant"), ("tenant", "handler")):
+            first, second = (named[role] for role in roles)
+            left = kill_pairs(lab, first, second, most=5, seeds=range(1), players=None)
+            with Players(lab) as players:
+                killed = kill_pairs(lab, first, second, most=5, seeds=range(1), players=players)
+            assert (killed.points, killed.failures) == (left.points, left.failures) == (5, [])
+
+
+def test_a_stopped_player_stands_still() -> None:
+    with lab_of(catalogue()[ONE], defective=False) as lab, Players(lab) as players:
+        slot, process = next(iter(players.processes.items()))
+        for _ in range(3):
+            players.stop(slot)
+            assert _state(process.pid) == "T"
+            players.resume(slot)
+            assert _state(process.pid) != "T"
+        assert lab.conductor.explore([(0, 0)], 1, 0, 5)[0] == 0
+
+
+def _state(pid: int) -> str:
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(") ", 1)[1][0]
+
+
+def test_who_is_held_makes_no_step_and_goes_on_when_let_go() -> None:
+    with lab_of(catalogue()[ONE], defective=False) as lab:
+        conductor = lab.conductor
+        (device,) = [victim for victim in victims(lab) if victim.role == "device"]
+        conductor.explore([(0, 0)], 1, 0, 1)
+        path = conductor.path
+        step = path.index(device.slot, 1)
+        assert conductor.play_to(path, step)
+        conductor.hold(device.slot)
+        conductor.go_on(stir=False)
+        assert conductor.ended == End.END_QUIET
+        rest = len(conductor.path)
+        assert device.slot not in conductor.path[step:rest]
+        assert conductor.go_on(stir=False) != 0  # its program is not over while it is held
+        conductor.let_go(device.slot)
+        assert conductor.go_on(stir=False) == 0
+        assert device.slot in conductor.path[rest:]
+        for slot in (0, 99):
+            with pytest.raises(ValueError, match="slot"):
+                conductor.hold(slot)
+            with pytest.raises(ValueError, match="slot"):
+                conductor.let_go(slot)
+
+
+def test_what_does_not_end_well_after_a_stop_is_seen() -> None:
+    """The device goes long after the unbind: only a tenant that stands still is too late."""
+    programs = (
+        ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"],
+        ["k0: start", "k0: pause 5ms", "remove d0"],
+    )
+    with build_lab(*programs) as lab:
+        (tenant,) = [victim for victim in victims(lab) if victim.role == "tenant"]
+        tried = stop_everywhere(lab, tenant, seeds=range(3), players=None)
+        late = [lines[0] for step, _, lines in tried.failures if step > 0]
+        assert len(late) == len(tried.failures) > 0
+        assert all("'unbind d0 t0' failed" in line for line in late), late

@@ -1,0 +1,55 @@
+"""A race without control: its programs run again and again as an ordinary system, every actor a process, until a run fails.
+
+This is what stress does, and what controlled schedules are compared with. `noise` yields and sleeps at random points. Nobody is held at
+`start` here, so an operation may fail because the others were not ready; such a failure alone does not count. What counts is what
+must hold of every run: no detector speaks, the books agree, nothing is left, nobody dies, nobody is stuck.
+"""
+
+from __future__ import annotations
+
+import time
+
+from emulator.scenario.schema import System as Defaults
+from emulator.sched.catalogue import Race
+from tools.cli.status import Status
+from tools.lab.search import Found
+from tools.lab.system import resolve_programs
+from tools.supervisor.monitor import Monitor
+from tools.supervisor.plan import plan_system
+from tools.supervisor.programs import failed_lines, line_results
+from tools.supervisor.result import build_result
+from tools.supervisor.system import Options, System
+
+NATIVE: dict[str, bool] = {"native": False, "noise": True}  # whether points make noise
+WATCHDOG_S = 2.0
+_NOISE = (Defaults().noise_yield_in, Defaults().noise_sleep_in)
+
+
+def run_once(race: Race, seed: int, *, defective: bool, noise: bool) -> list[str]:
+    """One run: what fails, empty when nothing does. Raises ScenarioError, ArenaError."""
+    tables = race.document(defective=defective)
+    tables["system"] = {**tables.get("system", {}), "watchdog_s": WATCHDOG_S, "seed": seed}
+    resolved = resolve_programs(race.programs, tables)
+    plan = plan_system(resolved.scenario, race.slug, seed)
+    if race.queue_records:
+        plan.config["prq_records"] = race.queue_records
+    with System.build(plan, Options(noise=_NOISE if noise else (0, 0)), {}) as system:
+        monitor = Monitor(system, 0.0, WATCHDOG_S, lambda _: None, lambda _: None)
+        outcome = monitor.run()
+        result = build_result(resolved, plan, system, outcome)
+        refused = set(failed_lines(line_results(plan, system.snapshot)))
+    problems = [problem for problem in result["problems"] if problem not in refused]
+    if result["status"] in (Status.DIED, Status.STUCK):
+        return [outcome.reason, *problems]
+    return problems if result["status"] != Status.OK else []
+
+
+def search_native(race: Race, seed: int, *, seconds: float, noise: bool) -> Found:
+    """Runs of the defective variant until one fails, or the budget ends."""
+    began, runs = time.monotonic(), 0
+    while True:
+        what = run_once(race, seed + runs, defective=True, noise=noise)
+        runs += 1
+        took = time.monotonic() - began
+        if what or took > seconds:
+            return Found(runs, 0, took, None, what or None)

@@ -163,6 +163,8 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
         f.resets = resets
         forget_all(f)
         f.d.dev.failed = 0
+    if iopf_unlikely(f.open_groups != 0 and not ld32_acq(&f.d.link_up)):
+        forget_all(f)  # pulled: nothing comes any more
     moved |= serve_stop(f)
     if f.work.pattern == PATTERN_PROGRAM:
         while not f.over and n < BURST and script_step(f, next_ns):

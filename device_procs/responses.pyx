@@ -223,7 +223,9 @@ cdef bint receive(function *f) noexcept nogil:
         if rec == NULL:
             break
         kind = <uint32_t>rec[0] & 0xFF
-        if kind == DOWN_RESPONSE:
+        if iopf_unlikely(not ld32_acq(&f.d.link_up)):
+            pass  # lost on the way
+        elif kind == DOWN_RESPONSE:
             if f.d.dev.failed:
                 f.d.dev.unexpected += 1
             else:

@@ -11,6 +11,8 @@ from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
 from emulator.spec.board cimport *
 from emulator.spec.defects cimport *
+from emulator.spec.flow cimport wait_held
+from emulator.spec.program cimport HOLD_COPIES
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -18,6 +20,7 @@ cdef enum:
     ENOENT = -2
     EBADF = -9
     ENOMEM = -12
+    EFAULT = -14
     EBUSY = -16
     EINVAL = -22
     ESPIPE = -29
@@ -166,6 +169,15 @@ cdef uint32_t new_cookie(ufault *u, uint64_t ref) noexcept nogil:
     return 0
 
 
+cdef void drop_cookie(ufault *u, uint32_t cookie) noexcept nogil:
+    """A cookie that user space has not seen. Caller holds mutex."""
+    cdef uint32_t i
+    for i in range(UFAULT_SLOTS):
+        if u.response[i].cookie == cookie:
+            u.response[i].cookie = 0
+            u.held -= 1
+
+
 cdef void put_back(view *v, ufault *u, uint64_t ref) noexcept nogil:
     """To the head, so that the order stays. Caller holds mutex."""
     mutex_lock(v.self, &u.common, FAULT_READ)
@@ -207,7 +219,8 @@ cdef uint64_t copy_group(view *v, iopf_group *group, char *to, uint32_t cookie) 
 
 
 cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t size, uint32_t *cookies, uint32_t *count) noexcept nogil:
-    """read(2): bytes of whole groups, 0 when none waits or the first does not fit; -EBADF, -ESPIPE (size is no multiple), -ENOMEM."""
+    """read(2): bytes of whole groups, 0 when none waits or the first does not fit; -EBADF, -ESPIPE (size is no multiple), -ENOMEM, -EFAULT
+    (no ``buffer``). What could not be copied waits for the next read."""
     cdef ufault *u = object_at(v, index)
     cdef iopf_group *group
     cdef uint64_t done = 0, ref
@@ -228,6 +241,13 @@ cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t 
         if cookie == 0:
             put_back(v, u, ref)
             error = ENOMEM
+            break
+        if iopf_unlikely(ld32_rlx(&v.board.hold) & HOLD_COPIES):
+            wait_held(v, HOLD_COPIES)
+        if buffer == NULL:
+            drop_cookie(u, cookie)
+            put_back(v, u, ref)
+            error = EFAULT
             break
         done += copy_group(v, group, buffer + done, cookie)
         cookies[count[0]] = cookie

@@ -18,6 +18,7 @@ from emulator.kernel.iopf_queue cimport iopf_queue_discard_partial
 from emulator.kernel.qi cimport qi_page_grp_resp, qi_page_resp_private
 from emulator.kernel.report cimport *
 from emulator.spec.board cimport *
+from emulator.spec.flow cimport wait_held
 from emulator.spec.program cimport HOLD_IRQ
 from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
@@ -193,18 +194,6 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
 
 cdef bint interrupt_pending(iommu_regs *regs) noexcept nogil:
     return (ld32_acq(&regs.pectl) & PECTL_IP) != 0
-
-
-cdef void wait_held(view *v, uint32_t which) noexcept nogil:
-    """A program holds this stage: sleeps until it lets go."""
-    cdef uint32_t key
-    while ld32_acq(&v.board.hold) & which and ld32_acq(&v.board.phase) < PHASE_ENDING:
-        v.self.heartbeat += 1
-        key = ec_prepare(v.self, &v.board.hold_bell, HELD)
-        if not ld32_acq(&v.board.hold) & which:
-            ec_cancel(v.self, &v.board.hold_bell, key)
-            return
-        ec_sleep(v.self, &v.board.hold_bell, key, IDLE_NS, HELD)
 
 
 cdef int irq_main(view *v, uint32_t unit) noexcept nogil:

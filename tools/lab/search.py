@@ -82,13 +82,29 @@ def signature(lab: Lab, bug: int) -> tuple[object, ...]:
 
 
 def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None = None) -> Failure:
-    """Minimises a failing schedule of this system."""
+    """Minimises a failing schedule of this system. One that does not end is known by its beginning: that is what is left of it."""
 
     def replay(path: bytes) -> Failure | None:
         bug = lab.conductor.replay(path, loose=True)
         return None if bug == Bug.BUG_NONE else failure_of(lab, bug)
 
-    return minimise(failure, replay, tell=tell)
+    def replay_beginning(path: bytes) -> Failure | None:
+        if lab.conductor.replay(path, loose=True) != Bug.BUG_LIVELOCK:
+            return None
+        played: list[Step] = lab.conductor.trace[: len(path)]
+        begun = bytes(step[0] for step in played)
+        return Failure(begun, failure.signature, preemptions(played), len(runs(begun)))
+
+    if failure.signature != (int(Bug.BUG_LIVELOCK),):
+        return minimise(failure, replay, tell=tell)
+    low, high = 0, len(failure.path)
+    while low < high:
+        middle = (low + high) // 2
+        if replay_beginning(failure.path[:middle]) is None:
+            low = middle + 1
+        else:
+            high = middle
+    return minimise(replay_beginning(failure.path[:high]) or failure, replay_beginning, tell=tell)
 
 
 def what(lab: Lab, bug: int) -> list[str]:

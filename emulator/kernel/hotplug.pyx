@@ -138,6 +138,7 @@ cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
     for pasid in range(v.cfg.max_pasids):
         end_slot(v, dev, pasid)
     attach_release_domain(v, dev)
+    point(v.self, RELEASE_DEVICE << 8 | OP_FIELD_WRITE, &d.pre, ACC_WRITE)
     st32_rel(&d.pre, 0)
     if v.cfg.generation == GEN_GUNTHORPE:
         intel_iommu_fence_events(v, dev)

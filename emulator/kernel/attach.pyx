@@ -64,6 +64,11 @@ cdef uint64_t entry_for(view *v, iommu_domain *domain) noexcept nogil:
 cdef void write_entry(view *v, uint32_t dev, uint32_t pasid, uint64_t entry, uint32_t site) noexcept nogil:
     cdef uint64_t *slot = &pasid_table(v, dev)[pasid]
     point(v.self, site << 8 | OP_FIELD_WRITE, slot, ACC_WRITE)
+    if defect(v, DEFECT_TORN_TABLE_ENTRY):
+        st32_rel(<uint32_t *>slot + 1, <uint32_t>(entry >> 32))  # in place, word by word, while the hardware may read it
+        point(v.self, site << 8 | OP_FIELD_WRITE, slot, ACC_WRITE)
+        st32_rel(<uint32_t *>slot, <uint32_t>entry)
+        return
     st64_rel(slot, entry)
 
 

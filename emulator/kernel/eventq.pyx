@@ -121,6 +121,8 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
     if v.cfg.generation == GEN_V7_2 and not defect(v, DEFECT_REMOVE_FREES_OWNED_GROUP):
         iopf_group_dequeue(v, group)
     reach(v, EVENT_DELIVERED)
+    if defect(v, DEFECT_DELIVER_LIST_UNDER_MUTEX):
+        mutex_lock(v.self, &u.mutex, FAULT_DELIVER)  # which a read holds while it copies
     mutex_lock(v.self, &u.common, FAULT_DELIVER)
     if v.cfg.generation == GEN_GUNTHORPE and not u.open:
         ret = EINVAL  # the groups that are delivered hold their domain; nobody would ever give this one back
@@ -132,6 +134,8 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
         if u.count == 1:
             set_readable(v, index, True)
     mutex_unlock(v.self, &u.common, FAULT_DELIVER)
+    if defect(v, DEFECT_DELIVER_LIST_UNDER_MUTEX):
+        mutex_unlock(v.self, &u.mutex, FAULT_DELIVER)
     return ret
 
 
@@ -247,6 +251,8 @@ cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t 
         if buffer == NULL:
             drop_cookie(u, cookie)
             put_back(v, u, ref)
+            if defect(v, DEFECT_READ_LOOP_ON_EFAULT):
+                continue  # what is left is the loop over the requests of the group, not the one over the groups
             error = EFAULT
             break
         done += copy_group(v, group, buffer + done, cookie)

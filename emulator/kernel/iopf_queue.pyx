@@ -138,7 +138,7 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
             group.answered = ANSWERED_WITH_USER if with_user(v, group) else ANSWERED_CONTAINED
             if group.answered == ANSWERED_CONTAINED:
                 xadd32(&v.devices[group.device].contained, 1)
-        elif v.cfg.generation >= GEN_V6_14 and not defect(v, DEFECT_REMOVE_LEAKS_GROUPS):
+        elif v.cfg.generation >= GEN_V6_14:
             iopf_free_group(v, group, QUEUE_REMOVE_DEVICE)
         n += 1
 

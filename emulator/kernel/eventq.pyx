@@ -9,6 +9,7 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
+from emulator.kernel.pgfault cimport copy_group
 from emulator.spec.board cimport *
 from emulator.spec.defects cimport *
 from emulator.spec.flow cimport wait_held
@@ -191,35 +192,6 @@ cdef void put_back(view *v, ufault *u, uint64_t ref) noexcept nogil:
     if u.count == 1:
         set_readable(v, u.index, True)
     mutex_unlock(v.self, &u.common, FAULT_READ)
-
-
-cdef void write_pgfault(char *to, uint32_t dev, fault_event *evt, uint32_t cookie, bint last) noexcept nogil:
-    """struct iommu_hwpt_pgfault: flags, dev_id, pasid, grpid, perm, reserved (32 bit each), addr (64), length, cookie (32 each)."""
-    cdef uint32_t *w = <uint32_t *>to
-    w[0] = (PGFAULT_PASID_VALID if prq_pasid_present(evt.qw0) else 0) | (PGFAULT_LAST_PAGE if last else 0)
-    w[1] = dev
-    w[2] = prq_pasid(evt.qw0)
-    w[3] = prq_prgi(evt.qw1)
-    w[4] = prq_rw(evt.qw1) | (4 if prq_execute(evt.qw0) else 0) | (8 if prq_privileged(evt.qw0) else 0)
-    w[5] = 0
-    (<uint64_t *>(to + 24))[0] = prq_address(evt.qw1)
-    w[8] = 0
-    w[9] = cookie
-
-
-cdef uint64_t copy_group(view *v, iopf_group *group, char *to, uint32_t cookie) noexcept nogil:
-    """Every request of the group, the last one marked; returns the bytes written."""
-    cdef uint32_t at = group.faults.first, n = 0
-    cdef objhdr *node
-    while n + 1 < group.fault_count:
-        node = list_node(v.self, v.pools[POOL_FAULT], &group.faults, at, FAULT_READ)
-        if node == NULL:
-            break
-        write_pgfault(to + n * PGFAULT_BYTES, group.device, &(<iopf_fault *>node).evt, cookie, False)
-        at = node.next
-        n += 1
-    write_pgfault(to + n * PGFAULT_BYTES, group.device, &group.last, cookie, True)
-    return (n + 1) * PGFAULT_BYTES
 
 
 cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t size, uint32_t *cookies, uint32_t *count) noexcept nogil:

@@ -165,6 +165,8 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
         f.resets = resets
         forget_all(f)
         write32(f.v.self, &f.d.dev.failed, 0, DEV_WAIT)
+    if iopf_unlikely(f.open_groups != 0 and not read32(f.v.self, &f.d.link_up, DEV_WAIT)):
+        forget_all(f)  # pulled: nothing comes any more
     moved |= serve_stop(f)
     if f.work.pattern == PATTERN_PROGRAM:
         while not f.over and n < BURST and script_step(f, next_ns):

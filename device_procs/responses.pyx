@@ -224,7 +224,9 @@ cdef bint receive(function *f) noexcept nogil:
         if rec == NULL:
             break
         kind = <uint32_t>rec[0] & 0xFF
-        if kind == DOWN_RESPONSE:
+        if iopf_unlikely(not read32(f.v.self, &f.d.link_up, DEV_RECEIVE)):
+            pass  # lost on the way
+        elif kind == DOWN_RESPONSE:
             if f.d.dev.failed:
                 f.d.dev.unexpected += 1
             else:

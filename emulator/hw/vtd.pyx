@@ -243,7 +243,7 @@ cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil:
     cdef uint32_t i, dev, n = 0
     for i in range(u.devices):
         dev = u.index + i * u.v.cfg.units
-        if iopf_unlikely(not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
+        if iopf_unlikely(not u.gone[dev] and not read32(u.v.self, &u.v.devices[dev].link_up, HW_REQUEST)):
             link_down(u, dev)
         if link_waiting(u.v.self, &u.up[dev], HW_REQUEST):
             n += serve_link(u, dev, most)
@@ -340,7 +340,7 @@ cdef bint work_there(unit *u) noexcept nogil:
         return True
     for i in range(u.devices):
         dev = u.index + i * u.v.cfg.units
-        if link_waiting(u.v.self, &u.up[dev], HW_WAIT) or (not u.gone[dev] and not ld32_acq(&u.v.devices[dev].link_up)):
+        if link_waiting(u.v.self, &u.up[dev], HW_WAIT) or (not u.gone[dev] and not read32(u.v.self, &u.v.devices[dev].link_up, HW_WAIT)):
             return True
     return False
 

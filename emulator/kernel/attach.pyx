@@ -64,8 +64,11 @@ cdef uint64_t entry_for(view *v, iommu_domain *domain) noexcept nogil:
 
 cdef void write_entry(view *v, uint32_t dev, uint32_t pasid, uint64_t entry, uint32_t site) noexcept nogil:
     cdef uint64_t *slot = &pasid_table(v, dev)[pasid]
-    point(v.self, site << 8 | OP_FIELD_WRITE, slot, ACC_WRITE)
-    st64_rel(slot, entry)
+    if defect(v, DEFECT_TORN_TABLE_ENTRY):
+        write32(v.self, <uint32_t *>slot + 1, <uint32_t>(entry >> 32), site)  # in place, word by word, while the hardware may read it
+        write32(v.self, <uint32_t *>slot, <uint32_t>entry, site)
+        return
+    write64(v.self, slot, entry, site)
 
 
 cdef int iopf_get(view *v, uint32_t dev) noexcept nogil:
@@ -174,11 +177,11 @@ cdef void stop_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
     st32_rel(&d.stop_request, sequence)
     bell_ring(v.self, crew_actor(v.crew, d.actor), DETACH_PASID)
     waiter_reset(&w)
-    while read32(v.self, &d.stop_done, DETACH_PASID) != sequence and ld32_acq(&d.link_up):
+    while read32(v.self, &d.stop_done, DETACH_PASID) != sequence and read32(v.self, &d.link_up, DETACH_PASID):
         if waiter_spin(v.self, &w):
             continue
         key = ec_prepare(v.self, bell_of(v.self), DETACH_PASID)
-        if read32(v.self, &d.stop_done, DETACH_PASID) == sequence or not ld32_acq(&d.link_up):
+        if read32(v.self, &d.stop_done, DETACH_PASID) == sequence or not read32(v.self, &d.link_up, DETACH_PASID):
             ec_cancel(v.self, bell_of(v.self), key)
             break
         ec_sleep(v.self, bell_of(v.self), key, STOP_POLL_NS, DETACH_PASID)

@@ -125,11 +125,25 @@ cdef int64_t recover(view *v, uint32_t dev) noexcept nogil:
     return iommu_probe_device(v, dev) if ret == 0 else ret
 
 
+cdef int64_t unplug(view *v, uint32_t dev) noexcept nogil:
+    """Surprise removal: the link goes down, and everybody who may wait for the function is rung. Its kernel objects stay until a remove."""
+    cdef uint32_t slot
+    if dev >= v.cfg.devices:
+        return ENODEV
+    write32(v.self, &v.devices[dev].link_up, 0, RELEASE_DEVICE)
+    for slot in range(1, v.crew.actors):
+        if slot != v.self.slot:
+            bell_ring(v.self, crew_actor(v.crew, slot), RELEASE_DEVICE)
+    return 0
+
+
 cdef int64_t driver_op(view *v, prog_op *op) noexcept nogil:
     if op.op == DO_PLUG:
         return iommu_probe_device(v, op.arg)
     if op.op == DO_REMOVE:
         return iommu_release_device(v, op.arg)
+    if op.op == DO_UNPLUG:
+        return unplug(v, op.arg)
     if op.op == DO_RECOVER:
         return recover(v, op.arg)
     if DO_QUEUE_ADD <= op.op <= DO_DISCARD:
@@ -205,7 +219,7 @@ cdef bint links_still(view *v) noexcept nogil:
     """Everything on the links has been taken, and no device is about to ask again."""
     cdef uint32_t dev
     for dev in range(v.cfg.devices):
-        if not ld32_acq(&v.devices[dev].link_up):
+        if not read32(v.self, &v.devices[dev].link_up, PROGRAM_STEP):
             continue
         if not link_empty(uplink(v, dev)) or not link_empty(downlink(v, dev)) or ld64_acq(&v.devices[dev].dev.retry_groups):
             return False

@@ -10,8 +10,11 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
+from emulator.kernel.pgfault cimport copy_group
 from emulator.spec.board cimport *
 from emulator.spec.defects cimport *
+from emulator.spec.flow cimport wait_held
+from emulator.spec.program cimport HOLD_COPIES
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -19,6 +22,7 @@ cdef enum:
     ENOENT = -2
     EBADF = -9
     ENOMEM = -12
+    EFAULT = -14
     EBUSY = -16
     EINVAL = -22
     ESPIPE = -29
@@ -119,6 +123,8 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
     if v.cfg.generation == GEN_V7_2 and not defect(v, DEFECT_REMOVE_FREES_OWNED_GROUP):
         iopf_group_dequeue(v, group)
     reach(v, EVENT_DELIVERED)
+    if defect(v, DEFECT_DELIVER_LIST_UNDER_MUTEX):
+        mutex_lock(v.self, &u.mutex, FAULT_DELIVER)  # which a read holds while it copies
     mutex_lock(v.self, &u.common, FAULT_DELIVER)
     if v.cfg.generation == GEN_GUNTHORPE and not u.open:
         ret = EINVAL  # the groups that are delivered hold their domain; nobody would ever give this one back
@@ -130,6 +136,8 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
         if u.count == 1:
             set_readable(v, index, True)
     mutex_unlock(v.self, &u.common, FAULT_DELIVER)
+    if defect(v, DEFECT_DELIVER_LIST_UNDER_MUTEX):
+        mutex_unlock(v.self, &u.mutex, FAULT_DELIVER)
     return ret
 
 
@@ -167,6 +175,15 @@ cdef uint32_t new_cookie(ufault *u, uint64_t ref) noexcept nogil:
     return 0
 
 
+cdef void drop_cookie(ufault *u, uint32_t cookie) noexcept nogil:
+    """A cookie that user space has not seen. Caller holds mutex."""
+    cdef uint32_t i
+    for i in range(UFAULT_SLOTS):
+        if u.response[i].cookie == cookie:
+            u.response[i].cookie = 0
+            u.held -= 1
+
+
 cdef void put_back(view *v, ufault *u, uint64_t ref) noexcept nogil:
     """To the head, so that the order stays. Caller holds mutex."""
     mutex_lock(v.self, &u.common, FAULT_READ)
@@ -178,37 +195,9 @@ cdef void put_back(view *v, ufault *u, uint64_t ref) noexcept nogil:
     mutex_unlock(v.self, &u.common, FAULT_READ)
 
 
-cdef void write_pgfault(char *to, uint32_t dev, fault_event *evt, uint32_t cookie, bint last) noexcept nogil:
-    """struct iommu_hwpt_pgfault: flags, dev_id, pasid, grpid, perm, reserved (32 bit each), addr (64), length, cookie (32 each)."""
-    cdef uint32_t *w = <uint32_t *>to
-    w[0] = (PGFAULT_PASID_VALID if prq_pasid_present(evt.qw0) else 0) | (PGFAULT_LAST_PAGE if last else 0)
-    w[1] = dev
-    w[2] = prq_pasid(evt.qw0)
-    w[3] = prq_prgi(evt.qw1)
-    w[4] = prq_rw(evt.qw1) | (4 if prq_execute(evt.qw0) else 0) | (8 if prq_privileged(evt.qw0) else 0)
-    w[5] = 0
-    (<uint64_t *>(to + 24))[0] = prq_address(evt.qw1)
-    w[8] = 0
-    w[9] = cookie
-
-
-cdef uint64_t copy_group(view *v, iopf_group *group, char *to, uint32_t cookie) noexcept nogil:
-    """Every request of the group, the last one marked; returns the bytes written."""
-    cdef uint32_t at = group.faults.first, n = 0
-    cdef objhdr *node
-    while n + 1 < group.fault_count:
-        node = list_node(v.self, v.pools[POOL_FAULT], &group.faults, at, FAULT_READ)
-        if node == NULL:
-            break
-        write_pgfault(to + n * PGFAULT_BYTES, group.device, &(<iopf_fault *>node).evt, cookie, False)
-        at = node.next
-        n += 1
-    write_pgfault(to + n * PGFAULT_BYTES, group.device, &group.last, cookie, True)
-    return (n + 1) * PGFAULT_BYTES
-
-
 cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t size, uint32_t *cookies, uint32_t *count) noexcept nogil:
-    """read(2): bytes of whole groups, 0 when none waits or the first does not fit; -EBADF, -ESPIPE (size is no multiple), -ENOMEM."""
+    """read(2): bytes of whole groups, 0 when none waits or the first does not fit; -EBADF, -ESPIPE (size is no multiple), -ENOMEM, -EFAULT
+    (no ``buffer``). What could not be copied waits for the next read."""
     cdef ufault *u = object_at(v, index)
     cdef iopf_group *group
     cdef uint64_t done = 0, ref
@@ -229,6 +218,15 @@ cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t 
         if cookie == 0:
             put_back(v, u, ref)
             error = ENOMEM
+            break
+        if iopf_unlikely(read32(v.self, &v.board.hold, HELD) & HOLD_COPIES):
+            wait_held(v, HOLD_COPIES)
+        if buffer == NULL:
+            drop_cookie(u, cookie)
+            put_back(v, u, ref)
+            if defect(v, DEFECT_READ_LOOP_ON_EFAULT):
+                continue  # what is left is the loop over the requests of the group, not the one over the groups
+            error = EFAULT
             break
         done += copy_group(v, group, buffer + done, cookie)
         cookies[count[0]] = cookie

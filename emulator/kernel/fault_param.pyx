@@ -35,14 +35,18 @@ cdef fault_param *iopf_get_dev_fault_param(view *v, uint32_t dev) noexcept nogil
     """A counted reference to the device's fault_param, or NULL when it is on no queue."""
     cdef fault_param *param
     cdef uint64_t ref
-    rcu_read_lock(v.self, GET_DEV_FAULT_PARAM)
+    cdef bint section = not defect(v, DEFECT_GETTER_WITHOUT_RCU)
+    if section:
+        rcu_read_lock(v.self, GET_DEV_FAULT_PARAM)
     point(v.self, GET_DEV_FAULT_PARAM << 8 | OP_FIELD_READ, &v.devices[dev].fault_param, ACC_READ)
     ref = ld64_acq(&v.devices[dev].fault_param)
+    rcu_check_held(v.self, ref, GET_DEV_FAULT_PARAM)
     param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], ref, GET_DEV_FAULT_PARAM) if ref else NULL
     if param != NULL and not defect(v, DEFECT_REPORT_VS_REMOVE_PARAM):
         if not ref_get_not_zero(v.self, &param.users, GET_DEV_FAULT_PARAM):
             param = NULL
-    rcu_read_unlock(v.self, GET_DEV_FAULT_PARAM)
+    if section:
+        rcu_read_unlock(v.self, GET_DEV_FAULT_PARAM)
     return param
 
 

@@ -47,7 +47,7 @@ cdef int probe_locked(view *v, uint32_t dev) noexcept nogil:
     cdef int ret
     if d.registered:
         return EALREADY
-    if not ld32_acq(&d.link_up):
+    if not read32(v.self, &d.link_up, PROBE_DEVICE):
         return ENODEV
     ret = enable_iopf(v, dev)
     if ret != 0:

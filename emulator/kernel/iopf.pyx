@@ -80,7 +80,7 @@ cdef bint response_allowed(view *v, iopf_group *group) noexcept nogil:
         return False
     if v.cfg.generation == GEN_GUNTHORPE:
         return not group.answered
-    if v.cfg.generation < GEN_V7_2:
+    if v.cfg.generation < GEN_V7_2 and not defect(v, DEFECT_ANSWERED_AFTER_REMOVAL):
         return group.pending != 0
     if group.answered:
         verdict_raise(v.self, VERDICT_DOUBLE_ANSWER, POOL_GROUP, pool_ref(v.pools[POOL_GROUP], &group.hdr), uid_number(group.last.uid),

@@ -139,7 +139,7 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
             group.answered = ANSWERED_WITH_USER if with_user(v, group) else ANSWERED_CONTAINED
             if group.answered == ANSWERED_CONTAINED:
                 add32(v.self, &v.devices[group.device].contained, 1, QUEUE_REMOVE_DEVICE)
-        elif v.cfg.generation >= GEN_V6_14 and not defect(v, DEFECT_REMOVE_LEAKS_GROUPS):
+        elif v.cfg.generation >= GEN_V6_14:
             iopf_free_group(v, group, QUEUE_REMOVE_DEVICE)
         n += 1
 

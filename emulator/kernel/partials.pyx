@@ -139,8 +139,6 @@ cdef uint32_t free_partial_list(view *v, uint32_t dev, listhead *lists, uint32_t
         seen += 1
         evt = &(<iopf_fault *>node).evt
         index = prq_prgi(evt.qw1)
-        if pasid1 != 0 and prq_pasid(evt.qw0) + 1 != pasid1 and defect(v, DEFECT_DISCARD_DEV_PASID_BREAK):
-            break
         if (prgi != ALL_GROUPS and index != prgi) or (pasid1 != 0 and prq_pasid(evt.qw0) + 1 != pasid1):
             continue
         if fate != FATE_DISCARDED or not defect(v, DEFECT_DISCARD_FREES_LINKED):

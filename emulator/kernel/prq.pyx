@@ -2,6 +2,7 @@
 """The interrupt thread of the page request queue, and draining it. Who writes which register stands in ``prq.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from cython_ext.access cimport *
 from cython_ext.atomics cimport *
@@ -19,6 +20,7 @@ from emulator.kernel.iopf_queue cimport iopf_queue_discard_partial
 from emulator.kernel.qi cimport qi_page_grp_resp, qi_page_resp_private
 from emulator.kernel.report cimport *
 from emulator.spec.board cimport *
+from emulator.spec.flow cimport wait_held
 from emulator.spec.program cimport HOLD_IRQ
 from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
@@ -118,10 +120,8 @@ cdef void report_unpinned(view *v, uint32_t unit, uint64_t *rec, uint64_t uid, u
         handle_bad_prq_event(v, unit, rec, uid, dev)
         return
     param = read64(v.self, &v.devices[dev].fault_param, PRQ_EVENT_THREAD)
-    if param != 0 and pool_deref(v.self, v.pools[POOL_PARAM], param, PRQ_EVENT_THREAD) != NULL:
-        point(v.self, PRQ_EVENT_THREAD << 8 | OP_FIELD_READ, &v.devices[dev].fault_param, ACC_READ)
-        if pool_deref(v.self, v.pools[POOL_PARAM], param, PRQ_EVENT_THREAD) != NULL:
-            iommu_report_device_fault(v, dev, evt, IOMMU_FAULT_PAGE_REQ)
+    if param == 0 or pool_deref(v.self, v.pools[POOL_PARAM], param, PRQ_EVENT_THREAD) != NULL:
+        iommu_report_device_fault(v, dev, evt, IOMMU_FAULT_PAGE_REQ)
 
 
 cdef void discard_unit(view *v, uint32_t unit) noexcept nogil:
@@ -146,8 +146,19 @@ cdef void handle_overflow(view *v, uint32_t unit, ring_end *ring) noexcept nogil
     if not defect(v, DEFECT_OVERFLOW_KEEPS_PARTIALS):
         discard_unit(v, unit)
     note_event(v, crew_ticks(v.crew), PRQ_OVERFLOW, read64(v.self, &regs.overflows, PRQ_OVERFLOW), 0)
+    if defect(v, DEFECT_OVERFLOW_NOT_ACKNOWLEDGED):
+        return  # the thread has noted the overflow for itself and goes to sleep
     point(v.self, PRQ_OVERFLOW << 8 | OP_REG_WRITE, &regs.prs, ACC_RMW)
     and_32(&regs.prs, ~<uint32_t>PRS_PRO)
+
+
+cdef uint32_t read_ahead(view *v, ring_end *ring, uint64_t *copies) noexcept nogil:
+    """What a processor may do without a barrier between the two loads: it reads records before the tail that says they are there."""
+    cdef uint64_t head = ld64_acq(&ring.regs.head) & ring.bytes_mask
+    point(v.self, PRQ_EVENT_THREAD << 8 | OP_FIELD_READ, ring_record(ring, head), ACC_READ)
+    memcpy(copies, ring_record(ring, head), PRQ_RECORD_BYTES)
+    memcpy(copies + 4, ring_record(ring, ring_advance(ring, head)), PRQ_RECORD_BYTES)
+    return 2
 
 
 cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
@@ -157,10 +168,14 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
     cdef uint64_t head, tail, now
     cdef prq_note *notes = <prq_note *>view_region(v, OFF_PRQ_NOTES) + <uint64_t>unit * v.cfg.prq_records
     cdef bint any_work
+    cdef uint64_t early[8]
+    cdef uint32_t read_early = 0
     cdef uint32_t n = 0
     prq_ring(v, unit, &ring)
-    if read32(v.self, &regs.prs, PRQ_EVENT_THREAD) & PRS_PPR:
+    if read32(v.self, &regs.prs, PRQ_EVENT_THREAD) & PRS_PPR and not defect(v, DEFECT_PPR_NOT_CLEARED):
         and32(v.self, &regs.prs, ~<uint32_t>PRS_PPR, PRQ_EVENT_THREAD)
+    if defect(v, DEFECT_EVTQ_MISSING_BARRIER):
+        read_early = read_ahead(v, &ring, early)
     tail = ring_tail(v.self, &ring, PRQ_EVENT_THREAD)
     head = ring_head(v.self, &ring, PRQ_EVENT_THREAD)
     if defect(v, DEFECT_DRAIN_MISSES_NEW_REQUESTS_AND_OVERFLOW):
@@ -171,7 +186,7 @@ cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil:
         if n & 7 == 7:
             now = crew_ticks(v.crew)
             v.self.heartbeat += 1
-        handle_record(v, unit, ring_record(&ring, head), notes + head // PRQ_RECORD_BYTES, now)
+        handle_record(v, unit, &early[n * 4] if n < read_early else ring_record(&ring, head), notes + head // PRQ_RECORD_BYTES, now)
         head = ring_advance(&ring, head)
         n += 1
     if n:
@@ -195,16 +210,8 @@ cdef bint interrupt_pending(view *v, iommu_regs *regs) noexcept nogil:
     return (read32(v.self, &regs.pectl, PRQ_IDLE) & PECTL_IP) != 0
 
 
-cdef void wait_held(view *v, uint32_t which) noexcept nogil:
-    """A program holds this stage: sleeps until it lets go."""
-    cdef uint32_t key
-    while read32(v.self, &v.board.hold, HELD) & which and ld32_acq(&v.board.phase) < PHASE_ENDING:
-        v.self.heartbeat += 1
-        key = ec_prepare(v.self, &v.board.hold_bell, HELD)
-        if not read32(v.self, &v.board.hold, HELD) & which:
-            ec_cancel(v.self, &v.board.hold_bell, key)
-            return
-        ec_sleep(v.self, &v.board.hold_bell, key, IDLE_NS, HELD)
+cdef bint overflow_pending(view *v, iommu_regs *regs) noexcept nogil:
+    return (read32(v.self, &regs.prs, PRQ_IDLE) & PRS_PRO) != 0 and not defect(v, DEFECT_OVERFLOW_NOT_ACKNOWLEDGED)
 
 
 cdef int irq_main(view *v, uint32_t unit) noexcept nogil:
@@ -216,7 +223,7 @@ cdef int irq_main(view *v, uint32_t unit) noexcept nogil:
     waiter_reset(&w)
     while True:
         v.self.heartbeat += 1
-        if interrupt_pending(v, regs) or read32(v.self, &regs.prs, PRQ_IDLE) & PRS_PRO:
+        if interrupt_pending(v, regs) or overflow_pending(v, regs):
             # The message is taken before the pass, so that an interrupt raised during the pass is not lost.
             pending = and32(v.self, &regs.pectl, ~<uint32_t>PECTL_IP, PRQ_IDLE) & PECTL_IP
             if iopf_unlikely(read32(v.self, &v.board.hold, HELD) & HOLD_IRQ):

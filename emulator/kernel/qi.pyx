@@ -10,6 +10,7 @@ from cython_ext.mutex cimport *
 from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
 from emulator.spec.board cimport *
+from emulator.spec.defects cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 
@@ -101,6 +102,14 @@ cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcep
 
 cdef void qi_flush_dev_iotlb(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint drain) noexcept nogil:
     """The batch of spec 7.10: fence, device-TLB invalidation of the PASID, wait (with page-request drain if asked)."""
-    qi_submit(v, unit, QI_INV_WAIT | WAIT_FN, 0, 0, NULL)
-    qi_dev_tlb_inv(v, unit, rid, pasid, 0, 0)
-    qi_wait(v, unit, WAIT_PD if drain else 0, QI_WAIT)
+    cdef uint64_t *errors = &unit_regs(v, unit).inval_errors
+    cdef uint64_t before = 0
+    while True:
+        if defect(v, DEFECT_HANG_ON_DEAD_DEVICE):
+            before = read64(v.self, errors, QI_WAIT)
+        qi_submit(v, unit, QI_INV_WAIT | WAIT_FN, 0, 0, NULL)
+        qi_dev_tlb_inv(v, unit, rid, pasid, 0, 0)
+        qi_wait(v, unit, WAIT_PD if drain else 0, QI_WAIT)
+        # A device that does not answer ends its invalidation with an error, and is not asked again: it is gone, or about to be.
+        if not defect(v, DEFECT_HANG_ON_DEAD_DEVICE) or read64(v.self, errors, QI_WAIT) == before:
+            return

@@ -73,6 +73,8 @@ cdef int share_handle(view *v, attach_handle *handle, mm_struct *mm, uint64_t re
     cdef iommu_domain *domain = domain_of(v, handle.domain, SVA_BIND)
     if domain == NULL or domain.kind != DOMAIN_SVA or handle.mm != pool_ref(v.pools[POOL_MM], &mm.hdr):
         return EBUSY
+    if defect(v, DEFECT_SECOND_BIND_REFUSED) or (handle.not_first and defect(v, DEFECT_SECOND_DEVICE_UNSHARED)):
+        return EBUSY  # nothing finds the handle: what is attached to the slot is in the way
     if not defect(v, DEFECT_HANDLE_SHARING_LOST):
         handle.users += 1
     handle_out[0] = ref
@@ -88,6 +90,7 @@ cdef int bind_new(view *v, uint32_t dev, mm_struct *mm, uint64_t *handle_out) no
             pool_free(v.self, v.pools[POOL_HANDLE], &handle.hdr, SVA_BIND)
         return ENOMEM
     handle.users = 1
+    handle.not_first = domain.users != 0
     mutex_lock(v.self, &v.devices[dev].group_lock, ATTACH_PASID)
     ret = attach_locked(v, dev, mm.pasid, handle, domain)
     mutex_unlock(v.self, &v.devices[dev].group_lock, ATTACH_PASID)
@@ -144,6 +147,8 @@ cdef void last_unbind(view *v, attach_handle *handle) noexcept nogil:
     note_event(v, crew_ticks(v.crew), SVA_UNBIND, handle.pasid, <uint64_t>dev << 32)
     drop_pasid(v, mm)
     domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], handle.domain, SVA_UNBIND)
+    if domain != NULL and domain.users == 1 and defect(v, DEFECT_AUX_PASID_DOUBLE_FREE):
+        pasid_free(v, mm.pasid)  # with its last device; the number stays where the next bind looks for one
     if domain != NULL:
         domain_put(v, domain)
     if defect(v, DEFECT_UNBIND_UAF_IOMMU_MM):

@@ -44,11 +44,17 @@ cdef void pasid_free(view *v, uint32_t pasid) noexcept nogil:
     mutex_unlock(v.self, &v.board.pasid_lock, PASID_FREE)
 
 
+cdef bint freed_elsewhere(view *v) noexcept nogil:
+    """Defects that give the PASID back at another place, or nowhere."""
+    return (defect(v, DEFECT_PASID_REF_LEAK) or defect(v, DEFECT_PASID_FREED_TOO_EARLY)
+            or defect(v, DEFECT_AUX_PASID_DOUBLE_FREE))
+
+
 cdef void sva_mmdrop(view *v, mm_struct *mm) noexcept nogil:
     """The last holder of the structure frees the PASID with it (2667ed10d9f0), so no live domain can lose its number."""
     if not mmdrop(v, mm):
         return
-    if not defect(v, DEFECT_PASID_REF_LEAK) and not defect(v, DEFECT_PASID_FREED_TOO_EARLY):
+    if not freed_elsewhere(v):
         pasid_free(v, 0 if defect(v, DEFECT_LOAD_PASID_CLEARS) else mm.pasid)
     pool_free(v.self, v.pools[POOL_MM], &mm.hdr, MMPUT)
 

@@ -153,7 +153,7 @@ cdef int64_t sys_fault_object(view *v, tenant *t, uint32_t ten, files *f, uint32
         return ret
     if op == DO_FAULT_READ:
         n = a[0] if a[0] < USER_BUFFER else USER_BUFFER // PGFAULT_BYTES * PGFAULT_BYTES
-        return iommufd_fault_read(v, index, user_buffer(v, ten), n, t.read_cookies, &t.read_count)
+        return iommufd_fault_read(v, index, NULL if a[1] else user_buffer(v, ten), n, t.read_cookies, &t.read_count)
     ret = iommufd_fault_write(v, index, <uint32_t>(a[3] - 1) if a[3] != 0 else t.read_cookies[a[0] & 63], <uint32_t>a[1])
     domain_reap(v)
     return ret

@@ -123,7 +123,12 @@ _PLAIN: dict[str, Callable[[Line, int], Record]] = {
     "attach": _attach,
     "replace": _attach,
     "detach": lambda line, op: Record(op, arg=line.number("device"), a=line.maybe("pasid") or 0),
-    "read": lambda line, op: Record(op, arg=line.number("fault"), a=line.number("bytes")),
+    "read": lambda line, op: Record(
+        op,
+        arg=line.number("fault"),
+        a=line.number("bytes"),
+        b="unmapped" in line.flags,
+    ),
     "write": _write,
     "serve": lambda line, op: Record(
         op, arg=line.number("fault"), a=line.number("groups"), b=line.number("code")
@@ -144,6 +149,7 @@ _PLAIN: dict[str, Callable[[Line, int], Record]] = {
     "wait-bound": lambda line, op: Record(op, arg=line.number("tenant")),
     "plug": _device,
     "remove": _device,
+    "unplug": _device,
     "queue-add": _device,
     "queue-remove": _device,
     "register": _device,

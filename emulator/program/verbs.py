@@ -173,8 +173,9 @@ _TENANT = (
         spec.DO_FAULT_READ,
         Runs.TENANT,
         (_F, _T),
-        "reads faults from a fault object, with a buffer of so many bytes",
+        "reads faults from a fault object, with a buffer of so many bytes; unmapped: nothing can be copied there",
         (Word("bytes", words.number(0, 1 << 20)),),
+        ("unmapped",),
     ),
     Verb(
         "write",
@@ -294,6 +295,7 @@ _DRIVER = (
         (_D,),
         "removes and plugs the device, if a Failure has switched its PRI off",
     ),
+    Verb("unplug", spec.DO_UNPLUG, Runs.DRIVER, (_D,), "the function is gone without a word"),
     Verb("queue-add", spec.DO_QUEUE_ADD, Runs.DRIVER, (_D,), "iopf_queue_add_device"),
     Verb("queue-remove", spec.DO_QUEUE_REMOVE, Runs.DRIVER, (_D,), "iopf_queue_remove_device"),
     Verb(
@@ -358,7 +360,7 @@ _DRIVER = (
         spec.DO_HOLD,
         Runs.DRIVER,
         (Word("unit", words.UNIT),),
-        "stops interrupt threads or workers",
+        "stops interrupt threads, workers, or copies to the memory of user space",
     ),
     Verb("let-go", spec.DO_LET_GO, Runs.DRIVER, (Word("unit", words.UNIT),), "lets them go on"),
     Verb(

@@ -32,6 +32,7 @@ POOLS = {
 UNITS = {
     "irq": spec.HOLD_IRQ,
     "workers": spec.HOLD_WORKERS,
+    "copies": spec.HOLD_COPIES,
     "all": spec.HOLD_IRQ | spec.HOLD_WORKERS,
 }
 DOMAINS = {

@@ -217,7 +217,7 @@ cdef struct board:
     uint64_t mm_generation       # last one given out
     uint64_t rcu_retired         # fault_param objects waiting for a grace period: chain by free_next, index + 1
     rmutex queues_lock           # allocation of iopf queues; nests nothing
-    uint32_t hold                # HOLD_IRQ, HOLD_WORKERS: stages that a program keeps from running
+    uint32_t hold                # HOLD_*: stages that a program keeps from running
     uint32_t domains_left        # gunthorpe: detached, but user space still holds groups of them; under sva_lock
     uint32_t cut                 # controlled runs: programs may go on behind their `start`
     uint32_t refuse              # handlers refuse so many groups more; atomically

@@ -40,6 +40,7 @@ cdef void flow_begin(flow *f, uint64_t first, uint64_t count, uint64_t seed) noe
 cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns) noexcept nogil
 cdef void flow_done(view *v, flow *f, int64_t result) noexcept nogil
 cdef void flow_leave(view *v, uint32_t slot) noexcept nogil
+cdef void wait_held(view *v, uint32_t which) noexcept nogil
 
 cdef inline prog_op *flow_op(view *v, flow *f) noexcept nogil:
     return program(v, f.first + f.pc)

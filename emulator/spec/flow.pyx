@@ -12,6 +12,7 @@ from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:
+    IDLE_NS = 400000000
     ALWAYS_ARRIVED = 0xFFFFFFFF
     ACTOR_TENANT = 1         # kinds of a packed actor name
     ACTOR_DEVICE = 2
@@ -187,3 +188,15 @@ cdef void flow_leave(view *v, uint32_t slot) noexcept nogil:
         if slot < 512 and barrier_at(v, i).participants[slot >> 6] >> (slot & 63) & 1:
             write32(v.self, barrier_arrivals(v, i, slot), ALWAYS_ARRIVED, PROGRAM_WAIT)
             ring_participants(v, i)
+
+
+cdef void wait_held(view *v, uint32_t which) noexcept nogil:
+    """A program holds this stage: sleeps until it lets go."""
+    cdef uint32_t key
+    while read32(v.self, &v.board.hold, HELD) & which and ld32_acq(&v.board.phase) < PHASE_ENDING:
+        v.self.heartbeat += 1
+        key = ec_prepare(v.self, &v.board.hold_bell, HELD)
+        if not read32(v.self, &v.board.hold, HELD) & which:
+            ec_cancel(v.self, &v.board.hold_bell, key)
+            return
+        ec_sleep(v.self, &v.board.hold_bell, key, IDLE_NS, HELD)

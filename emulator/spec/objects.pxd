@@ -81,7 +81,7 @@ cdef struct attach_handle:
     uint32_t device
     uint32_t pasid
     uint32_t users
-    uint32_t pad0
+    uint32_t not_first           # the domain of its address space had a device before
     uint64_t pad[8]
 
 cdef struct iommu_domain:

@@ -37,7 +37,7 @@ cpdef enum:
     DO_ATTACH = 19           # arg device, a PASID (0 = the RID), b domain kind, c fault object + 1
     DO_REPLACE = 20          # the same; needs an attached domain
     DO_DETACH = 21           # arg device, a PASID
-    DO_FAULT_READ = 22       # arg fault object, a bytes of the buffer
+    DO_FAULT_READ = 22       # arg fault object, a bytes of the buffer, b 1: the buffer is not mapped
     DO_FAULT_WRITE = 23      # arg fault object, a which: n-th cookie read, counted from 0, b code, c cookie + 1 to write that one
     DO_SERVE = 24            # arg fault object, a groups to answer, b code: what a VMM does
     # --- device ---
@@ -61,12 +61,13 @@ cpdef enum:
     DO_REPORT = 56           # a address, b PASID, c prgi | type << 16, d label + 1; flags as of a request
     DO_FAIL = 57             # arg pool, a which allocation fails, counted from 1
     DO_REFUSE = 58           # a: the handlers of the next so many groups refuse them
-    DO_HOLD = 59             # arg 1 interrupt threads, 2 workers
+    DO_HOLD = 59             # arg 1 interrupt threads, 2 workers, 4 copies to user space
     DO_LET_GO = 60           # the same
     DO_SETTLE = 61           # until nothing moves any more except what is held
     DO_RESPOND = 62          # a PASID, b prgi, c code: a response from the driver without a group
     DO_DRAIN = 63            # a PASID
     DO_RECOVER = 64          # remove and plug, when PRI is off after Response Failure
+    DO_UNPLUG = 65           # the function is gone without a word
     # --- anybody ---
     DO_TURN = 96             # arg sequence, a turn: waits for it; DO_PASS gives it on
     DO_PASS = 97             # arg sequence, a next turn, b actor that waits for it
@@ -97,6 +98,7 @@ cpdef enum:
     LOOPS = 8                # nesting of DO_REPEAT
     HOLD_IRQ = 1
     HOLD_WORKERS = 2
+    HOLD_COPIES = 4
     DOMAIN_BLOCKING = 1
     DOMAIN_IDENTITY = 2
     DOMAIN_PAGING = 3        # no handler: faults of it are refused

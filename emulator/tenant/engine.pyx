@@ -104,7 +104,7 @@ cdef bint gate_open(runner *r, uint64_t groups, uint64_t at) noexcept nogil:
         if not (r.t.devices[dev >> 6] >> (dev & 63)) & 1:
             continue
         done = read64(r.v.self, done_count(r.v, dev, r.index), TENANT_GATE)
-        if not ld32_acq(&r.v.devices[dev].link_up) or read32(r.v.self, &r.v.devices[dev].dev.failed, TENANT_GATE):
+        if not read32(r.v.self, &r.v.devices[dev].link_up, TENANT_GATE) or read32(r.v.self, &r.v.devices[dev].dev.failed, TENANT_GATE):
             done = owed_by(r, dev, at)
         sum += done
     return sum >= groups
@@ -114,7 +114,7 @@ cdef bint devices_stopped(runner *r) noexcept nogil:
     cdef uint32_t dev
     for dev in range(r.v.cfg.devices):
         if (r.t.devices[dev >> 6] >> (dev & 63)) & 1 and not read32(r.v.self, &r.v.devices[dev].dev.stopped, TENANT_GATE):
-            if ld32_acq(&r.v.devices[dev].link_up):
+            if read32(r.v.self, &r.v.devices[dev].link_up, TENANT_GATE):
                 return False
     return True
 

@@ -170,6 +170,35 @@ def test_a_vmm_that_answers_garbage_or_twice(generation: str, machine: Machine) 
     assert seen.hardware("responses") == 2
 
 
+@pytest.mark.parametrize("generation", USER)
+def test_a_read_into_nowhere_leaves_everything_where_it_is(
+    generation: str, machine: Machine
+) -> None:
+    """-EFAULT, and the next read gets the groups in their order (4.70; I34)."""
+    seen = machine(
+        generation,
+        [
+            *_FAULT_OBJECT,
+            "read f0 t0 bytes=80 unmapped",
+            "send d0 pasid=5 pages=2 group=a",
+            "send d0 pasid=5 pages=1 group=b",
+            "settle",
+            "read f0 t0 bytes=40 unmapped",
+            "read f0 t0 bytes=4000 unmapped try",
+            "read f0 t0 bytes=80",
+            "write f0 t0 code=invalid",
+            "read f0 t0 bytes=40",
+            "write f0 t0 code=success",
+            "await d0",
+        ],
+    )
+    assert seen.returned("read f0 t0 bytes=80 unmapped") == [0]
+    assert seen.returned("read f0 t0 bytes=40 unmapped") == [0], "the first group does not fit"
+    assert seen.returned("read f0 t0 bytes=4000 unmapped") == [-14]
+    assert seen.returned("read f0 t0 bytes=80") == [80]
+    assert (seen.codes("a"), seen.codes("b")) == ([1], [0])
+
+
 @pytest.mark.parametrize("end", ["detach d0 t0 pasid=5", "exit t0", "exec t0", "remove d0"])
 @pytest.mark.parametrize("generation", USER)
 def test_a_vmm_that_never_answers(generation: str, end: str, machine: Machine) -> None:

@@ -39,6 +39,63 @@ def test_c14_close_answers_what_is_outstanding(generation: str, machine: Machine
     assert seen.codes("c") == ([15] if generation == "gunthorpe" else [1])
 
 
+@pytest.mark.parametrize("generation", ALL)
+def test_a_function_that_is_gone_without_a_word(generation: str, machine: Machine) -> None:
+    """Unbind and removal end although nobody answers the invalidation, and the device does not come back (4.43; I39)."""
+    seen = machine(
+        generation,
+        [
+            "map t0 4",
+            "bind d0 t0",
+            "send d0 t0 pages=2 group=a",
+            "await d0",
+            "hold workers",
+            "send d0 t0 pages=2 group=b",
+            "settle",
+            "unplug d0",
+            "await d0",
+            "let-go workers",
+            "unbind d0 t0",
+            "remove d0",
+            "plug d0 try",
+            "bind d0 t0 try",
+        ],
+    )
+    assert (seen.codes("a"), seen.codes("b")) == ([0], [])
+    assert seen.returned("plug d0") == [-19]
+    assert seen.returned("bind d0 t0")[-1] == -19
+
+
+@pytest.mark.parametrize("generation", USER)
+def test_a_copy_to_user_space_that_sleeps_holds_up_nobody_else(
+    generation: str, machine: Machine
+) -> None:
+    """The interrupt thread delivers and answers while a reader is asleep in its copy (4.67)."""
+    seen = machine(
+        generation,
+        [
+            *_FAULT_OBJECT,
+            "attach d0 t0 pasid=3 domain=paging",
+            "t0: barrier attached",
+            "t0: barrier held",
+            "read f0 t0 bytes=40",
+            "write f0 t0 code=success",
+        ],
+        [
+            "d0: barrier attached",
+            "send d0 pasid=5 pages=1 group=a",
+            "settle",
+            "hold copies",
+            "d0: barrier held",
+            "send d0 pasid=5 pages=1 group=b",
+            "send d0 pasid=3 pages=1 group=c",
+            "await d0 group=c",
+            "let-go copies",
+        ],
+    )
+    assert (seen.codes("a"), seen.codes("c")) == ([0], fate("no-domain", generation))
+
+
 @pytest.mark.parametrize("generation", USER)
 def test_c14_exit_closes_as_well(generation: str, machine: Machine) -> None:
     """A VMM that dies with faults read and delivered leaves nobody waiting (I36)."""

@@ -79,7 +79,7 @@ def ops(packed: bytes) -> list[int]:
         ("serve f0 t0 groups=1 code=failure", "not one of success, invalid"),
         ("fail grop nth=1", "did you mean 'group'?"),
         ("fail group nth=0", "from 1"),
-        ("hold everything", "not one of irq, workers, all"),
+        ("hold everything", "not one of irq, workers, copies, all"),
         ("pause 5ms", "who?"),
         ("t0: pause 5", "expected a time"),
         ("t0: pause 61s", "at most 60s"),
@@ -341,7 +341,7 @@ def test_a_scenario_with_wrong_programs_is_refused(tmp_path: Path) -> None:
         resolve(file)
     assert caught.value.lines == [
         f"{file}: $.program[1].ops[0]: 'bnid' is no operation; did you mean 'bind'?",
-        f"{file}: $.program[1].ops[1]: 'it' is not one of irq, workers, all",
+        f"{file}: $.program[1].ops[1]: 'it' is not one of irq, workers, copies, all",
     ]
 
 

@@ -83,8 +83,11 @@ def signature(lab: Lab, bug: int) -> tuple[object, ...]:
 
 
 def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None = None) -> Failure:
-    """Minimises a failing schedule of this system. Where delayed stores are not what makes it fail, the result is one without them;
-    the lab then follows the model that it needs (`Lab.memory`)."""
+    """Minimises a failing schedule of this system. One that does not end is known by its beginning: that is what is left of it. Where
+    delayed stores are not what makes it fail, the result is one without them; the lab then follows the model that it needs
+    (`Lab.memory`)."""
+    if failure.signature == (int(Bug.BUG_LIVELOCK),):
+        return _shortest_beginning(lab, failure, tell)
     if lab.memory == "tso":
         failure = _without_stores(lab, failure) or failure
 
@@ -131,6 +134,28 @@ def _without_stores(lab: Lab, failure: Failure) -> Failure | None:
         bug, at, _ = lab.conductor.explore(PORTFOLIO, 1, at, _ENOUGH - at)
         at += 1
     return failure_of(lab, bug)
+
+
+def _shortest_beginning(
+    lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None
+) -> Failure:
+    """Of a schedule that does not end: what it takes for it not to."""
+
+    def replay_beginning(path: bytes) -> Failure | None:
+        if lab.conductor.replay(path, loose=True) != Bug.BUG_LIVELOCK:
+            return None
+        played: list[Step] = lab.conductor.trace[: len(path)]
+        begun = bytes(step[0] for step in played)
+        return Failure(begun, failure.signature, preemptions(played), len(runs(begun)))
+
+    low, high = 0, len(failure.path)
+    while low < high:
+        middle = (low + high) // 2
+        if replay_beginning(failure.path[:middle]) is None:
+            low = middle + 1
+        else:
+            high = middle
+    return minimise(replay_beginning(failure.path[:high]) or failure, replay_beginning, tell=tell)
 
 
 def what(lab: Lab, bug: int) -> list[str]:

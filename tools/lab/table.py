@@ -10,6 +10,7 @@ from tools.lab.where import Where
 
 WIDTH = 98
 _NARROW = 14
+_LONG, _HEAD, _TAIL = 200, 60, 12  # a schedule that does not end is shown by its ends
 
 
 def rows(steps: Sequence[Step], names: Sequence[str], where: Where) -> Iterator[str]:
@@ -22,6 +23,10 @@ def rows(steps: Sequence[Step], names: Sequence[str], where: Where) -> Iterator[
     yield "    " + "".join(heads).rstrip()
     found = runs(path)
     for number, run in enumerate(found):
+        if len(found) > _LONG and _HEAD <= number < len(found) - _TAIL:
+            if number == _HEAD:
+                yield f"    ... {len(found) - _HEAD - _TAIL} runs more"
+            continue
         preempted = number > 0 and _could_go_on(steps, run, found[number - 1])
         left = slots.index(run.slot) * column
         for line, text in enumerate(_cell(steps, run, max(_NARROW, WIDTH - 4 - left))):

@@ -40,6 +40,8 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
     match kind:
         case VerdictKind.VERDICT_USE_AFTER_FREE:
             return f"use after free: {pool} {index}, used by {by}, freed by {other} in {_site(verdict['detail'])}"
+        case VerdictKind.VERDICT_DOUBLE_FREE if cls == len(POOLS):
+            return f"double free: PASID {obj} by {by}"
         case VerdictKind.VERDICT_DOUBLE_FREE:
             return f"double free: {pool} {index} by {by}, freed before by {other}"
         case VerdictKind.VERDICT_LOCK_ORDER:

@@ -133,7 +133,9 @@ FILES: dict[str, Callable[[State, Line], int]] = {
     "fault-close": lambda state, line: userspace.close(state, line.number("fault")),
     "attach": _attach,
     "replace": _attach,
-    "read": lambda state, line: userspace.read(state, line.number("fault"), line.number("bytes")),
+    "read": lambda state, line: userspace.read(
+        state, line.number("fault"), line.number("bytes"), mapped="unmapped" not in line.flags
+    ),
     "write": _write,
 }
 WAITING: dict[str, Callable[[State, Line], Waiting]] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from emulator.check.model.objects import (
     EBADF,
+    EFAULT,
     EINVAL,
     ESPIPE,
     INVALID,
@@ -22,8 +23,9 @@ from emulator.check.model.teardown import answer_old_domain
 RECORD_BYTES = 40
 
 
-def read(state: State, number: int, size: int) -> int:
-    """read(fd): 0 when it did not fail, whatever it returned; -ESPIPE for a broken record size."""
+def read(state: State, number: int, size: int, *, mapped: bool = True) -> int:
+    """read(fd): 0 when it did not fail, whatever it returned; -ESPIPE for a broken record size; -EFAULT, with nothing taken,
+    when there is something to copy and nowhere to copy it."""
     sink = state.objects.get(number)
     if sink is None:
         return EBADF
@@ -34,6 +36,8 @@ def read(state: State, number: int, size: int) -> int:
         state.use(sink.deliver[0], "read() of a fault object")
         if len(sink.deliver[0].requests) > room:
             break
+        if not mapped:
+            return EFAULT
         group = sink.deliver.pop(0)
         room -= len(group.requests)
         cookie = next(n for n in range(1, len(sink.response) + 2) if n not in sink.response)

@@ -46,6 +46,6 @@ def command(json_out: bool) -> int:
         if races:
             click.echo(click.style(f"{theme}: {meaning}", bold=True))
         for race in races:
-            click.echo(f"  {race.number:<6}{race.slug:<32}{race.title}")
+            click.echo(f"  {race.number:<8}{race.slug:<43}{race.title}")
     click.echo(f"{len(catalogue())} races; iopf race show NAME tells the story of one", err=True)
     return Status.OK

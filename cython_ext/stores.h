@@ -76,9 +76,10 @@ static inline void stores_leave(stage *st) {
 static inline uint32_t stores_enabled(stage *st) {
     uint32_t mask = 0;
     for (uint32_t i = 1; i < STAGE_DRAIN; i++) {
+        stage_slot *s = &st->slot[STAGE_DRAIN + i];
+        s->state = PLAY_ABSENT;
         if (!st->buffer[i].count) continue;
         const stage_store *e = &st->buffer[i].store[0];
-        stage_slot *s = &st->slot[STAGE_DRAIN + i];
         s->state = PLAY_READY, s->kind = ACC_DRAIN, s->where = e->where + (e->mask & 0xffffffff ? 0 : 4);
         s->id = (e->id >> 8) << 8 | 44; /* OP_DRAIN */
         mask |= (uint32_t)1 << (STAGE_DRAIN + i);

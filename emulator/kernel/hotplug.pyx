@@ -112,10 +112,8 @@ cdef void end_slot(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
         ref = bond_at(v, dev, pasid, &shared)
         if ref == 0:
             return
-        if shared:
-            iommu_sva_unbind_device(v, ref)
-        else:
-            iommu_detach_handle(v, dev, pasid)
+        if (iommu_sva_unbind_device(v, ref) if shared else iommu_detach_handle(v, dev, pasid)) != 0:
+            return  # its owner has ended it, or died while it did; nobody binds the device any more
 
 
 cdef int disable_iopf(view *v, uint32_t dev) noexcept nogil:

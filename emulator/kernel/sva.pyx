@@ -161,7 +161,7 @@ cdef int iommu_sva_unbind_device(view *v, uint64_t handle_ref) noexcept nogil:
     cdef attach_handle *handle
     mutex_lock(v.self, &v.board.sva_lock, SVA_UNBIND)
     handle = <attach_handle *>pool_try(v.self, v.pools[POOL_HANDLE], handle_ref, SVA_UNBIND)
-    if handle == NULL:
+    if handle == NULL or handle.users == 0:  # 0: whoever ended it has died on the way
         mutex_unlock(v.self, &v.board.sva_lock, SVA_UNBIND)
         return ENODEV
     handle.users -= 1

@@ -98,7 +98,7 @@ def test_damaged_file(tmp_path: Path, pack: object) -> None:
     ("content", "what"),
     [
         (b"", "is empty"),
-        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"", mtime=0), "is empty"),
         (b"\x7fELF\x02\x01\x01" + bytes(50), "ELF"),
         (b"\x17\x08\x44tracing6\0", "trace-cmd"),
         (b"PERFILE2" + bytes(20), "perf"),

@@ -74,7 +74,8 @@ def points_of(
     lab: Lab, victim: Victim, seeds: range, tried: Tried
 ) -> Iterator[tuple[int, bytes, int]]:
     """(seed, path, step) of every step of the victim in the schedule of each seed, but for the first step of a schedule, which nothing
-    comes before. A schedule that fails by itself is noted as a failure at step 0."""
+    comes before. A schedule that fails by itself is noted as a failure at step 0. Stores are not delayed here."""
+    lab.follow("sc")
     for seed in seeds:
         bug, _, _ = lab.conductor.explore(PORTFOLIO, seed, seed, 1)
         if bug != Bug.BUG_NONE:

@@ -58,8 +58,11 @@ cdef bint group_fits(function *f, uint32_t count) noexcept nogil:
 
 
 cdef bint may_send(function *f, uint32_t count) noexcept nogil:
-    """Credits, a group index and room on the link, for a group that has its record."""
-    return f.open_requests + count <= f.credits and f.open_groups < PRGI_COUNT and link_fits(f, count)
+    """Credits, a group index and room on the link, for a group that has its record. Whoever asks has seen that the tenant is bound: a
+    function that was plugged in again since it last looked forgets first what it had open before."""
+    if f.open_requests + count > f.credits or f.open_groups >= PRGI_COUNT or not link_fits(f, count):
+        return False
+    return read32(f.v.self, &f.d.resets, DEV_SEND) == f.resets
 
 
 cdef bint link_fits(function *f, uint32_t count) noexcept nogil:

@@ -106,6 +106,7 @@ cdef class Conductor:
     cdef expectations expected
     cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
     cdef public bint tso             # plain stores may be delayed, as x86 delays them; while programs come to their beginning they are not
+    cdef public bint still           # time stands still while anybody can go on; else it goes on with every step
     cdef public Coverage coverage    # gets the hand-overs of every schedule; None: nobody asks
     cdef readonly uint64_t played
     cdef readonly uint64_t steps
@@ -221,7 +222,8 @@ cdef class Conductor:
         self.st.held = 0
 
     cdef void _set_memory(self) noexcept nogil:
-        """On the stage, where the processes that play see it."""
+        """On the stage, where the processes that play see it; the clock with it."""
+        self.st.step_ns = 0 if self.still else STAGE_STEP_NS
         self.st.memory = STAGE_TSO if self.tso and self.st.players <= STAGE_DRAIN else STAGE_SC
 
     cdef uint32_t _play(self) noexcept nogil:
@@ -365,7 +367,7 @@ cdef class Conductor:
         cdef tree *t
         cdef uint64_t until_ns = clock_ns() + budget_ns, n = 0
         cdef uint32_t bug = BUG_NONE
-        cdef bint more = True, tso = self.tso
+        cdef bint more = True, tso = self.tso, still = self.still
         if self.copy is None:
             raise ValueError("nothing to start from: call open() first")
         if self.st.players > TREE_ACTORS or self.by_processes:
@@ -373,9 +375,8 @@ cdef class Conductor:
         t = tree_new(bounded, bound)
         if t == NULL:
             raise MemoryError("no memory for the tree of schedules")
-        self.tso = False
+        self.tso, self.still = False, not bounded
         self._set_memory()
-        self.st.step_ns = STAGE_STEP_NS if bounded else 0
         with nogil:
             while more and bug == BUG_NONE and (most == 0 or n < most) and (n & 63 != 0 or clock_ns() < until_ns):
                 self._start_over()
@@ -387,8 +388,7 @@ cdef class Conductor:
                 more = tree_next(t, self.st)
         complete = not more and not t.cut and bug == BUG_NONE
         tree_free(t)
-        self.tso = tso
-        self.st.step_ns = STAGE_STEP_NS
+        self.tso, self.still = tso, still
         return (Outcome(bug), n, complete)
 
     def replay(self, bytes path, bint loose=False, uint64_t max_steps=0) -> int:
@@ -409,6 +409,27 @@ cdef class Conductor:
         with nogil:
             bug = self._play()
         return Outcome(bug)
+
+    def play_ordered(self, list orderings) -> tuple:
+        """One schedule under constraints: (``Bug``, steps at which nobody could go without breaking one). Each is (slot, point, number) of
+        the step that comes first and of the one that waits for it."""
+        cdef uint64_t n = len(orderings)
+        cdef ordering *table = <ordering *>(<char *>self.st + self.st.path)
+        cdef uint32_t bug
+        if self.copy is None:
+            raise ValueError("nothing to start from: call open() first")
+        if n * sizeof(ordering) > self.st.room:
+            raise ValueError(f"{n} constraints; the stage has room for {self.st.room // sizeof(ordering)}")
+        self._set_memory()
+        self._start_over()
+        self._reset_schedule(0)
+        strategy_begin(self.st, STRATEGY_ORDERED, 0, 1)
+        for i, ((slot, point, number), (slot2, point2, number2)) in enumerate(orderings):
+            table[<uint32_t>i] = ordering(slot, point, number, 0, slot2, point2, number2, 0)
+        self.st.path_steps = n
+        with nogil:
+            bug = self._play()
+        return (Outcome(bug), self.st.depth)
 
     def play_to(self, bytes path, uint64_t step) -> bool:
         """Plays ``path`` up to a step, which is not made; false when the schedule ends before. Then ``take_away`` and ``go_on``."""

@@ -27,7 +27,7 @@ class ScheduleError(Exception):
 
 class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`race`: slug of the catalogue or empty; `programs`, `scenario`, `live` (its `leaks`) and `queue_records`: what is played, as in
-    the catalogue."""
+    the catalogue; `constraints`: the switches that it takes (``constraints.py``), for a build with other points."""
 
     format: int
     build: str
@@ -44,6 +44,7 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     trace_hash: str
     live: dict[str, int] = {}
     queue_records: int = 0
+    constraints: list[str] | None = None
 
     @property
     def tables(self) -> dict[str, Any]:

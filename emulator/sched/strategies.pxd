@@ -10,6 +10,7 @@
     LOOSE    the same, but whoever cannot go when its turn comes is passed over: for paths that are being changed
     DELAY    whoever goes goes on, then the next one around; at each of a few given steps the one whose turn it is is passed over
              (Emmi, Qadeer, Rakamaric, POPL 2011). Everything with at most d delays can be gone through: about steps to the power of d
+    ORDERED  like FIRST, but a step that a constraint puts behind another one waits for it; when all wait, they do not
     TREE     all schedules, one after the other (``tree.pxd``)
 
 State: ``stage`` line 0 and the slots' priorities, written by whoever has the token.
@@ -29,9 +30,21 @@ cpdef enum Strategy:
     STRATEGY_LOOSE = 6
     STRATEGY_DELAY = 7
     STRATEGY_TREE = 8
+    STRATEGY_ORDERED = 9
 
 cdef enum:
     DELAYS_MOST = 8          # in one schedule
+
+cdef struct ordering:
+    # On the stage, in the place of the path: the step of an actor that comes before that of another, and how often each has been there.
+    uint32_t first_slot
+    uint32_t first_point
+    uint32_t first_number
+    uint32_t first_been
+    uint32_t second_slot
+    uint32_t second_point
+    uint32_t second_number
+    uint32_t second_been
 
 cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil
 cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil

@@ -10,3 +10,4 @@ class Strategy(IntEnum):
     STRATEGY_LOOSE = 6
     STRATEGY_DELAY = 7
     STRATEGY_TREE = 8
+    STRATEGY_ORDERED = 9

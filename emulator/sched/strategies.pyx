@@ -176,6 +176,35 @@ cdef uint32_t loose(stage *st, uint32_t enabled) noexcept nogil:
     return first(st, enabled)
 
 
+cdef bint has_to_wait(stage *st, ordering *table, uint32_t slot) noexcept nogil:
+    cdef ordering *o
+    cdef uint64_t i
+    for i in range(st.path_steps):
+        o = &table[i]
+        if (o.second_slot == slot and o.second_point == st.slot[slot].id and o.second_been + 1 == o.second_number
+                and o.first_been < o.first_number):
+            return True
+    return False
+
+
+cdef uint32_t ordered(stage *st, uint32_t enabled) noexcept nogil:
+    """``path_steps`` orderings stand in the place of the path; ``depth`` counts the steps at which all had to wait."""
+    cdef ordering *table = <ordering *>(<char *>st + st.path)
+    cdef uint32_t rest = enabled, free = 0, i, slot
+    cdef uint64_t at
+    while rest:
+        i = trailing_zeros64(rest)
+        rest &= rest - 1
+        if not has_to_wait(st, table, i):
+            free |= <uint32_t>1 << i
+    st.depth += free == 0
+    slot = first(st, free if free else enabled)
+    for at in range(st.path_steps):
+        table[at].first_been += table[at].first_slot == slot and table[at].first_point == st.slot[slot].id
+        table[at].second_been += table[at].second_slot == slot and table[at].second_point == st.slot[slot].id
+    return slot
+
+
 cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil:
     if st.strategy == STRATEGY_RANDOM:
         return nth(enabled, draw(st, count(enabled)))
@@ -191,6 +220,8 @@ cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil:
         return loose(st, enabled)
     if st.strategy == STRATEGY_TREE:
         return tree_choose(st, enabled)
+    if st.strategy == STRATEGY_ORDERED:
+        return ordered(st, enabled)
     if st.strategy == STRATEGY_PATH and st.steps < st.path_steps and st.path:
         return (<uint8_t *>(<char *>st + st.path))[st.steps]
     return first(st, enabled)

@@ -64,6 +64,7 @@ def prove(
             break
         proof.preemptions = bound
     if bug != Bug.BUG_NONE:
+        lab.conductor.still = proof.bounded == 0
         proof.what = what(lab, bug)
         proof.failure = shortest(lab, failure_of(lab, bug))
     proof.seconds = time.monotonic() - began

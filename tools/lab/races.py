@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.sched.catalogue import Race
+from emulator.sched.constraints import Constraint, ConstraintError, parse
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
 from emulator.sched.schedule_file import (
@@ -19,7 +20,7 @@ from emulator.sched.schedule_file import (
     segments,
     write,
 )
-from tools.lab.search import Found, what
+from tools.lab.search import Found, constraints_of, play_constraints, what
 from tools.lab.system import Lab, build_lab
 
 
@@ -47,6 +48,8 @@ def save_schedule(
     race: str = "",
 ) -> None:
     """Writes the schedule that has just been replayed. `tables` is what the lab was built with. Raises OSError."""
+    constraints = constraints_of(lab, short)
+    lab.conductor.replay(short.path)
     scenario = dict(tables)
     live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
     scenario.pop("memory", None)
@@ -67,17 +70,33 @@ def save_schedule(
             preemptions=short.preemptions,
             segments=segments(short.path, lab.names),
             trace_hash=f"{lab.conductor.trace_hash:016x}",
+            constraints=None if constraints is None else [str(each) for each in constraints],
         ),
         to,
     )
 
 
 def play_file(file: Path) -> str:
-    """Plays a schedule file: the first line of its failure, or nothing. Raises ScheduleError when it does not fit this build."""
+    """Plays a schedule file: the first line of its failure, or nothing. A file of a build with other points is played by its constraints.
+
+    Raises ScheduleError when it fits this build in neither way."""
     schedule = read(file)
     with build_lab(*schedule.programs, **schedule.tables) as lab:
-        bug = lab.conductor.replay(schedule.path(lab.names))
+        if schedule.points != points_id() and schedule.constraints is not None:
+            bug, broken = play_constraints(lab, constraints_in(schedule, file))
+            if broken:
+                raise ScheduleError(f"{file}: its constraints cannot be kept; search again")
+            return what(lab, bug)[0] if bug != Bug.BUG_NONE else ""
+        bug = Bug(lab.conductor.replay(schedule.path(lab.names)))
         if bug == Bug.BUG_DIVERGED:
             at = len(lab.conductor.trace) + 1
             raise ScheduleError(f"{file}: diverges at step {at}; search again and write a new one")
         return what(lab, bug)[0] if bug != Bug.BUG_NONE else ""
+
+
+def constraints_in(schedule: ScheduleFile, file: Path) -> list[Constraint]:
+    """Raises ScheduleError for a line that is none."""
+    try:
+        return [parse(line) for line in schedule.constraints or []]
+    except ConstraintError as error:
+        raise ScheduleError(f"{file}: constraints: {error}") from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from emulator.sched.constraints import MOST, Constraint, ConstraintError, fewest, of_schedule
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
 from emulator.sched.strategies import Strategy
@@ -63,6 +64,32 @@ def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None 
         if time.monotonic() - began > seconds:
             break
     return Found(at, conductor.steps - steps, time.monotonic() - began)
+
+
+WALKS = ("dfs", "dpor")
+
+
+def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
+    """All schedules in order, under sequential consistency: reduced (dpor), or those without preemption, with one, and so on (dfs). A
+    schedule that dpor finds is played again with its clock."""
+    conductor = lab.conductor
+    lab.explores = "sc"
+    lab.follow("sc")
+    began, steps, played = time.monotonic(), conductor.steps, 0
+    bound, complete, bug = 0, False, Bug.BUG_NONE
+    while bug == Bug.BUG_NONE and played < most and not complete:
+        left = max(0.0, seconds - (time.monotonic() - began))
+        dfs = strategy == "dfs"
+        bug, schedules, whole = conductor.walk(dfs, bound, int(left * 1e9), most - played)
+        played += schedules
+        bound += 1
+        if not whole or not dfs:
+            complete = True
+    took = time.monotonic() - began
+    if bug == Bug.BUG_NONE:
+        return Found(played, conductor.steps - steps, took)
+    conductor.still = strategy == "dpor"
+    return Found(played, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug))
 
 
 def failure_of(lab: Lab, bug: int) -> Failure:
@@ -156,6 +183,40 @@ def _shortest_beginning(
         else:
             high = middle
     return minimise(replay_beginning(failure.path[:high]) or failure, replay_beginning, tell=tell)
+
+
+def play_constraints(lab: Lab, constraints: Sequence[Constraint]) -> tuple[Bug, int]:
+    """One schedule that keeps to them, and at how many steps it could not. Raises ConstraintError for an actor that is not there."""
+    orderings = []
+    for each in constraints:
+        for place in (each.first, each.second):
+            if place.actor not in lab.names:
+                raise ConstraintError(f"{each}: no actor is called '{place.actor}'")
+        first, second = (
+            (lab.names.index(place.actor), place.point, place.number)
+            for place in (each.first, each.second)
+        )
+        orderings.append((first, second))
+    return lab.conductor.play_ordered(orderings)
+
+
+def constraints_of(lab: Lab, failure: Failure) -> list[Constraint] | None:
+    """The fewest switches of a failing schedule under which it fails in the same way: none when it fails whoever goes first. None when
+    switches alone do not say it, as with delayed stores."""
+    memory = lab.memory
+    lab.conductor.replay(failure.path)
+    every = of_schedule(lab.conductor.trace, lab.names)
+    lab.follow("sc")
+
+    def fails(some: Sequence[Constraint]) -> bool:
+        bug, broken = play_constraints(lab, some)
+        if bug == Bug.BUG_NONE or broken:
+            return False
+        return failure_of(lab, bug).signature == failure.signature
+
+    found = fewest(every, fails) if len(every) <= MOST and fails(every) else None
+    lab.follow(memory)
+    return found
 
 
 def what(lab: Lab, bug: int) -> list[str]:

@@ -29,6 +29,7 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
     import msgspec
 
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read, write
+    from tools.lab.search import constraints_of
     from tools.lab.shrink import shrink
     from tools.lab.system import build_lab
     from tools.lab.table import rows
@@ -59,6 +60,7 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
         click.echo(line)
     tables = {**schedule.tables, "memory": small.memory}
     with build_lab(*small.programs, **tables) as lab:
+        constraints = constraints_of(lab, small.failure)
         lab.conductor.replay(small.failure.path)
         click.echo()
         for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
@@ -73,6 +75,7 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
             failure=small.found.what or [],
             preemptions=small.failure.preemptions,
             segments=small.segments,
+            constraints=None if constraints is None else [str(each) for each in constraints],
             trace_hash=f"{small.trace_hash:016x}",
         )
         write(made, Path(output))

@@ -26,9 +26,14 @@ from tools.cli.status import Status
     default="fibers",
     help="Actors as fibers of one process, or as processes (default fibers).",
 )
+@click.option(
+    "--constraints",
+    is_flag=True,
+    help="Keep to the switches that it takes instead of every step: for another build.",
+)
 @click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
 @click.pass_context
-def command(ctx: click.Context, file: str, mode: str, json_out: bool) -> int:
+def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_out: bool) -> int:
     """Play the schedule of FILE again: the same steps, the same failure.
 
     Status 1: it fails as it did. Status 0: it does not fail. Status 7: it cannot be played as written;
@@ -40,17 +45,24 @@ def command(ctx: click.Context, file: str, mode: str, json_out: bool) -> int:
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read
     from emulator.spec.sites import point_name
     from tools.lab.players import Players
-    from tools.lab.search import what
+    from tools.lab.races import constraints_in
+    from tools.lab.search import play_constraints, what
     from tools.lab.system import build_lab
     from tools.lab.table import rows
     from tools.lab.where import Where
 
     try:
         schedule = read(Path(file))
+        if constraints and schedule.constraints is None:
+            ctx.fail(f"{file}: it has no constraints: its switches alone do not make it fail")
         with build_lab(*schedule.programs, **schedule.tables) as lab:
             path = schedule.path(lab.names)
+            broken = 0
             with Players(lab) if mode == "processes" else nullcontext():
-                bug = Bug(lab.conductor.replay(path))
+                if constraints:
+                    bug, broken = play_constraints(lab, constraints_in(schedule, Path(file)))
+                else:
+                    bug = Bug(lab.conductor.replay(path))
             steps, same = (
                 lab.conductor.trace,
                 f"{lab.conductor.trace_hash:016x}" == schedule.trace_hash,
@@ -67,6 +79,7 @@ def command(ctx: click.Context, file: str, mode: str, json_out: bool) -> int:
         )
         if mine != theirs
     ]
+    same = same or (constraints and not broken)
     diverged = bug == Bug.BUG_DIVERGED or (not same and bool(failure))
     if json_out:
         click.echo(
@@ -96,7 +109,11 @@ def command(ctx: click.Context, file: str, mode: str, json_out: bool) -> int:
             click.echo(
                 f"diverged: {names[path[len(steps)]]} cannot make step {len(steps) + 1} of {len(path)}{last}"
             )
-        click.echo("the same trace" if same else "another trace", err=True)
+        if constraints:
+            count = len(schedule.constraints or [])
+            click.echo(f"{count} constraints, {broken} steps could not keep to them", err=True)
+        else:
+            click.echo("the same trace" if same else "another trace", err=True)
     if diverged:
         return Status.UNTRUSTED
     return Status.FAILED if failure else Status.OK

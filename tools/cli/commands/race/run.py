@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--strategy",
-    type=click.Choice(["portfolio", "random", "pct", "pos", "urw"]),
+    type=click.Choice(["portfolio", "random", "pct", "pos", "urw", "dfs", "dpor"]),
     default="portfolio",
     help="How the next actor is chosen (default portfolio: all in turn).",
 )
@@ -82,14 +82,19 @@ def command(
 
     from tools.lab.players import Players
     from tools.lab.races import lab_of, save_schedule, tables_of
-    from tools.lab.search import STRATEGIES, search, shortest
+    from tools.lab.search import STRATEGIES, WALKS, search, shortest, walk
 
     race = race_named(ctx, name)
     with lab_of(race, defective=not fixed, memory=memory) as lab:
         with Players(lab) if mode == "processes" else nullcontext():
-            found = search(
-                lab, seed, seconds=seconds, most=schedules or 2**62, plan=STRATEGIES[strategy]
-            )
+            if strategy in WALKS:
+                if mode == "processes":
+                    ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
+                found = walk(lab, strategy, seconds=seconds, most=schedules or 2**62)
+            else:
+                found = search(
+                    lab, seed, seconds=seconds, most=schedules or 2**62, plan=STRATEGIES[strategy]
+                )
         short = shortest(lab, found.failure) if found.failure is not None else None
         if short is not None:
             lab.conductor.replay(short.path)
@@ -126,7 +131,9 @@ def _document(
     short: Failure | None,
 ) -> dict[str, Any]:
     from emulator.sched.schedule_file import segments
+    from tools.lab.search import constraints_of
 
+    constraints = constraints_of(lab, short) if short else None
     return {
         "race": slug,
         "variant": variant,
@@ -141,11 +148,13 @@ def _document(
         "steps": found.steps,
         "failure": found.what or [],
         "preemptions": short.preemptions if short else None,
+        "constraints": [str(each) for each in constraints] if constraints is not None else None,
         "segments": segments(short.path, lab.names) if short else None,
     }
 
 
 def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
+    from tools.lab.search import constraints_of
     from tools.lab.table import rows
     from tools.lab.where import Where
 
@@ -165,3 +174,8 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
     click.echo()
     for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
         click.echo(row)
+    constraints = constraints_of(lab, short)
+    if constraints:
+        click.echo("\nit takes no more than:")
+    for each in constraints or []:
+        click.echo(f"    {each}")

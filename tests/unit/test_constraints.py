@@ -1,0 +1,112 @@
+"""Constraints: read, written, taken from schedules, and as few as it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.sched.catalogue import Race, catalogue
+from emulator.sched.constraints import Constraint, ConstraintError, Place, fewest, parse
+from emulator.sched.schedule_file import read, write
+from emulator.spec.sites import Site
+from tools.lab.races import lab_of, play_file, save_schedule, tables_of
+from tools.lab.search import constraints_of, failure_of, play_constraints, search, shortest
+from tools.lab.system import Lab
+
+ACTOR = st.sampled_from(["irq", "dev-00", "task:tenant-00", "driver-k0"])
+PLACE = st.builds(
+    lambda actor, site, op, number: Place(actor, int(site) << 8 | op, number),
+    ACTOR,
+    st.sampled_from(list(Site)),
+    st.integers(0, 44),
+    st.integers(1, 999),
+)
+SOME = ("discard-partial-unlocked", "plain-detach-undrained", "mm-without-get", "torn-table-entry")
+
+
+@given(st.builds(Constraint, PLACE, PLACE))
+def test_what_is_written_is_read(constraint: Constraint) -> None:
+    assert parse(str(constraint)) == constraint
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("irq@prq_idle/field_read#1", "expected ACTOR"),
+        ("irq@prq_idle/field_read before dev-00@dev_send/event#1", "expected ACTOR"),
+        ("irq@prq_idle/field_read#0 before dev-00@dev_send/event#1", "expected ACTOR"),
+        ("irq@nowhere/field_read#1 before dev-00@dev_send/event#1", "no point is called"),
+    ],
+)
+def test_what_is_none_is_refused(line: str, why: str) -> None:
+    with pytest.raises(ConstraintError, match=why):
+        parse(line)
+
+
+def found_in(lab: Lab) -> tuple[list[Constraint], tuple[object, ...]]:
+    found = search(lab, 1, seconds=5, most=10**6)
+    assert found.failure is not None
+    short = shortest(lab, found.failure)
+    constraints = constraints_of(lab, short)
+    assert constraints is not None
+    bug, broken = play_constraints(lab, constraints)
+    assert (failure_of(lab, bug).signature, broken) == (short.signature, 0)
+    return constraints, short.signature
+
+
+@pytest.mark.parametrize("slug", SOME)
+def test_a_race_fails_under_its_constraints_and_under_none_of_them_less(slug: str) -> None:
+    race = catalogue()[slug]
+    with lab_of(race, defective=True) as lab:
+        constraints, signature = found_in(lab)
+        assert constraints
+        for left_out in constraints:
+            rest = [each for each in constraints if each != left_out]
+            bug, broken = play_constraints(lab, rest)
+            assert not bug or broken or failure_of(lab, bug).signature != signature
+    if race.fixed is None:
+        with lab_of(race, defective=False) as lab:
+            assert not play_constraints(lab, constraints)[0]
+
+
+def test_the_fewest_are_those_that_it_takes() -> None:
+    every = [Constraint(Place("irq", 1, n), Place("irq", 2, n)) for n in range(1, 40)]
+    needed = {every[3], every[17], every[38]}
+    assert set(fewest(every, lambda some: needed <= set(some))) == needed
+    assert fewest(every, lambda _some: True) == []
+
+
+def test_an_actor_that_is_not_there_is_named() -> None:
+    with (
+        lab_of(catalogue()[SOME[0]], defective=True) as lab,
+        pytest.raises(ConstraintError, match="dev-77"),
+    ):
+        play_constraints(lab, [Constraint(Place("dev-77", 1, 1), Place("irq", 1, 1))])
+
+
+def saved(race: Race, file: Path) -> None:
+    with lab_of(race, defective=True) as lab:
+        found = search(lab, 1, seconds=5, most=10**6)
+        assert found.failure is not None
+        short = shortest(lab, found.failure)
+        lab.conductor.replay(short.path)
+        tables = tables_of(race, defective=True)
+        save_schedule(
+            lab, race.programs, tables, short, found, seed=1, strategy="portfolio", to=file
+        )
+
+
+def test_a_file_of_a_build_with_other_points_is_played_by_its_constraints(tmp_path: Path) -> None:
+    file = tmp_path / "schedule.json"
+    saved(catalogue()[SOME[0]], file)
+    schedule = read(file)
+    assert schedule.constraints
+    before = play_file(file)
+    other = msgspec.structs.replace(schedule, points="0" * 8, segments=[("irq", 1)])
+    write(other, file)
+    assert play_file(file) == before
+    assert before.startswith("list:")

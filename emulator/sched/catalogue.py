@@ -8,8 +8,8 @@ pool are live when all programs are over; ``queue_records`` makes the page reque
 ``number`` is that of the section; a third figure tells bugs of the same history apart (4.60.2), and ``new`` is what has none there.
 ``oracle`` is how the finding begins that the race is meant for. Every detector has a race that nothing else sees in any schedule; the
 test of the catalogue has the table. ``depth`` is measured: the smallest d with which PCT of depth d finds the defect within 20,000
-schedules of one seed (d - 1 places where the one who runs falls behind), or with which d - 1 delays do (every schedule with so many,
-as ``iopf race prove`` plays them). Depth 1 needs the right order of actors and nothing more.
+schedules of one seed (d - 1 places where the one who runs falls behind), or with which a schedule of d - 1 preemptions does (every one
+with so many, as ``iopf race prove`` plays them). Depth 1 needs the right order of actors and nothing more.
 """
 
 from __future__ import annotations

@@ -312,52 +312,6 @@ cdef class Conductor:
             strategy_learn(self.st)
             self.x.at += 1
 
-    cdef uint32_t _delayed(self, const uint64_t *at, uint32_t n) noexcept nogil:
-        """One schedule with delays at these steps, in order."""
-        cdef uint32_t i
-        self._start_over()
-        self._reset_schedule(0)
-        strategy_begin(self.st, STRATEGY_DELAY, n, 1)
-        for i in range(n):
-            self.st.change[i] = at[i]
-        return self._play()
-
-    cdef uint32_t _all_delays(self, uint64_t *at, uint32_t n, uint32_t most, uint64_t until_ns, uint64_t *schedules) noexcept nogil:
-        """Every schedule that has ``most`` delays of which the first n stand in ``at``; BUG_DIVERGED when the time is over."""
-        cdef uint64_t step, length
-        cdef uint32_t bug
-        if n == most:
-            schedules[0] += 1
-            return self._delayed(at, n)
-        if clock_ns() > until_ns:
-            return BUG_DIVERGED
-        bug = self._delayed(at, n)
-        length = self.st.steps
-        step = at[n - 1] if n else 0
-        while step < length:
-            at[n] = step
-            bug = self._all_delays(at, n + 1, most, until_ns, schedules)
-            if bug != BUG_NONE:
-                return bug
-            step += 1
-        return BUG_NONE
-
-    def exhaust(self, uint32_t delays, uint64_t budget_ns) -> tuple:
-        """Every schedule with exactly so many delays: (``Bug``, schedules, whether all were played, steps of the delays that fail)."""
-        cdef uint64_t at[DELAYS_MOST]
-        cdef uint64_t schedules = 0, until_ns = clock_ns() + budget_ns
-        cdef uint32_t bug
-        if self.copy is None:
-            raise ValueError("nothing to start from: call open() first")
-        if delays > DELAYS_MOST:
-            raise ValueError(f"at most {DELAYS_MOST} delays")
-        self._set_memory()
-        with nogil:
-            bug = self._all_delays(at, 0, delays, until_ns, &schedules)
-        if bug == BUG_DIVERGED:
-            return (Outcome(BUG_NONE), schedules, False, [])
-        return (Outcome(bug), schedules, bug == BUG_NONE, [at[i] for i in range(delays)] if bug != BUG_NONE else [])
-
     def walk(self, bint bounded, uint32_t bound, uint64_t budget_ns, uint64_t most=0) -> tuple:
         """All schedules (``tree.pxd``), or with ``bounded`` those of at most ``bound`` preemptions, until one fails.
 

@@ -8,8 +8,6 @@
     URW      by the number of steps that each actor still has, learned from the schedule before: uniform over interleavings
     PATH     follows the path on the stage, then FIRST
     LOOSE    the same, but whoever cannot go when its turn comes is passed over: for paths that are being changed
-    DELAY    whoever goes goes on, then the next one around; at each of a few given steps the one whose turn it is is passed over
-             (Emmi, Qadeer, Rakamaric, POPL 2011). Everything with at most d delays can be gone through: about steps to the power of d
     ORDERED  like FIRST, but a step that a constraint puts behind another one waits for it; when all wait, they do not
     TREE     all schedules, one after the other (``tree.pxd``)
 
@@ -28,12 +26,8 @@ cpdef enum Strategy:
     STRATEGY_URW = 4
     STRATEGY_PATH = 5
     STRATEGY_LOOSE = 6
-    STRATEGY_DELAY = 7
-    STRATEGY_TREE = 8
-    STRATEGY_ORDERED = 9
-
-cdef enum:
-    DELAYS_MOST = 8          # in one schedule
+    STRATEGY_TREE = 7
+    STRATEGY_ORDERED = 8
 
 cdef struct ordering:
     # On the stage, in the place of the path: the step of an actor that comes before that of another, and how often each has been there.

@@ -147,26 +147,6 @@ cdef uint32_t urw(stage *st, uint32_t enabled) noexcept nogil:
         pick -= weight
 
 
-cdef uint32_t around(uint32_t enabled, uint32_t after) noexcept nogil:
-    """The next slot that can go, beginning behind ``after``."""
-    cdef uint32_t above = enabled & ~(((<uint32_t>1 << after) << 1) - 1)
-    return <uint32_t>trailing_zeros64(above if above else enabled)
-
-
-cdef uint32_t delay(stage *st, uint32_t enabled) noexcept nogil:
-    """``change`` has the steps of the delays in order, ``depth`` how many; ``path_at`` counts those that have been made."""
-    cdef uint32_t slot = st.current if enabled >> st.current & 1 else around(enabled, st.current)
-    cdef uint64_t following
-    while st.path_at < st.depth and st.change[st.path_at] == st.steps:
-        slot = around(enabled, slot)
-        st.path_at += 1
-    following = st.change[st.path_at] if st.path_at < st.depth else <uint64_t>-1
-    st.budget = following - st.steps - 1 if following - st.steps < BUDGET else BUDGET
-    if st.steps + st.budget >= st.max_steps:
-        st.budget = 0
-    return slot
-
-
 cdef uint32_t loose(stage *st, uint32_t enabled) noexcept nogil:
     cdef uint8_t *path = <uint8_t *>(<char *>st + st.path)
     while st.path_at < st.path_steps:
@@ -214,8 +194,6 @@ cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil:
         return pos(st, enabled)
     if st.strategy == STRATEGY_URW:
         return urw(st, enabled)
-    if st.strategy == STRATEGY_DELAY:
-        return delay(st, enabled)
     if st.strategy == STRATEGY_LOOSE:
         return loose(st, enabled)
     if st.strategy == STRATEGY_TREE:

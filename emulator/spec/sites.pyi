@@ -93,4 +93,5 @@ class Site(IntEnum):
     SVA_ALLOC_PASID = 138
     SVA_FREE_PASID = 139
 
+
 def point_name(point: int) -> str: ...

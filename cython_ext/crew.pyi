@@ -64,5 +64,4 @@ class VerdictKind(IntEnum):
     VERDICT_WILD = 13
     VERDICT_STALE_PARTIAL = 14
 
-
 def struct_sizes() -> dict[str, int]: ...

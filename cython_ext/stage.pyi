@@ -8,4 +8,3 @@ class End(IntEnum):
     END_DIVERGED = 4
     END_LOST = 5
     END_CUT = 6
-

@@ -72,7 +72,8 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
         if op[at + n - 1].flags & FLAG_LAST:
             break
     # The bound bit before the PASID: the task publishes them in the other order.
-    ready = read64(f.v.self, &f.v.tenants[ten].ops_done, DEV_SEND) >= op[at].b and tenant_bound(f.v.self, &f.v.tenants[ten], f.dev, DEV_SEND)
+    ready = read64(f.v.self, &f.v.tenants[ten].ops_done, DEV_SEND) >= op[at].b
+    ready = ready and tenant_bound(f.v.self, &f.v.tenants[ten], f.dev, DEV_SEND)
     pasid = read32(f.v.self, &f.v.tenants[ten].pasid, DEV_SEND)
     if not ready or f.stopping == pasid + 1:
         if not tenant_gone(f, ten) and not tenant_refused(f.v.self, &f.v.tenants[ten], f.dev, DEV_SEND):
@@ -230,7 +231,8 @@ cdef int device_main(function *f) noexcept nogil:
             next_ns = IDLE_NS
         if f.owed or f.batch_count or read32(v.self, &f.d.stop_request, DEV_WAIT) != f.d.stop_done:
             next_ns = FULL_NS  # the uplink is full, and the IOMMU does not ring when it makes room
-        if waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS and link_waiting(v.self, &f.down, DEV_WAIT):
+        if (waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS
+                and link_waiting(v.self, &f.down, DEV_WAIT)):
             wake_lost(v.self, bell_of(v.self), DEV_WAIT)
     return 0
 

@@ -198,7 +198,8 @@ cdef int64_t overflow(function *f, prog_op *op) noexcept nogil:
     if read64(f.v.self, &regs.overflows, DEV_SEND) >= f.overflows:
         f.overflows = 0
         return 0
-    if room == 0 and read32(f.v.self, &f.v.board.hold, DEV_SEND) & HOLD_IRQ and read64(f.v.self, &f.d.hw.received, DEV_SEND) == f.d.dev.sent:
+    if (room == 0 and read32(f.v.self, &f.v.board.hold, DEV_SEND) & HOLD_IRQ
+            and read64(f.v.self, &f.d.hw.received, DEV_SEND) == f.d.dev.sent):
         f.overflows = 0
         return ENOSPC
     more.c = (room if room < GROUP_MAX else GROUP_MAX) | <uint64_t>UNLABELLED << 16

@@ -12,5 +12,3 @@ class Pattern(IntEnum):
 class Synthetic(IntEnum):
     SYNTH_BASE = 0x100000000000
     SYNTH_OUTSIDE = 0x600000000000
-
-

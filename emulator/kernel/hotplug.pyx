@@ -89,7 +89,9 @@ cdef uint64_t bond_at(view *v, uint32_t dev, uint32_t pasid, bint *shared) noexc
     owner may be ending it at the same time, so it is looked at under the lock that covers its free."""
     cdef attach_handle *handle
     cdef iommu_domain *domain = NULL
-    cdef uint64_t ref
+    cdef uint64_t ref = read64(v.self, &pasid_array(v, dev)[pasid], RELEASE_DEVICE)
+    if ref == 0:
+        return 0  # and nobody attaches any more
     mutex_lock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
     ref = read64(v.self, &pasid_array(v, dev)[pasid], RELEASE_DEVICE)
     handle = <attach_handle *>pool_try(v.self, v.pools[POOL_HANDLE], ref, RELEASE_DEVICE)

@@ -84,7 +84,8 @@ cdef void wait_units(view *v, uint32_t units, uint32_t site) noexcept nogil:
             qi_wait(v, unit, 0, site)
 
 
-cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet, uint32_t site) noexcept nogil:
+cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet,
+                        uint32_t site) noexcept nogil:
     """Invalidates the device's copies under one PASID, if that is this address space; returns the bit of its IOMMU."""
     cdef uint64_t *slot
     cdef uint64_t entry

@@ -71,7 +71,9 @@ cdef inline bint walk_begin(view *v, walker *w, uint32_t dev, uint32_t pasid) no
     if entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT or index1 == 0 or index1 > v.pools[POOL_MM].capacity:
         return False
     w.mm = <mm_struct *>pool_slot(v.pools[POOL_MM], index1 - 1)
-    return read64(v.self, <uint64_t *>w.mm, PAGE_WALK) >> 32 == OBJ_LIVE and <uint32_t>read64(v.self, &w.mm.mm_id, PAGE_WALK) == <uint32_t>(entry >> 32)
+    if read64(v.self, <uint64_t *>w.mm, PAGE_WALK) >> 32 != OBJ_LIVE:
+        return False
+    return <uint32_t>read64(v.self, &w.mm.mm_id, PAGE_WALK) == <uint32_t>(entry >> 32)
 
 cdef inline bint walk_grants(view *v, walker *w, uint64_t address, uint32_t rwx) noexcept nogil:
     """Whether all of read 1, write 2, execute 4 are granted now. Neighbouring pages share the walk to their table."""

@@ -11,6 +11,7 @@ from emulator.spec.process import Process
 @disjoint_base
 class Conductor:
     base_address: int
+    delayed: bool
     memory: Memory
     processes: list[Process]
     by_processes: bool

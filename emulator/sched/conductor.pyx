@@ -41,6 +41,7 @@ cdef struct exploration:
     uint32_t plans
     uint32_t bug             # of the schedule ``at``
     uint32_t on
+    uint32_t tso             # every other round of the plan is played with delayed stores
     uint64_t seed
     uint64_t at
     uint64_t end
@@ -263,7 +264,8 @@ cdef class Conductor:
         stage_quit(self.st)
 
     def explore(self, list plan, uint64_t seed, uint64_t first, uint64_t most, uint64_t max_steps=0) -> tuple:
-        """Schedules ``first`` and following, each by the next (strategy, depth) of ``plan`` in turn, until one fails.
+        """Schedules ``first`` and following, each by the next (strategy, depth) of ``plan`` in turn, until one fails. With ``tso`` stores
+        are delayed in every other round of the plan: ``delayed`` says whether they were in the last schedule.
 
         Returns (``Bug``, its number, (strategy, depth)), or (BUG_NONE, number behind the last, None).
         """
@@ -274,6 +276,7 @@ cdef class Conductor:
             raise ValueError(f"a plan has one to {PLANS} strategies")
         self._set_memory()
         memset(x, 0, sizeof(exploration))
+        x.tso = self.st.memory == STAGE_TSO
         for strategy, depth in plan:
             x.strategies[x.plans], x.depths[x.plans] = strategy, depth
             x.plans += 1
@@ -288,6 +291,7 @@ cdef class Conductor:
     cdef uint32_t _begin(self) noexcept nogil:
         """Puts everything to the beginning of the schedule ``at``; in processes, the slot of its first step."""
         cdef uint64_t number = self.x.at % self.x.plans
+        self.st.memory = STAGE_TSO if self.x.tso and (self.x.at // self.x.plans) & 1 else STAGE_SC
         self._start_over()
         self._reset_schedule(self.x.max_steps)
         strategy_begin(self.st, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
@@ -441,6 +445,11 @@ cdef class Conductor:
     def leapt_ns(self) -> int:
         """Virtual time of the schedule in which nobody could go: all slept, and the clock went on to the end of a sleep."""
         return self.st.now - self.now - self.st.steps * STAGE_STEP_NS
+
+    @property
+    def delayed(self) -> bool:
+        """Whether plain stores were delayed in the last schedule."""
+        return self.st.memory == STAGE_TSO
 
     @property
     def trace_hash(self) -> int:

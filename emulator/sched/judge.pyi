@@ -10,4 +10,3 @@ class Bug(IntEnum):
     BUG_LOST = 6
     BUG_ANSWER = 7
     BUG_FAILED = 8
-

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MARKER = (
-    "race(schedules=1000, seconds=60, depth=None, seed=1, memory='sc', mode='fibers'): budget and strategy of the "
+    "race(schedules=1000, seconds=60, depth=None, seed=1, memory='tso', mode='fibers'): budget and strategy of the "
     "schedules that iopf_race plays; depth selects PCT of that depth instead of the portfolio"
 )
 REPORT = pytest.StashKey[list[tuple[str, str]]]()
@@ -48,13 +48,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture
-def iopf_race(request: pytest.FixtureRequest) -> Iterator[Any]:
+def iopf_race(request: pytest.FixtureRequest) -> Any:
     """Plays schedules of programs and fails the test with the shortest one that fails. See `tools/lab/testing.py`."""
     # By name: this package may not import the tools that build systems.
     from importlib import import_module
 
-    race = import_module("tools.lab.testing").race_fixture(request, REPORT)
-    try:
-        yield race
-    finally:
-        race.close()
+    return import_module("tools.lab.testing").race_fixture(request, REPORT)

@@ -10,4 +10,3 @@ class Strategy(IntEnum):
     STRATEGY_LOOSE = 6
     STRATEGY_TREE = 7
     STRATEGY_ORDERED = 8
-

@@ -93,5 +93,4 @@ class Site(IntEnum):
     SVA_ALLOC_PASID = 138
     SVA_FREE_PASID = 139
 
-
 def point_name(point: int) -> str: ...

@@ -49,7 +49,7 @@ class Found:
 
 
 def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None = None) -> Found:
-    """Plays schedules until one fails, or the budget ends."""
+    """Plays schedules until one fails, or the budget ends. The lab then follows the memory model of the one that failed."""
     conductor = lab.conductor
     lab.follow(lab.explores)
     began, steps = time.monotonic(), conductor.steps
@@ -58,6 +58,7 @@ def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None 
         bug, at, _ = conductor.explore(plan or PORTFOLIO, seed, at, min(BATCH, most - at))
         if bug != Bug.BUG_NONE:
             took = time.monotonic() - began
+            lab.follow("tso" if conductor.delayed else "sc")
             return Found(
                 at + 1, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug)
             )

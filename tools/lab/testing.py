@@ -104,9 +104,6 @@ class IopfRace:
         except ScheduleError as error:
             pytest.fail(str(error), pytrace=False)
 
-    def close(self) -> None:
-        """Nothing of a system outlives the call that built it."""
-
     def _search(
         self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any], *, keep: bool
     ) -> tuple[Found, str, Path | None]:

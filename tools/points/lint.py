@@ -74,8 +74,8 @@ def _access(kind: str, frames: list[str]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools.points.lint")
-    parser.add_argument("--schedules", type=int, default=200, metavar="N")
-    parser.add_argument("--programs", type=int, default=15, metavar="N")
+    parser.add_argument("--schedules", type=int, default=150, metavar="N")
+    parser.add_argument("--programs", type=int, default=10, metavar="N")
     asked = parser.parse_args()
     try:
         found = play(asked.schedules, asked.programs)

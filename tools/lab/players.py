@@ -6,12 +6,12 @@ import ctypes
 import os
 import select
 import signal
-from types import TracebackType
 from typing import Any
 
 import multiprocess
 
 from shm.procs import die_with_parent
+from tools.closing import Closing
 from tools.lab.points import PointsLab
 from tools.lab.system import Lab
 
@@ -31,7 +31,7 @@ def _core(allowed: set[int]) -> int:
     return here if here in allowed else min(allowed)
 
 
-class Players:
+class Players(Closing):
     """Forks a process for every actor of `lab`; its schedules are played by them until `close`.
 
     All run on one core: the token is with one at a time, and a hand-over to another core costs several times as much.
@@ -94,14 +94,3 @@ class Players:
             player.close()
         self.processes.clear()
         os.sched_setaffinity(0, self._cores)
-
-    def __enter__(self) -> Players:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from emulator.sched import probe_points
 from emulator.sched.conductor import Conductor
 from emulator.spec.process import Process
+from tools.closing import Closing
 from tools.lab.system import controlled_board, resolve_programs
 from tools.supervisor.plan import plan_system
 
 
-class PointsLab:
+class PointsLab(Closing):
     """`actors` actors with `points` points each. Raises ArenaError, BlockingIOError while another lab of this process is open."""
 
     def __init__(self, actors: int = 3, points: int = 20) -> None:
@@ -37,14 +36,3 @@ class PointsLab:
     def close(self) -> None:
         self.conductor.close()
         self.arena.unlink()
-
-    def __enter__(self) -> PointsLab:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

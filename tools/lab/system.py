@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from emulator.scenario.load import Layer
@@ -15,6 +14,7 @@ from emulator.spec.control import Control
 from emulator.spec.process import Process
 from emulator.spec.snapshot import POOLS, Snapshot
 from shm.arena import Arena
+from tools.closing import Closing
 from tools.supervisor.launch import parts
 from tools.supervisor.plan import SystemPlan, plan_system
 from tools.supervisor.programs import failed_lines, line_results
@@ -31,7 +31,7 @@ class LabError(Exception):
 
 
 @dataclass(slots=True)
-class Lab:
+class Lab(Closing):
     """A system whose every part stands at the beginning of the race. Create with ``build``; close it."""
 
     plan: SystemPlan
@@ -123,17 +123,6 @@ class Lab:
     def close(self) -> None:
         self.conductor.close()
         self.arena.unlink()
-
-    def __enter__(self) -> Lab:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def controlled_board(plan: SystemPlan) -> Arena:

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import msgpack
@@ -27,6 +26,7 @@ from shm import procs
 from shm.arena import Arena, ArenaError
 from shm.naming import find_all, own_name
 from shm.reap import dead_objects, remove
+from tools.closing import Closing
 from tools.supervisor.launch import Child, launch
 from tools.supervisor.plan import SystemPlan, wait_policy
 
@@ -59,7 +59,7 @@ class Options:
 
 
 @dataclass
-class System:
+class System(Closing):
     """A running system. Create with ``build``."""
 
     plan: SystemPlan
@@ -246,17 +246,6 @@ class System:
         while self.fault_fds:
             os.close(self.fault_fds.pop())
         self.arena.unlink()
-
-    def __enter__(self) -> System:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def configure(plan: SystemPlan, control: Control) -> None:

@@ -30,7 +30,7 @@ def test_the_defect_is_found_by_its_oracle_whatever_the_seed(race: Race, defecti
     """What is seen first may differ: who follows a freed object meets a list, a count or an address that is none."""
     seen = []
     for seed in range(10):
-        found = search(defective, seed * 1_000_003, seconds=5, most=10**6)
+        found = search(defective, seed * 1_000_003, seconds=60, most=10**6)
         assert found.failure is not None, f"seed {seed}: not found in {found.schedules}"
         assert found.what is not None
         seen.append(found.what[0])
@@ -49,7 +49,7 @@ def test_the_fixed_variant_fails_in_no_schedule(race: Race) -> None:
 def test_the_shortest_schedule_is_played_again_by_fibers_and_by_processes(
     race: Race, defective: Lab
 ) -> None:
-    found = search(defective, 1, seconds=5, most=10**6)
+    found = search(defective, 1, seconds=60, most=10**6)
     assert found.failure is not None
     short = shortest(defective, found.failure)
     assert short.cost <= found.failure.cost
@@ -132,7 +132,7 @@ def test_every_detector_has_a_race_that_only_it_sees(detector: str) -> None:
     assert {race.oracle for race in RACES} == set(SEEN_BY_ONE)
     with lab_of(race, defective=True) as lab:
         for seed in range(30):
-            found = search(lab, seed * 1_000_003, seconds=5, most=10**6)
+            found = search(lab, seed * 1_000_003, seconds=60, most=10**6)
             assert found.what is not None
             assert found.what[0].startswith(detector), found.what[0]
 

@@ -27,7 +27,7 @@ def within(searches: Sequence[Search], budget_s: float, measured_s: float) -> in
 def document(measured: Sequence[Measured], plan: Plan) -> dict[str, Any]:
     return {
         "plan": asdict(plan),
-        "memory": "sc",
+        "memory": "tso",
         "races": [asdict(each) for each in measured],
         "strategies": [
             {
@@ -126,7 +126,7 @@ def _totals(measured: Sequence[Measured]) -> list[str]:
         f"replays     {same} of {replays} the same, by fibers and by processes",
         f"fixed       {sum(e.false_alarms for e in measured)} failures in "
         f"{sum(e.fixed_schedules for e in measured):,} schedules",
-        f"median      {fibers:,.0f} schedules/s in fibers, {processes:,.0f} in processes; memory model sc",
+        f"median      {fibers:,.0f} schedules/s in fibers, {processes:,.0f} in processes; memory model tso",
     ]
     runs = sum(each.fixed_runs for each in measured)
     if runs:

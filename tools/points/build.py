@@ -20,7 +20,13 @@ from pathlib import Path
 PACKAGES = ("cython_ext", "device_procs", "emulator", "shm", "tools")
 RUNTIME = "libiopf_points.so"
 # Who plays, looks on from outside, or is never a part of a system under control.
-_PLAIN = ("emulator/sched/", "shm/", "cython_ext/stage", "cython_ext/memory", "cython_ext/ticks")
+_PLAIN: tuple[str, ...] = (
+    "emulator/sched/",
+    "shm/",
+    "cython_ext/stage",
+    "cython_ext/memory",
+    "cython_ext/ticks",
+)
 _PLAIN += ("cython_ext/ring_bench", "cython_ext/channel", "emulator/spec/control")
 _PLAIN += ("emulator/spec/snapshot", "emulator/spec/codec")
 _FLAGS = ["-O1", "-g", "-fPIC", "-shared", "-fno-strict-aliasing", "-w"]

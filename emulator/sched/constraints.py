@@ -87,16 +87,18 @@ def of_schedule(steps: Sequence[Step], names: Sequence[str]) -> list[Constraint]
 def fewest(
     constraints: Sequence[Constraint], fails: Callable[[Sequence[Constraint]], bool]
 ) -> list[Constraint]:
-    """Those that it takes: halves, quarters and so on are left out for as long as `fails` says that the rest does."""
+    """Those that it takes, none of which can be left out alone: all at once, halves, quarters and so on, then one by one until each has
+    been tried without the others that went."""
     kept = list(constraints)
     size = len(kept)
     while size:
-        at = 0
+        at, before = 0, len(kept)
         while at < len(kept):
             rest = kept[:at] + kept[at + size :]
             if fails(rest):
                 kept = rest
             else:
                 at += size
-        size //= 2
+        if size > 1 or len(kept) == before:
+            size //= 2
     return kept

@@ -41,15 +41,18 @@ cdef class Coverage:
         cdef uint64_t i, n = st.steps if st.steps < st.room else st.room
         cdef stage_step *s
         cdef last_touch *last
+        # A store that is delayed is its actor's also when it reaches memory.
+        cdef uint32_t slot, own = STAGE_DRAIN - 1 if st.memory == STAGE_TSO else <uint32_t>0xffffffff
         self.schedules += 1
         for i in range(n):
             s = &st.step[i]
             if s.kind == ACC_LOCAL or s.kind == ACC_NAP or s.kind == ACC_FENCE or s.id == 0:
                 continue
+            slot = s.slot & own
             last = &self.words[(s.where * <uint32_t>0x9E3779B1) >> 19]
-            if last.schedule == self.schedules and last.where == s.where and last.slot != s.slot:
+            if last.schedule == self.schedules and last.where == s.where and last.slot != slot:
                 self.add(last.point, s.id, s.where)
-            last.schedule, last.where, last.point, last.slot = self.schedules, s.where, s.id, s.slot
+            last.schedule, last.where, last.point, last.slot = self.schedules, s.where, s.id, slot
 
     def handovers(self) -> list:
         """(point before, point after, offset of the word, how often), the most frequent first."""

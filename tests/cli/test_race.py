@@ -265,6 +265,141 @@ def test_prove_says_what_is_proved() -> None:
     assert document["failure_preemptions"] == 0
 
 
+def test_prove_plays_every_schedule() -> None:
+    done = race("prove", "bad-setup-silent", "--json")
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["complete"] is True
+    assert document["executions"] > 100_000
+    assert (document["race"], document["variant"], document["memory"]) == (
+        "bad-setup-silent",
+        "fixed",
+        "sc",
+    )
+    assert (document["bounded_schedules"], document["complete_up_to_preemptions"]) == (0, None)
+    assert (document["failure"], document["failure_preemptions"]) == ([], None)
+
+
+def test_prove_shows_the_schedule_that_fails() -> None:
+    args = ("prove", "4.1", "--defective", "--seconds", "10")
+    done = race(*args)
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "4.1 flush-holds-lock-of-hwqueue on v5.13, defective"
+    assert lines[1] == "deadlock: nobody can go on"
+    (verdict,) = [line for line in lines if line.startswith("fails; shortened to")]
+    assert "executions" in verdict
+    table = lines[lines.index(verdict) + 2 :]
+    for actor in ("dev-00", "iommu", "driver-k0", "irq"):
+        assert actor in table[0]
+    assert "drain_pasid_prq" in "\n".join(table)
+    bad = race(*args, "--json")
+    assert bad.returncode == Status.FAILED
+    document = json.loads(bad.stdout)
+    assert document["failure"][0] == lines[1]
+    assert isinstance(document["failure_preemptions"], int)
+    assert (document["variant"], document["complete"]) == ("defective", False)
+
+
+def test_prove_says_when_the_budget_has_ended() -> None:
+    done = race("prove", "4.1", "--seconds", "0.01")
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert "the budget ended: nothing is proved" in done.stdout
+    assert "proved: no schedule fails" not in done.stdout
+    document = json.loads(race("prove", "4.1", "--seconds", "0.01", "--json").stdout)
+    assert (document["complete"], document["complete_up_to_preemptions"]) == (False, None)
+    assert document["executions"] > 0
+    wrong = race("prove", "4.1", "--preemptions", "9")
+    assert wrong.returncode == Status.USAGE
+    assert len(wrong.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("memory", ["sc", "tso"])
+def test_run_says_what_it_has_explored_and_what_is_needed(tmp_path: Path, memory: str) -> None:
+    """The order of steps alone makes this race fail, so the schedule that is kept has no delayed store."""
+    file = tmp_path / "s.json"
+    given = () if memory == "tso" else ("--memory", memory)
+    done = race("run", "4.22", "--json", "-o", str(file), *given)
+    assert done.returncode == Status.FAILED, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["memory"], document["needs"]) == (memory, "sc")
+    kept = json.loads(file.read_text())
+    assert kept["memory"] == "sc"
+    assert not any(actor.endswith("stores") for actor, _ in kept["segments"])
+    for mode in ("fibers", "processes"):
+        again = race("replay", str(file), "--mode", mode, "--json")
+        assert again.returncode == Status.FAILED, again.stdout + again.stderr
+        played = json.loads(again.stdout)
+        assert played["same_trace"] is True
+        assert played["failure"][0].startswith("use after free: group")
+    fixed = race("run", "4.22", "--fixed", "--schedules", "200", "--json", *given)
+    assert (fixed.returncode, json.loads(fixed.stdout)["needs"]) == (Status.OK, None)
+
+
+@pytest.mark.parametrize("slug", ["read-loop-on-efault", "hang-on-dead-device"])
+def test_a_schedule_that_does_not_end_needs_no_delayed_stores_either(slug: str) -> None:
+    document = json.loads(race("run", slug, "--json").stdout)
+    assert document["failure"][0].startswith(("the bound on steps", "deadlock"))
+    assert (document["memory"], document["needs"]) == ("tso", "sc")
+
+
+def test_fuzz_tells_what_it_has_played(tmp_path: Path) -> None:
+    args = ("fuzz", "--programs", "5", "--kernel", "v6.14", "-o", str(tmp_path / "none"))
+    done = race(*args, "--json")
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert (document["generation"], document["seed"], document["memory"]) == ("v6.14", 1, "tso")
+    assert document["programs"] == 5
+    assert document["schedules"] >= 5
+    assert document["steps"] > document["schedules"]
+    assert document["findings"] == []
+    assert document["handovers"] == len(document["covered"]) == document["growth"][-1][1] > 50
+    for before, after, where, count in document["covered"]:
+        assert "/" in before
+        assert "/" in after
+        assert where >= 0
+        assert count > 0
+    assert not (tmp_path / "none").exists()
+    text = race(*args)
+    assert text.returncode == Status.OK
+    assert text.stdout.startswith("fuzz v6.14, seed 1, memory tso\n5 programs (")
+    assert f"{document['handovers']:,} hand-overs, half of them after" in text.stdout
+    assert text.stdout.endswith("nothing failed\n")
+
+
+def test_fuzz_finds_a_defect_and_keeps_its_schedule(tmp_path: Path) -> None:
+    args = ("--defect", "remove-before-drain", "--programs", "8", "-o", str(tmp_path))
+    done = race("fuzz", *args, "--json")
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    findings = json.loads(done.stdout)["findings"]
+    assert findings
+    for finding in findings:
+        assert finding["known"] is None
+        assert f"new: {finding['what'][0]}" in done.stderr
+        assert sum(map(len, finding["programs"])) <= 6
+        assert finding["preemptions"] >= 0
+        again = race("replay", finding["file"])
+        assert again.returncode == Status.FAILED
+        assert "the same trace" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("fuzz", "--kernel", "v1.0"), "'v1.0'"),
+        (("fuzz", "--programs", "0"), "--programs"),
+        (("fuzz", "--memory", "arm"), "'arm'"),
+        (("fuzz", "--defect", "remove-befor-drain"), "did you mean 'remove-before-drain'?"),
+        (("run", "4.22", "--memory", "arm"), "is not one of 'sc', 'tso'"),
+    ],
+)
+def test_wrong_options_are_one_line_and_status_2(args: tuple[str, ...], says: str) -> None:
+    done = race(*args)
+    assert done.returncode == Status.USAGE, done.stdout + done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize("slug", ["pro-cleared-unconditionally", "pasid-ref-leak"])
 def test_a_schedule_file_has_what_else_the_system_was_built_with(tmp_path: Path, slug: str) -> None:
     """A small queue, and the objects that there should be at the end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -19,8 +19,8 @@ from emulator.scenario.errors import ScenarioError
 from emulator.sched.catalogue import catalogue
 from emulator.sched.coverage import Coverage
 from emulator.sched.schedule_file import segments
-from tools.lab.draw import Drawn, draw, mutate
-from tools.lab.races import lab_of, save_schedule
+from tools.lab.draw import Drawn, draw, mutate, options_of
+from tools.lab.races import save_schedule, tables_of
 from tools.lab.search import Found, search
 from tools.lab.shrink import Small, shrink
 from tools.lab.system import Lab, LabError, build_lab
@@ -69,11 +69,14 @@ def signature(what: list[str]) -> str:
 
 
 def known_failures(generation: str) -> dict[str, str]:
-    """Signature -> slug of what the catalogue says that the generation has by itself."""
+    """Signature -> slug of what the catalogue says that the generation has by itself, and still has with the options of what is drawn."""
     made = {}
     for race in catalogue().values():
-        if race.fixed is not None and race.generation == generation:
-            with lab_of(race, defective=True) as lab:
+        if race.fixed is not None and generation == race.generation:
+            tables = tables_of(race, defective=True)
+            options = {*tables["kernel"].get("options", []), *options_of(generation)}
+            tables["kernel"] = {**tables["kernel"], "options": sorted(options)}
+            with build_lab(*race.programs, **tables) as lab:
                 found = search(lab, 1, seconds=5, most=20_000)
             if found.what is not None:
                 made[signature(found.what)] = race.slug
@@ -81,7 +84,7 @@ def known_failures(generation: str) -> dict[str, str]:
 
 
 class Fuzzer:
-    """One campaign. `tell` hears of progress, a line at a time."""
+    """One campaign. `defects`: historic bugs that are put back. `tell` hears of progress, a line at a time."""
 
     def __init__(
         self,
@@ -89,12 +92,14 @@ class Fuzzer:
         seed: int,
         *,
         memory: str = "tso",
+        defects: Sequence[str] = (),
         directory: Path | None = None,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.campaign = Campaign(generation, seed)
         self._random = Random(seed)
         self._memory, self._directory, self._tell = memory, directory, tell
+        self._defects = list(defects)
         self._known = known_failures(generation)
         self._corpus: list[Drawn] = []
 
@@ -113,9 +118,14 @@ class Fuzzer:
     def _one(self) -> None:
         random = self._random
         fresh = not self._corpus or random.random() < _FRESH
-        drawn = draw(random, self.campaign.generation) if fresh else random.choice(self._corpus)
+        generation = self.campaign.generation
+        drawn = draw(random, generation, self._defects) if fresh else random.choice(self._corpus)
         for _ in range(random.randrange(1, 4)):
             drawn = mutate(random, drawn)
+        self.play(drawn)
+
+    def play(self, drawn: Drawn) -> None:
+        """The schedules of one program; it is kept when they make a hand-over that is new."""
         try:
             with build_lab(*drawn.programs, memory=self._memory, **drawn.arguments) as lab:
                 new = self._play(lab, drawn)

@@ -114,10 +114,10 @@ def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None 
     """Minimises a failing schedule of this system. One that does not end is known by its beginning: that is what is left of it. Where
     delayed stores are not what makes it fail, the result is one without them; the lab then follows the model that it needs
     (`Lab.memory`)."""
-    if failure.signature == (int(Bug.BUG_LIVELOCK),):
-        return _shortest_beginning(lab, failure, tell)
     if lab.memory == "tso":
         failure = _without_stores(lab, failure) or failure
+    if failure.signature == (int(Bug.BUG_LIVELOCK),):
+        return _shortest_beginning(lab, failure, tell)
 
     def replay(path: bytes) -> Failure | None:
         bug = lab.conductor.replay(path, loose=True)

@@ -10,6 +10,7 @@ What it says holds for the steps that were played.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import linecache
 import os
@@ -27,7 +28,15 @@ _BOUND_S = 540
 
 def play(schedules: int, programs: int, *, blind: int = 0, only: str = "") -> dict[str, Any]:
     """Builds, plays in a process of its own and returns what `play.py` prints. `blind`: an operation whose points are not believed;
-    `only`: races with this in their slug, and no programs. Raises BuildError, OSError, RuntimeError with the last line of a crash."""
+    `only`: races with this in their slug, and no programs. One at a time uses the copy: whoever comes later waits.
+    Raises BuildError, OSError, RuntimeError with the last line of a crash."""
+    COPY.mkdir(parents=True, exist_ok=True)
+    with (COPY / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _play(schedules, programs, blind, only)
+
+
+def _play(schedules: int, programs: int, blind: int, only: str) -> dict[str, Any]:
     build(ROOT, COPY)
     command = [sys.executable, "-m", "tools.points.play"]
     done = subprocess.run(

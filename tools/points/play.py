@@ -160,7 +160,7 @@ def _frames(lines: list[str]) -> Iterator[str]:
         name = function.removeprefix("__pyx_f_").removeprefix("__pyx_")
         if place.startswith("??") or "atomic.h" in place:
             continue
-        path = place.split(" (")[0].removeprefix(f"{ROOT}/").split("/./")[-1]
+        path = place.split(" (")[0].removeprefix(f"{ROOT}/").split("/./")[-1].removeprefix("./")
         yield f"{path} {_plain(name)}"
 
 

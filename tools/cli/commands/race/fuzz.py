@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.scenario.schema import GENERATIONS
-from tools.cli.lazy import Command
+from tools.cli.lazy import Command, near
+from tools.cli.overrides import defect_option
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     examples=(
         ("iopf race fuzz --seconds 60 --kernel v7.2", "a minute on the newest kernel"),
         ("iopf race fuzz --kernel v5.13 --seed 7 -o found", "another one, and where files go"),
+        ("iopf race fuzz --defect remove-before-drain", "whether a bug that is known is found"),
     ),
 )
 @click.option(
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     default="tso",
     help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
 )
+@defect_option
 @click.option(
     "-o",
     "--output",
@@ -57,12 +60,15 @@ if TYPE_CHECKING:
     help="Where schedules that fail are written (default .iopf-schedules/fuzz).",
 )
 @click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     seconds: float,
     programs: int | None,
     generation: str,
     seed: int,
     memory: str,
+    defects: tuple[str, ...],
     output: str,
     json_out: bool,
 ) -> int:
@@ -72,12 +78,17 @@ def command(
     Failures that the generation has by itself and the catalogue knows are counted, not judged. Status 1:
     something else failed. Status 0: nothing else did.
     """
+    from emulator.spec.defects import defect_slugs
     from tools.lab.fuzz import Fuzzer
 
+    for slug in defects:
+        if slug not in defect_slugs():
+            ctx.fail(f"no defect is called '{slug}'{near(slug, defect_slugs())}")
     fuzzer = Fuzzer(
         generation,
         seed,
         memory=memory,
+        defects=defects,
         directory=Path(output),
         tell=lambda line: click.echo(line, err=True),
     )

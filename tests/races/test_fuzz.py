@@ -1,0 +1,282 @@
+"""Random programs, the hand-overs that guide them, and what a search does with a failure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from emulator.scenario.errors import ScenarioError
+from emulator.scenario.schema import GENERATIONS
+from emulator.sched.coverage import Coverage
+from emulator.sched.judge import Bug
+from emulator.sched.strategies import Strategy
+from emulator.spec.sites import point_name
+from tests.support.running import iopf
+from tools.cli.status import Status
+from tools.lab.draw import Drawn, draw, mutate
+from tools.lab.fuzz import Campaign, Fuzzer, known_failures, signature
+from tools.lab.races import play_file
+from tools.lab.search import PORTFOLIO
+from tools.lab.system import DRAIN, Lab, LabError, build_lab
+
+EACH_GENERATION = pytest.mark.parametrize("generation", list(GENERATIONS))
+SEEDS = range(40)
+BIND = ["map t0 4", "t0: start", "bind d0 t0"]
+SEND = ["d0: start", "wait-bound d0 t0", "send d0 t0 pages=1 group=a"]
+QUIET = (0, 8, 9)  # ACC_LOCAL, ACC_NAP, ACC_FENCE: no word is touched
+ONE_AFTER_THE_OTHER = [(int(Strategy.STRATEGY_PCT), 1)]
+
+
+@EACH_GENERATION
+def test_a_seed_is_a_program(generation: str) -> None:
+    def drawn(seed: int) -> list[Drawn]:
+        random = Random(seed)
+        made = [draw(random, generation)]
+        made += [mutate(random, made[-1]) for _ in range(3)]
+        return made
+
+    assert [drawn(seed) for seed in SEEDS] == [drawn(seed) for seed in SEEDS]
+    assert len({str(drawn(seed)[0].programs) for seed in SEEDS}) > len(SEEDS) * 3 / 4
+    assert all(each.generation == generation for each in drawn(1))
+
+
+@EACH_GENERATION
+def test_most_of_what_is_drawn_can_be_played(generation: str) -> None:
+    refused = 0
+    for seed in SEEDS:
+        drawn = draw(Random(seed), generation)
+        try:
+            with build_lab(*drawn.programs, **drawn.arguments) as lab:
+                assert lab.conductor.explore(ONE_AFTER_THE_OTHER, seed, 0, 1)[1] <= 1
+                assert lab.conductor.steps > 0
+        except (ScenarioError, LabError):
+            refused += 1
+    assert refused < len(SEEDS) / 2
+
+
+def actor(program: list[str]) -> str:
+    """Whose program it is: there is one `start` in it."""
+    (start,) = [line for line in program if line.endswith("start")]
+    return start.removesuffix(": start")
+
+
+def check(drawn: Drawn) -> None:
+    """Behind `start`, a driver's lines have its name before them and no other line has a prefix; a tenant's or a device's name it first,
+    or behind what it has opened or the device that it talks to."""
+    for program in drawn.programs:
+        who = actor(program)
+        behind = program[program.index(f"{who}: start") + 1 :]
+        for line in behind:
+            words = line.split()
+            if who.startswith("k"):
+                assert words[0] == f"{who}:", line
+                continue
+            assert ":" not in line, line
+            tells = ("send", "await", "translate", "marker")
+            assert (words[0] in tells) == who.startswith("d"), line
+            assert who in words, line
+            assert line.endswith(" try"), line
+
+
+@EACH_GENERATION
+def test_a_change_leaves_every_program_with_its_actor_and_its_start(generation: str) -> None:
+    changed = 0
+    for seed in SEEDS:
+        random = Random(seed)
+        drawn = draw(random, generation)
+        check(drawn)
+        actors = [actor(program) for program in drawn.programs]
+        assert len(set(actors)) == len(actors)
+        for _ in range(20):
+            before, drawn = drawn, mutate(random, drawn)
+            check(drawn)
+            assert [actor(program) for program in drawn.programs] == actors
+            assert drawn.generation == generation
+            lines = [len(program) for program in drawn.programs]
+            assert sum(abs(a - len(b)) for a, b in zip(lines, before.programs, strict=True)) <= 1
+            changed += drawn.programs != before.programs
+    assert changed > len(SEEDS) * 10
+
+
+def handed_over(lab: Lab, players: int = DRAIN) -> set[tuple[str, str]]:
+    """Of the schedule just played, from its trace: the points before and after, where a word goes from one actor to another. More
+    `players`: who drains an actor's stores is taken for somebody else."""
+    last: dict[int, tuple[int, int]] = {}
+    made = set()
+    for player, point, kind, where, _ in lab.conductor.trace:
+        slot = player % players
+        if kind in QUIET:
+            continue
+        if where in last and last[where][0] != slot:
+            made.add((point_name(last[where][1]), point_name(point)))
+        last[where] = (slot, point)
+    return made
+
+
+def names(coverage: Coverage) -> set[tuple[str, str]]:
+    return {(point_name(before), point_name(after)) for before, after, _, _ in coverage.handovers()}
+
+
+def follow(lab: Lab, *actors: str) -> set[tuple[str, str]]:
+    """One schedule: each of these actors goes on for as long as it can, in this order, then whoever can."""
+    path = b"".join(bytes([lab.names.index(actor)]) * 200 for actor in actors)
+    lab.conductor.coverage = coverage = Coverage()
+    assert lab.conductor.replay(path, loose=True) == Bug.BUG_NONE
+    lab.conductor.coverage = None
+    assert coverage.found == len(coverage.handovers())
+    return names(coverage)
+
+
+def test_coverage_counts_what_a_schedule_hands_over() -> None:
+    looks, tells = "dev_send/field_read", "sva_bind/field_rmw"
+    bind = ("tenant-00", "task:tenant-00", "tenant-00")
+    with build_lab(BIND, SEND, memory="sc") as lab:
+        bound_first = follow(lab, *bind, "dev-00")
+        assert bound_first == handed_over(lab)
+        assert (tells, looks) in bound_first
+        assert (looks, tells) not in bound_first
+        looked_first = follow(lab, "dev-00", *bind)
+        assert looked_first == handed_over(lab)
+        assert {(looks, tells), (tells, looks)} <= looked_first
+
+
+def test_a_delayed_store_is_handed_over_by_whoever_made_it() -> None:
+    with build_lab(BIND, SEND, memory="tso") as lab:
+        lab.conductor.coverage = coverage = Coverage()
+        lab.conductor.explore(ONE_AFTER_THE_OTHER, 1, 0, 1)
+        assert any(step[0] >= DRAIN for step in lab.conductor.trace)
+        assert names(coverage) == handed_over(lab)
+        own = handed_over(lab, players=2 * DRAIN) - names(coverage)
+        assert any(after.endswith("/drain") for _, after in own)
+        assert any(before.endswith("/drain") for before, _ in names(coverage))
+
+
+def test_coverage_only_grows_and_a_schedule_that_is_played_again_adds_nothing() -> None:
+    with build_lab(BIND, SEND) as lab:
+        lab.conductor.coverage = coverage = Coverage()
+        sizes, before = [0], set[tuple[str, str]]()
+        for number in range(60):
+            lab.conductor.explore(PORTFOLIO, 1, number, 1)
+            assert before <= names(coverage)
+            before = names(coverage)
+            sizes.append(coverage.found)
+            path = lab.conductor.path
+            lab.conductor.replay(path)
+            assert coverage.found == sizes[-1]
+        assert sizes == sorted(sizes)
+        assert sizes[60] > sizes[1] > 20
+        assert not coverage.full
+
+
+def told(campaign: Campaign) -> tuple[object, ...]:
+    return (
+        campaign.programs,
+        campaign.refused,
+        campaign.schedules,
+        campaign.steps,
+        campaign.coverage.handovers(),
+        [covered for _, covered in campaign.growth],
+    )
+
+
+def test_a_seed_is_a_campaign() -> None:
+    first, again = (Fuzzer("v6.14", 3).run(60, 12) for _ in range(2))
+    assert told(first) == told(again)
+    assert first.programs == 12
+    growth = [covered for _, covered in first.growth]
+    assert growth == sorted(growth)
+    assert growth[-1] == first.coverage.found > growth[0] > 0
+    assert told(Fuzzer("v6.14", 4).run(60, 12)) != told(first)
+
+
+def test_a_defect_is_found_made_small_and_kept(tmp_path: Path) -> None:
+    fuzzer = Fuzzer("v7.2", 1, defects=("remove-before-drain",), directory=tmp_path)
+    campaign = fuzzer.run(60, 10)
+    assert campaign.new
+    for finding in campaign.new:
+        assert finding.small is not None
+        assert finding.file is not None
+        lines = [line for program in finding.small.programs for line in program]
+        assert len(lines) <= 6, lines
+        assert play_file(finding.file) != ""
+        document = json.loads(finding.file.read_text())
+        assert document["scenario"]["kernel"]["defects"] == ["remove-before-drain"]
+        done = iopf("race", "replay", str(finding.file))
+        assert done.returncode == Status.FAILED, done.stdout + done.stderr
+        assert "the same trace" in done.stderr
+        # It is the defect that makes it fail.
+        document["scenario"]["kernel"]["defects"] = []
+        without = tmp_path / "without.json"
+        without.write_text(json.dumps(document))
+        assert iopf("race", "minimise", str(without)).returncode == Status.OK
+
+
+DETACH = "detach d0 t0 pasid=5 try"
+
+
+def plain_domain(last: str) -> Drawn:
+    """A PASID without a handler of faults is taken away while a request of it comes in."""
+    tables = {
+        "kernel": {"generation": "v7.2", "options": ["answer-last"]},
+        "device": [{"count": 1, "stop": "marker"}],
+        "tenant": [{"count": 1}],
+    }
+    programs = [
+        ["map t0 4", "attach d0 t0 pasid=5 domain=identity", "t0: start", last],
+        ["d0: start", "send d0 pages=2 pasid=5 group=g1 try"],
+    ]
+    return Drawn(programs, tables)
+
+
+def test_what_the_catalogue_knows_is_not_new(tmp_path: Path) -> None:
+    said: list[str] = []
+    fuzzer = Fuzzer("v7.2", 1, directory=tmp_path, tell=said.append)
+    fuzzer.play(plain_domain(DETACH))
+    fuzzer.play(plain_domain(DETACH))
+    campaign = fuzzer.campaign
+    (finding,) = campaign.findings.values()
+    assert (finding.known, finding.times) == ("plain-detach-undrained", 2)
+    assert campaign.new == []
+    (line,) = said
+    assert line.startswith("plain-detach-undrained: use after free: attach_handle")
+    assert finding.small is not None
+    lines = [line for program in finding.small.programs for line in program]
+    assert "map t0 4" not in lines
+    assert DETACH in lines
+    assert [file.name for file in tmp_path.iterdir()] == ["v7.2-1-1.json"]
+    assert finding.file is not None
+    assert iopf("race", "replay", str(finding.file)).returncode == Status.FAILED
+
+
+def test_the_same_program_on_a_kernel_that_drains_does_not_fail() -> None:
+    drawn = plain_domain(DETACH)
+    kernel = {**drawn.tables["kernel"], "generation": "v6.14"}
+    fuzzer = Fuzzer("v6.14", 1)
+    fuzzer.play(replace(drawn, tables={**drawn.tables, "kernel": kernel}, generation="v6.14"))
+    assert (fuzzer.campaign.programs, fuzzer.campaign.findings) == (1, {})
+    assert fuzzer.campaign.schedules >= 100
+
+
+def test_what_is_switched_off_in_what_is_drawn_is_not_known() -> None:
+    """`answer-for-nonlast` cannot come of a program that answers last requests only: who fails like it fails for another reason."""
+    assert sorted(known_failures("v7.2").values()) == ["grpid-only-match", "plain-detach-undrained"]
+    assert list(known_failures("v5.13").values()) == ["timeout-auto-complete"]
+    assert known_failures("v6.14") == {}
+
+
+def test_a_program_that_makes_no_sense_is_counted_and_left() -> None:
+    fuzzer = Fuzzer("v6.14", 1)
+    drawn = plain_domain(DETACH)
+    fuzzer.play(replace(drawn, programs=[["t0: start", "exit t0", "unbind d0 t0 try"]]))
+    assert (fuzzer.campaign.refused, fuzzer.campaign.programs) == (1, 0)
+
+
+def test_a_failure_is_known_by_its_words_without_numbers_and_actors() -> None:
+    one = ["use after free: group 0, used by handler-00 in worker_handle", "second"]
+    same = ["use after free: group 17, used by handler-03 in worker_handle"]
+    other = ["use after free: group 0, used by handler-00 in iopf_group_response"]
+    assert signature(one) == signature(same) != signature(other)

@@ -1,0 +1,142 @@
+"""The check of scheduling points: it finds nothing in the tree, and something as soon as one kind of point is not believed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cython_ext.crew import PointOp
+from emulator.sched.catalogue import catalogue
+from tools.lab.races import lab_of
+from tools.lab.search import PORTFOLIO
+from tools.points.build import instrumented
+from tools.points.lint import ROOT, lines, play
+
+RACE = "remove-before-drain"
+SCHEDULES = 50
+# The copy is compiled by the first one.
+pytestmark = pytest.mark.timeout(600)
+
+# Without these, two accesses of different actors are in no order.
+NEEDED = (
+    PointOp.OP_LOCK_CAS,
+    PointOp.OP_UNLOCK,
+    PointOp.OP_BELL_ARM,
+    PointOp.OP_BELL_SLEEP,
+    PointOp.OP_BELL_RING,
+    PointOp.OP_BELL_CANCEL,
+    PointOp.OP_REF_GET,
+    PointOp.OP_REF_PUT,
+    PointOp.OP_LINK_PUBLISH,
+    PointOp.OP_LINK_READ_TAIL,
+    PointOp.OP_RING_READ_HEAD,
+    PointOp.OP_RING_PUBLISH,
+    PointOp.OP_RING_READ_TAIL,
+    PointOp.OP_RING_CONSUME,
+    PointOp.OP_WORK_PUBLISH,
+    PointOp.OP_WORK_TAKE,
+    PointOp.OP_WORK_DONE,
+    PointOp.OP_WORK_FLUSH,
+    PointOp.OP_REG_WRITE,
+    PointOp.OP_FIELD_READ,
+    PointOp.OP_FIELD_WRITE,
+    PointOp.OP_FIELD_RMW,
+)
+# In this race nobody else touches their words in no order; what is seen is a locked instruction that no point announces.
+LOCKED = (
+    PointOp.OP_READ_LOCK,
+    PointOp.OP_READ_UNLOCK,
+    PointOp.OP_POOL_GRAB,
+    PointOp.OP_POOL_FREE,
+    PointOp.OP_WORK_RESERVE,
+)
+# These announce no access, or in this race an access that others order already.
+UNSEEN = (
+    PointOp.OP_LOCAL,
+    PointOp.OP_FENCE,
+    PointOp.OP_RCU_LOCK,
+    PointOp.OP_RCU_UNLOCK,
+    PointOp.OP_POOL_ALLOC,
+    PointOp.OP_POOL_DEREF,
+    PointOp.OP_LINK_READ_HEAD,
+    PointOp.OP_LINK_CONSUME,
+    PointOp.OP_EVENT,
+    PointOp.OP_LIST,
+)
+
+
+@pytest.fixture(scope="module")
+def believed() -> dict[str, Any]:
+    """What is found in the tree as it is."""
+    return play(SCHEDULES, 0, only=RACE)
+
+
+def blind(operation: PointOp) -> list[dict[str, Any]]:
+    findings: list[dict[str, Any]] = play(SCHEDULES, 0, blind=int(operation), only=RACE)["findings"]
+    return findings
+
+
+def check_place(text: str) -> None:
+    """A line like `    emulator/kernel/qi.pyx:58 qi_submit: ring_publish(...)`, and the text is what stands there."""
+    place = re.fullmatch(r"    ([\w/]+\.(?:pyx|pxd|h)):(\d+) (\w+): (.+)", text)
+    assert place is not None, text
+    file, number, _function, source = place.groups()
+    there = Path(ROOT, file).read_text().splitlines()[int(number) - 1].strip()
+    assert there.startswith(source), text
+
+
+def test_every_access_of_the_race_has_its_point(believed: dict[str, Any]) -> None:
+    assert believed["findings"] == []
+    assert believed["systems"] == 1
+    assert believed["accesses"] > 100_000
+    assert 0 < believed["silent"] < believed["accesses"]
+
+
+def test_every_operation_of_the_race_stands_in_one_table() -> None:
+    met = Counter[PointOp]()
+    with lab_of(catalogue()[RACE], defective=False, memory="sc") as lab:
+        for number in range(SCHEDULES):
+            lab.conductor.explore(PORTFOLIO, 1, number, 1)
+            met.update(PointOp(step[1] & 0xFF) for step in lab.conductor.trace)
+    tables = [*NEEDED, *LOCKED, *UNSEEN]
+    assert len(tables) == len(set(tables))
+    assert set(met) == set(tables)
+
+
+@pytest.mark.usefixtures("believed")
+@pytest.mark.parametrize("operation", NEEDED, ids=[each.name for each in NEEDED])
+def test_accesses_whose_point_is_missing_are_in_no_order(operation: PointOp) -> None:
+    races = [finding for finding in blind(operation) if finding["what"] == "race"]
+    assert races
+    for finding in races:
+        said = lines(finding)
+        assert f"nothing orders {finding['actor']} and {finding['other']} ({RACE})" in said[0]
+        assert finding["actor"] != finding["other"]
+        check_place(said[1])
+        check_place(said[3])
+
+
+@pytest.mark.usefixtures("believed")
+@pytest.mark.parametrize("operation", LOCKED, ids=[each.name for each in LOCKED])
+def test_a_locked_instruction_without_its_point_is_found(operation: PointOp) -> None:
+    findings = blind(operation)
+    assert findings
+    name = operation.name.removeprefix("OP_").lower()
+    for finding in findings:
+        assert finding["what"] == "locked"
+        said = lines(finding)
+        assert said[0].endswith(f"/{name}")
+        check_place(said[1])
+
+
+def test_what_plays_is_not_instrumented_and_steps_are() -> None:
+    sources = [str(file.relative_to(ROOT)) for file in (ROOT / "emulator").rglob("*.pyx")]
+    steps = [source for source in sources if instrumented(source)]
+    assert "emulator/kernel/iopf.pyx" in steps
+    assert not any(source.startswith("emulator/sched/") for source in steps)
+    assert not any("probe" in source for source in steps)
+    assert len(steps) > len(sources) / 2

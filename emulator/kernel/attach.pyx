@@ -93,11 +93,10 @@ cdef void store_handle(view *v, uint32_t dev, uint32_t pasid, uint64_t ref) noex
     """gunthorpe stores it under the lock that a report holds while it looks the domain up and counts it."""
     if v.cfg.generation == GEN_GUNTHORPE:
         mutex_lock(v.self, &v.devices[dev].param_lock, ATTACH_PASID)
-        st64_rel(&pasid_array(v, dev)[pasid], ref)
+        write64(v.self, &pasid_array(v, dev)[pasid], ref, ATTACH_PASID)
         mutex_unlock(v.self, &v.devices[dev].param_lock, ATTACH_PASID)
         return
-    point(v.self, ATTACH_PASID << 8 | OP_FIELD_WRITE, &pasid_array(v, dev)[pasid], ACC_WRITE)
-    st64_rel(&pasid_array(v, dev)[pasid], ref)
+    write64(v.self, &pasid_array(v, dev)[pasid], ref, ATTACH_PASID)
 
 
 cdef int attach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *handle, iommu_domain *domain) noexcept nogil:

@@ -18,7 +18,7 @@ from emulator.spec.sites import point_name
 from tests.support.running import iopf
 from tools.cli.status import Status
 from tools.lab.draw import Drawn, draw, mutate
-from tools.lab.fuzz import Campaign, Fuzzer, known_failures, signature
+from tools.lab.fuzz import Campaign, Fuzzer, its_own_fault, known_failures, signature
 from tools.lab.races import play_file
 from tools.lab.search import PORTFOLIO
 from tools.lab.system import DRAIN, Lab, LabError, build_lab
@@ -283,3 +283,12 @@ def test_a_failure_is_known_by_its_words_without_numbers_and_actors() -> None:
     same = ["use after free: group 17, used by handler-03 in worker_handle"]
     other = ["use after free: group 0, used by handler-00 in iopf_group_response"]
     assert signature(one) == signature(same) != signature(other)
+
+
+def test_programs_that_may_fail_by_themselves_are_not_played() -> None:
+    sends = ["d0: start", "send d0 pages=1 pasid=5 group=a try"]
+    reads = ["attach d0 t0 pasid=5 domain=fault fault=f0", "t0: start"]
+    assert not its_own_fault(Drawn([sends, reads], {}))
+    assert its_own_fault(Drawn([sends, ["k0: start", "k0: plug d0 try"]], {}))
+    assert its_own_fault(Drawn([[*sends, "await d0 try"], reads], {}))
+    assert not its_own_fault(Drawn([[*sends, "await d0 try"]], {}))

@@ -86,6 +86,16 @@ def known_failures(generation: str) -> dict[str, str]:
     return made
 
 
+def its_own_fault(drawn: Drawn) -> bool:
+    """Whether a program may fail by what it does alone: a device waits for answers that user space has to give and nobody reads, or it is
+    plugged in again with requests under way, which its driver would have to refuse."""
+    lines = [line for program in drawn.programs for line in program]
+    waits = any(line.startswith("await") for line in lines)
+    sends = any(line.startswith("send") and "pasid=" in line for line in lines)
+    plugs = any("plug d" in line or "recover d" in line for line in lines)
+    return (waits and any("domain=fault" in line for line in lines)) or (sends and plugs)
+
+
 class Fuzzer:
     """One campaign. `defects`: historic bugs that are put back. `tell` hears of progress, a line at a time."""
 
@@ -125,7 +135,10 @@ class Fuzzer:
         drawn = draw(random, generation, self._defects) if fresh else random.choice(self._corpus)
         for _ in range(random.randrange(1, 4)):
             drawn = mutate(random, drawn)
-        self.play(drawn)
+        if its_own_fault(drawn):
+            self.campaign.refused += 1
+        else:
+            self.play(drawn)
 
     def play(self, drawn: Drawn) -> None:
         """The schedules of one program; it is kept when they make a hand-over that is new."""

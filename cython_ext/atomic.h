@@ -103,6 +103,7 @@ static inline void nap_ns(uint64_t ns) {
 
 static inline int leading_zeros64(uint64_t v) { return v ? __builtin_clzll(v) : 64; }
 static inline int trailing_zeros64(uint64_t v) { return v ? __builtin_ctzll(v) : 64; }
+static inline int bits_set64(uint64_t v) { return __builtin_popcountll(v); }
 
 static inline uint64_t xorshift64(uint64_t *s) {
     uint64_t x = *s ? *s : 0x9e3779b97f4a7c15u;

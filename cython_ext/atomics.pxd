@@ -36,6 +36,7 @@ cdef extern from "cython_ext/atomic.h" nogil:
     void nap_ns(uint64_t ns)
     int leading_zeros64(uint64_t v)
     int trailing_zeros64(uint64_t v)
+    int bits_set64(uint64_t v)
     uint64_t xorshift64(uint64_t *s)
     bint iopf_likely(bint x)
     bint iopf_unlikely(bint x)

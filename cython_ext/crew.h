@@ -113,14 +113,15 @@ static inline stage *stage_of(const iopf_actor *self) {
 static __attribute__((noinline, unused)) void stage_point(iopf_actor *self, uint32_t id, const volatile void *addr,
                                                           uint32_t kind) {
     stage *st = stage_of(self);
-    stage_slot *s = &st->slot[self->slot & (STAGE_SLOTS - 1)];
+    uint32_t slot = self->slot & (STAGE_SLOTS - 1);
+    stage_slot *s = &st->slot[slot];
     s->id = id, s->kind = kind, s->where = (uint64_t)(uintptr_t)addr;
     if (st->budget && kind <= ACC_RMW) {
         st->budget--;
-        stage_note(st, self->slot, 0);
+        stage_note(st, slot, 0);
         return;
     }
-    s->state = PLAY_READY;
+    stage_pend(st, slot, kind == ACC_LOCK);
     iopf_switch(&s->sp, s->loop_sp);
 }
 
@@ -142,11 +143,13 @@ static __attribute__((noinline, unused)) void point_slow(iopf_actor *self, uint3
 /* What sleeps until it is woken or until a time of the virtual clock; 0 or -ETIMEDOUT. */
 static __attribute__((noinline, unused)) int stage_sleep(iopf_actor *self, uint32_t want, uint64_t timeout_ns) {
     stage *st = stage_of(self);
-    stage_slot *s = &st->slot[self->slot & (STAGE_SLOTS - 1)];
+    uint32_t slot = self->slot & (STAGE_SLOTS - 1);
+    stage_slot *s = &st->slot[slot];
     s->due = timeout_ns < STAGE_FUNCTIONAL_NS ? st->now + timeout_ns + 1 : 0;
     s->since = st->steps;
     s->want = want;
-    s->state = PLAY_ASLEEP;
+    stage_stand(st, slot, PLAY_ASLEEP);
+    if (s->due) st->timed |= (uint32_t)1 << slot;
     iopf_switch(&s->sp, s->loop_sp);
     return -(int)s->result;
 }
@@ -154,15 +157,15 @@ static __attribute__((noinline, unused)) int stage_sleep(iopf_actor *self, uint3
 static __attribute__((noinline, unused)) void stage_wake(iopf_actor *self, const volatile void *word, uint32_t most) {
     stage *st = stage_of(self);
     while (most--) {
-        stage_slot *first = 0;
-        for (uint32_t i = 0; i < st->players; i++) {
-            stage_slot *s = &st->slot[i];
+        uint32_t first = 0;
+        for (uint32_t i = 1; i < st->players; i++) {
+            const stage_slot *s = &st->slot[i];
             if (s->state == PLAY_ASLEEP && s->kind == ACC_WAIT && s->where == (uint64_t)(uintptr_t)word &&
-                (!first || s->since < first->since))
-                first = s;
+                (!first || s->since < st->slot[first].since))
+                first = i;
         }
         if (!first) return;
-        first->state = PLAY_READY, first->result = 0, first->due = 0;
+        stage_rise(st, first, 0);
     }
 }
 

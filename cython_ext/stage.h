@@ -18,7 +18,8 @@
  * only a wake-up of the same word brings the actor back, first come first served, as the futex does. A bound of
  * STAGE_FUNCTIONAL_NS or more guards against lost wake-ups and never ends a sleep here, so that a lost wake-up shows as
  * a deadlock; a shorter one is part of the function and ends it on the virtual clock, which counts steps and leaps
- * forward when nobody else can go on.
+ * forward when nobody else can go on. It may also leap earlier, by choice, to the end of the sleep that ends first: between two
+ * steps any time may pass.
  *
  * Memory. Under STAGE_TSO a plain store of a point goes into a buffer of its actor and reaches memory by a step of its own,
  * in order: what x86 does. Actor i has its buffer drained by the player STAGE_DRAIN + i, whom a strategy chooses like any other. An
@@ -95,14 +96,40 @@ typedef struct {
     uint64_t path;            /* offset of the path from the stage: a byte per step, the slot */
     uint64_t path_at;         /* place in the path, where that is not the step */
     uint32_t memory, step_ns; /* STAGE_SC or STAGE_TSO; what a step takes on the virtual clock */
-    uint32_t held, pad0;      /* mask of the actors that make no step until they are let go, as if stopped by a signal */
-    uint64_t pad[2];
+    uint32_t held;            /* mask of the actors that make no step until they are let go, as if stopped by a signal */
+    uint32_t early;           /* one in so many choices of a random strategy leaps to the end of a sleep; 0: none */
+    /* Masks that say of all slots at once what each slot says of itself: by `stage_stand` and `stage_pend`. */
+    uint32_t ready, locking;  /* PLAY_READY; their pending step takes a lock */
+    uint32_t timed, buffered; /* PLAY_ASLEEP with a time; players of STAGE_DRAIN and up with something to drain */
+    uint32_t first_due, pad0; /* who would be next on the virtual clock, with `timed` */
+    uint64_t pad[5];
     stage_slot slot[STAGE_SLOTS];
     stage_buffer buffer[STAGE_DRAIN];
     stage_step step[];
 } stage;
 
 _Static_assert(sizeof(stage_slot) % 64 == 0, "slots are lines");
+
+/* What becomes of an actor; that it sleeps to a time is said behind this, in `timed`. */
+static inline void stage_stand(stage *st, uint32_t slot, uint32_t state) {
+    uint32_t bit = (uint32_t)1 << slot;
+    st->slot[slot].state = state;
+    st->ready = state == PLAY_READY ? st->ready | bit : st->ready & ~bit;
+    st->timed &= ~bit;
+}
+
+/* What an actor that is ready will do next. */
+static inline void stage_pend(stage *st, uint32_t slot, uint32_t takes_lock) {
+    uint32_t bit = (uint32_t)1 << slot;
+    st->locking = takes_lock ? st->locking | bit : st->locking & ~bit;
+}
+
+/* The end of a sleep: woken with 0, or an errno. */
+static inline void stage_rise(stage *st, uint32_t slot, uint32_t result) {
+    st->slot[slot].result = result, st->slot[slot].due = 0;
+    stage_pend(st, slot, 0);
+    stage_stand(st, slot, PLAY_READY);
+}
 
 /* Saves the callee-saved registers and the stack pointer in *save, and goes on where `load` was saved. */
 void iopf_switch(void **save, void *load) __attribute__((visibility("hidden")));

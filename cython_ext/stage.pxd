@@ -80,12 +80,21 @@ cdef extern from "cython_ext/stage.h" nogil:
         uint32_t memory
         uint32_t step_ns
         uint32_t held
+        uint32_t early
+        uint32_t ready
+        uint32_t locking
+        uint32_t timed
+        uint32_t buffered
+        uint32_t first_due
         stage_slot slot[32]
         stage_buffer buffer[16]
         stage_step step[0]
 
     void iopf_switch(void **save, void *load)
     void stage_note(stage *st, uint32_t slot, uint32_t enabled)
+    void stage_stand(stage *st, uint32_t slot, uint32_t state)
+    void stage_pend(stage *st, uint32_t slot, uint32_t takes_lock)
+    void stage_rise(stage *st, uint32_t slot, uint32_t result)
 
 cpdef enum End:
     END_NONE = 0
@@ -105,6 +114,7 @@ ctypedef uint32_t (*follower)(void *arg) noexcept nogil    # begins another sche
 
 cdef void raise_curtain(stage *st, iopf_actor *actor, char *stack, uint64_t stack_bytes, part_main main, void *arg,
                         uint32_t index) noexcept nogil
+cdef void stage_begin(stage *st, uint64_t max_steps) noexcept nogil
 cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil
 cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil
 cdef void stage_fibers(stage *st, iopf_crew *crew, chooser choose) noexcept nogil

@@ -15,7 +15,6 @@ cdef enum:
 cdef extern from "cython_ext/stores.h" nogil:
     void stores_enter(stage *st, uint32_t slot)
     void stores_leave(stage *st)
-    uint32_t stores_enabled(stage *st)
     void stores_drain(stage *st, uint32_t player)
 
 cdef extern from *:
@@ -24,7 +23,7 @@ cdef extern from *:
     static void iopf_bottom(iopf_actor *self) {
         stage_slot *s = &stage_of(self)->slot[self->slot & (STAGE_SLOTS - 1)];
         for (;;) {
-            s->state = PLAY_OVER;
+            stage_stand(stage_of(self), self->slot & (STAGE_SLOTS - 1), PLAY_OVER);
             iopf_switch(&s->sp, s->loop_sp);
         }
     }
@@ -72,11 +71,24 @@ cdef void raise_curtain(stage *st, iopf_actor *actor, char *stack, uint64_t stac
     s.low = <uint64_t>stack
     s.high = <uint64_t>stack + stack_bytes
     s.sp = iopf_frame(stack + stack_bytes, <void *>main, arg, index, actor)
-    s.state = PLAY_READY
     s.kind = ACC_LOCAL
+    stage_pend(st, actor.slot & (STAGE_SLOTS - 1), 0)
+    stage_stand(st, actor.slot & (STAGE_SLOTS - 1), PLAY_READY)
     actor.mode = POINT_CONTROLLED
     if actor.slot >= st.players:
         st.players = actor.slot + 1
+
+
+cdef void stage_begin(stage *st, uint64_t max_steps) noexcept nogil:
+    """Before the first step of a schedule: nothing is counted, no store is delayed."""
+    cdef uint32_t i
+    st.steps = st.budget = 0
+    st.buffered = 0
+    for i in range(STAGE_DRAIN):
+        st.buffer[i].count = st.buffer[i].entered = 0
+    st.hash = <uint64_t>0xcbf29ce484222325
+    st.ended = END_NONE
+    st.max_steps = max_steps
 
 
 cdef bint lock_free(iopf_crew *crew, stage_slot *s) noexcept nogil:
@@ -90,31 +102,28 @@ cdef bint lock_free(iopf_crew *crew, stage_slot *s) noexcept nogil:
 
 
 cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil:
-    """Mask of the actors whose pending step can be made, or whose sleep is over by the clock, and of the buffers that can be drained."""
-    cdef uint32_t i, mask = stores_enabled(st) if st.memory == STAGE_TSO else 0
-    cdef stage_slot *s
-    for i in range(1, st.players):
-        s = &st.slot[i]
-        if s.state == PLAY_READY:
-            if s.kind != ACC_LOCK or lock_free(crew, s):
-                mask |= <uint32_t>1 << i
-        elif s.state == PLAY_ASLEEP and s.due != 0 and s.due <= st.now:
+    """Mask of the actors whose pending step can be made, or whose sleep is over by the clock, and of the buffers that can be drained. In
+    ``first_due`` stand those whose sleep ends next."""
+    cdef uint32_t i, mask = (st.ready & ~st.locking | st.buffered) & ~st.held, rest = st.ready & st.locking & ~st.held
+    cdef uint64_t due = <uint64_t>-1
+    while rest:
+        i = trailing_zeros64(rest)
+        rest &= rest - 1
+        if lock_free(crew, &st.slot[i]):
             mask |= <uint32_t>1 << i
-    return mask & ~st.held
-
-
-cdef bint leap(stage *st) noexcept nogil:
-    """Nobody can go: the clock moves to the end of the next sleep that has one. False when none has."""
-    cdef uint64_t due = 0
-    cdef uint32_t i
-    for i in range(1, st.players):
-        if st.held >> i & 1:
-            continue
-        if st.slot[i].state == PLAY_ASLEEP and st.slot[i].due != 0 and (due == 0 or st.slot[i].due < due):
+    rest = st.timed & ~st.held
+    st.first_due = 0
+    while rest:
+        i = trailing_zeros64(rest)
+        rest &= rest - 1
+        if st.slot[i].due <= st.now:
+            mask |= <uint32_t>1 << i
+        elif st.slot[i].due < due:
             due = st.slot[i].due
-    if due > st.now:
-        st.now = due
-    return due != 0
+            st.first_due = <uint32_t>1 << i
+        elif st.slot[i].due == due:
+            st.first_due |= <uint32_t>1 << i
+    return mask
 
 
 cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
@@ -136,7 +145,6 @@ cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept no
 cdef uint32_t pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
     """The player whose step is next: an actor, or a buffer that is drained."""
     cdef uint32_t enabled, slot
-    cdef stage_slot *s
     st.budget = 0
     if iopf_unlikely(ld32_acq(&crew.verdict_count) != 0):
         st.ended = END_VERDICT
@@ -145,20 +153,20 @@ cdef uint32_t pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
         st.ended = END_STEPS
         return NOBODY
     enabled = stage_enabled(st, crew)
-    if enabled == 0 and leap(st):
-        enabled = stage_enabled(st, crew)
+    if enabled == 0:
+        enabled = st.first_due
+        st.first_due = 0
     if enabled == 0:
         st.ended = END_QUIET
         return NOBODY
     slot = choose(st, enabled)
-    if slot >= STAGE_SLOTS or not enabled >> slot & 1:
+    if slot >= STAGE_SLOTS or not (enabled | st.first_due) >> slot & 1:
         st.ended = END_CUT if slot == CUT else END_DIVERGED
         return NOBODY
-    s = &st.slot[slot]
-    if s.state == PLAY_ASLEEP:
-        s.result = ETIMEDOUT
-        s.due = 0
-        s.state = PLAY_READY
+    if st.timed >> slot & 1:
+        if st.slot[slot].due > st.now:
+            st.now = st.slot[slot].due
+        stage_rise(st, slot, ETIMEDOUT)
     stage_note(st, slot, enabled)
     if slot < STAGE_DRAIN or st.memory == STAGE_SC:
         st.current = slot
@@ -262,6 +270,4 @@ cdef void stage_stir(stage *st) noexcept nogil:
     for i in range(1, st.players):
         s = &st.slot[i]
         if s.state == PLAY_ASLEEP and s.kind == ACC_WAIT and ld32_acq(<uint32_t *>s.where) != s.want:
-            s.state = PLAY_READY
-            s.result = 0
-            s.due = 0
+            stage_rise(st, i, 0)

@@ -20,9 +20,24 @@ static inline uint64_t store_changed(uint64_t a, uint64_t b) {
     return mask;
 }
 
-static inline void store_remove_first(stage_buffer *b) {
+/* Behind every change of what a buffer has first: that is the pending step of the player that drains it. */
+static inline void store_first(stage *st, uint32_t slot) {
+    const stage_buffer *b = &st->buffer[slot];
+    const stage_store *e = &b->store[0];
+    stage_slot *s = &st->slot[STAGE_DRAIN + slot];
+    uint32_t bit = (uint32_t)1 << (STAGE_DRAIN + slot);
+    st->buffered = b->count ? st->buffered | bit : st->buffered & ~bit;
+    s->kind = ACC_DRAIN, s->where = e->where + (e->mask & 0xffffffff ? 0 : 4);
+    s->id = (e->id >> 8) << 8 | 44; /* OP_DRAIN */
+}
+
+/* The oldest store goes to memory. */
+static inline void store_flush_first(stage *st, uint32_t slot) {
+    stage_buffer *b = &st->buffer[slot];
+    store_put(&b->store[0], b->store[0].value);
     b->count--;
     memmove(&b->store[0], &b->store[1], b->count * sizeof(stage_store));
+    store_first(st, slot);
 }
 
 /* Before a step: the actor sees its own stores. A step that drains gives them to everybody. */
@@ -47,6 +62,7 @@ static inline void stores_enter(stage *st, uint32_t slot) {
         return;
     default:
         b->count = 0;
+        store_first(st, slot);
     }
 }
 
@@ -65,32 +81,13 @@ static inline void stores_leave(stage *st) {
     }
     for (uint32_t i = b->count; i > 0; i--) store_put(&b->store[i - 1], b->store[i - 1].under);
     if (!mask) return;
-    if (b->count == STAGE_STORES) {
-        store_put(&b->store[0], b->store[0].value);
-        store_remove_first(b);
-    }
+    if (b->count == STAGE_STORES) store_flush_first(st, slot);
     b->store[b->count++] = (stage_store){.where = b->wrote, .mask = mask, .value = value, .id = b->id};
-}
-
-/* Mask of the players that drain a buffer, each with its next store as its pending step. */
-static inline uint32_t stores_enabled(stage *st) {
-    uint32_t mask = 0;
-    for (uint32_t i = 1; i < STAGE_DRAIN; i++) {
-        stage_slot *s = &st->slot[STAGE_DRAIN + i];
-        s->state = PLAY_ABSENT;
-        if (!st->buffer[i].count) continue;
-        const stage_store *e = &st->buffer[i].store[0];
-        s->state = PLAY_READY, s->kind = ACC_DRAIN, s->where = e->where + (e->mask & 0xffffffff ? 0 : 4);
-        s->id = (e->id >> 8) << 8 | 44; /* OP_DRAIN */
-        mask |= (uint32_t)1 << (STAGE_DRAIN + i);
-    }
-    return mask;
+    if (b->count == 1) store_first(st, slot);
 }
 
 static inline void stores_drain(stage *st, uint32_t player) {
-    stage_buffer *b = &st->buffer[player - STAGE_DRAIN];
-    store_put(&b->store[0], b->store[0].value);
-    store_remove_first(b);
+    store_flush_first(st, player - STAGE_DRAIN);
     st->slot[player].taken++;
 }
 

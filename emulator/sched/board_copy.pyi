@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from typing_extensions import disjoint_base
@@ -12,7 +12,11 @@ class BoardCopy:
     written: int
 
     def __new__(
-        cls, memory: Memory, length: int, apart: Iterable[tuple[int, int]] = ...
+        cls,
+        memory: Memory,
+        length: int,
+        apart: Iterable[tuple[int, int]] = ...,
+        pieces: Sequence[tuple[int, int]] = ...,
     ) -> Self: ...
     def watch(self) -> None: ...
     def close(self) -> None: ...

@@ -30,11 +30,11 @@ cdef uint64_t wild_address() noexcept nogil:
 cdef class BoardCopy:
     """The first ``length`` bytes of ``memory``, a whole number of pages, as they are now.
 
-    ``apart``: (start, end) of ranges in bytes that need not be put back. Raises MemoryError, BlockingIOError while another mapping of
-    this process is watched, OSError.
+    ``apart``: (start, end) of ranges in bytes of which no whole page is put back; ``pieces``: of those that always are. Raises
+    MemoryError, BlockingIOError while another mapping of this process is watched, OSError.
     """
 
-    def __cinit__(self, Memory memory not None, uint64_t length, apart=()):
+    def __cinit__(self, Memory memory not None, uint64_t length, apart=(), pieces=()):
         cdef const unsigned char[::1] marks
         cdef uint64_t at
         if length == 0 or length % PAGE or length > memory.size:
@@ -49,13 +49,20 @@ cdef class BoardCopy:
                 self.marks[at] = APART
                 at += 1
         self.copy = <char *>malloc(length)
-        if self.copy == NULL:
+        self.piece = <piece *>malloc((len(pieces) + 1) * sizeof(piece))
+        if self.copy == NULL or self.piece == NULL:
             raise MemoryError("no memory for the copy of the board")
+        for start, end in pieces:
+            if not 0 <= start <= end <= length:
+                raise ValueError(f"a piece from {start} to {end} of a copy of {length} bytes")
+            self.piece[self.count] = piece(start, end - start)
+            self.count += 1
         memcpy(self.copy, self.base, length)
         self.watch()
 
     def __dealloc__(self):
         self.close()
+        free(self.piece)
 
     def watch(self) -> None:
         """In every process that plays: its writes are marked from here on."""
@@ -88,3 +95,5 @@ cdef class BoardCopy:
                 at = i * 8 + <uint64_t>trailing_zeros64(word) // 8
                 memcpy(self.base + (at << PAGES_SHIFT), self.copy + (at << PAGES_SHIFT), PAGE)
                 word &= word - 1
+        for i in range(self.count):
+            memcpy(self.base + self.piece[i].start, self.copy + self.piece[i].start, self.piece[i].bytes)

@@ -129,11 +129,8 @@ cdef class Litmus:
         memset(self.words, 0, WORDS * 64)
         self.crew.verdict_count = 0
         self.st.players = 0
-        self.st.now = self.st.steps = self.st.budget = 0
-        self.st.ended = END_NONE
-        self.st.max_steps = ROOM
-        for i in range(STAGE_DRAIN):
-            self.st.buffer[i].count = self.st.buffer[i].entered = 0
+        self.st.now = 0
+        stage_begin(self.st, ROOM)
         for i in range(self.count):
             self.parts[i].over = 0
             memset(self.parts[i].registers, 0, sizeof(self.parts[i].registers))

@@ -11,6 +11,9 @@
     ORDERED  like FIRST, but a step that a constraint puts behind another one waits for it; when all wait, they do not
     TREE     all schedules, one after the other (``tree.pxd``)
 
+The first four may also let the time of a sleep pass although others could go on, once in ``stage.early`` choices. A path may do so at
+any step, a bounded walk wherever it may still preempt.
+
 State: ``stage`` line 0 and the slots' priorities, written by whoever has the token.
 """
 

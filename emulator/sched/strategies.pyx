@@ -71,14 +71,6 @@ cdef uint32_t nth(uint32_t mask, uint32_t n) noexcept nogil:
     return trailing_zeros64(mask)
 
 
-cdef uint32_t count(uint32_t mask) noexcept nogil:
-    cdef uint32_t n = 0
-    while mask:
-        mask &= mask - 1
-        n += 1
-    return n
-
-
 cdef uint32_t highest(stage *st, uint32_t enabled) noexcept nogil:
     cdef uint32_t best = NOBODY, i
     cdef uint64_t priority = 0
@@ -109,7 +101,7 @@ cdef uint32_t pct(stage *st, uint32_t enabled) noexcept nogil:
         st.change[CHANGES] = <uint64_t>-1
     best = highest(st, enabled)
     st.budget = st.change[0] - st.steps - 1 if st.change[0] - st.steps < BUDGET else BUDGET
-    if st.steps + st.budget >= st.max_steps:
+    if st.steps + st.budget >= st.max_steps or (st.early and st.first_due):
         st.budget = 0
     return best
 
@@ -120,38 +112,38 @@ cdef inline bint dependent(stage_slot *a, stage_slot *b) noexcept nogil:
 
 
 cdef uint32_t pos(stage *st, uint32_t enabled) noexcept nogil:
-    cdef uint32_t best = highest(st, enabled), i
-    for i in range(1, players(st)):
-        if i == best or (st.slot[i].state == PLAY_READY and dependent(&st.slot[i], &st.slot[best])):
+    cdef uint32_t best = highest(st, enabled), i, rest = st.ready | st.buffered | <uint32_t>1 << best
+    while rest:
+        i = trailing_zeros64(rest)
+        rest &= rest - 1
+        if i == best or dependent(&st.slot[i], &st.slot[best]):
             st.slot[i].priority = (xorshift64(&st.rng) >> 8) + 1
     return best
 
 
 cdef uint32_t urw(stage *st, uint32_t enabled) noexcept nogil:
-    cdef uint64_t sum = 0, weight, pick
-    cdef uint32_t i, rest = enabled
+    cdef uint64_t sum = 0, pick
+    cdef uint64_t upto[32]
+    cdef uint32_t n = 0, rest = enabled
     cdef stage_slot *s
     while rest:
         s = &st.slot[trailing_zeros64(rest)]
         rest &= rest - 1
         sum += s.expected - s.taken if s.expected > s.taken else 1
+        upto[n] = sum
+        n += 1
     pick = draw(st, <uint32_t>sum)
-    rest = enabled
-    while True:
-        i = trailing_zeros64(rest)
-        rest &= rest - 1
-        s = &st.slot[i]
-        weight = s.expected - s.taken if s.expected > s.taken else 1
-        if pick < weight or rest == 0:
-            return i
-        pick -= weight
+    n = 0
+    while pick >= upto[n]:
+        n += 1
+    return nth(enabled, n)
 
 
 cdef uint32_t loose(stage *st, uint32_t enabled) noexcept nogil:
     cdef uint8_t *path = <uint8_t *>(<char *>st + st.path)
     while st.path_at < st.path_steps:
         st.path_at += 1
-        if enabled >> path[st.path_at - 1] & 1:
+        if (enabled | st.first_due) >> path[st.path_at - 1] & 1:
             return path[st.path_at - 1]
     return first(st, enabled)
 
@@ -186,8 +178,10 @@ cdef uint32_t ordered(stage *st, uint32_t enabled) noexcept nogil:
 
 
 cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil:
+    if st.early and st.first_due and draw(st, st.early) == 0:
+        return nth(st.first_due, draw(st, bits_set64(st.first_due)))
     if st.strategy == STRATEGY_RANDOM:
-        return nth(enabled, draw(st, count(enabled)))
+        return nth(enabled, draw(st, bits_set64(enabled)))
     if st.strategy == STRATEGY_PCT:
         return pct(st, enabled)
     if st.strategy == STRATEGY_POS:

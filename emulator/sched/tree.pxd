@@ -9,20 +9,22 @@ A node is what can be seen before a step: who could go, what each would do, who 
                (Godefroid) keep out whoever has been tried and has nothing new to meet. When the tree is empty, every
                behaviour of the system has been seen.
     bounded    Every schedule with at most so many preemptions; a switch where the actor could not go on is free (Musuvathi, Qadeer,
-               PLDI 2007). Nothing is reduced.
+               PLDI 2007), unless it is to a sleeper whose time passes although others could go. Nothing is reduced.
 
 What the first rests on: points announce every access whose order matters (``tools/points`` checks it), time stands still but for
-leaps when nobody can go on, and memory is sequentially consistent. A step that waits for a lock is pending and not enabled, so of two
-holders of a lock it is the taking that is turned round, never the giving back.
+leaps when nobody can go on (``timed`` says whether that mattered), and memory is sequentially consistent. A step that waits for a lock
+is pending and not enabled, so of two holders of a lock it is the taking that is turned round, never the giving back.
 
 The walk is this process's own; fibers only. Steps beyond what is kept are played without choice, and the walk is then not complete.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from cython_ext.crew cimport ACC_FENCE, ACC_LOCAL, ACC_NAP, ACC_READ
 from cython_ext.stage cimport stage
 
 cdef enum:
+    NEVER_DEPEND = 1 << ACC_LOCAL | 1 << ACC_NAP | 1 << ACC_FENCE
     TREE_ACTORS = 16
     TREE_STEPS = 4096
 
@@ -50,7 +52,7 @@ cdef struct tree:
     uint32_t bounded         # 1: by preemptions
     uint32_t bound
     uint32_t cut             # a schedule was longer than what is kept
-    uint32_t pad
+    uint32_t timed           # somebody slept to a time while others could go, and that time did not come: reduced only
     uint64_t blocked         # schedules that were given up, since nothing new would have come
     uint32_t heads[4096]     # by hash of the word: number + 1 of the last node that touched it
     uint32_t last[16]        # by actor
@@ -60,4 +62,9 @@ cdef void tree_free(tree *t) noexcept nogil
 cdef void tree_play(tree *t) noexcept nogil
 cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil
 cdef bint tree_next(tree *t, stage *st) noexcept nogil
-cdef bint steps_depend(uint64_t a, uint32_t a_kind, uint64_t b, uint32_t b_kind) noexcept nogil
+
+cdef inline bint steps_depend(uint64_t a, uint32_t a_kind, uint64_t b, uint32_t b_kind) noexcept nogil:
+    """Whether the order of two steps can matter: the same word, and not two plain reads."""
+    if a >> 3 != b >> 3 or (a_kind == ACC_READ and b_kind == ACC_READ):
+        return False
+    return not ((<uint32_t>1 << a_kind | <uint32_t>1 << b_kind) & NEVER_DEPEND)

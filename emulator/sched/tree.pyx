@@ -15,15 +15,6 @@ cdef enum:
 cdef tree *walked            # by the schedule that this process plays
 
 
-cdef bint steps_depend(uint64_t a, uint32_t a_kind, uint64_t b, uint32_t b_kind) noexcept nogil:
-    """Whether the order of two steps can matter: the same word, and not two plain reads."""
-    if a_kind == ACC_LOCAL or b_kind == ACC_LOCAL or a_kind == ACC_NAP or b_kind == ACC_NAP:
-        return False
-    if a_kind == ACC_FENCE or b_kind == ACC_FENCE:
-        return False
-    return a >> 3 == b >> 3 and not (a_kind == ACC_READ and b_kind == ACC_READ)
-
-
 cdef tree *tree_new(uint32_t bounded, uint32_t bound) noexcept nogil:
     """NULL without memory. ``bounded``: by ``bound`` preemptions, else reduced."""
     cdef tree *t = <tree *>calloc(1, sizeof(tree))
@@ -90,14 +81,20 @@ cdef uint32_t choose_fresh(tree *t, node *n, stage *st) noexcept nogil:
     if before != NULL:
         current = before.choice
         n.preemptions = before.preemptions
-        if t.length > 1 and current != (before - 1).choice and before.enabled >> (before - 1).choice & 1:
+        if not before.enabled >> current & 1:
+            n.preemptions += 1  # it slept, and time passed
+        elif t.length > 1 and current != (before - 1).choice and before.enabled >> (before - 1).choice & 1:
             n.preemptions += 1
         if t.bounded:
-            if n.enabled >> current & 1 and n.preemptions >= t.bound:
+            if n.preemptions < t.bound:
+                may |= st.first_due
+            elif n.enabled >> current & 1:
                 may = <uint32_t>1 << current
         else:
             n.sleep = still_asleep(before)
             may &= ~n.sleep
+    if not t.bounded and st.first_due:
+        t.timed = 1
     if may == 0:
         return CUT
     current = st.current if may >> st.current & 1 else <uint32_t>trailing_zeros64(may)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.sched import probe_points
-from emulator.sched.conductor import Conductor
+from emulator.sched.explorer import Explorer
 from emulator.spec.process import Process
 from tools.closing import Closing
 from tools.lab.system import controlled_board, resolve_programs
@@ -23,7 +23,7 @@ class PointsLab(Closing):
             for process in processes:
                 probe_points.prepare(process, points)
             self._first = processes[0]
-            self.conductor = Conductor(self.arena.memory, processes, range(1, actors + 1))
+            self.conductor = Explorer(self.arena.memory, processes, range(1, actors + 1))
         except BaseException:
             self.arena.unlink()
             raise

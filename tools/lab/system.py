@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
-from emulator.sched.conductor import Conductor
+from emulator.sched.explorer import Explorer
 from emulator.spec.board import Order, Phase, format_board, plan_layout, slots_of
 from emulator.spec.control import Control
 from emulator.spec.process import Process
@@ -38,7 +38,7 @@ class Lab(Closing):
     arena: Arena
     control: Control
     snapshot: Snapshot
-    conductor: Conductor
+    conductor: Explorer
     names: list[str]
     must: list[int]
     explores: str = "sc"
@@ -53,7 +53,7 @@ class Lab(Closing):
         Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest, BlockingIOError while
         another lab of this process is open."""
         arena = controlled_board(plan)
-        conductor: Conductor | None = None
+        conductor: Explorer | None = None
         try:
             control, snapshot = Control(arena.memory), Snapshot(arena.memory)
             configure(plan, control)
@@ -71,7 +71,7 @@ class Lab(Closing):
                 if role in ("tenant", "device") or (role == "driver" and index > 0):
                     users.append(slot)
             expected = {_place(name): number for name, number in (live or {}).items()}
-            conductor = Conductor(arena.memory, processes, must, expected)
+            conductor = Explorer(arena.memory, processes, must, expected)
             if len(names) <= DRAIN:
                 idle = [""] * (DRAIN - len(names))
                 names += [*idle, *(f"{name}'s stores" for name in names)]

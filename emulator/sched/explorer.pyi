@@ -1,0 +1,24 @@
+from typing_extensions import disjoint_base
+
+from emulator.sched.conductor import Conductor
+from emulator.sched.judge import Bug
+
+@disjoint_base
+class Explorer(Conductor):
+    early: bool
+    timed: bool
+
+    def assemble(self) -> None: ...
+    def play_part(self, slot: int) -> None: ...
+    def dismiss(self) -> None: ...
+    def explore(
+        self,
+        plan: list[tuple[int, int]],
+        seed: int,
+        first: int,
+        most: int,
+        max_steps: int = ...,
+    ) -> tuple[Bug, int, tuple[int, int] | None]: ...
+    def walk(
+        self, bounded: bool, bound: int, budget_ns: int, most: int = ...
+    ) -> tuple[Bug, int, bool]: ...

@@ -1,0 +1,186 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Many schedules of one system, one after the other.
+
+    explore    schedules by the strategies of a plan in turn, until one fails, or so many
+    walk       all of them, or all up to a bound
+
+By processes, whoever has the token when a schedule is over judges it and begins the next one, so that nobody else has to be woken.
+"""
+
+import mmap
+
+from emulator.sched.judge import Bug as Outcome
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from cython_ext.atomics cimport *
+from cython_ext.stage cimport *
+from emulator.sched.conductor cimport Conductor, on_stage
+from emulator.sched.judge cimport *
+from emulator.sched.strategies cimport *
+from emulator.sched.tree cimport *
+
+cdef enum:
+    TOKEN_NS = 5000000000    # how long a schedule may keep the token
+    PLANS = 32               # most strategies of an exploration
+    EARLY = 16               # one in so many choices lets time pass
+
+cdef struct exploration:
+    # In memory that the players share: whoever has the token judges a schedule and begins the next one.
+    uint32_t strategies[32]
+    uint32_t depths[32]
+    uint32_t plans
+    uint32_t bug             # of the schedule ``at``
+    uint32_t on
+    uint32_t tso             # every other round of the plan is played with delayed stores
+    uint64_t seed
+    uint64_t at
+    uint64_t end
+    uint64_t max_steps
+    uint64_t played
+    uint64_t steps
+
+
+cdef uint32_t follow(Explorer explorer) noexcept nogil:
+    """A schedule is over: judges it, and begins the next one if there is one. The slot of its first step, or nobody."""
+    cdef exploration *x = explorer.x
+    cdef uint32_t slot
+    if not x.on:
+        return 0
+    while True:
+        x.played += 1
+        x.steps += explorer.st.steps
+        x.bug = judge(&explorer.v, explorer.st, &explorer.expected)
+        if x.bug != BUG_NONE:
+            return 0
+        strategy_learn(explorer.st)
+        st64_rel(&x.at, x.at + 1)
+        if x.at >= x.end:
+            return 0
+        slot = explorer._begin()
+        if slot != 0:
+            return slot
+
+
+cdef class Explorer(Conductor):
+    """A conductor that plays many schedules of its system, one after the other."""
+
+    cdef object x_memory
+    cdef exploration *x
+    cdef public bint early           # some rounds let time pass although somebody could go on
+    cdef readonly bint timed         # the last reduced walk left out that a sleep ends while somebody can go on
+
+    def __cinit__(self, *args, **options):
+        cdef unsigned char[::1] shared
+        self.x_memory = mmap.mmap(-1, sizeof(exploration))
+        shared = self.x_memory
+        self.x = <exploration *>&shared[0]
+        self.early = True
+
+    def assemble(self) -> None:
+        """Before processes are started that play: nobody has the token, nobody is told to leave."""
+        cdef uint32_t i
+        st32_rel(&self.st.quit, 0)
+        for i in range(STAGE_SLOTS):
+            st32_rel(&self.st.slot[i].go, 0)
+
+    def play_part(self, uint32_t slot) -> None:
+        """In a process of its own, forked after ``open``: plays one actor until ``dismiss``."""
+        if not 0 < slot < self.st.players:
+            raise ValueError(f"slot {slot} of {self.st.players}")
+        self._opened()
+        self.beginning.watch()
+        with nogil:
+            on_stage(self.st, self.v.crew)
+            stage_play(self.st, self.v.crew, strategy_choose, slot, <follower><void *>follow, <void *>self)
+
+    def dismiss(self) -> None:
+        """Tells the processes that play to leave."""
+        stage_quit(self.st)
+
+    def explore(self, list plan, uint64_t seed, uint64_t first, uint64_t most, uint64_t max_steps=0) -> tuple:
+        """Schedules ``first`` and following, each by the next (strategy, depth) of ``plan`` in turn, until one fails. With ``tso`` stores
+        are delayed in every other round of the plan: ``delayed`` says whether they were in the last schedule. With ``early`` the time of a
+        sleep may pass at any step in one of four rounds.
+
+        Returns (``Bug``, its number, (strategy, depth)), or (BUG_NONE, number behind the last, None).
+        """
+        cdef exploration *x = self.x
+        self._opened()
+        if not 0 < len(plan) <= PLANS:
+            raise ValueError(f"a plan has one to {PLANS} strategies")
+        self._set_memory()
+        memset(x, 0, sizeof(exploration))
+        x.tso = self.st.memory == STAGE_TSO
+        for strategy, depth in plan:
+            x.strategies[x.plans], x.depths[x.plans] = strategy, depth
+            x.plans += 1
+        x.seed, x.at, x.end, x.max_steps = seed, first, first + most, max_steps
+        if most:
+            with nogil:
+                self._explore()
+        self.played += x.played
+        self.steps += x.steps
+        return (Outcome(x.bug), x.at, plan[x.at % x.plans] if x.bug != BUG_NONE else None)
+
+    cdef uint32_t _begin(self) noexcept nogil:
+        """Puts everything to the beginning of the schedule ``at``; in processes, the slot of its first step."""
+        cdef uint64_t number = self.x.at % self.x.plans, turn = self.x.at // self.x.plans
+        self.st.memory = STAGE_TSO if self.x.tso and turn & 1 else STAGE_SC
+        self._start_over(self.x.max_steps)
+        self.st.early = EARLY if self.early and turn & 3 == 2 else 0
+        strategy_begin(self.st, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
+        return stage_pick(self.st, self.v.crew, strategy_choose) if self.x.on else 0
+
+    cdef void _explore(self) noexcept nogil:
+        cdef uint32_t slot
+        if self.by_processes:
+            self.x.on = 1
+            slot = self._begin() or follow(self)
+            if slot != 0 and not stage_relay(self.st, slot, &self.x.at, TOKEN_NS):
+                self.st.ended = END_LOST
+            if self.st.ended == END_LOST:
+                self.x.bug = BUG_LOST
+            self.x.on = 0
+            return
+        while self.x.at < self.x.end:
+            self._begin()
+            self.x.bug = self._play()
+            if self.x.bug != BUG_NONE:
+                return
+            strategy_learn(self.st)
+            self.x.at += 1
+
+    def walk(self, bint bounded, uint32_t bound, uint64_t budget_ns, uint64_t most=0) -> tuple:
+        """All schedules (``tree.pxd``), or with ``bounded`` those of at most ``bound`` preemptions, until one fails.
+
+        Returns (``Bug``, schedules played to their end, whether these were all). Memory is sequentially consistent here. Without a bound
+        time stands still while anybody can go on, and ``timed`` says whether that left anything out; with one, a sleep that ends
+        although somebody can go on counts as a preemption. Raises ValueError for a system of more actors than are told apart.
+        """
+        cdef tree *t
+        cdef uint64_t until_ns = clock_ns() + budget_ns, n = 0
+        cdef uint32_t bug = BUG_NONE
+        cdef bint more = True, tso = self.tso, still = self.still
+        self._opened()
+        if self.st.players > TREE_ACTORS or self.by_processes:
+            raise ValueError(f"a walk is for at most {TREE_ACTORS - 1} actors, as fibers")
+        t = tree_new(bounded, bound)
+        if t == NULL:
+            raise MemoryError("no memory for the tree of schedules")
+        self.tso, self.still = False, not bounded
+        self._set_memory()
+        with nogil:
+            while more and bug == BUG_NONE and (most == 0 or n < most) and (n & 63 != 0 or clock_ns() < until_ns):
+                self._start_over(0)
+                strategy_begin(self.st, STRATEGY_TREE, 0, 1)
+                tree_play(t)
+                bug = self._play()
+                n += self.st.ended != END_CUT
+                more = tree_next(t, self.st)
+        self.timed = t.timed
+        complete = not more and not t.cut and bug == BUG_NONE
+        tree_free(t)
+        self.tso, self.still = tso, still
+        return (Outcome(bug), n, complete)

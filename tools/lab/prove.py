@@ -17,12 +17,14 @@ _REDUCED = 0.7  # of the budget
 @dataclass(slots=True)
 class Proof:
     """`executions` of the reduced walk, each for all orders of its independent steps; `complete`: there are no more. `preemptions`: with
-    at most so many, all of `bounded` schedules were played; -1: with none. `failure`: the shortest schedule that fails."""
+    at most so many, all of `bounded` schedules were played; -1: with none. `timed`: there are timeouts, and in `executions` they end only
+    when nobody else can go on. `failure`: the shortest schedule that fails."""
 
     executions: int = 0
     complete: bool = False
     bounded: int = 0
     preemptions: int = -1
+    timed: bool = False
     seconds: float = 0.0
     what: list[str] = field(default_factory=list)
     failure: Failure | None = None
@@ -33,11 +35,11 @@ class Proof:
         if self.failure is not None:
             return f"fails; shortened to {self.failure.preemptions} preemptions"
         if self.complete:
-            return "proved: no schedule fails"
+            ends = " in which a timeout ends when nobody else can go on" if self.timed else ""
+            return f"proved: no schedule{ends} fails"
         if self.preemptions >= 0:
-            return (
-                f"the budget ended: no schedule with at most {self.preemptions} preemptions fails"
-            )
+            early = " or timeouts" if self.timed else ""
+            return f"the budget ended: no schedule with at most {self.preemptions} preemptions{early} fails"
         return "the budget ended: nothing is proved"
 
 
@@ -54,6 +56,7 @@ def prove(
     bug, proof.executions, proof.complete = lab.conductor.walk(
         False, 0, int(seconds * _REDUCED * 1e9)
     )
+    proof.timed = lab.conductor.timed
     while bug == Bug.BUG_NONE and not proof.complete and proof.preemptions < preemptions:
         bound = proof.preemptions + 1
         left = seconds - (time.monotonic() - began)

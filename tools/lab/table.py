@@ -10,12 +10,13 @@ from tools.lab.where import Where
 
 WIDTH = 98
 _NARROW = 14
+_OUT_OF_TIME = ", out of time"
 _LONG, _HEAD, _TAIL = 200, 60, 12  # a schedule that does not end is shown by its ends
 
 
 def rows(steps: Sequence[Step], names: Sequence[str], where: Where) -> Iterator[str]:
     """Head and rows. An actor's cell has the number of its steps and the functions it has been through; a `!` marks a preemption:
-    the actor before it could have gone on."""
+    the actor before it could have gone on. `out of time`: its sleep ended although others could go on."""
     path = bytes(step[0] for step in steps)
     slots = sorted(set(path), key=path.index)
     column = max(_NARROW, (WIDTH - 4) // max(1, len(slots)))
@@ -44,14 +45,21 @@ def _could_go_on(steps: Sequence[Step], run: Run, before: Run) -> bool:
     return bool(steps[run.first][4] >> before.slot & 1)
 
 
+def _slept_out(step: Step) -> bool:
+    return bool(step[4]) and not step[4] >> step[0] & 1
+
+
 def _cell(steps: Sequence[Step], run: Run, width: int) -> list[str]:
     """The functions of a run in order, each once; long runs are cut in the middle. A row belongs to one actor, so a name may run on
     into the next column."""
     sites: list[str] = []
     for step in steps[run.first : run.last]:
         site = point_name(step[1]).split("/")[0] if step[1] else "begin"
+        if _slept_out(step):
+            site += _OUT_OF_TIME
         if site not in sites[-1:]:
             sites.append(site)
     if len(sites) > 5:
-        sites = [*sites[:2], "...", *sites[-2:]]
+        slept = [site for site in sites[2:-2] if site.endswith(_OUT_OF_TIME)]
+        sites = [*sites[:2], "...", *slept, *sites[-2:]]
     return [site[:width] for site in sites]

@@ -55,9 +55,8 @@ def command(
     """Play every schedule of a race, each order of dependent steps once; it is said how many these are.
 
     When the budget ends before them, every schedule with no preemption is played, then with one, and so
-    on. Proved is: under sequential consistency, with switches at the scheduling points, and timeouts
-    that end when nobody else can go on. Status 1: a schedule fails. Status 0: none does, or the budget
-    ended, which is said.
+    on. Proved is: under sequential consistency, with switches at the scheduling points. Status 1: a
+    schedule fails. Status 0: none does, or the budget ended, which is said.
     """
     from tools.lab.prove import prove
     from tools.lab.races import lab_of
@@ -83,6 +82,7 @@ def command(
             "executions": proof.executions,
             "complete": proof.complete,
             "bounded_schedules": proof.bounded,
+            "timeouts_only_at_rest": proof.timed,
             "complete_up_to_preemptions": proof.preemptions if proof.preemptions >= 0 else None,
             "seconds": proof.seconds,
             "failure": proof.what,

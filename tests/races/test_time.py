@@ -1,0 +1,75 @@
+"""Time under control: a sleep ends when nobody else can go on, or earlier by choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from emulator.sched.judge import Bug
+from tools.lab.players import Players
+from tools.lab.prove import prove
+from tools.lab.search import search, shortest
+from tools.lab.system import Lab, build_lab
+from tools.lab.table import rows
+from tools.lab.where import Where
+
+REMOVE = ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"]
+LATE = ["wait-bound d0 t0", "d0: start", "d0: pause 1ms", "send d0 t0 pages=1 group=a try"]
+DEFECT = {"generation": "v7.2", "defects": ["remove-before-drain"]}
+MINUTE_NS = 60_000_000_000
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """The request meets the removal only if a pause ends while the removal could go on."""
+    with build_lab(REMOVE, LATE, kernel=DEFECT, device=[{"stop": "marker"}]) as made:
+        yield made
+
+
+def test_a_sleep_ends_last_unless_it_is_chosen_to_end(lab: Lab) -> None:
+    lab.conductor.early = False
+    assert search(lab, 1, seconds=60, most=6000).failure is None
+    lab.conductor.early = True
+    assert search(lab, 1, seconds=60, most=60_000).failure is not None
+
+
+def test_a_schedule_in_which_time_passes_is_the_same_in_processes(lab: Lab) -> None:
+    found = search(lab, 1, seconds=60, most=60_000)
+    assert found.failure is not None
+    path, result = found.failure.path, lab.conductor.trace_hash
+    with Players(lab):
+        assert lab.conductor.replay(path) == Bug.BUG_VERDICT
+        assert lab.conductor.trace_hash == result
+        again = search(lab, 1, seconds=60, most=60_000)
+        assert again.failure is not None
+        assert again.failure.path == path
+
+
+def test_the_table_says_where_a_sleep_ended_early(lab: Lab) -> None:
+    found = search(lab, 1, seconds=60, most=60_000)
+    assert found.failure is not None
+    short = shortest(lab, found.failure)
+    assert lab.conductor.replay(short.path) == Bug.BUG_VERDICT
+    table = "\n".join(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))
+    assert "out of time" in table
+
+
+def test_a_proof_says_that_there_are_timeouts(lab: Lab) -> None:
+    proof = prove(lab, seconds=2, preemptions=0)
+    assert proof.failure is None
+    assert proof.timed
+
+
+def test_a_proof_without_timeouts_does_not() -> None:
+    with build_lab(REMOVE, LATE[:2]) as lab:
+        assert not prove(lab, seconds=2, preemptions=0).timed
+
+
+def test_a_bounded_walk_lets_time_pass_as_a_preemption() -> None:
+    """The device finds no binding to send to only if the pause before the unbind ends while it could go on."""
+    later = ["map t0 4", "bind d0 t0", "t0: start", "t0: pause 1ms", "unbind d0 t0"]
+    with build_lab(later, ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=1 group=a"]) as lab:
+        bug, _, whole = lab.conductor.walk(True, 0, MINUTE_NS)
+        assert (bug, whole) == (Bug.BUG_NONE, True)
+        assert lab.conductor.walk(True, 1, MINUTE_NS)[0] == Bug.BUG_DEADLOCK

@@ -81,7 +81,8 @@ typedef struct {
     uint64_t tick_mult;       /* nanoseconds = (ticks * tick_mult) >> 24; 0: ticks are clock_ns() */
     uint32_t spins, yields;   /* wait policy: pauses, then yields, then sleep */
     uint32_t lockdep, poison;
-    uint32_t verdict_count, pad;
+    uint32_t verdict_count;
+    uint32_t ref_limit;       /* a count of references that reaches it is a verdict; 0: only one that saturates */
     uint64_t stage;           /* offset of the stage from the crew; 0: nothing is controlled */
     uint64_t pad1;
     uint32_t lock_order[CREW_MAX_CLASSES];

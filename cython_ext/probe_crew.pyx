@@ -92,7 +92,7 @@ cdef class Crew:
     def actors(self) -> int:
         return self.crew.actors
 
-    def policy(self, *, lockdep=None, poison=None, spins=None, yields=None) -> None:
+    def policy(self, *, lockdep=None, poison=None, spins=None, yields=None, ref_limit=None) -> None:
         """Changes what is given; the rest stays."""
         if lockdep is not None:
             self.crew.lockdep = bool(lockdep)
@@ -102,6 +102,8 @@ cdef class Crew:
             self.crew.spins = spins
         if yields is not None:
             self.crew.yields = yields
+        if ref_limit is not None:
+            self.crew.ref_limit = ref_limit
 
     def noise(self, uint32_t yield_in, uint32_t sleep_in=0, uint64_t seed=1) -> None:
         """At this actor's points from now on: one yield in ``yield_in``, one short sleep in ``sleep_in``; both 0 ends it."""

@@ -3,7 +3,8 @@
 
 The word is written by everybody who holds or takes a reference. ``ref_get_not_zero`` is a compare-and-swap that fails on 0, so a
 reader under RCU can try an object whose last reference may be going. Above ``REF_SATURATED`` the count no longer
-moves: a leak is preferred to a use after free, and a verdict says so. A put below zero is a verdict too.
+moves: a leak is preferred to a use after free, and a verdict says so. A put below zero is a verdict too, and so is a count that reaches
+the crew's ``ref_limit``: references pile up long before they are too many.
 Increments need no ordering (the caller already has a way to the object); the put that reaches zero is a locked instruction and so orders
 every earlier use before the free that follows it.
 """
@@ -29,7 +30,7 @@ cdef inline bint ref_get_not_zero(iopf_actor *self, uint32_t *r, uint32_t site) 
         if iopf_unlikely(old >= REF_SATURATED):
             return True
         if cas32(r, old, old + 1):
-            if iopf_unlikely(old + 1 == REF_SATURATED):
+            if iopf_unlikely(old + 1 == REF_SATURATED or old + 1 == crew_of(self).ref_limit):
                 verdict_raise(self, VERDICT_REFCOUNT, 0, old, 0, 0, 1, site)
             return True
 

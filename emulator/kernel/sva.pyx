@@ -118,7 +118,7 @@ cdef int bind_locked(view *v, uint32_t dev, mm_struct *mm, uint64_t *handle_out)
         ret = bind_new(v, dev, mm, handle_out)
     if ret != 0:
         unused_domain(v, mm)
-    if ret != 0 or ref != 0:
+    if ret != 0 or (ref != 0 and not defect(v, DEFECT_PASID_REF_LEAK)):
         drop_pasid(v, mm)  # what shares a bond does not count
     return ret
 

@@ -207,6 +207,9 @@ class Checks(Section, frozen=True, kw_only=True):
     account: Annotated[bool, _of("every request is answered, in flight or lost by name")] = True
     lockdep: Annotated[bool, _of("order of lock classes")] = True
     poison: Annotated[bool, _of("use of freed objects")] = True
+    ref_limit: Annotated[
+        int, _in(0, 2**30, "references to one object that are too many; 0: those that saturate")
+    ] = 0
     known: Annotated[
         Literal["fail", "count"],
         _of(

@@ -174,6 +174,7 @@ def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uin
     crew.actors = b.cfg.slots = total
     crew.tick_mult = tick_mult
     crew.spins, crew.yields, crew.lockdep, crew.poison = spins, yields, lockdep, poison
+    crew.ref_limit = config["ref_limit"]
     crew.rcu_epoch = 1
     roles = (("supervisor", ROLE_SUPERVISOR), ("iommu", ROLE_IOMMU), ("irq", ROLE_IRQ), ("handler", ROLE_HANDLER), ("task", ROLE_TASK),
              ("driver", ROLE_DRIVER), ("tenant", ROLE_TENANT), ("device", ROLE_DEVICE))

@@ -12,7 +12,7 @@ from emulator.spec.defects import defect_slugs
 from tools.lab.players import Players
 from tools.lab.races import lab_of
 from tools.lab.search import PORTFOLIO, STRATEGIES, search, shortest
-from tools.lab.system import Lab
+from tools.lab.system import Lab, build_lab
 
 RACES = list(catalogue().values())
 EACH = pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
@@ -135,6 +135,29 @@ def test_every_detector_has_a_race_that_only_it_sees(detector: str) -> None:
             found = search(lab, seed * 1_000_003, seconds=60, most=10**6)
             assert found.what is not None
             assert found.what[0].startswith(detector), found.what[0]
+
+
+BIND_AGAIN = [
+    "map t0 4",
+    "bind d0 t0",
+    "t0: start",
+    *["bind d0 t0", "unbind d0 t0"] * 5,
+    "unbind d0 t0",
+]
+
+
+@pytest.mark.parametrize(
+    ("defects", "limit", "seen"),
+    [(["pasid-ref-leak"], 5, True), (["pasid-ref-leak"], 0, False), ([], 5, False)],
+)
+def test_references_that_pile_up_are_seen_by_their_count_alone(
+    defects: list[str], limit: int, seen: bool
+) -> None:
+    """Every bind that shares takes one, in the defective variant for good. Without a limit nothing else says so while the system runs."""
+    kernel = {"generation": "v5.13", "defects": defects}
+    with build_lab(BIND_AGAIN, kernel=kernel, checks={"ref_limit": limit}) as lab:
+        found = search(lab, 1, seconds=60, most=500)
+        assert (found.what or ["nothing"])[0].startswith("reference count" if seen else "nothing")
 
 
 @pytest.mark.parametrize("name", ["4.22", "remove-before-drain", "4.22-remove-before-drain"])

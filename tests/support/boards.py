@@ -8,7 +8,7 @@ from cython_ext.memory import Memory
 from emulator.spec.board import format_board, plan_layout
 
 CONFIG = {
-    "devices": 2, "handlers": 1, "tenants": 2, "prq_records": 128, "qi_records": 64, "max_pasids": 16,
+    "devices": 2, "handlers": 1, "tenants": 2, "prq_records": 128, "ref_limit": 0, "qi_records": 64, "max_pasids": 16,
     "ledger_slots": 512, "max_vmas": 64, "work_slots": 64, "event_records": 64, "mms": 8, "faults": 64,
     "groups": 32, "handles": 8, "tables": 64, "generation": 6, "profile": 0, "programs": 8,
     "units": 1, "drivers": 1, "queue_mode": 0, "queues": 1, "work_rings": 1, "options": 0, "fault_objects": 0,

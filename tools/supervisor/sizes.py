@@ -110,6 +110,7 @@ def board_config(
         "exponential": int(faults.jitter == "exponential"),
         "pace": 0 if speed == "max" else max(1, round(float(speed) * 1000)),
         "account": int(scenario.checks.account),
+        "ref_limit": scenario.checks.ref_limit,
         "minor_ns": faults.minor_ns,
         "major_ns": faults.major_ns,
         "seed": seed,

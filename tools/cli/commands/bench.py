@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.options import json_option
 
 
 @click.command(
@@ -16,7 +17,7 @@ from tools.cli.lazy import Command
     ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME...]")
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.option(
     "--repeat",
     type=click.IntRange(1, 1000),

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from tools.cli.commands.race.common import complete_race, progress, race_named
 from tools.cli.lazy import Command
+from tools.cli.options import json_option, seconds_option
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
@@ -39,13 +40,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Seeds per race and strategy (default 20).",
 )
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.001, 3600),
-    default=5.0,
-    metavar="S",
-    help="Budget of a trial (default 5).",
-)
+@seconds_option(5, most=3600, what="Budget of a trial")
 @click.option(
     "--strategy",
     "strategies",
@@ -59,7 +54,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Only how fast schedules are played, and what a point costs that nobody uses.",
 )
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.option("-o", "--output", metavar="FILE", help="Also write the JSON to a file.")
 @click.pass_context
 def command(

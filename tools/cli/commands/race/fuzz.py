@@ -11,6 +11,7 @@ import click
 
 from emulator.scenario.schema import GENERATIONS
 from tools.cli.lazy import Command, near
+from tools.cli.options import json_option, memory_option, seconds_option, seed_option
 from tools.cli.overrides import defect_option
 from tools.cli.status import Status
 
@@ -27,13 +28,7 @@ if TYPE_CHECKING:
         ("iopf race fuzz --defect remove-before-drain", "whether a bug that is known is found"),
     ),
 )
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.1, 86400),
-    default=60.0,
-    metavar="S",
-    help="Budget (default 60).",
-)
+@seconds_option(60, least=0.1)
 @click.option("--programs", type=click.IntRange(1), metavar="N", help="At most so many programs.")
 @click.option(
     "--kernel",
@@ -42,15 +37,8 @@ if TYPE_CHECKING:
     default="v7.2",
     help="Generation of the fault path (default v7.2).",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63), default=1, metavar="N", help="Seed (default 1)."
-)
-@click.option(
-    "--memory",
-    type=click.Choice(["sc", "tso"]),
-    default="tso",
-    help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
-)
+@seed_option()
+@memory_option
 @defect_option
 @click.option(
     "-o",
@@ -59,7 +47,7 @@ if TYPE_CHECKING:
     default=".iopf-schedules/fuzz",
     help="Where schedules that fail are written (default .iopf-schedules/fuzz).",
 )
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.options import json_option, mode_option
 from tools.cli.status import Status
 
 
@@ -20,18 +21,13 @@ from tools.cli.status import Status
     ),
 )
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option(
-    "--mode",
-    type=click.Choice(["fibers", "processes"]),
-    default="fibers",
-    help="Actors as fibers of one process, or as processes (default fibers).",
-)
+@mode_option()
 @click.option(
     "--constraints",
     is_flag=True,
     help="Keep to the switches that it takes instead of every step: for another build.",
 )
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_out: bool) -> int:
     """Play the schedule of FILE again: the same steps, the same failure.

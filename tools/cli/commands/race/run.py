@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.commands.race.common import race_argument, race_named
 from tools.cli.lazy import Command
+from tools.cli.options import json_option, memory_option, mode_option, seconds_option, seed_option
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
@@ -27,39 +28,21 @@ if TYPE_CHECKING:
         ("iopf race run 4.22 --mode processes", "every actor is a process of its own"),
     ),
 )
-@click.argument("name", shell_complete=complete_race)
+@race_argument
 @click.option("--fixed", is_flag=True, help="The fixed variant: the defect is off.")
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.001, 86400),
-    default=10.0,
-    metavar="S",
-    help="Budget (default 10).",
-)
+@seconds_option(10)
 @click.option("--schedules", type=click.IntRange(1), metavar="N", help="At most so many schedules.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63), default=1, metavar="N", help="Seed (default 1)."
-)
+@seed_option()
 @click.option(
     "--strategy",
     type=click.Choice(["portfolio", "random", "pct", "pos", "urw", "dfs", "dpor"]),
     default="portfolio",
     help="How the next actor is chosen (default portfolio: all in turn).",
 )
-@click.option(
-    "--memory",
-    type=click.Choice(["sc", "tso"]),
-    default="tso",
-    help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
-)
-@click.option(
-    "--mode",
-    type=click.Choice(["fibers", "processes"]),
-    default="fibers",
-    help="Actors as fibers of one process, or as processes (default fibers).",
-)
+@memory_option
+@mode_option()
 @click.option("-o", "--output", metavar="FILE", help="Write the shortest schedule to a file.")
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,

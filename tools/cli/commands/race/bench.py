@@ -85,12 +85,17 @@ def command(
         return _rates(ctx, races, quick, json_out, output)
     from tools.lab.bench import Plan, measure
     from tools.lab.bench_report import document, table
+    from tools.lab.native import Stopped
     from tools.lab.search import STRATEGIES
 
     chosen = strategies or tuple(STRATEGIES)
     plan = Plan(3, 0.5, 2000, 5, chosen) if quick else Plan(trials, seconds, 20_000, 20, chosen)
-    measured = measure(races, plan, progress)
-    progress("")
+    try:
+        measured = measure(races, plan, progress)
+    except Stopped as stopped:
+        return stopped.status
+    finally:
+        progress("")
     _hand_out(document(measured, plan), table(measured, plan), json_out, output)
     good = all(
         each.false_alarms == each.run_alarms == 0

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tools.cli.commands.race.common import race_argument, race_named
+from tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
+from tools.cli.commands.race.uncontrolled import refuse_control, run_uncontrolled
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, memory_option, mode_option, seconds_option, seed_option
 from tools.cli.status import Status
@@ -26,12 +28,15 @@ if TYPE_CHECKING:
         ("iopf race run remove-before-drain", "find it, print its shortest schedule"),
         ("iopf race run 4.22 --fixed --seconds 60", "search where it must not be found"),
         ("iopf race run 4.22 --mode processes", "every actor is a process of its own"),
+        ("iopf race run 4.22 --mode noise", "without control: run again and again until it fails"),
     ),
 )
 @race_argument
 @click.option("--fixed", is_flag=True, help="The fixed variant: the defect is off.")
 @seconds_option(10)
-@click.option("--schedules", type=click.IntRange(1), metavar="N", help="At most so many schedules.")
+@click.option(
+    "--schedules", type=click.IntRange(1), metavar="N", help="At most so many schedules or runs."
+)
 @seed_option()
 @click.option(
     "--strategy",
@@ -40,7 +45,11 @@ if TYPE_CHECKING:
     help="How the next actor is chosen (default portfolio: all in turn).",
 )
 @memory_option
-@mode_option()
+@mode_option(
+    *UNCONTROLLED,
+    what="Actors as fibers of one process, or as processes; or ordinary runs again and again: native, "
+    "or with noise at the points",
+)
 @click.option("-o", "--output", metavar="FILE", help="Write the shortest schedule to a file.")
 @json_option
 @click.pass_context
@@ -59,15 +68,28 @@ def command(
 ) -> int:
     """Search the schedules of a race for one that fails. NAME is a slug or a number of the catalogue.
 
+    With --mode native or noise nobody controls who goes: --schedules counts runs, and what is found cannot be played again.
+
     Status 1: found. Status 0: not found within the budget.
     """
     from contextlib import nullcontext
 
+    race = race_named(ctx, name)
+    if mode in UNCONTROLLED:
+        refuse_control(ctx, mode)
+        return run_uncontrolled(
+            race,
+            fixed=fixed,
+            seconds=seconds,
+            most=schedules,
+            seed=seed,
+            mode=mode,
+            json_out=json_out,
+        )
     from tools.lab.players import Players
     from tools.lab.races import lab_of, save_schedule, tables_of
     from tools.lab.search import STRATEGIES, WALKS, search, shortest, walk
 
-    race = race_named(ctx, name)
     with lab_of(race, defective=not fixed, memory=memory) as lab:
         with Players(lab) if mode == "processes" else nullcontext():
             if strategy in WALKS:

@@ -29,6 +29,7 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
     import msgspec
 
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read, write
+    from tools.lab.races import lab_in, path_in
     from tools.lab.search import constraints_of
     from tools.lab.shrink import shrink
     from tools.lab.system import build_lab
@@ -37,6 +38,8 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
 
     try:
         schedule = read(Path(file))
+        with lab_in(schedule, Path(file)) as lab:
+            path_in(schedule, lab, Path(file))
     except ScheduleError as error:
         ctx.fail(str(error))
     before = sum(len(program) for program in schedule.programs)

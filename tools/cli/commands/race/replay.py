@@ -41,9 +41,8 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read
     from emulator.spec.sites import point_name
     from tools.lab.players import Players
-    from tools.lab.races import constraints_in
-    from tools.lab.search import play_constraints, what
-    from tools.lab.system import build_lab
+    from tools.lab.races import lab_in, path_in, play_constraints_in
+    from tools.lab.search import what
     from tools.lab.table import rows
     from tools.lab.where import Where
 
@@ -51,12 +50,12 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
         schedule = read(Path(file))
         if constraints and schedule.constraints is None:
             ctx.fail(f"{file}: it has no constraints: its switches alone do not make it fail")
-        with build_lab(*schedule.programs, **schedule.tables) as lab:
-            path = schedule.path(lab.names)
+        with lab_in(schedule, Path(file)) as lab:
+            path = path_in(schedule, lab, Path(file))
             broken = 0
             with Players(lab) if mode == "processes" else nullcontext():
                 if constraints:
-                    bug, broken = play_constraints(lab, constraints_in(schedule, Path(file)))
+                    bug, broken = play_constraints_in(lab, schedule, Path(file))
                 else:
                     bug = Bug(lab.conductor.replay(path))
             steps, same = (
@@ -76,7 +75,7 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
         if mine != theirs
     ]
     same = same or (constraints and not broken)
-    diverged = bug == Bug.BUG_DIVERGED or (not same and bool(failure))
+    diverged = bug == Bug.BUG_DIVERGED or broken > 0 or (not same and bool(failure))
     if json_out:
         click.echo(
             json.dumps(
@@ -109,7 +108,8 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
             count = len(schedule.constraints or [])
             click.echo(f"{count} constraints, {broken} steps could not keep to them", err=True)
         else:
-            click.echo("the same trace" if same else "another trace", err=True)
+            changed = "another trace than was written: the file was changed, or the code was"
+            click.echo("the same trace" if same else changed, err=True)
     if diverged:
         return Status.UNTRUSTED
     return Status.FAILED if failure else Status.OK

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from tools.cli.commands.race.common import complete_race, progress, race_named
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, seconds_option
+from tools.cli.output import output_option, written
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     help="Only how fast schedules are played, and what a point costs that nobody uses.",
 )
 @json_option
-@click.option("-o", "--output", metavar="FILE", help="Also write the JSON to a file.")
+@output_option("Also write the JSON to a file.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -66,7 +67,7 @@ def command(
     quick: bool,
     rates: bool,
     json_out: bool,
-    output: str | None,
+    output: Path | None,
 ) -> int:
     """Search every race of the catalogue, or those named, by every strategy; measure, and check the fixed
     variants. What is found within 1, 10 and 60 seconds is counted from the times that the trials took.
@@ -114,7 +115,7 @@ def _refuse(ctx: click.Context, names: Sequence[str], with_flag: str) -> None:
 
 
 def _rates(
-    ctx: click.Context, races: Sequence[Race], quick: bool, json_out: bool, output: str | None
+    ctx: click.Context, races: Sequence[Race], quick: bool, json_out: bool, output: Path | None
 ) -> int:
     from tools.bench.harness import ContenderError
     from tools.bench.team import TeamError
@@ -133,10 +134,10 @@ def _rates(
 
 
 def _hand_out(
-    document: dict[str, Any], table: Sequence[str], json_out: bool, output: str | None
+    document: dict[str, Any], table: Sequence[str], json_out: bool, output: Path | None
 ) -> None:
     made = json.dumps(document)
-    if output is not None:
-        Path(output).write_text(made + "\n")
     for line in [made] if json_out else table:
         click.echo(line)
+    if output is not None:
+        written(output, lambda: output.write_text(made + "\n"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +11,13 @@ import click
 from emulator.scenario.schema import GENERATIONS
 from tools.cli.lazy import Command, near
 from tools.cli.options import json_option, memory_option, seconds_option, seed_option
+from tools.cli.output import directory_option
 from tools.cli.overrides import defect_option
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tools.lab.fuzz import Campaign, Finding
 
 
@@ -40,13 +42,7 @@ if TYPE_CHECKING:
 @seed_option()
 @memory_option
 @defect_option
-@click.option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    default=".iopf-schedules/fuzz",
-    help="Where schedules that fail are written (default .iopf-schedules/fuzz).",
-)
+@directory_option(".iopf-schedules/fuzz", "Where schedules that fail are written")
 @json_option
 @click.pass_context
 def command(
@@ -57,7 +53,7 @@ def command(
     seed: int,
     memory: str,
     defects: tuple[str, ...],
-    output: str,
+    output: Path,
     json_out: bool,
 ) -> int:
     """Draw programs that keep the contracts, play their schedules, and make small what fails.
@@ -77,7 +73,7 @@ def command(
         seed,
         memory=memory,
         defects=defects,
-        directory=Path(output),
+        directory=output,
         tell=lambda line: click.echo(line, err=True),
     )
     campaign = fuzzer.run(seconds, programs)

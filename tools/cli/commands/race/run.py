@@ -13,12 +13,15 @@ from tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
 from tools.cli.commands.race.uncontrolled import refuse_control, run_uncontrolled
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, memory_option, mode_option, seconds_option, seed_option
+from tools.cli.output import output_option, written
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
     from emulator.sched.schedule import Failure
     from tools.lab.search import Found
     from tools.lab.system import Lab
+
+SCHEDULES_MOST = 2**62
 
 
 @click.command(
@@ -35,7 +38,10 @@ if TYPE_CHECKING:
 @click.option("--fixed", is_flag=True, help="The fixed variant: the defect is off.")
 @seconds_option(10)
 @click.option(
-    "--schedules", type=click.IntRange(1), metavar="N", help="At most so many schedules or runs."
+    "--schedules",
+    type=click.IntRange(1, SCHEDULES_MOST),
+    metavar="N",
+    help="At most so many schedules or runs.",
 )
 @seed_option()
 @click.option(
@@ -50,7 +56,7 @@ if TYPE_CHECKING:
     what="Actors as fibers of one process, or as processes; or ordinary runs again and again: native, "
     "or with noise at the points",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write the shortest schedule to a file.")
+@output_option("Write the shortest schedule to a file.")
 @json_option
 @click.pass_context
 def command(
@@ -63,7 +69,7 @@ def command(
     strategy: str,
     memory: str,
     mode: str,
-    output: str | None,
+    output: Path | None,
     json_out: bool,
 ) -> int:
     """Search the schedules of a race for one that fails. NAME is a slug or a number of the catalogue.
@@ -73,6 +79,7 @@ def command(
     Status 1: found. Status 0: not found within the budget.
     """
     from contextlib import nullcontext
+    from functools import partial
 
     race = race_named(ctx, name)
     if mode in UNCONTROLLED:
@@ -90,31 +97,18 @@ def command(
     from tools.lab.races import lab_of, save_schedule, tables_of
     from tools.lab.search import STRATEGIES, WALKS, search, shortest, walk
 
+    if strategy in WALKS and mode == "processes":
+        ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
+    most = schedules or SCHEDULES_MOST
     with lab_of(race, defective=not fixed, memory=memory) as lab:
         with Players(lab) if mode == "processes" else nullcontext():
             if strategy in WALKS:
-                if mode == "processes":
-                    ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
-                found = walk(lab, strategy, seconds=seconds, most=schedules or 2**62)
+                found = walk(lab, strategy, seconds=seconds, most=most)
             else:
-                found = search(
-                    lab, seed, seconds=seconds, most=schedules or 2**62, plan=STRATEGIES[strategy]
-                )
+                found = search(lab, seed, seconds=seconds, most=most, plan=STRATEGIES[strategy])
         short = shortest(lab, found.failure) if found.failure is not None else None
         if short is not None:
             lab.conductor.replay(short.path)
-            if output is not None:
-                save_schedule(
-                    lab,
-                    race.programs,
-                    tables_of(race, defective=not fixed),
-                    short,
-                    found,
-                    seed=seed,
-                    strategy=strategy,
-                    to=Path(output),
-                    race=race.slug,
-                )
         variant = "fixed" if fixed else "defective"
         if json_out:
             click.echo(
@@ -122,6 +116,20 @@ def command(
             )
         else:
             _print(lab, f"{race.number} {race.slug} on {race.generation}, {variant}", found, short)
+        if short is not None and output is not None:
+            save = partial(
+                save_schedule,
+                lab,
+                race.programs,
+                tables_of(race, defective=not fixed),
+                short,
+                found,
+                seed=seed,
+                strategy=strategy,
+                to=output,
+                race=race.slug,
+            )
+            written(output, save)
     return Status.OK if short is None else Status.FAILED
 
 

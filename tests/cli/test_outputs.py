@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shm.arena import ArenaError
 from tools.cli.main import main
 from tools.cli.status import Status
 
@@ -78,6 +79,19 @@ def test_a_campaign_goes_on_when_a_schedule_cannot_be_kept(
     out, err = capsys.readouterr()
     assert "8 programs" in out
     assert "/proc/x: cannot be written: " in err
+
+
+@pytest.mark.parametrize("command", [RUN, (*RUN, "--mode", "native"), ("race", "kill", "4.22")])
+def test_a_machine_without_room_is_one_line_and_status_3(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_room(_size: int) -> None:
+        raise ArenaError("/dev/shm: no room")
+
+    monkeypatch.setattr("tools.lab.system.new_arena", no_room)
+    monkeypatch.setattr("tools.supervisor.system.new_arena", no_room)
+    assert main(command) == Status.MACHINE
+    assert capsys.readouterr().err == "iopf: /dev/shm: no room\n"
 
 
 COMMANDS = (

@@ -52,7 +52,7 @@ _POINTS = {
     for site in Site
     for op in PointOp
 }
-_LINE = re.compile(r"(?P<a>[^@]+)@(?P<b>[^#]+)#(?P<c>\d+)$")
+_LINE = re.compile(r"(?P<a>[^@]+)@(?P<b>[^#]+)#(?P<c>[0-9]{1,9})$")
 
 
 def parse(line: str) -> Constraint:

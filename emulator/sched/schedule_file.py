@@ -17,8 +17,13 @@ from cython_ext.crew import PointOp
 from emulator.sched.schedule import runs
 from emulator.spec.board import layout_hash
 from emulator.spec.sites import Site
+from emulator.spec.snapshot import POOLS
 
 FORMAT = 1
+STEPS_MOST = 20_000  # of a schedule under control
+MEMORIES = ("sc", "tso")
+_QUEUE_MOST = 16384
+_FILE_BYTES_MOST = 1 << 24
 
 
 class ScheduleError(Exception):
@@ -58,11 +63,13 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def path(self, names: Sequence[str]) -> bytes:
         """The slot of every step. Raises ScheduleError for an actor that the system does not have."""
+        known = [name for name in names[1:] if name]
         found = bytearray()
         for actor, steps in self.segments:
-            if actor not in names:
+            if actor not in known:
+                actors = [name for name in known if not name.endswith("'s stores")]
                 raise ScheduleError(
-                    f"segments: no actor is called '{actor}'; this system has {', '.join(filter(None, names[1:]))}"
+                    f"segments: no actor is called '{actor}'; this system has {', '.join(actors)}"
                 )
             found += bytes([names.index(actor)]) * steps
         return bytes(found)
@@ -90,15 +97,46 @@ def write(file: ScheduleFile, path: Path) -> None:
 
 
 def read(path: Path) -> ScheduleFile:
-    """Raises ScheduleError."""
+    """Raises ScheduleError. What only the system itself can know, like the names of its actors, is not looked at here."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ScheduleError(f"{path}: cannot be read: {error.strerror}") from error
+        with path.open("rb") as opened:
+            data = opened.read(_FILE_BYTES_MOST + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ScheduleError(f"{path}: cannot be read: {reason}") from error
+    if len(data) > _FILE_BYTES_MOST:
+        raise ScheduleError(f"{path}: no schedule file: larger than {_FILE_BYTES_MOST} bytes")
     try:
         file = msgspec.json.decode(data, type=ScheduleFile)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ScheduleError(f"{path}: no schedule file: {error}") from error
     if file.format != FORMAT:
         raise ScheduleError(f"{path}: format {file.format}; this version reads {FORMAT}")
+    problem = _problem(file)
+    if problem:
+        raise ScheduleError(f"{path}: {problem}")
     return file
+
+
+def _problem(file: ScheduleFile) -> str:
+    """A value that no schedule has, or nothing."""
+    pools = [*POOLS, "PASID"]
+    records = file.queue_records
+    if file.memory not in MEMORIES:
+        return f"memory: '{file.memory}' is not one of {', '.join(MEMORIES)}"
+    if not file.programs:
+        return "programs: none; expected one or more"
+    if records != 0 and (records not in range(2, _QUEUE_MOST + 1) or records & (records - 1)):
+        return f"queue_records: {records}; expected 0 or a power of two from 2 to {_QUEUE_MOST}"
+    for name, count in file.live.items():
+        if name not in pools:
+            return f"live: no pool is called '{name}'; there are {', '.join(pools)}"
+        if count not in range(_QUEUE_MOST + 1):
+            return f"live: {count} of {name}; expected 0 to {_QUEUE_MOST}"
+    for actor, steps in file.segments:
+        if steps < 1:
+            return f"segments: {steps} steps of '{actor}'; expected 1 or more"
+    steps = sum(steps for _, steps in file.segments)
+    if steps > STEPS_MOST:
+        return f"segments: {steps} steps; a schedule has at most {STEPS_MOST}"
+    return ""

@@ -6,7 +6,6 @@ import pytest
 
 from emulator.sched.catalogue import Race, catalogue
 from tools.lab.kill import kill_everywhere, victims
-from tools.lab.players import Players
 from tools.lab.races import lab_of
 
 RACES = list(catalogue().values())
@@ -20,19 +19,6 @@ def test_whoever_is_killed_the_others_come_to_their_end(race: Race) -> None:
             assert killed.failures == [], f"{victim.name}: {killed.failures[0]}"
             if victim.role in ("device", "iommu", "irq"):
                 assert killed.points > 0, victim.name
-
-
-def test_a_real_kill_is_the_same_as_being_left_standing() -> None:
-    race = catalogue()["remove-before-drain"]
-    with lab_of(race, defective=False) as lab:
-        for victim in victims(lab):
-            if victim.role not in ("device", "handler", "tenant"):
-                continue
-            left = kill_everywhere(lab, victim, seeds=range(1), players=None)
-            with Players(lab) as players:
-                killed = kill_everywhere(lab, victim, seeds=range(1), players=players)
-            assert (killed.points, killed.failures) == (left.points, left.failures)
-            assert killed.failures == []
 
 
 def test_a_kill_that_leaves_somebody_stuck_is_seen() -> None:

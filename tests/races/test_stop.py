@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from cython_ext.stage import End
 from emulator.sched.catalogue import Race, catalogue
-from tools.lab.kill import kill_everywhere, kill_pairs, victims
+from tools.lab.kill import Tried, kill_everywhere, kill_pairs, victims
 from tools.lab.players import Players
 from tools.lab.races import lab_of
 from tools.lab.scenario import scenario_lab
@@ -52,16 +54,19 @@ def test_a_scenario_is_made_small_and_survives(name: str) -> None:
                 assert tried.points > 0 or victim.role == "driver", victim.name
 
 
-def test_a_real_stop_is_the_same_as_being_passed_over() -> None:
+@pytest.mark.parametrize("everywhere", [kill_everywhere, stop_everywhere])
+def test_a_real_signal_is_the_same_as_being_left_standing_or_passed_over(
+    everywhere: Callable[..., Tried],
+) -> None:
     with lab_of(catalogue()[ONE], defective=False) as lab:
         for victim in victims(lab):
             if victim.role not in ("device", "handler", "tenant"):
                 continue
-            passed = stop_everywhere(lab, victim, seeds=range(1), players=None)
+            fiber = everywhere(lab, victim, seeds=range(1), players=None)
             with Players(lab) as players:
-                stopped = stop_everywhere(lab, victim, seeds=range(1), players=players)
-            assert (stopped.points, stopped.failures) == (passed.points, passed.failures)
-            assert stopped.failures == []
+                process = everywhere(lab, victim, seeds=range(1), players=players)
+            assert (process.points, process.failures) == (fiber.points, fiber.failures)
+            assert process.failures == []
 
 
 def test_two_real_kills_are_the_same_as_being_left_standing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tools.lab.bench import Measured, Plan, Search, p95
-from tools.lab.bench_report import bars, document, table, within
+from tools.lab.bench_report import bars, document, table, within, wrong
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,29 @@ def test_a_race_that_is_missed_is_counted_and_has_no_times() -> None:
     lines = table(measured, PLAN)
     assert lines[1].split()[:3] == ["some-race", "0/3", "-"]
     assert lines[2].split()[:3] == ["other", "3/3", "5"]
+    assert "not found   by random within 30 s: some-race (0/3)" in lines
+    assert "found       all by random within 30 s" in table(measured[1:], PLAN)
+    assert wrong(measured) == []
     first, plotted = [line for line in lines if line.startswith("random")]
     assert first.split() == ["random", "3/6", "1", "2", "-", "1"]
     assert plotted.endswith("| 50%")
     (strategy,) = document(measured, PLAN)["strategies"]
     assert strategy["within_s"] == {"1": 1, "10": 2, "60": None}
     assert (strategy["found"], strategy["trials"], strategy["races_missed"]) == (3, 6, 1)
+
+
+def test_what_no_budget_excuses_is_named_with_its_race() -> None:
+    measured = [
+        Measured("alarm", 1, [FOUND], fixed_schedules=2100, false_alarms=1),
+        Measured("run-alarm", 1, [FOUND], fixed_runs=10, run_alarms=2),
+        Measured("replay", 1, [FOUND], replays=10, replays_same=9),
+        Measured("fine", 1, [FOUND], replays=10, replays_same=10, fixed_schedules=2100),
+    ]
+    assert wrong(measured) == [
+        "alarm: 1 of 2,100 schedules of the fixed variant fail",
+        "run-alarm: 2 of 10 runs of the fixed variant fail",
+        "replay: 1 of 10 replays differ",
+    ]
 
 
 @pytest.mark.parametrize(

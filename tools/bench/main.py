@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 import time
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from typing import Any
 
 from tools.bench import report
 from tools.bench.harness import PROGRESS, Outcome, Plan
+from tools.cli.output import written
 
 # Name -> module; each has `run(plan: Plan) -> Outcome`. Loaded on use.
 BENCHMARKS = {
@@ -28,23 +28,21 @@ BENCHMARKS = {
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
-def main(names: list[str], json_out: bool, repeat: int, quick: bool, output: str | None) -> int:
+def main(names: list[str], json_out: bool, repeat: int, quick: bool, output: Path | None) -> int:
     """Runs the named benchmarks, or all. Returns the exit status.
 
-    1: one of our own contenders failed or lost something. 2: unknown name or unwritable output.
+    1: one of our own contenders failed or lost something. 2: unknown name. Raises OutputError.
     """
     problems = [_unknown(name) for name in names if name not in BENCHMARKS]
-    if output is not None and not os.access(Path(output).absolute().parent, os.W_OK):
-        problems.append(f"cannot write {output}")
     if problems:
         print("\n".join(problems), file=sys.stderr)
         return USAGE
     document, failures, interrupted = _run(names or list(BENCHMARKS), Plan(repeat, quick), json_out)
     text = json.dumps(document, indent=1, allow_nan=False)
-    if output is not None:
-        Path(output).write_text(text + "\n")
     if json_out:
         print(text)
+    if output is not None:
+        written(output, lambda: output.write_text(text + "\n"))
     for failure in failures:
         print(failure, file=sys.stderr)
     if interrupted:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
 from tools.cli.color import wants_color
 from tools.cli.lazy import Entry, LazyGroup
 from tools.cli.status import Status
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 ENTRIES = {
     "demo": Entry("tools.cli.commands.demo", "replay a shipped trace on four devices"),
@@ -68,6 +73,8 @@ def cli(ctx: click.Context, color: str, debug: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `iopf` with these arguments and returns the exit status. Prints no traceback."""
+    _open_streams()
+    stdout = sys.stdout
     args = list(sys.argv[1:] if argv is None else argv)
     if not args:
         args = ["--help"]
@@ -76,9 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _pipe_closed()
-    except SystemExit as error:
-        # click leaves this way when its output is closed, and after completing a word.
-        if isinstance(error.__context__, BrokenPipeError):
+    except SystemExit:
+        # click leaves this way after completing a word, and, with something else as standard output, when its reader is gone.
+        if sys.stdout is not stdout:
             return _pipe_closed()
         raise
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -90,11 +97,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(outcome) if isinstance(outcome, int) else Status.OK
 
 
+def _open_streams() -> None:
+    """A standard stream that is closed (`>&-`) takes everything and keeps nothing; no other file may get its number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+
+
 def _say(line: str) -> None:
+    """One line of talk; where it cannot be written, the status has to say it."""
+    line = line.encode(errors="backslashreplace").decode()  # a file name may be any bytes
     try:
         click.echo(line, err=True)
-    except BrokenPipeError:
-        _pipe_closed()
+    except OSError:
+        _discard(sys.stderr)
 
 
 def _say_usage(error: click.ClickException) -> int:
@@ -109,11 +125,20 @@ def _say_usage(error: click.ClickException) -> int:
 
 def _report(error: Exception, debug: bool) -> int:
     from emulator.scenario.errors import ScenarioError, one_line
+    from shm.arena import ArenaError
+    from tools.cli.output import OutputError
 
     if isinstance(error, ScenarioError):
         for line in error.lines:
             _say(f"iopf: {line}")
         return error.status
+    if isinstance(error, (ArenaError, OutputError)):
+        _say(f"iopf: {one_line(str(error))}")
+        return error.status
+    if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+        _discard(sys.stdout)
+        _say(f"iopf: standard output: cannot be written: {error.strerror}")
+        return Status.MACHINE
     if debug:
         import traceback
 
@@ -126,13 +151,18 @@ def _report(error: Exception, debug: bool) -> int:
 
 def _pipe_closed() -> int:
     """The reader went away. Output that is still buffered must not fail again at exit."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(devnull, stream.fileno())
+    _discard(sys.stdout)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
     return Status.PIPE_CLOSED
+
+
+def _discard(stream: TextIO) -> None:
+    """What is still buffered, and whatever comes, goes nowhere."""
+    with open(os.devnull, "w") as devnull, contextlib.suppress(OSError, ValueError):
+        os.dup2(devnull.fileno(), stream.fileno())
 
 
 if __name__ == "__main__":

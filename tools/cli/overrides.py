@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tools.cli.options import json_option
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -91,7 +93,7 @@ def defect_option(function: F) -> F:
 
 
 _OUTPUT = (
-    click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output."),
+    json_option,
     click.option(
         "--status",
         type=click.Choice(["auto", "always", "never"]),

@@ -55,7 +55,29 @@ def table(measured: Sequence[Measured], plan: Plan) -> list[str]:
             f"{_number(each.preemptions_short):>8}{each.fibers_per_second:>9,.0f}"
             f"{each.processes_per_second:>8,.0f}"
         )
-    lines += ["", *_strategies(measured, plan), "", *plot(measured, plan), "", *_totals(measured)]
+    lines += [
+        "",
+        *_strategies(measured, plan),
+        "",
+        *plot(measured, plan),
+        "",
+        *_totals(measured, plan),
+    ]
+    return lines
+
+
+def wrong(measured: Sequence[Measured]) -> list[str]:
+    """What no budget excuses, a line each: failures of a fixed variant, replays that differ. A race that is not found is not
+    among it: there may not have been time."""
+    lines = []
+    for each in measured:
+        for failed, played, what in (
+            (each.false_alarms, each.fixed_schedules, "schedules of the fixed variant fail"),
+            (each.run_alarms, each.fixed_runs, "runs of the fixed variant fail"),
+            (each.replays - each.replays_same, each.replays, "replays differ"),
+        ):
+            if failed:
+                lines.append(f"{each.slug}: {failed:,} of {played:,} {what}")
     return lines
 
 
@@ -115,7 +137,18 @@ def _column(ms: float) -> float:
     return math.log(ms / _FROM_MS) / math.log(_TO_MS / _FROM_MS) * _COLUMNS
 
 
-def _totals(measured: Sequence[Measured]) -> list[str]:
+def _missed(measured: Sequence[Measured], plan: Plan) -> str:
+    """Which races the first strategy has not found in every trial."""
+    missed = [
+        f"{each.slug} ({each.searches[0].found}/{each.searches[0].trials})"
+        for each in measured
+        if each.searches[0].found < each.searches[0].trials
+    ]
+    who = f"by {plan.strategies[0]} within {plan.seconds:g} s"
+    return f"not found   {who}: {', '.join(missed)}" if missed else f"found       all {who}"
+
+
+def _totals(measured: Sequence[Measured], plan: Plan) -> list[str]:
     fibers = statistics.median(each.fibers_per_second for each in measured)
     processes = statistics.median(each.processes_per_second for each in measured)
     same, replays = (
@@ -123,6 +156,7 @@ def _totals(measured: Sequence[Measured]) -> list[str]:
         sum(each.replays for each in measured),
     )
     lines = [
+        _missed(measured, plan),
         f"replays     {same} of {replays} the same, by fibers and by processes",
         f"fixed       {sum(e.false_alarms for e in measured)} failures in "
         f"{sum(e.fixed_schedules for e in measured):,} schedules",
@@ -131,7 +165,7 @@ def _totals(measured: Sequence[Measured]) -> list[str]:
     runs = sum(each.fixed_runs for each in measured)
     if runs:
         failed = sum(each.run_alarms for each in measured)
-        lines.insert(2, f"            {failed} failures in {runs:,} runs without control")
+        lines.insert(3, f"            {failed} failures in {runs:,} runs without control")
     return lines
 
 

@@ -186,7 +186,10 @@ class Fuzzer:
         tables = {**drawn.arguments, "memory": self._memory}
         finding.small = shrink(drawn.programs, tables, path)
         if finding.small is not None and self._directory is not None:
-            finding.file = self._save(finding.small, tables, len(self.campaign.findings))
+            try:
+                finding.file = self._save(finding.small, tables, len(self.campaign.findings))
+            except OSError as error:
+                self._tell(f"{self._directory}: cannot be written: {error.strerror}")
 
     def _save(self, small: Small, tables: dict[str, Any], number: int) -> Path:
         assert self._directory is not None

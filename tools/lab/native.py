@@ -8,13 +8,14 @@ must hold of every run: no detector speaks, the books agree, nothing is left, no
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from emulator.scenario.schema import System as Defaults
 from emulator.sched.catalogue import Race
 from tools.cli.status import Status
 from tools.lab.search import Found
 from tools.lab.system import resolve_programs
-from tools.supervisor.monitor import Monitor
+from tools.supervisor.monitor import Monitor, Signals
 from tools.supervisor.plan import plan_system
 from tools.supervisor.programs import failed_lines, line_results
 from tools.supervisor.result import build_result
@@ -22,34 +23,61 @@ from tools.supervisor.system import Options, System
 
 NATIVE: dict[str, bool] = {"native": False, "noise": True}  # whether points make noise
 WATCHDOG_S = 2.0
+SEEDS = 2**63  # a scenario has no larger one
 _NOISE = (Defaults().noise_yield_in, Defaults().noise_sleep_in)
 
 
+class Stopped(Exception):
+    """SIGINT or SIGTERM has come, and the run that was under way has been ended. `found`: what had been done before it."""
+
+    def __init__(self, status: Status, found: Found | None = None) -> None:
+        super().__init__(f"stopped with status {status}")
+        self.status, self.found = status, found
+
+
 def run_once(race: Race, seed: int, *, defective: bool, noise: bool) -> list[str]:
-    """One run: what fails, empty when nothing does. Raises ScenarioError, ArenaError."""
-    tables = race.document(defective=defective)
-    tables["system"] = {**tables.get("system", {}), "watchdog_s": WATCHDOG_S, "seed": seed}
-    resolved = resolve_programs(race.programs, tables)
-    plan = plan_system(resolved.scenario, race.slug, seed)
-    if race.queue_records:
-        plan.config["prq_records"] = race.queue_records
-    with System.build(plan, Options(noise=_NOISE if noise else (0, 0)), {}) as system:
-        monitor = Monitor(system, 0.0, WATCHDOG_S, lambda _: None, lambda _: None)
-        outcome = monitor.run()
-        result = build_result(resolved, plan, system, outcome)
-        refused = set(failed_lines(line_results(plan, system.snapshot)))
+    """One run: what fails, empty when nothing does. Raises ScenarioError, ArenaError, Stopped."""
+    with Signals().installed() as signals:
+        tables = race.document(defective=defective)
+        tables["system"] = {**tables.get("system", {}), "watchdog_s": WATCHDOG_S, "seed": seed}
+        resolved = resolve_programs(race.programs, tables)
+        plan = plan_system(resolved.scenario, race.slug, seed)
+        if race.queue_records:
+            plan.config["prq_records"] = race.queue_records
+        with System.build(plan, Options(noise=_NOISE if noise else (0, 0)), {}) as system:
+            monitor = Monitor(system, 0.0, WATCHDOG_S, lambda _: None, lambda _: None)
+            outcome = monitor.run()
+            result = build_result(resolved, plan, system, outcome)
+            refused = set(failed_lines(line_results(plan, system.snapshot)))
+    for each in (signals, monitor.signals):
+        if each.stops:
+            raise Stopped(each.status)
     problems = [problem for problem in result["problems"] if problem not in refused]
     if result["status"] in (Status.DIED, Status.STUCK):
         return [outcome.reason, *problems]
     return problems if result["status"] != Status.OK else []
 
 
-def search_native(race: Race, seed: int, *, seconds: float, noise: bool) -> Found:
-    """Runs of the defective variant until one fails, or the budget ends."""
+def search_native(
+    race: Race,
+    seed: int,
+    *,
+    seconds: float,
+    noise: bool,
+    defective: bool = True,
+    most: int | None = None,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Found:
+    """Runs of a variant until one fails, or the budget ends, or there have been as many as `most`. Raises what `run_once` raises."""
     began, runs = time.monotonic(), 0
     while True:
-        what = run_once(race, seed + runs, defective=True, noise=noise)
+        try:
+            what = run_once(race, (seed + runs) % SEEDS, defective=defective, noise=noise)
+        except Stopped as stopped:
+            stopped.found = Found(runs, 0, time.monotonic() - began)
+            raise
         runs += 1
         took = time.monotonic() - began
-        if what or took > seconds:
+        if what or took > seconds or runs == most:
             return Found(runs, 0, took, None, what or None)
+        tell(f"{runs:,} runs, {took:.0f} s")

@@ -54,7 +54,12 @@ class Players(Closing):
     def _start(self, slot: int) -> None:
         context = multiprocess.get_context("fork")
         player = context.Process(target=_play, args=(self.lab, slot, os.getpid()), daemon=True)
-        player.start()
+        # An interrupt that comes while Python forks is lost in its hooks; the player ignores it anyway.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            player.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.processes[slot] = player
 
     def pids(self) -> list[int]:

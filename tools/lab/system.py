@@ -9,6 +9,7 @@ from typing import Any
 from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
 from emulator.sched.explorer import Explorer
+from emulator.sched.schedule_file import MEMORIES, STEPS_MOST
 from emulator.spec.board import Order, Phase, format_board, plan_layout, slots_of
 from emulator.spec.control import Control
 from emulator.spec.process import Process
@@ -20,8 +21,8 @@ from tools.supervisor.plan import SystemPlan, plan_system
 from tools.supervisor.programs import failed_lines, line_results
 from tools.supervisor.system import configure, new_arena
 
-STEPS = 20_000
-MODELS = ("sc", "tso")
+STEPS = STEPS_MOST
+MODELS = MEMORIES
 DRAIN = 16  # STAGE_DRAIN: who drains the stores of actor i is player 16 + i
 _PASIDS = 15
 
@@ -176,11 +177,18 @@ def resolve_programs(programs: Sequence[Sequence[str]], tables: Mapping[str, Any
     """The scenario of programs written in Python, with small tables where `tables` says nothing. Raises ScenarioError."""
     document: dict[str, Any] = {"schema": 1, **tables}
     for name, small in _SMALL_TABLES.items():
-        document[name] = {**small, **tables.get(name, {})}
-    for name, small in _SMALL_ENTRIES.items():
-        document[name] = [{**small, **entry} for entry in tables.get(name, [{}])]
+        document[name] = _over(small, tables.get(name, {}))
+    for name, smaller in _SMALL_ENTRIES.items():
+        entries = tables.get(name, [{}])
+        if isinstance(entries, Sequence):
+            document[name] = [_over(smaller, entry) for entry in entries]
     document["program"] = [{"ops": list(ops)} for ops in programs]
     return resolve(None, [], {}, environ={}, made=Layer("programs", document))
+
+
+def _over(small: Mapping[str, Any], said: Any) -> Any:
+    """What a scenario says goes before. What is no table stays what it is, for the scenario's reader to refuse."""
+    return {**small, **said} if isinstance(said, Mapping) else said
 
 
 def build_lab(

@@ -17,6 +17,9 @@ _LONG, _HEAD, _TAIL = 200, 60, 12  # a schedule that does not end is shown by it
 def rows(steps: Sequence[Step], names: Sequence[str], where: Where) -> Iterator[str]:
     """Head and rows. An actor's cell has the number of its steps and the functions it has been through; a `!` marks a preemption:
     the actor before it could have gone on. `out of time`: its sleep ended although others could go on."""
+    if not steps:
+        yield "    no step"
+        return
     path = bytes(step[0] for step in steps)
     slots = sorted(set(path), key=path.index)
     column = max(_NARROW, (WIDTH - 4) // max(1, len(slots)))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.options import json_option
+from tools.cli.output import output_option
 
 
 @click.command(
@@ -16,7 +20,7 @@ from tools.cli.lazy import Command
     ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME...]")
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.option(
     "--repeat",
     type=click.IntRange(1, 1000),
@@ -25,9 +29,9 @@ from tools.cli.lazy import Command
     help="Measure each N times and report the median (default 3).",
 )
 @click.option("--quick", is_flag=True, help="Short measurements: less exact.")
-@click.option("-o", "--output", metavar="FILE", help="Also write the JSON to a file.")
+@output_option("Also write the JSON to a file.")
 def command(
-    names: tuple[str, ...], json_out: bool, repeat: int, quick: bool, output: str | None
+    names: tuple[str, ...], json_out: bool, repeat: int, quick: bool, output: Path | None
 ) -> int:
     """Measure the queues of this emulator and of installed peers. NAME selects benchmarks."""
     from tools.bench.main import main

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.options import json_option
 from tools.cli.overrides import complete_scenario, set_option
 from tools.cli.status import Status
 
@@ -24,7 +25,7 @@ from tools.cli.status import Status
     "scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=complete_scenario
 )
 @set_option
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def command(scenarios: tuple[str, ...], sets: tuple[str, ...], json_out: bool) -> int:
     """Check scenarios without running them: every mistake is reported, one line each."""
     results = [_check(name, sets) for name in scenarios]

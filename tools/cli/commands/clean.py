@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.options import json_option
 
 
 @click.command(
@@ -15,7 +16,7 @@ from tools.cli.lazy import Command
         ("iopf clean", "remove what no living emulator uses"),
     ),
 )
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
 def command(json_out: bool, dry_run: bool) -> int:
     """Remove what killed runs left behind. Running emulators are not touched."""

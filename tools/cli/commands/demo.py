@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.options import json_option
 from tools.cli.overrides import Flags, replay_flags
 
 TRACE = "sqlite-index"
@@ -30,7 +31,7 @@ def demo_flags() -> Flags:
         ("iopf demo --json", "the same, with the result as JSON"),
     ),
 )
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict.")
 def command(json_out: bool, quiet: int) -> int:
     """Replay a recorded trace (sqlite building an index) on four devices and two handlers."""

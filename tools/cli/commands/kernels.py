@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tools.cli.lazy import Command, near
+from tools.cli.options import json_option
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _complete(
 @click.argument(
     "generations", nargs=-1, metavar="[GENERATION [GENERATION]]", shell_complete=_complete
 )
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, generations: tuple[str, ...], json_out: bool) -> int:
     """Show what becomes of a fault by event and kernel generation, or compare two generations."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.options import json_option
 
 
 @click.command(
@@ -15,7 +16,7 @@ from tools.cli.lazy import Command
         ("iopf ps --json", "the same for a script"),
     ),
 )
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 def command(json_out: bool) -> int:
     """List running emulators, their processes and when each last made progress."""
     from tools.watch.ps import main

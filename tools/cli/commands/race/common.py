@@ -24,6 +24,9 @@ def complete_race(
     return [CompletionItem(r.slug, help=r.title) for r in found if r.slug.startswith(incomplete)]
 
 
+race_argument = click.argument("name", shell_complete=complete_race)
+
+
 def race_named(ctx: click.Context, name: str) -> Race:
     """The entry, or a usage error with the nearest slug."""
     from emulator.sched.catalogue import catalogue, find

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from emulator.scenario.schema import GENERATIONS
 from tools.cli.lazy import Command, near
+from tools.cli.options import json_option, memory_option, seconds_option, seed_option
+from tools.cli.output import directory_option
 from tools.cli.overrides import defect_option
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tools.lab.fuzz import Campaign, Finding
 
 
@@ -27,13 +30,7 @@ if TYPE_CHECKING:
         ("iopf race fuzz --defect remove-before-drain", "whether a bug that is known is found"),
     ),
 )
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.1, 86400),
-    default=60.0,
-    metavar="S",
-    help="Budget (default 60).",
-)
+@seconds_option(60, least=0.1)
 @click.option("--programs", type=click.IntRange(1), metavar="N", help="At most so many programs.")
 @click.option(
     "--kernel",
@@ -42,24 +39,11 @@ if TYPE_CHECKING:
     default="v7.2",
     help="Generation of the fault path (default v7.2).",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63), default=1, metavar="N", help="Seed (default 1)."
-)
-@click.option(
-    "--memory",
-    type=click.Choice(["sc", "tso"]),
-    default="tso",
-    help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
-)
+@seed_option()
+@memory_option
 @defect_option
-@click.option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    default=".iopf-schedules/fuzz",
-    help="Where schedules that fail are written (default .iopf-schedules/fuzz).",
-)
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@directory_option(".iopf-schedules/fuzz", "Where schedules that fail are written")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -69,7 +53,7 @@ def command(
     seed: int,
     memory: str,
     defects: tuple[str, ...],
-    output: str,
+    output: Path,
     json_out: bool,
 ) -> int:
     """Draw programs that keep the contracts, play their schedules, and make small what fails.
@@ -89,7 +73,7 @@ def command(
         seed,
         memory=memory,
         defects=defects,
-        directory=Path(output),
+        directory=output,
         tell=lambda line: click.echo(line, err=True),
     )
     campaign = fuzzer.run(seconds, programs)

@@ -12,6 +12,7 @@ import click
 
 from tools.cli.commands.race.common import complete_system, progress, system_named
 from tools.cli.lazy import Command, near
+from tools.cli.options import json_option, mode_option, seed_option
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
@@ -58,20 +59,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="Schedules in which it happens (default 10).",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**62),
-    default=0,
-    metavar="N",
-    help="Seed of the first schedule and of what is drawn (default 0).",
-)
-@click.option(
-    "--mode",
-    type=click.Choice(["fibers", "processes"]),
-    default="fibers",
-    help="Left standing as a fiber, or a signal to a process (default fibers).",
-)
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@seed_option(0, most=2**62, what="Seed of the first schedule and of what is drawn")
+@mode_option(what="Left standing as a fiber, or a signal to a process")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,

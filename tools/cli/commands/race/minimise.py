@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.output import output_option, written
 from tools.cli.status import Status
 
 
@@ -19,9 +20,9 @@ from tools.cli.status import Status
     ),
 )
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("-o", "--output", metavar="FILE", help="Write the small race to a file.")
+@output_option("Write the small race to a file.")
 @click.pass_context
-def command(ctx: click.Context, file: str, output: str | None) -> int:
+def command(ctx: click.Context, file: str, output: Path | None) -> int:
     """Leave out operations, then preemptions, for as long as the race of FILE fails in the same way.
 
     Status 1: it fails; what is printed is the smallest that was found. Status 0: it does not fail any more.
@@ -29,6 +30,7 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
     import msgspec
 
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read, write
+    from tools.lab.races import lab_in, path_in
     from tools.lab.search import constraints_of
     from tools.lab.shrink import shrink
     from tools.lab.system import build_lab
@@ -37,6 +39,8 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
 
     try:
         schedule = read(Path(file))
+        with lab_in(schedule, Path(file)) as lab:
+            path_in(schedule, lab, Path(file))
     except ScheduleError as error:
         ctx.fail(str(error))
     before = sum(len(program) for program in schedule.programs)
@@ -78,5 +82,5 @@ def command(ctx: click.Context, file: str, output: str | None) -> int:
             constraints=None if constraints is None else [str(each) for each in constraints],
             trace_hash=f"{small.trace_hash:016x}",
         )
-        write(made, Path(output))
+        written(output, lambda: write(made, output))
     return Status.FAILED

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
-from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.commands.race.common import progress, race_argument, race_named
 from tools.cli.lazy import Command
+from tools.cli.options import json_option, seconds_option
 from tools.cli.status import Status
-
-
-def _progress(line: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r\033[K{line} ...", nl=False, err=True)
 
 
 @click.command(
@@ -26,7 +21,7 @@ def _progress(line: str) -> None:
         ("iopf race prove 4.22 --defective", "with how few preemptions it fails"),
     ),
 )
-@click.argument("name", shell_complete=complete_race)
+@race_argument
 @click.option("--defective", is_flag=True, help="The variant with the bug.")
 @click.option(
     "--preemptions",
@@ -35,14 +30,8 @@ def _progress(line: str) -> None:
     metavar="N",
     help="When all are too many: at most so many preemptions (default 2).",
 )
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.001, 86400),
-    default=60.0,
-    metavar="S",
-    help="Budget (default 60).",
-)
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@seconds_option(60)
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -66,9 +55,8 @@ def command(
     race = race_named(ctx, name)
     table: list[str] = []
     with lab_of(race, defective=defective, memory="sc") as lab:
-        proof = prove(lab, seconds=seconds, preemptions=preemptions, tell=_progress)
-        if sys.stderr.isatty():
-            click.echo("\r\033[K", nl=False, err=True)
+        proof = prove(lab, seconds=seconds, preemptions=preemptions, tell=progress)
+        progress("")
         if proof.failure is not None:
             lab.conductor.replay(proof.failure.path)
             table = list(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tools.cli.lazy import Command
+from tools.cli.options import json_option, mode_option
 from tools.cli.status import Status
 
 
@@ -20,18 +21,13 @@ from tools.cli.status import Status
     ),
 )
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option(
-    "--mode",
-    type=click.Choice(["fibers", "processes"]),
-    default="fibers",
-    help="Actors as fibers of one process, or as processes (default fibers).",
-)
+@mode_option()
 @click.option(
     "--constraints",
     is_flag=True,
     help="Keep to the switches that it takes instead of every step: for another build.",
 )
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_out: bool) -> int:
     """Play the schedule of FILE again: the same steps, the same failure.
@@ -45,9 +41,8 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read
     from emulator.spec.sites import point_name
     from tools.lab.players import Players
-    from tools.lab.races import constraints_in
-    from tools.lab.search import play_constraints, what
-    from tools.lab.system import build_lab
+    from tools.lab.races import lab_in, path_in, play_constraints_in
+    from tools.lab.search import what
     from tools.lab.table import rows
     from tools.lab.where import Where
 
@@ -55,12 +50,12 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
         schedule = read(Path(file))
         if constraints and schedule.constraints is None:
             ctx.fail(f"{file}: it has no constraints: its switches alone do not make it fail")
-        with build_lab(*schedule.programs, **schedule.tables) as lab:
-            path = schedule.path(lab.names)
+        with lab_in(schedule, Path(file)) as lab:
+            path = path_in(schedule, lab, Path(file))
             broken = 0
             with Players(lab) if mode == "processes" else nullcontext():
                 if constraints:
-                    bug, broken = play_constraints(lab, constraints_in(schedule, Path(file)))
+                    bug, broken = play_constraints_in(lab, schedule, Path(file))
                 else:
                     bug = Bug(lab.conductor.replay(path))
             steps, same = (
@@ -80,7 +75,7 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
         if mine != theirs
     ]
     same = same or (constraints and not broken)
-    diverged = bug == Bug.BUG_DIVERGED or (not same and bool(failure))
+    diverged = bug == Bug.BUG_DIVERGED or broken > 0 or (not same and bool(failure))
     if json_out:
         click.echo(
             json.dumps(
@@ -113,7 +108,8 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
             count = len(schedule.constraints or [])
             click.echo(f"{count} constraints, {broken} steps could not keep to them", err=True)
         else:
-            click.echo("the same trace" if same else "another trace", err=True)
+            changed = "another trace than was written: the file was changed, or the code was"
+            click.echo("the same trace" if same else changed, err=True)
     if diverged:
         return Status.UNTRUSTED
     return Status.FAILED if failure else Status.OK

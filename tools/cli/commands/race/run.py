@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.commands.race.common import race_argument, race_named
+from tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
+from tools.cli.commands.race.uncontrolled import refuse_control, run_uncontrolled
 from tools.cli.lazy import Command
+from tools.cli.options import json_option, memory_option, mode_option, seconds_option, seed_option
+from tools.cli.output import output_option, written
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
     from emulator.sched.schedule import Failure
     from tools.lab.search import Found
     from tools.lab.system import Lab
+
+SCHEDULES_MOST = 2**62
 
 
 @click.command(
@@ -25,41 +31,33 @@ if TYPE_CHECKING:
         ("iopf race run remove-before-drain", "find it, print its shortest schedule"),
         ("iopf race run 4.22 --fixed --seconds 60", "search where it must not be found"),
         ("iopf race run 4.22 --mode processes", "every actor is a process of its own"),
+        ("iopf race run 4.22 --mode noise", "without control: run again and again until it fails"),
     ),
 )
-@click.argument("name", shell_complete=complete_race)
+@race_argument
 @click.option("--fixed", is_flag=True, help="The fixed variant: the defect is off.")
+@seconds_option(10)
 @click.option(
-    "--seconds",
-    type=click.FloatRange(0.001, 86400),
-    default=10.0,
-    metavar="S",
-    help="Budget (default 10).",
+    "--schedules",
+    type=click.IntRange(1, SCHEDULES_MOST),
+    metavar="N",
+    help="At most so many schedules or runs.",
 )
-@click.option("--schedules", type=click.IntRange(1), metavar="N", help="At most so many schedules.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63), default=1, metavar="N", help="Seed (default 1)."
-)
+@seed_option()
 @click.option(
     "--strategy",
     type=click.Choice(["portfolio", "random", "pct", "pos", "urw", "dfs", "dpor"]),
     default="portfolio",
     help="How the next actor is chosen (default portfolio: all in turn).",
 )
-@click.option(
-    "--memory",
-    type=click.Choice(["sc", "tso"]),
-    default="tso",
-    help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
+@memory_option
+@mode_option(
+    *UNCONTROLLED,
+    what="Actors as fibers of one process, or as processes; or ordinary runs again and again: native, "
+    "or with noise at the points",
 )
-@click.option(
-    "--mode",
-    type=click.Choice(["fibers", "processes"]),
-    default="fibers",
-    help="Actors as fibers of one process, or as processes (default fibers).",
-)
-@click.option("-o", "--output", metavar="FILE", help="Write the shortest schedule to a file.")
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@output_option("Write the shortest schedule to a file.")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -71,45 +69,46 @@ def command(
     strategy: str,
     memory: str,
     mode: str,
-    output: str | None,
+    output: Path | None,
     json_out: bool,
 ) -> int:
     """Search the schedules of a race for one that fails. NAME is a slug or a number of the catalogue.
 
+    With --mode native or noise nobody controls who goes: --schedules counts runs, and what is found cannot be played again.
+
     Status 1: found. Status 0: not found within the budget.
     """
     from contextlib import nullcontext
+    from functools import partial
 
+    race = race_named(ctx, name)
+    if mode in UNCONTROLLED:
+        refuse_control(ctx, mode)
+        return run_uncontrolled(
+            race,
+            fixed=fixed,
+            seconds=seconds,
+            most=schedules,
+            seed=seed,
+            mode=mode,
+            json_out=json_out,
+        )
     from tools.lab.players import Players
     from tools.lab.races import lab_of, save_schedule, tables_of
     from tools.lab.search import STRATEGIES, WALKS, search, shortest, walk
 
-    race = race_named(ctx, name)
+    if strategy in WALKS and mode == "processes":
+        ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
+    most = schedules or SCHEDULES_MOST
     with lab_of(race, defective=not fixed, memory=memory) as lab:
         with Players(lab) if mode == "processes" else nullcontext():
             if strategy in WALKS:
-                if mode == "processes":
-                    ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
-                found = walk(lab, strategy, seconds=seconds, most=schedules or 2**62)
+                found = walk(lab, strategy, seconds=seconds, most=most)
             else:
-                found = search(
-                    lab, seed, seconds=seconds, most=schedules or 2**62, plan=STRATEGIES[strategy]
-                )
+                found = search(lab, seed, seconds=seconds, most=most, plan=STRATEGIES[strategy])
         short = shortest(lab, found.failure) if found.failure is not None else None
         if short is not None:
             lab.conductor.replay(short.path)
-            if output is not None:
-                save_schedule(
-                    lab,
-                    race.programs,
-                    tables_of(race, defective=not fixed),
-                    short,
-                    found,
-                    seed=seed,
-                    strategy=strategy,
-                    to=Path(output),
-                    race=race.slug,
-                )
         variant = "fixed" if fixed else "defective"
         if json_out:
             click.echo(
@@ -117,6 +116,20 @@ def command(
             )
         else:
             _print(lab, f"{race.number} {race.slug} on {race.generation}, {variant}", found, short)
+        if short is not None and output is not None:
+            save = partial(
+                save_schedule,
+                lab,
+                race.programs,
+                tables_of(race, defective=not fixed),
+                short,
+                found,
+                seed=seed,
+                strategy=strategy,
+                to=output,
+                race=race.slug,
+            )
+            written(output, save)
     return Status.OK if short is None else Status.FAILED
 
 

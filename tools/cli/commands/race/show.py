@@ -8,8 +8,9 @@ import textwrap
 import click
 import msgspec
 
-from tools.cli.commands.race.common import complete_race, race_named
+from tools.cli.commands.race.common import race_argument, race_named
 from tools.cli.lazy import Command
+from tools.cli.options import json_option
 from tools.cli.status import Status
 
 _WIDTH = 98
@@ -20,8 +21,8 @@ _WIDTH = 98
     cls=Command,
     examples=(("iopf race show 4.22", "the unbind of v6.16 that frees a worker's group"),),
 )
-@click.argument("name", shell_complete=complete_race)
-@click.option("--json", "json_out", is_flag=True, help="One JSON object on standard output.")
+@race_argument
+@json_option
 @click.pass_context
 def command(ctx: click.Context, name: str, json_out: bool) -> int:
     """Tell the story of a race: who, what, why, the fix, the source. NAME is a slug or a number."""

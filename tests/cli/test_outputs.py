@@ -1,0 +1,194 @@
+"""Where output cannot go: files that cannot be written, full disks, readers that left, streams that are closed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shm.arena import ArenaError
+from tools.cli.main import main
+from tools.cli.status import Status
+
+RUN = ("race", "run", "4.22")
+BENCH = ("race", "bench", "4.22", "--trials", "1", "--seconds", "0.1", "--strategy", "random")
+FUZZ = ("race", "fuzz", "--programs", "1")
+
+
+@pytest.fixture
+def schedule(tmp_path: Path) -> str:
+    file = tmp_path / "good.json"
+    assert main([*RUN, "-o", str(file)]) == Status.FAILED
+    return str(file)
+
+
+@pytest.mark.parametrize("command", [RUN, BENCH, ("race", "minimise", "x.json"), ("bench", "size")])
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("", "expected a name"),
+        (".", "'.' is a directory; name a file in it"),
+        ("no-such-dir/x.json", "there is no directory 'no-such-dir'; make it first"),
+        ("x" * 5000, "File name too long"),
+    ],
+)
+def test_a_file_that_cannot_be_made_is_refused_before_the_work(
+    command: tuple[str, ...], output: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "-o", output]) == Status.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("output", "says"), [("", "expected a name"), ("/dev/null/x", "'/dev/null' is no directory")]
+)
+def test_a_directory_that_cannot_be_made_is_refused_before_the_work(
+    output: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*FUZZ, "-o", output]) == Status.USAGE
+    err = capsys.readouterr().err
+    assert says in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["run", "minimise", "bench"])
+def test_a_full_disk_is_status_3_and_the_result_is_printed(
+    command: str, schedule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = {"run": RUN, "minimise": ("race", "minimise", schedule), "bench": BENCH}[command]
+    capsys.readouterr()
+    assert main([*args, "-o", "/dev/full"]) == Status.MACHINE
+    out, err = capsys.readouterr()
+    expected = "remove-before-drain" if command == "bench" else "use after free: group"
+    assert expected in out
+    last = err.splitlines()[-1]
+    assert last == "iopf: /dev/full: cannot be written: No space left on device"
+
+
+def test_a_campaign_goes_on_when_a_schedule_cannot_be_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    args = ("race", "fuzz", "--defect", "remove-before-drain", "--programs", "8", "-o", "/proc/x")
+    assert main(args) == Status.FAILED
+    out, err = capsys.readouterr()
+    assert "8 programs" in out
+    assert "/proc/x: cannot be written: " in err
+
+
+@pytest.mark.parametrize("command", [RUN, (*RUN, "--mode", "native"), ("race", "kill", "4.22")])
+def test_a_machine_without_room_is_one_line_and_status_3(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_room(_size: int) -> None:
+        raise ArenaError("/dev/shm: no room")
+
+    monkeypatch.setattr("tools.lab.system.new_arena", no_room)
+    monkeypatch.setattr("tools.supervisor.system.new_arena", no_room)
+    assert main(command) == Status.MACHINE
+    assert capsys.readouterr().err == "iopf: /dev/shm: no room\n"
+
+
+COMMANDS = (
+    ("race", "list"),
+    ("race", "show", "4.22"),
+    RUN,
+    (*RUN, "--fixed", "--json", "--schedules", "50"),
+    ("race", "run", "4.56", "--mode", "native"),
+    ("race", "prove", "4.1", "--seconds", "0.1"),
+    ("race", "kill", "4.22", "--schedules", "1", "--actor", "dev-00"),
+    ("race", "--help"),
+)
+IDS = [" ".join(command[1:]) for command in COMMANDS]
+
+
+def iopf(command: tuple[str, ...], redirection: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command in a shell that redirects its streams."""
+    return subprocess.run(
+        [
+            "bash",
+            "-c",
+            f'"$@" {redirection}',
+            "-",
+            sys.executable,
+            "-m",
+            "tools.cli.main",
+            *command,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=IDS)
+def test_a_reader_that_has_left_is_status_141(command: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.cli.main", *command],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(writer)
+    assert done.returncode == Status.PIPE_CLOSED, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "iopf: " not in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=IDS)
+def test_a_full_standard_output_is_one_line_and_status_3(command: tuple[str, ...]) -> None:
+    done = iopf(command, ">/dev/full")
+    assert done.returncode == Status.MACHINE, done.stderr
+    line = "iopf: standard output: cannot be written: No space left on device"
+    assert done.stderr.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=IDS)
+def test_a_closed_stream_changes_no_status(command: tuple[str, ...]) -> None:
+    status = Status.FAILED if command in (RUN, COMMANDS[4]) else Status.OK
+    for redirection in (">&-", "2>&-", ">&- 2>&- <&-"):
+        done = iopf(command, redirection)
+        assert done.returncode == status, f"{redirection}: {done.stderr}"
+        assert "iopf: " not in done.stderr
+
+
+def test_talk_that_cannot_be_written_changes_no_status() -> None:
+    done = iopf(("race", "replay", "no-such.json"), "2>/dev/full")
+    assert done.returncode == Status.USAGE
+    assert done.stdout == ""
+
+
+def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["race"]) == Status.OK
+    assert "Commands:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("prove", "4.22", "--seconds", "nan"), "'nan' is no number of seconds"),
+        (("run", "4.22", "--seconds", "nan"), "'nan' is no number of seconds"),
+        (("run", "4.22", "--strategy", "dfs", "--schedules", "9" * 20), "--schedules"),
+        (("run", "4.22", "--strategy", "dfs", "--mode", "processes"), "plays fibers"),
+        (("run", "\udcff"), "no race is called '\\udcff'"),
+        (("kill", "/dev/zero"), "/dev/zero: larger than"),
+    ],
+)
+def test_numbers_and_names_that_are_none(
+    args: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["race", *args]) == Status.USAGE
+    err = capsys.readouterr().err
+    assert says in err
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,110 @@
+"""`iopf race run --mode native` and `--mode noise`: ordinary runs, again and again."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from shm.naming import find_all
+from tests.support.running import iopf
+from tools.cli.status import Status
+
+EVERY_RUN = "pasid-mutex-abba"  # its locks are taken in the wrong order in every run
+SOME_RUNS = "remove-before-drain"  # with noise about one run in three
+NULL = {"strategy", "memory", "needs", "steps", "preemptions", "constraints", "segments"}
+
+
+@pytest.mark.parametrize("mode", ["native", "noise"])
+def test_a_race_is_found_without_control(mode: str) -> None:
+    done = iopf("race", "run", EVERY_RUN, "--mode", mode, "--seconds", "50")
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    head, *failure, verdict = done.stdout.splitlines()
+    assert head == f"4.33 {EVERY_RUN} on v5.13, defective, {mode}"
+    assert any("lock order" in line for line in failure)
+    assert verdict.startswith("found after ")
+    assert "per second" in verdict
+    assert done.stderr.startswith(f"no schedule is recorded: iopf race run {EVERY_RUN} searches")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_noise_finds_what_needs_a_switch_at_the_right_place() -> None:
+    done = iopf("race", "run", SOME_RUNS, "--mode", "noise", "--seconds", "50", "--json")
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    assert done.stderr == ""
+    document = json.loads(done.stdout)
+    assert (document["found"], document["mode"], document["race"]) == (True, "noise", SOME_RUNS)
+    assert document["schedules"] >= 1
+    assert document["failure"]
+
+
+@pytest.mark.parametrize("mode", ["native", "noise"])
+def test_the_fixed_variant_runs_clean_and_the_keys_are_those_of_the_other_modes(mode: str) -> None:
+    args = ("race", "run", SOME_RUNS, "--fixed", "--schedules", "5", "--seed", "3")
+    done = iopf(*args, "--mode", mode, "--json")
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert (document["found"], document["failure"]) == (False, [])
+    assert (document["schedules"], document["seed"], document["variant"]) == (5, 3, "fixed")
+    assert {key for key, value in document.items() if value is None} == NULL
+    assert document.keys() == json.loads(iopf(*args, "--json").stdout).keys()
+
+
+def test_not_found_says_what_that_means_and_what_to_do() -> None:
+    args = ("--fixed", "--mode", "native", "--schedules", "1", "--seed", str(2**63))
+    done = iopf("race", "run", SOME_RUNS, *args)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert "not found in 1 run in " in done.stdout
+    assert "or never do" in done.stderr
+    assert f"iopf race run {SOME_RUNS} --fixed searches under control" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("--strategy", "pct"), "--strategy"),
+        (("--memory", "tso"), "--memory"),
+        (("-o", "x.json"), "-o"),
+        (("-o", "x.json", "--memory", "sc", "--strategy", "dfs"), "--strategy, --memory, -o"),
+    ],
+)
+def test_what_needs_a_schedule_is_refused(given: tuple[str, ...], named: str) -> None:
+    done = iopf("race", "run", SOME_RUNS, "--mode", "noise", *given)
+    assert done.returncode == Status.USAGE
+    assert f"iopf: {named} cannot go with --mode noise: nobody controls" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, Status.INTERRUPTED), (signal.SIGTERM, Status.TERMINATED)],
+)
+def test_an_interrupt_ends_it_and_leaves_nothing(number: signal.Signals, status: Status) -> None:
+    """The whole group gets the signal, as from a terminal."""
+    command = [sys.executable, "-m", "tools.cli.main", "race", "run", SOME_RUNS, "--fixed"]
+    process = subprocess.Popen(
+        [*command, "--mode", "noise", "--seconds", "60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 30
+    while not any(name.pid == process.pid for name in find_all()):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        select.select([], [], [], 0.005)
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == status, out + err
+    assert "interrupted, not found in " in out
+    assert not any(name.pid == process.pid for name in find_all())
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

@@ -1,0 +1,117 @@
+"""`iopf race run` with --mode native or noise: ordinary runs, in which nobody controls who goes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from tools.cli.commands.race.common import progress
+from tools.cli.status import Status
+
+if TYPE_CHECKING:
+    from emulator.sched.catalogue import Race
+    from tools.lab.search import Found
+
+MODES = ("native", "noise")
+
+
+def refuse_control(ctx: click.Context, mode: str) -> None:
+    """A usage error when an option was given that needs a schedule."""
+    given = [
+        flag
+        for name, flag in (("strategy", "--strategy"), ("memory", "--memory"), ("output", "-o"))
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        and not (name == "strategy" and ctx.params[name] == "portfolio")
+    ]
+    if given:
+        ctx.fail(
+            f"{', '.join(given)} cannot go with --mode {mode}: nobody controls who runs, "
+            "and no schedule is recorded; use --mode fibers or processes"
+        )
+
+
+def run_uncontrolled(
+    race: Race,
+    *,
+    fixed: bool,
+    seconds: float,
+    most: int | None,
+    seed: int,
+    mode: str,
+    json_out: bool,
+) -> int:
+    """Runs the race until it fails or the budget ends, and prints what came of it; returns the exit status.
+
+    Raises ScenarioError, ArenaError."""
+    from tools.lab.native import NATIVE, Stopped, search_native
+
+    status = Status.OK
+    try:
+        found = search_native(
+            race,
+            seed,
+            seconds=seconds,
+            noise=NATIVE[mode],
+            defective=not fixed,
+            most=most,
+            tell=progress,
+        )
+        if found.what is not None:
+            status = Status.FAILED
+    except Stopped as stopped:
+        assert stopped.found is not None
+        found, status = stopped.found, stopped.status
+    progress("")
+    variant = "fixed" if fixed else "defective"
+    if json_out:
+        click.echo(json.dumps(_document(race.slug, variant, seed, mode, found)))
+    else:
+        title = f"{race.number} {race.slug} on {race.generation}, {variant}, {mode}"
+        _print(title, found, interrupted=status > Status.FAILED)
+        _say_next(race.slug, fixed=fixed, found=found.what is not None)
+    return status
+
+
+def _document(slug: str, variant: str, seed: int, mode: str, found: Found) -> dict[str, Any]:
+    """The keys of the modes under control; null is what has no sense without it."""
+    return {
+        "race": slug,
+        "variant": variant,
+        "seed": seed,
+        "strategy": None,
+        "mode": mode,
+        "memory": None,
+        "needs": None,
+        "found": found.what is not None,
+        "schedules": found.schedules,
+        "seconds": found.seconds,
+        "steps": None,
+        "failure": found.what or [],
+        "preemptions": None,
+        "constraints": None,
+        "segments": None,
+    }
+
+
+def _print(title: str, found: Found, *, interrupted: bool) -> None:
+    click.echo(click.style(title, bold=True))
+    for line in found.what or []:
+        click.echo(line)
+    word = "interrupted, not found in" if interrupted else "not found in"
+    runs = f"{found.schedules:,} run{'' if found.schedules == 1 else 's'}"
+    click.echo(
+        f"{'found after' if found.what else word} {runs} in {found.seconds:.2f} s, "
+        f"{found.per_second:,.0f} per second"
+    )
+
+
+def _say_next(slug: str, *, fixed: bool, found: bool) -> None:
+    search = f"iopf race run {slug}{' --fixed' if fixed else ''}"
+    if found:
+        text = f"{search} searches under control, for one that can be played again"
+    else:
+        text = f"such runs may take thousands to meet a race, or never do; {search} searches under control"
+    click.echo(f"no schedule is recorded: {text}", err=True)

@@ -1,0 +1,84 @@
+"""Options that several commands have, each written once: name, range, default, help.
+
+A command that means something else by an option writes its own. Nothing but click is imported here: help and completion are quick.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Option(Protocol):
+    """A decorator that leaves the type of a command as it is."""
+
+    def __call__(self, function: F, /) -> F: ...
+
+
+SEED_MOST = 2**63
+DAY_S = 86400
+
+json_option = click.option(
+    "--json", "json_out", is_flag=True, help="One JSON object on standard output."
+)
+
+
+class Seconds(click.FloatRange):
+    """A time; `nan` is none, although it compares with everything."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        made = super().convert(value, param, ctx)
+        if math.isnan(made):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return float(made)
+
+
+def seconds_option(
+    default: float, *, least: float = 0.001, most: float = DAY_S, what: str = "Budget"
+) -> Option:
+    """--seconds, a budget."""
+    return click.option(
+        "--seconds",
+        type=Seconds(least, most),
+        default=default,
+        metavar="S",
+        help=f"{what} (default {default:g}).",
+    )
+
+
+def seed_option(default: int = 1, *, most: int = SEED_MOST, what: str = "Seed") -> Option:
+    """--seed, of everything that is drawn."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, most),
+        default=default,
+        metavar="N",
+        help=f"{what} (default {default}).",
+    )
+
+
+memory_option = click.option(
+    "--memory",
+    type=click.Choice(["sc", "tso"]),
+    default="tso",
+    help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
+)
+
+
+def mode_option(
+    *more: str, what: str = "Actors as fibers of one process, or as processes"
+) -> Option:
+    """--mode: where the actors of a system under control run; `more` are other ways to run it."""
+    return click.option(
+        "--mode",
+        type=click.Choice(["fibers", "processes", *more]),
+        default="fibers",
+        help=f"{what} (default fibers).",
+    )

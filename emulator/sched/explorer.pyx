@@ -11,6 +11,7 @@ import mmap
 
 from emulator.sched.judge import Bug as Outcome
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -25,6 +26,7 @@ cdef enum:
     TOKEN_NS = 5000000000    # how long a schedule may keep the token
     PLANS = 32               # most strategies of an exploration
     EARLY = 16               # one in so many choices lets time pass
+    PATIENCE = 64            # schedules of a walk between two looks at the clock and at signals
 
 cdef struct exploration:
     # In memory that the players share: whoever has the token judges a schedule and begins the next one.
@@ -160,7 +162,7 @@ cdef class Explorer(Conductor):
         although somebody can go on counts as a preemption. Raises ValueError for a system of more actors than are told apart.
         """
         cdef tree *t
-        cdef uint64_t until_ns = clock_ns() + budget_ns, n = 0
+        cdef uint64_t until_ns = clock_ns() + budget_ns, n = 0, tried
         cdef uint32_t bug = BUG_NONE
         cdef bint more = True, tso = self.tso, still = self.still
         self._opened()
@@ -171,16 +173,22 @@ cdef class Explorer(Conductor):
             raise MemoryError("no memory for the tree of schedules")
         self.tso, self.still = False, not bounded
         self._set_memory()
-        with nogil:
-            while more and bug == BUG_NONE and (most == 0 or n < most) and (n & 63 != 0 or clock_ns() < until_ns):
-                self._start_over(0)
-                strategy_begin(self.st, STRATEGY_TREE, 0, 1)
-                tree_play(t)
-                bug = self._play()
-                n += self.st.ended != END_CUT
-                more = tree_next(t, self.st)
-        self.timed = t.timed
-        complete = not more and not t.cut and bug == BUG_NONE
-        tree_free(t)
-        self.tso, self.still = tso, still
+        try:
+            while more and bug == BUG_NONE and (most == 0 or n < most) and clock_ns() < until_ns:
+                PyErr_CheckSignals()
+                with nogil:
+                    tried = 0
+                    while more and bug == BUG_NONE and (most == 0 or n < most) and tried < PATIENCE:
+                        self._start_over(0)
+                        strategy_begin(self.st, STRATEGY_TREE, 0, 1)
+                        tree_play(t)
+                        bug = self._play()
+                        tried += 1
+                        n += self.st.ended != END_CUT
+                        more = tree_next(t, self.st)
+            self.timed = t.timed
+            complete = not more and not t.cut and bug == BUG_NONE
+        finally:
+            tree_free(t)
+            self.tso, self.still = tso, still
         return (Outcome(bug), n, complete)

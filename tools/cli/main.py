@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 import click
@@ -71,6 +72,24 @@ def cli(ctx: click.Context, color: str, debug: bool) -> None:
     ctx.color = wants_color(color, sys.stdout)
 
 
+class Terminated(BaseException):
+    """SIGTERM has come to a command that has no answer of its own to it; what it has open is closed on the way out."""
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is open is being closed
+    raise Terminated
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `iopf` with these arguments and returns the exit status. Prints no traceback."""
     _open_streams()
@@ -79,8 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args:
         args = ["--help"]
     try:
-        outcome = cli.main(args=args, prog_name="iopf", standalone_mode=False)
-        sys.stdout.flush()
+        with _terminable():
+            outcome = cli.main(args=args, prog_name="iopf", standalone_mode=False)
+            sys.stdout.flush()
     except BrokenPipeError:
         return _pipe_closed()
     except SystemExit:
@@ -88,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not stdout:
             return _pipe_closed()
         raise
+    except Terminated:
+        return Status.TERMINATED
     except (click.exceptions.Abort, KeyboardInterrupt):
         return Status.INTERRUPTED
     except click.ClickException as error:

@@ -20,7 +20,8 @@ END_BOUND_MS = 5000
 
 def _play(lab: Lab | PointsLab, slot: int, parent: int) -> None:
     die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent ends what it has started
     lab.conductor.play_part(slot)
     os._exit(0)
 

@@ -4,8 +4,8 @@
 from libc.stdint cimport uint32_t
 
 from emulator.hw.vtd cimport iommu_main, unit, unit_make
-from emulator.spec.board cimport PHASE_PROBING
 from emulator.spec.process cimport Process
+from emulator.spec.roles cimport PHASE_PROBING
 
 
 cdef int iommu_part(void *u, uint32_t index) noexcept nogil:

@@ -25,7 +25,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from cython_ext.link cimport link_end
 from cython_ext.record_ring cimport ring_end
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.iommus cimport iommu_regs, prq_note
 
 cdef struct unit:
     view *v

@@ -10,7 +10,16 @@ from cython_ext.histogram cimport hist_add
 from cython_ext.link cimport *
 from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport note_event, private_alloc, view, view_region
+from emulator.spec.config cimport OPTION_PRIVATE_DATA
+from emulator.spec.devices cimport device, hwside
+from emulator.spec.iommus cimport irq_slot, prq_note, qi_note, unit_of, unit_regs
+from emulator.spec.latency cimport STAGE_COMMAND, STAGE_LINK, stage_hist
+from emulator.spec.layout cimport OFF_LEDGER_HW, OFF_PRQ_NOTES, OFF_PRQ_RECORDS, OFF_QI_NOTES, OFF_QI_RECORDS
+from emulator.spec.ledger cimport *
+from emulator.spec.links cimport *
+from emulator.spec.pasid_table cimport PTE_PRESENT, PTE_QUIET, pasid_table
+from emulator.spec.roles cimport PHASE_ENDING
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

@@ -27,7 +27,8 @@ from emulator.sched.coverage cimport Coverage
 from emulator.sched.judge cimport *
 from emulator.sched.strategies cimport *
 from emulator.sched.tree cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view, view_attach, view_region
+from emulator.spec.layout cimport *
 from emulator.spec.process cimport Process
 
 cdef enum:

@@ -15,7 +15,7 @@ import msgspec
 
 from cython_ext.crew import PointOp
 from emulator.sched.schedule import runs
-from emulator.spec.board import layout_hash
+from emulator.spec.layout import layout_hash
 from emulator.spec.sites import Site
 
 FORMAT = 1

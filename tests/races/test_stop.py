@@ -6,6 +6,7 @@ import pytest
 
 from cython_ext.stage import End
 from emulator.sched.catalogue import Race, catalogue
+from tests.support.victims import assert_processes_do_as_fibers, assert_the_others_go_on
 from tools.lab.kill import kill_everywhere, kill_pairs, victims
 from tools.lab.players import Players
 from tools.lab.races import lab_of
@@ -19,12 +20,7 @@ ONE = "remove-before-drain"
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
 def test_whoever_is_stopped_everything_ends_well(race: Race) -> None:
-    with lab_of(race, defective=False) as lab:
-        for victim in victims(lab):
-            tried = stop_everywhere(lab, victim, seeds=range(2), players=None)
-            assert tried.failures == [], f"{victim.name}: {tried.failures[0]}"
-            if victim.role in ("device", "iommu", "irq"):
-                assert tried.points > 0, victim.name
+    assert_the_others_go_on(race, stop_everywhere)
 
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
@@ -53,15 +49,7 @@ def test_a_scenario_is_made_small_and_survives(name: str) -> None:
 
 
 def test_a_real_stop_is_the_same_as_being_passed_over() -> None:
-    with lab_of(catalogue()[ONE], defective=False) as lab:
-        for victim in victims(lab):
-            if victim.role not in ("device", "handler", "tenant"):
-                continue
-            passed = stop_everywhere(lab, victim, seeds=range(1), players=None)
-            with Players(lab) as players:
-                stopped = stop_everywhere(lab, victim, seeds=range(1), players=players)
-            assert (stopped.points, stopped.failures) == (passed.points, passed.failures)
-            assert stopped.failures == []
+    assert_processes_do_as_fibers(catalogue()[ONE], stop_everywhere)
 
 
 def test_two_real_kills_are_the_same_as_being_left_standing() -> None:

@@ -20,11 +20,14 @@ from device_procs.script cimport script_step
 from device_procs.stop cimport serve_stop
 from device_procs.workload cimport *
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
-from emulator.spec.board cimport *
-from emulator.spec.flow cimport flow_begin
+from emulator.spec.board cimport view
+from emulator.spec.flow cimport flow_begin, program
+from emulator.spec.layout cimport GROUP_MAX
 from emulator.spec.process cimport Process
 from emulator.spec.program cimport *
+from emulator.spec.roles cimport PHASE_ENDING, PHASE_RELEASING, PHASE_RUNNING, PHASE_STOPPING
 from emulator.spec.sites cimport *
+from emulator.spec.tenants cimport tenant, tenant_bound, tenant_refused
 
 cdef enum:
     IDLE_NS = 400000000

@@ -7,7 +7,7 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from device_procs.pri cimport *
 from device_procs.workload cimport workload_next, workload_over
-from emulator.spec.board cimport *
+from emulator.spec.layout cimport GROUP_MAX
 
 cdef enum:
     PRGI_COUNT = 512

@@ -19,7 +19,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from cython_ext.link cimport link_end
 from device_procs.atc cimport atc_entry
 from device_procs.workload cimport workload
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.devices cimport device
 from emulator.spec.flow cimport flow
 
 cdef enum:

@@ -10,8 +10,14 @@ from cython_ext.crew cimport *
 from cython_ext.link cimport *
 from cython_ext.wait cimport *
 from device_procs.books cimport fate_of
-from emulator.spec.board cimport *
+from emulator.spec.board cimport note_event, private_alloc, view
+from emulator.spec.iommus cimport iommu_slot, unit_of
+from emulator.spec.layout cimport OFF_LEDGER_KERNEL
+from emulator.spec.ledger cimport FATE_UNANSWERED, uid_of
+from emulator.spec.links cimport DOWN_SLOTS, UP_REQUEST, UP_SLOTS, downlink, uplink
+from emulator.spec.progress cimport done_count
 from emulator.spec.sites cimport *
+from emulator.spec.tenants cimport tenant
 from emulator.spec.vtd cimport *
 
 cdef function *function_make(view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil:

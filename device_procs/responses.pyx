@@ -13,8 +13,14 @@ from device_procs.books cimport EARLY_ANSWER, EARLY_REFUSED, fate_of, fates_agre
 from device_procs.pri cimport *
 from device_procs.workload cimport PATTERN_PROGRAM
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
-from emulator.spec.board cimport *
+from emulator.spec.board cimport note_event
+from emulator.spec.devices cimport devside
+from emulator.spec.latency cimport STAGE_RETURN, STAGE_ROUND, stage_hist
+from emulator.spec.layout cimport OFF_LEDGER_HW, OFF_LEDGER_KERNEL
+from emulator.spec.ledger cimport FATE_ACKNOWLEDGED, FATE_REJECTED, uid_number, uid_of
+from emulator.spec.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE, DOWN_SLOTS, UP_INVALIDATED
 from emulator.spec.program cimport LABEL_OTHER, LABELS
+from emulator.spec.progress cimport label_at, label_note
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

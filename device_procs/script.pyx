@@ -10,10 +10,15 @@ from cython_ext.wait cimport *
 from device_procs.pri cimport *
 from device_procs.stop cimport send_marker
 from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
-from emulator.spec.board cimport *
+from emulator.spec.board cimport note_event
 from emulator.spec.flow cimport *
+from emulator.spec.iommus cimport iommu_regs, regs_of
+from emulator.spec.layout cimport GROUP_MAX
 from emulator.spec.program cimport *
+from emulator.spec.progress cimport label_at, label_note
+from emulator.spec.roles cimport PHASE_RELEASING, PHASE_STOPPING
 from emulator.spec.sites cimport *
+from emulator.spec.tenants cimport tenant, tenant_bound, tenant_refused
 
 cdef enum:
     EFAULT = -14

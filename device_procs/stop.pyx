@@ -9,7 +9,7 @@ from cython_ext.crew cimport *
 from cython_ext.link cimport link_filled, link_room
 from cython_ext.wait cimport bell_ring
 from device_procs.pri cimport *
-from emulator.spec.board cimport *
+from emulator.spec.links cimport UP_MARKER
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport PRI_LAST
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emulator.check.fates import EVENTS, Cell, Fate, cell
 from emulator.check.violations import KNOWN
-from emulator.spec.board import Event
+from emulator.spec.ledger import Event
 
 # Rows that the processes count as events, the others are sums of the kernel's counters.
 _COUNTED: dict[str, Event] = {

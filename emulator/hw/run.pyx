@@ -1,11 +1,104 @@
-# cython: language_level=3
-"""The part of the IOMMU process."""
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The part of the IOMMU process: setting one unit up, and its main loop."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from emulator.hw.vtd cimport iommu_main, unit, unit_make
-from emulator.spec.board cimport PHASE_PROBING
+from cython_ext.access cimport *
+from cython_ext.atomics cimport *
+from cython_ext.crew cimport *
+from cython_ext.link cimport *
+from cython_ext.record_ring cimport *
+from cython_ext.wait cimport *
+from emulator.hw.downlink cimport flush_responses
+from emulator.hw.qi cimport serve_commands
+from emulator.hw.vtd cimport serve_links, unit
+from emulator.spec.board cimport private_alloc, view, view_region
+from emulator.spec.iommus cimport prq_note, unit_regs
+from emulator.spec.layout cimport OFF_PRQ_NOTES, OFF_PRQ_RECORDS, OFF_QI_RECORDS
+from emulator.spec.links cimport DOWN_SLOTS, UP_SLOTS, downlink, uplink
 from emulator.spec.process cimport Process
+from emulator.spec.roles cimport PHASE_ENDING, PHASE_PROBING
+from emulator.spec.sites cimport HW_WAIT
+from emulator.spec.vtd cimport PRQ_RECORD_BYTES, QI_RECORD_BYTES
+
+cdef enum:
+    IDLE_NS = 400000000
+    BURST = 64               # requests taken from one link before the next is served
+
+
+cdef void unit_attach(unit *u, view *v, uint32_t index) noexcept nogil:
+    cdef uint32_t i, dev
+    u.v = v
+    u.index = index
+    u.regs = unit_regs(v, index)
+    u.notes = <prq_note *>view_region(v, OFF_PRQ_NOTES) + <uint64_t>index * v.cfg.prq_records
+    ring_attach(&u.prq, &u.regs.prq, view_region(v, OFF_PRQ_RECORDS) + <uint64_t>index * v.cfg.prq_records * PRQ_RECORD_BYTES,
+                v.cfg.prq_records, PRQ_RECORD_BYTES)
+    ring_attach(&u.qi, &u.regs.qi, view_region(v, OFF_QI_RECORDS) + <uint64_t>index * v.cfg.qi_records * QI_RECORD_BYTES,
+                v.cfg.qi_records, QI_RECORD_BYTES)
+    u.prq_tail = u.prq_published = ld64_acq(&u.regs.prq.tail)
+    u.prq_head = ld64_acq(&u.regs.prq.head)
+    u.devices = (v.cfg.devices + v.cfg.units - 1 - index) // v.cfg.units
+    for i in range(u.devices):
+        dev = index + i * v.cfg.units
+        link_attach(&u.up[dev], uplink(v, dev), UP_SLOTS, False)
+        link_attach(&u.down[dev], downlink(v, dev), DOWN_SLOTS, True)
+
+
+cdef unit *unit_make(view *v, uint32_t index) noexcept nogil:
+    """The state of one IOMMU, private to its process; NULL without memory."""
+    cdef unit *u = <unit *>private_alloc(v, sizeof(unit))
+    cdef uint32_t n = v.cfg.devices
+    if u == NULL:
+        return NULL
+    u.pending = <uint32_t *>private_alloc(v, n * sizeof(uint32_t))
+    u.dirty = <uint32_t *>private_alloc(v, n * sizeof(uint32_t))
+    u.is_dirty = <uint8_t *>private_alloc(v, n)
+    u.gone = <uint8_t *>private_alloc(v, n)
+    u.up = <link_end *>private_alloc(v, n * sizeof(link_end))
+    u.down = <link_end *>private_alloc(v, n * sizeof(link_end))
+    if u.pending == NULL or u.dirty == NULL or u.is_dirty == NULL or u.gone == NULL or u.up == NULL or u.down == NULL:
+        return NULL
+    unit_attach(u, v, index)
+    return u
+
+
+cdef bint work_there(unit *u) noexcept nogil:
+    cdef uint32_t i, dev
+    if not u.pending_total and read64(u.v.self, &u.regs.qi.tail, HW_WAIT) != ld64_acq(&u.regs.qi.head):
+        return True
+    for i in range(u.devices):
+        dev = u.index + i * u.v.cfg.units
+        if link_waiting(u.v.self, &u.up[dev], HW_WAIT) or (not u.gone[dev] and not read32(u.v.self, &u.v.devices[dev].link_up, HW_WAIT)):
+            return True
+    return False
+
+
+cdef int iommu_main(unit *u) noexcept nogil:
+    """Runs until PHASE_ENDING."""
+    cdef view *v = u.v
+    cdef uint32_t key
+    cdef waiter w
+    waiter_reset(&w)
+    while True:
+        v.self.heartbeat += 1
+        if serve_links(u, BURST) + serve_commands(u):
+            flush_responses(u)
+            waiter_reset(&w)
+            continue
+        flush_responses(u)
+        if waiter_spin(v.self, &w):
+            continue
+        if ld32_acq(&v.board.phase) >= PHASE_ENDING:
+            break
+        key = ec_prepare(v.self, bell_of(v.self), HW_WAIT)
+        if work_there(u) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
+            ec_cancel(v.self, bell_of(v.self), key)
+            waiter_reset(&w)
+            continue
+        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, HW_WAIT, &w) and work_there(u):
+            wake_lost(v.self, bell_of(v.self), HW_WAIT)
+    return 0
 
 
 cdef int iommu_part(void *u, uint32_t index) noexcept nogil:

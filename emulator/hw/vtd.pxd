@@ -19,13 +19,17 @@ Order: a link is first in, first out, so the completion of an invalidation arriv
 before it. A wait
 descriptor with page drain completes after the links have been read up to where they stood, and those requests are in the
 queue or answered.
+
+``vtd.pyx`` takes requests and fills the queue, ``qi.pyx`` executes commands, ``downlink.pxd`` sends what both have for the functions,
+``run.pyx`` sets a unit up and goes round.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from cython_ext.link cimport link_end
 from cython_ext.record_ring cimport ring_end
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.iommus cimport iommu_regs, prq_note
 
 cdef struct unit:
     view *v
@@ -49,5 +53,5 @@ cdef struct unit:
     link_end *up
     link_end *down
 
-cdef unit *unit_make(view *v, uint32_t index) noexcept nogil
-cdef int iommu_main(unit *u) noexcept nogil
+# Takes up to `most` messages from each link; returns how many in all.
+cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The decision table, the page request queue and the command queue of VT-d. Rules and order stand in ``vtd.pxd``."""
+"""The decision table and the page request queue of VT-d. Rules and order stand in ``vtd.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -9,74 +9,23 @@ from cython_ext.crew cimport *
 from cython_ext.histogram cimport hist_add
 from cython_ext.link cimport *
 from cython_ext.record_ring cimport *
-from cython_ext.wait cimport *
-from emulator.spec.board cimport *
+from cython_ext.wait cimport bell_ring
+from emulator.hw.downlink cimport flush_responses, send_response
+from emulator.spec.board cimport note_event, view
+from emulator.spec.config cimport OPTION_PRIVATE_DATA
+from emulator.spec.devices cimport device, hwside
+from emulator.spec.iommus cimport irq_slot, prq_note
+from emulator.spec.latency cimport STAGE_LINK, stage_hist
+from emulator.spec.layout cimport OFF_LEDGER_HW
+from emulator.spec.ledger cimport *
+from emulator.spec.links cimport UP_INVALIDATED, UP_MARKER, UP_REQUEST, UP_SLOTS
+from emulator.spec.pasid_table cimport PTE_PRESENT, PTE_QUIET, pasid_table
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
-
-cdef enum:
-    IDLE_NS = 400000000
-    BURST = 64               # requests taken from one link before the next is served
-    COMMANDS = 64            # commands executed before the links are served again
-
-
-cdef void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
-    if not u.is_dirty[dev]:
-        u.is_dirty[dev] = 1
-        u.dirty[u.dirty_count] = dev
-        u.dirty_count += 1
 
 
 cdef void hw_fate(unit *u, uint32_t dev, uint64_t *rec, uint32_t fate) noexcept nogil:
     write32(u.v.self, ledger(u.v, OFF_LEDGER_HW, dev, prq_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate), HW_REQUEST)
-
-
-cdef bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, uint32_t prgi, uint32_t code, bint auto_response,
-                        uint64_t submit_ticks) noexcept nogil:
-    """A PRG Response towards the function; lost when the function is gone or has let its link fill up."""
-    cdef uint64_t *slot = NULL
-    if not u.gone[dev]:
-        slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
-    if slot == NULL:
-        if u.gone[dev] or auto_response:
-            u.v.devices[dev].hw.responses_lost += 1
-        return False
-    slot[0] = DOWN_RESPONSE | <uint64_t>(code & 15) << 8 | <uint64_t>pp << 12 | <uint64_t>(prgi & 511) << 16 | <uint64_t>pasid << 32
-    slot[1] = auto_response
-    slot[2] = submit_ticks
-    slot[3] = u.ticks
-    link_filled(&u.down[dev])
-    u.v.devices[dev].hw.responses += 1
-    mark_dirty(u, dev)
-    return True
-
-
-cdef bint send_early_response(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
-    """The answer of one request with private data, which comes back as it was sent; the group's own answer is still to come."""
-    cdef uint64_t *slot
-    if u.gone[dev]:
-        return True
-    slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
-    if slot == NULL:
-        return False
-    slot[0] = DOWN_EARLY | <uint64_t>prq_prgi(rec[1]) << 16
-    slot[1] = 0
-    slot[2] = rec[2]
-    slot[3] = u.ticks
-    link_filled(&u.down[dev])
-    mark_dirty(u, dev)
-    return True
-
-
-cdef void flush_responses(unit *u) noexcept nogil:
-    """Publishes what was written to the downlinks, and rings each function once."""
-    cdef uint32_t i, dev
-    for i in range(u.dirty_count):
-        dev = u.dirty[i]
-        u.is_dirty[dev] = 0
-        link_publish(u.v.self, &u.down[dev], HW_RESPOND)
-        bell_ring(u.v.self, crew_actor(u.v.crew, u.v.devices[dev].actor), HW_RESPOND)
-    u.dirty_count = 0
 
 
 cdef void raise_event(unit *u, uint32_t bit) noexcept nogil:
@@ -254,156 +203,3 @@ cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil:
         for i in range(u.devices):
             link_consume(u.v.self, &u.up[u.index + i * u.v.cfg.units], HW_REQUEST)
     return n
-
-
-cdef bint send_invalidation(unit *u, uint32_t dev, uint64_t qw0, uint64_t qw1) noexcept nogil:
-    """Towards the function; false when its link has no room now (the command waits)."""
-    cdef uint64_t *slot
-    if u.gone[dev]:
-        u.regs.inval_errors += 1
-        return True
-    slot = link_room(u.v.self, &u.down[dev], HW_INVALIDATE)
-    if slot == NULL:
-        return False
-    slot[0] = DOWN_INVALIDATE | (qw0 & (<uint64_t>0xFFFFF << 32))
-    slot[1] = qw1
-    slot[2] = 0
-    slot[3] = u.ticks
-    link_filled(&u.down[dev])
-    u.pending[dev] += 1
-    u.pending_total += 1
-    u.v.devices[dev].hw.invalidations_sent += 1
-    mark_dirty(u, dev)
-    return True
-
-
-cdef bint finish_wait(unit *u, uint64_t *rec) noexcept nogil:
-    """An invalidation wait: false while invalidations before it are open."""
-    if u.pending_total:
-        return False
-    if rec[0] & WAIT_PD:
-        # Requests that had arrived are in the queue or answered before the status is written.
-        serve_links(u, UP_SLOTS)
-        flush_responses(u)
-        u.regs.drains += 1
-    if rec[0] & WAIT_SW:
-        write64(u.v.self, &u.regs.qi_wait_done, rec[1], HW_WAIT)
-        ec_notify(u.v.self, &u.regs.qi_bell, 0x7FFFFFFF, HW_WAIT)
-    return True
-
-
-cdef bint execute(unit *u, uint64_t *rec, qi_note *note) noexcept nogil:
-    """One command; false when it has to wait."""
-    cdef uint32_t kind = qi_type(rec[0]), dev = prq_rid(rec[0]) - RID_BASE
-    if kind == QI_INV_WAIT:
-        return finish_wait(u, rec)
-    if dev >= u.v.cfg.devices or unit_of(u.v, dev) != u.index:
-        u.regs.fault_log += 1
-        return True
-    if kind == QI_PAGE_GRP_RESP and resp_private(rec[0]) and not prq_last(rec[1]):
-        return send_early_response(u, dev, rec)
-    if kind == QI_PAGE_GRP_RESP:
-        if not send_response(u, dev, prq_pasid(rec[0]), (rec[0] >> 4) & 1, prq_prgi(rec[1]), <uint32_t>(rec[0] >> 12) & 15, False,
-                             note.submit_ticks) and not u.gone[dev]:
-            return False  # the function's link is full: the command waits until it has read
-        if u.ticks > note.submit_ticks:
-            hist_add(stage_hist(u.v, u.v.self.slot, STAGE_COMMAND), crew_ticks_ns(u.v.crew, u.ticks - note.submit_ticks))
-    elif kind == QI_DEV_TLB_INV:
-        return send_invalidation(u, dev, rec[0], rec[1])
-    return True
-
-
-cdef uint32_t serve_commands(unit *u) noexcept nogil:
-    cdef uint64_t tail, head
-    cdef qi_note *notes = <qi_note *>view_region(u.v, OFF_QI_NOTES) + <uint64_t>u.index * u.v.cfg.qi_records
-    cdef uint32_t n = 0
-    tail = ring_tail(u.v.self, &u.qi, HW_COMMAND)
-    head = ring_head(u.v.self, &u.qi, HW_COMMAND)
-    if head == tail:
-        return 0
-    u.ticks = crew_ticks(u.v.crew)
-    while head != tail and n < COMMANDS:
-        if not execute(u, ring_record(&u.qi, head), notes + head // QI_RECORD_BYTES):
-            break
-        head = ring_advance(&u.qi, head)
-        n += 1
-    if n:
-        u.regs.commands += n
-        flush_responses(u)  # whoever sees the command executed can see what it sent
-        ring_consume(u.v.self, &u.qi, head, HW_COMMAND)
-    return n
-
-
-cdef bint work_there(unit *u) noexcept nogil:
-    cdef uint32_t i, dev
-    if not u.pending_total and read64(u.v.self, &u.regs.qi.tail, HW_WAIT) != ld64_acq(&u.regs.qi.head):
-        return True
-    for i in range(u.devices):
-        dev = u.index + i * u.v.cfg.units
-        if link_waiting(u.v.self, &u.up[dev], HW_WAIT) or (not u.gone[dev] and not read32(u.v.self, &u.v.devices[dev].link_up, HW_WAIT)):
-            return True
-    return False
-
-
-cdef void unit_attach(unit *u, view *v, uint32_t index) noexcept nogil:
-    cdef uint32_t i, dev
-    u.v = v
-    u.index = index
-    u.regs = unit_regs(v, index)
-    u.notes = <prq_note *>view_region(v, OFF_PRQ_NOTES) + <uint64_t>index * v.cfg.prq_records
-    ring_attach(&u.prq, &u.regs.prq, view_region(v, OFF_PRQ_RECORDS) + <uint64_t>index * v.cfg.prq_records * PRQ_RECORD_BYTES,
-                v.cfg.prq_records, PRQ_RECORD_BYTES)
-    ring_attach(&u.qi, &u.regs.qi, view_region(v, OFF_QI_RECORDS) + <uint64_t>index * v.cfg.qi_records * QI_RECORD_BYTES,
-                v.cfg.qi_records, QI_RECORD_BYTES)
-    u.prq_tail = u.prq_published = ld64_acq(&u.regs.prq.tail)
-    u.prq_head = ld64_acq(&u.regs.prq.head)
-    u.devices = (v.cfg.devices + v.cfg.units - 1 - index) // v.cfg.units
-    for i in range(u.devices):
-        dev = index + i * v.cfg.units
-        link_attach(&u.up[dev], uplink(v, dev), UP_SLOTS, False)
-        link_attach(&u.down[dev], downlink(v, dev), DOWN_SLOTS, True)
-
-
-cdef unit *unit_make(view *v, uint32_t index) noexcept nogil:
-    """The state of one IOMMU, private to its process; NULL without memory."""
-    cdef unit *u = <unit *>private_alloc(v, sizeof(unit))
-    cdef uint32_t n = v.cfg.devices
-    if u == NULL:
-        return NULL
-    u.pending = <uint32_t *>private_alloc(v, n * sizeof(uint32_t))
-    u.dirty = <uint32_t *>private_alloc(v, n * sizeof(uint32_t))
-    u.is_dirty = <uint8_t *>private_alloc(v, n)
-    u.gone = <uint8_t *>private_alloc(v, n)
-    u.up = <link_end *>private_alloc(v, n * sizeof(link_end))
-    u.down = <link_end *>private_alloc(v, n * sizeof(link_end))
-    if u.pending == NULL or u.dirty == NULL or u.is_dirty == NULL or u.gone == NULL or u.up == NULL or u.down == NULL:
-        return NULL
-    unit_attach(u, v, index)
-    return u
-
-
-cdef int iommu_main(unit *u) noexcept nogil:
-    """Runs until PHASE_ENDING."""
-    cdef view *v = u.v
-    cdef uint32_t key
-    cdef waiter w
-    waiter_reset(&w)
-    while True:
-        v.self.heartbeat += 1
-        if serve_links(u, BURST) + serve_commands(u):
-            flush_responses(u)
-            waiter_reset(&w)
-            continue
-        flush_responses(u)
-        if waiter_spin(v.self, &w):
-            continue
-        if ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            break
-        key = ec_prepare(v.self, bell_of(v.self), HW_WAIT)
-        if work_there(u) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            ec_cancel(v.self, bell_of(v.self), key)
-            waiter_reset(&w)
-            continue
-        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, HW_WAIT, &w) and work_there(u):
-            wake_lost(v.self, bell_of(v.self), HW_WAIT)
-    return 0

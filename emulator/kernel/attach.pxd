@@ -17,7 +17,8 @@ off with the last, after the drain. Before, it is on the queue from probe to rel
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport attach_handle, fault_event, iommu_domain
 
 cdef attach_handle *iommu_attach_handle_get(view *v, uint32_t dev, uint32_t pasid) noexcept nogil
 cdef attach_handle *find_fault_handler(view *v, uint32_t dev, fault_event *evt) noexcept nogil

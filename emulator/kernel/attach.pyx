@@ -17,9 +17,15 @@ from emulator.kernel.iopf cimport acknowledge_pending
 from emulator.kernel.iopf_queue cimport device_queue, iopf_queue_add_device, iopf_queue_remove_device
 from emulator.kernel.qi cimport qi_flush_dev_iotlb
 from emulator.mm.mm cimport mm_index_of
-from emulator.spec.board cimport *
-from emulator.spec.program cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_DOMAIN, POOL_HANDLE, POOL_MM
+from emulator.spec.config cimport GEN_GUNTHORPE, GEN_V7_2
 from emulator.spec.defects cimport *
+from emulator.spec.devices cimport device
+from emulator.spec.iommus cimport unit_of
+from emulator.spec.objects cimport attach_handle, fault_event, fault_param, iommu_domain, mm_struct
+from emulator.spec.pasid_table cimport PTE_PASS, PTE_PRESENT, pasid_array, pasid_entry, pasid_table
+from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

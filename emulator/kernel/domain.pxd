@@ -9,7 +9,10 @@ domain to ``domain_reap`` while user space holds groups.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from cython_ext.pool cimport pool_try
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_DOMAIN
+from emulator.spec.objects cimport iommu_domain, mm_struct
 from emulator.spec.program cimport DOMAIN_FAULT, DOMAIN_SVA
 
 cdef iommu_domain *domain_alloc(view *v, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil
@@ -20,3 +23,6 @@ cdef void domain_put(view *v, iommu_domain *domain) noexcept nogil
 
 cdef inline bint domain_takes_faults(iommu_domain *domain) noexcept nogil:
     return domain.kind == DOMAIN_SVA or domain.kind == DOMAIN_FAULT
+
+cdef inline iommu_domain *domain_of(view *v, uint64_t ref, uint32_t site) noexcept nogil:
+    return <iommu_domain *>pool_try(v.self, v.pools[POOL_DOMAIN], ref, site)

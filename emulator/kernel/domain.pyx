@@ -12,9 +12,13 @@ from cython_ext.wait cimport *
 from emulator.kernel.eventq cimport fault_object_get, fault_object_put
 from emulator.kernel.sva_mm cimport sva_mmdrop
 from emulator.mm.mm cimport mmgrab
-from emulator.spec.board cimport *
-from emulator.spec.program cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_DOMAIN, POOL_MM
+from emulator.spec.config cimport GEN_GUNTHORPE
 from emulator.spec.defects cimport *
+from emulator.spec.objects cimport iommu_domain, mm_struct
+from emulator.spec.program cimport *
+from emulator.spec.roles cimport PHASE_ENDING
 from emulator.spec.sites cimport *
 
 cdef enum:

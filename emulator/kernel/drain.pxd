@@ -11,7 +11,7 @@ for itself.
 from libc.stdint cimport uint32_t
 
 from cython_ext.record_ring cimport ring_end
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 
 cdef void intel_iommu_drain_pasid_prq(view *v, uint32_t dev, uint32_t pasid) noexcept nogil
 cdef void intel_iommu_fence_events(view *v, uint32_t dev) noexcept nogil

@@ -11,8 +11,11 @@ from cython_ext.wait cimport *
 from emulator.kernel.iopf_queue cimport iopf_queue_flush_dev
 from emulator.kernel.prq_wait cimport *
 from emulator.kernel.qi cimport qi_flush_dev_iotlb
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.config cimport GEN_V7_2, OPTION_CONTAIN
 from emulator.spec.defects cimport *
+from emulator.spec.iommus cimport iommu_regs, regs_of, unit_of
+from emulator.spec.ledger cimport EVENT_PLAIN_UNDRAINED, reach
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

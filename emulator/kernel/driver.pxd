@@ -12,6 +12,6 @@ events, injected failures, held stages. They run against everything else.
 
 from libc.stdint cimport uint32_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 
 cdef int driver_main(view *v, uint32_t index) noexcept nogil

@@ -12,9 +12,12 @@ from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.hotplug cimport *
 from emulator.kernel.ioasid_space cimport ioasid_reap
 from emulator.kernel.iopf_queue cimport iopf_queue_alloc, iopf_queue_free
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.devices cimport device
 from emulator.spec.flow cimport *
 from emulator.spec.program cimport *
+from emulator.spec.progress cimport driver, driver_at
+from emulator.spec.roles cimport ORDER_PROBE, ORDER_REMOVE, PHASE_ENDING, PHASE_RUNNING, PHASE_STOPPING
 from emulator.spec.sites cimport *
 
 cdef enum:

@@ -7,7 +7,8 @@ interrupt thread does, and has no place in the books of a device (NO_UID).
 
 from libc.stdint cimport int64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.program cimport prog_op
 
 cdef int64_t driver_op(view *v, prog_op *op) noexcept nogil
 cdef bint settled(view *v) noexcept nogil

@@ -15,8 +15,15 @@ from emulator.kernel.hotplug cimport *
 from emulator.kernel.iopf_queue cimport *
 from emulator.kernel.page_response cimport iommu_page_response_for
 from emulator.kernel.report cimport iommu_report_device_fault
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_CLASSES
+from emulator.spec.config cimport GEN_V6_9, OPTION_CONTAIN
+from emulator.spec.iommus cimport iommu_regs, irq_slot, regs_of, unit_of, unit_regs
+from emulator.spec.ledger cimport EVENT_REMOVE_IN_REPORT, NO_UID, reach
+from emulator.spec.links cimport downlink, uplink
+from emulator.spec.objects cimport fault_event, stamp_of
 from emulator.spec.program cimport *
+from emulator.spec.queues cimport work_ring
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

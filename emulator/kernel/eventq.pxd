@@ -15,7 +15,8 @@ stays pending as well, and removing the device answers it there.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport iommu_domain, iopf_group
 
 cdef enum:
     PGFAULT_BYTES = 40           # struct iommu_hwpt_pgfault

@@ -11,9 +11,13 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
 from emulator.kernel.pgfault cimport copy_group
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport LOCK_DELIVER, LOCK_FAULT_OBJECT, POOL_GROUP, POOL_UFAULT
+from emulator.spec.config cimport GEN_GUNTHORPE, GEN_V6_11, GEN_V7_2
 from emulator.spec.defects cimport *
 from emulator.spec.flow cimport wait_held
+from emulator.spec.ledger cimport EVENT_DELIVERED, EVENT_UNBIND_USER, reach
+from emulator.spec.objects cimport UFAULT_SLOTS, iommu_domain, iopf_group, ufault
 from emulator.spec.program cimport HOLD_COPIES
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *

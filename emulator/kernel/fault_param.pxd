@@ -15,7 +15,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport fault_param
 
 cdef fault_param *param_alloc(view *v, uint32_t dev, uint32_t site) noexcept nogil
 cdef fault_param *iopf_get_dev_fault_param(view *v, uint32_t dev) noexcept nogil

@@ -9,8 +9,11 @@ from cython_ext.crew cimport *
 from cython_ext.pool cimport *
 from cython_ext.rcu cimport *
 from cython_ext.refcount cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport LOCK_FAULT_PARAM, POOL_PARAM
 from emulator.spec.defects cimport *
+from emulator.spec.ledger cimport EVENT_NO_PARAM, reach
+from emulator.spec.objects cimport fault_param
 from emulator.spec.sites cimport *
 
 cdef enum:

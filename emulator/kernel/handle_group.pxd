@@ -9,7 +9,8 @@ fails no further one of the group is handled, and the answer is INVALID.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport fault_event
 from emulator.spec.vtd cimport *
 
 cdef void iopf_handle_group(view *v, uint64_t group_ref, uint64_t taken_ticks) noexcept nogil

@@ -13,8 +13,15 @@ from emulator.kernel.page_response cimport iommu_page_response
 from emulator.kernel.sva_lib cimport iommu_sva_find
 from emulator.kernel.sva_mm cimport sva_mmput
 from emulator.mm.mm cimport handle_mm_fault, mmget_not_zero
-from emulator.spec.program cimport *
+from emulator.spec.board cimport note_event, view
+from emulator.spec.classes cimport POOL_DOMAIN, POOL_FAULT, POOL_GROUP, POOL_HANDLE, POOL_MM
+from emulator.spec.config cimport GEN_GUNTHORPE, GEN_V5_13, GEN_V6_2, GEN_V6_9
 from emulator.spec.defects cimport *
+from emulator.spec.latency cimport STAGE_MM, STAGE_REPORT, STAGE_RESPOND, STAGE_WORK, stage_hist
+from emulator.spec.ledger cimport *
+from emulator.spec.objects cimport *
+from emulator.spec.pasid_table cimport pasid_array
+from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:

@@ -7,7 +7,8 @@ held. Once it has returned 0 somebody else owns the group and the caller does no
 
 from libc.stdint cimport uint32_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport attach_handle, fault_event, iommu_domain, iopf_group
 
 cdef int domain_iopf_handler(view *v, iopf_group *group) noexcept nogil
 cdef int queue_group(view *v, iopf_group *group, iommu_domain *domain) noexcept nogil

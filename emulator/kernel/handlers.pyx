@@ -8,13 +8,18 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.eventq cimport iommufd_fault_iopf_handler
-from emulator.kernel.iopf_queue cimport device_queue
 from emulator.kernel.handle_group cimport fault_rwx, iopf_handle_group
+from emulator.kernel.iopf_queue cimport device_queue
 from emulator.kernel.sva_mm cimport sva_mmput
 from emulator.kernel.workqueue cimport queue_work
 from emulator.mm.mm cimport handle_mm_fault, mmget_not_zero
-from emulator.spec.board cimport *
+from emulator.spec.board cimport note_event, view
+from emulator.spec.classes cimport POOL_DOMAIN, POOL_GROUP, POOL_MM
+from emulator.spec.config cimport OPTION_SYNC, QUEUES_DOMAIN
+from emulator.spec.ledger cimport EVENT_REFUSED, reach, uid_number
+from emulator.spec.objects cimport attach_handle, fault_event, iommu_domain, iopf_group, mm_struct
 from emulator.spec.program cimport *
+from emulator.spec.queues cimport queue_at
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

@@ -13,7 +13,7 @@ is over before its bonds are ended.
 
 from libc.stdint cimport uint32_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 
 cdef int iommu_probe_device(view *v, uint32_t dev) noexcept nogil
 cdef int iommu_release_device(view *v, uint32_t dev) noexcept nogil

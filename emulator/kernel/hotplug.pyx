@@ -10,14 +10,21 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.wait cimport *
 from emulator.kernel.attach cimport write_entry
+from emulator.kernel.domain cimport domain_of
 from emulator.kernel.drain cimport intel_iommu_fence_events
 from emulator.kernel.iopf_queue cimport *
 from emulator.kernel.qi cimport qi_wait
 from emulator.kernel.sva cimport iommu_sva_unbind_device
 from emulator.kernel.user_attach cimport iommu_detach_handle
-from emulator.spec.board cimport *
-from emulator.spec.program cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_HANDLE, POOL_MM
+from emulator.spec.config cimport GEN_GUNTHORPE, GEN_V6_9, GEN_V7_2
 from emulator.spec.defects cimport *
+from emulator.spec.devices cimport device
+from emulator.spec.iommus cimport iommu_regs, regs_of, unit_of
+from emulator.spec.objects cimport attach_handle, iommu_domain, mm_struct
+from emulator.spec.pasid_table cimport PTE_PASS, PTE_PRESENT, pasid_array
+from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:

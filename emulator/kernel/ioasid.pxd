@@ -27,7 +27,7 @@ range asked for is given back to it, and the allocation fails.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 from emulator.spec.ioasid cimport *
 
 cdef uint32_t ioasid_alloc(view *v, uint32_t set, uint32_t min, uint32_t max, uint64_t private) noexcept nogil

@@ -11,8 +11,10 @@ from cython_ext.refcount cimport *
 from emulator.kernel.ioasid_space cimport *
 from emulator.kernel.vcmd cimport vcmd_alloc, vcmd_free
 from emulator.mm.mm cimport mmget_not_zero
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_IOASID, POOL_MM
 from emulator.spec.ioasid cimport *
+from emulator.spec.objects cimport ioasid_allocator, ioasid_data, ioasid_sharer, mm_struct
 from emulator.spec.sites cimport *
 
 cdef enum:

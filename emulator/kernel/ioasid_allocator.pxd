@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """Registering custom allocators and removing them. Rules, and what may run against what, stand in ``ioasid.pxd``."""
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 from emulator.spec.ioasid cimport *
 
 cdef int ioasid_register_allocator(view *v, ioasid_ops *ops) noexcept nogil

@@ -8,8 +8,10 @@ from cython_ext.crew cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.ioasid_space cimport *
 from emulator.kernel.vcmd cimport vcmd_function
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_ALLOCATOR
 from emulator.spec.ioasid cimport *
+from emulator.spec.objects cimport ioasid_allocator, ioasid_sharer
 from emulator.spec.sites cimport *
 
 cdef enum:

@@ -10,6 +10,6 @@ computed anew. What follows from what stands in ``ioasid_space.pxd``.
 The caller holds the lock. A repairer that is killed leaves a state that the next one repairs in the same way: ``op`` is cleared last.
 """
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 
 cdef void ioasid_repair(view *v) noexcept nogil

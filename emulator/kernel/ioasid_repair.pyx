@@ -8,8 +8,10 @@ from cython_ext.crew cimport *
 from cython_ext.pool cimport *
 from cython_ext.rcu cimport *
 from emulator.kernel.vcmd cimport vcmd_clear
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_ALLOCATOR, POOL_IOASID
 from emulator.spec.ioasid cimport *
+from emulator.spec.objects cimport ioasid_allocator, ioasid_data
 from emulator.spec.sites cimport *
 
 

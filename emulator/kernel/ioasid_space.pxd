@@ -19,8 +19,9 @@ allocated under the lock too, so at a takeover a live object that is in no table
 from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.pool cimport objhdr
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 from emulator.spec.ioasid cimport *
+from emulator.spec.objects cimport ioasid_allocator, ioasid_data, ioasid_sharer
 
 cdef void ioasid_lock(view *v, uint32_t site) noexcept nogil
 cdef void ioasid_unlock(view *v, uint32_t site) noexcept nogil

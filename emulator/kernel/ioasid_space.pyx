@@ -9,8 +9,10 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from cython_ext.rcu cimport *
 from emulator.kernel.ioasid_repair cimport ioasid_repair
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_ALLOCATOR, POOL_IOASID
 from emulator.spec.ioasid cimport *
+from emulator.spec.objects cimport ioasid_allocator, ioasid_data, ioasid_sharer
 from emulator.spec.sites cimport *
 
 

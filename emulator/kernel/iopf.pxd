@@ -25,7 +25,8 @@ gunthorpe: a group that was acknowledged is marked, and a late response to it do
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport fault_event, fault_param, iopf_group
 
 cdef enum:
     LIST_GROUP = 3

@@ -8,11 +8,17 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
+from emulator.kernel.domain cimport domain_of
 from emulator.kernel.fault_param cimport iopf_put_dev_fault_param
 from emulator.kernel.partials cimport *
-from emulator.spec.board cimport *
-from emulator.spec.program cimport DOMAIN_FAULT
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_DOMAIN, POOL_FAULT, POOL_GROUP, POOL_PARAM
+from emulator.spec.config cimport GEN_GUNTHORPE, GEN_V6_9, GEN_V7_2
 from emulator.spec.defects cimport *
+from emulator.spec.devices cimport kernside
+from emulator.spec.ledger cimport *
+from emulator.spec.objects cimport fault_event, fault_param, iommu_domain, iopf_fault, iopf_group
+from emulator.spec.program cimport DOMAIN_FAULT
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

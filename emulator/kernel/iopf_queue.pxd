@@ -16,7 +16,7 @@ its devices and frees them after it has released them all.
 
 from libc.stdint cimport uint32_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 
 cdef int iopf_queue_alloc(view *v, uint32_t ring) noexcept nogil
 cdef int iopf_queue_free(view *v, uint32_t queue) noexcept nogil

@@ -14,8 +14,16 @@ from emulator.kernel.iopf cimport *
 from emulator.kernel.partials cimport *
 from emulator.kernel.prq_wait cimport prq_settle
 from emulator.kernel.workqueue cimport flush_workqueue
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport LOCK_QUEUE, POOL_GROUP, POOL_PARAM
+from emulator.spec.config cimport *
 from emulator.spec.defects cimport *
+from emulator.spec.devices cimport device
+from emulator.spec.iommus cimport unit_of
+from emulator.spec.layout cimport MAX_DEVICES
+from emulator.spec.ledger cimport *
+from emulator.spec.objects cimport fault_param, iopf_group
+from emulator.spec.queues cimport iopf_queue, queue_at
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

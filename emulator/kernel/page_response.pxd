@@ -8,7 +8,8 @@ pending is dropped with -EINVAL; its requests are never answered then.
 
 from libc.stdint cimport uint32_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport iopf_group
 
 cdef int iommu_page_response(view *v, iopf_group *group, uint32_t code) noexcept nogil
 cdef int iommu_page_response_for(view *v, uint32_t dev, uint32_t pasid, bint pasid_valid, uint32_t prgi, uint32_t code,

@@ -10,8 +10,11 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.iopf cimport *
 from emulator.kernel.partials cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_FAULT, POOL_PARAM
 from emulator.spec.defects cimport *
+from emulator.spec.ledger cimport FATE_REJECTED
+from emulator.spec.objects cimport fault_event, fault_param, iopf_fault, iopf_group
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

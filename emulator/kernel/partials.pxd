@@ -8,7 +8,9 @@ is a list per index. ``kern_fate`` writes the kernel's ledger, whose entries the
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from cython_ext.pool cimport listhead
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport fault_event, fault_param, iopf_group
 
 cdef void kern_fate(view *v, uint32_t dev, uint64_t qw1, uint64_t uid, uint32_t fate) noexcept nogil
 cdef void respond_event(view *v, uint32_t dev, fault_event *evt, uint32_t code) noexcept nogil

@@ -9,8 +9,15 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.qi cimport qi_page_grp_resp
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view, view_region
+from emulator.spec.classes cimport POOL_FAULT
+from emulator.spec.config cimport OPTION_GROUP_LISTS, OPTION_MATCH_PASID
 from emulator.spec.defects cimport *
+from emulator.spec.devices cimport kernside
+from emulator.spec.iommus cimport unit_of
+from emulator.spec.layout cimport OFF_LEDGER_KERNEL, OFF_PARTIAL_LISTS
+from emulator.spec.ledger cimport *
+from emulator.spec.objects cimport fault_event, fault_param, iopf_fault, iopf_group
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

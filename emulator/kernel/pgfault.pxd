@@ -8,7 +8,9 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.pool cimport list_node, objhdr
 from emulator.kernel.eventq cimport PGFAULT_BYTES, PGFAULT_LAST_PAGE, PGFAULT_PASID_VALID
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_FAULT
+from emulator.spec.objects cimport fault_event, iopf_fault, iopf_group
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

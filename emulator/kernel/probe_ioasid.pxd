@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 from emulator.spec.ioasid cimport *
 from emulator.spec.process cimport Process
 

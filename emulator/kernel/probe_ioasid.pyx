@@ -14,8 +14,9 @@ from cython_ext.rcu cimport rcu_read_lock, rcu_read_unlock, synchronize_rcu
 from emulator.kernel.ioasid cimport *
 from emulator.kernel.ioasid_allocator cimport *
 from emulator.kernel.ioasid_space cimport *
-from emulator.spec.board cimport *
+from emulator.spec.classes cimport POOL_CLASSES
 from emulator.spec.ioasid cimport *
+from emulator.spec.objects cimport ioasid_allocator, ioasid_data
 from emulator.spec.process cimport Process
 from emulator.spec.sites cimport *
 

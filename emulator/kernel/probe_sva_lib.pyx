@@ -13,12 +13,13 @@ from cython_ext.trap cimport trap_here
 from emulator.kernel.ioasid cimport *
 from emulator.kernel.ioasid_allocator cimport *
 from emulator.kernel.probe_ioasid cimport Ioasid, ops_of
-from emulator.kernel.sva_mm cimport sva_mmdrop, sva_mmput
 from emulator.kernel.sva_lib cimport *
+from emulator.kernel.sva_mm cimport sva_mmdrop, sva_mmput
 from emulator.mm.mm cimport mm_alloc, mmgrab
-from emulator.spec.board cimport *
-from emulator.spec.sites cimport *
+from emulator.spec.classes cimport POOL_MM
 from emulator.spec.ioasid cimport *
+from emulator.spec.objects cimport mm_struct
+from emulator.spec.sites cimport *
 
 cpdef enum Call:
     """What ``victim`` does."""

@@ -6,7 +6,10 @@ from libc.stdint cimport uint32_t
 from cython_ext.mutex cimport lockdep_acquire, lockdep_release
 from emulator.kernel.fault_param cimport iopf_get_or_make_fault_param, iopf_put_dev_fault_param
 from emulator.kernel.iopf_queue cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport LOCK_WQ
+from emulator.spec.config cimport GEN_GUNTHORPE
+from emulator.spec.objects cimport fault_param
 from emulator.spec.process cimport Process
 from emulator.spec.sites cimport WORKER_HANDLE
 

@@ -10,7 +10,7 @@ up until a pass finds the queue empty; only then are partials discarded and PRO 
 
 from libc.stdint cimport uint32_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 
 cdef bint prq_event_thread(view *v, uint32_t unit) noexcept nogil
 cdef int irq_main(view *v, uint32_t unit) noexcept nogil

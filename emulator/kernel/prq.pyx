@@ -12,17 +12,26 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport pool_deref
 from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
+from emulator.kernel.fault_param cimport rcu_reap
 from emulator.kernel.iopf cimport *
+from emulator.kernel.iopf_queue cimport iopf_queue_discard_partial
 from emulator.kernel.partials cimport *
 from emulator.kernel.prq_wait cimport prq_ring
-from emulator.kernel.fault_param cimport rcu_reap
-from emulator.kernel.iopf_queue cimport iopf_queue_discard_partial
 from emulator.kernel.qi cimport qi_page_grp_resp, qi_page_resp_private
 from emulator.kernel.report cimport *
-from emulator.spec.board cimport *
-from emulator.spec.flow cimport wait_held
-from emulator.spec.program cimport HOLD_IRQ
+from emulator.spec.board cimport note_event, view, view_region
+from emulator.spec.classes cimport POOL_PARAM
+from emulator.spec.config cimport GEN_V6_9, OPTION_EARLY_PRIVATE, OPTION_PRIVATE_DATA, QUEUES_GLOBAL
 from emulator.spec.defects cimport *
+from emulator.spec.flow cimport wait_held
+from emulator.spec.iommus cimport iommu_regs, prq_note, unit_regs
+from emulator.spec.latency cimport STAGE_QUEUE, stage_hist
+from emulator.spec.layout cimport OFF_PRQ_NOTES
+from emulator.spec.ledger cimport FATE_REJECTED
+from emulator.spec.objects cimport fault_event, stamp_of
+from emulator.spec.program cimport HOLD_IRQ
+from emulator.spec.queues cimport queue_at
+from emulator.spec.roles cimport PHASE_ENDING
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

@@ -8,7 +8,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.record_ring cimport ring_end
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.iommus cimport iommu_regs
 
 cdef enum:
     ANY_PASID = 0xFFFFFFFF

@@ -8,8 +8,10 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view, view_region
 from emulator.spec.defects cimport *
+from emulator.spec.iommus cimport iommu_regs, regs_of, unit_of, unit_regs
+from emulator.spec.layout cimport OFF_PRQ_RECORDS
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

@@ -8,7 +8,7 @@ for the hardware to execute them, which only the drain needs to know and does wi
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 
 cdef void qi_page_grp_resp(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint pasid_present, uint32_t prgi,
                            uint32_t code) noexcept nogil

@@ -9,8 +9,10 @@ from cython_ext.crew cimport *
 from cython_ext.mutex cimport *
 from cython_ext.record_ring cimport *
 from cython_ext.wait cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view, view_region
 from emulator.spec.defects cimport *
+from emulator.spec.iommus cimport iommu_regs, iommu_slot, qi_note, unit_regs
+from emulator.spec.layout cimport OFF_QI_NOTES, OFF_QI_RECORDS
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

@@ -14,7 +14,8 @@ are one after the other.
 
 from libc.stdint cimport uint32_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport fault_event
 
 cdef int iommu_report_device_fault(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil
 

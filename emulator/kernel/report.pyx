@@ -13,8 +13,13 @@ from emulator.kernel.fault_param cimport *
 from emulator.kernel.handlers cimport domain_iopf_handler, eager_fault, queue_group
 from emulator.kernel.iopf cimport *
 from emulator.kernel.partials cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_DOMAIN, POOL_FAULT, POOL_HANDLE, POOL_PARAM
+from emulator.spec.config cimport GEN_GUNTHORPE, GEN_V6_11, GEN_V6_9, OPTION_ANSWER_LAST, OPTION_EAGER
 from emulator.spec.defects cimport *
+from emulator.spec.devices cimport device, kernside
+from emulator.spec.ledger cimport *
+from emulator.spec.objects cimport attach_handle, fault_event, fault_param, iommu_domain, iopf_fault, iopf_group
 from emulator.spec.sites cimport *
 from emulator.spec.vtd cimport *
 

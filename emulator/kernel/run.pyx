@@ -7,8 +7,9 @@ from emulator.kernel.driver cimport driver_main
 from emulator.kernel.prq cimport irq_main
 from emulator.kernel.task cimport task_main
 from emulator.kernel.worker cimport worker_main
-from emulator.spec.board cimport PHASE_PROBING, view
+from emulator.spec.board cimport view
 from emulator.spec.process cimport Process
+from emulator.spec.roles cimport PHASE_PROBING
 
 
 cdef int irq_part(void *v, uint32_t unit) noexcept nogil:

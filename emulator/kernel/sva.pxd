@@ -16,7 +16,8 @@ Objects: an SVA domain per mm (holds the structure, not the users: an mm may die
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport mm_struct
 
 cdef int iommu_sva_bind_device(view *v, uint32_t dev, mm_struct *mm, uint64_t *handle_out) noexcept nogil
 cdef int iommu_sva_unbind_device(view *v, uint64_t handle_ref) noexcept nogil

@@ -12,10 +12,14 @@ from emulator.kernel.attach cimport *
 from emulator.kernel.domain cimport *
 from emulator.kernel.sva_lib cimport iommu_sva_alloc_pasid, iommu_sva_free_pasid
 from emulator.kernel.sva_mm cimport *
-from emulator.spec.board cimport *
-from emulator.spec.ioasid cimport INVALID_IOASID
-from emulator.spec.program cimport *
+from emulator.spec.board cimport note_event, view
+from emulator.spec.classes cimport POOL_DOMAIN, POOL_HANDLE, POOL_MM
+from emulator.spec.config cimport GEN_V5_13
 from emulator.spec.defects cimport *
+from emulator.spec.ioasid cimport INVALID_IOASID
+from emulator.spec.objects cimport attach_handle, iommu_domain, mm_struct
+from emulator.spec.pasid_table cimport pasid_array
+from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 
 cdef enum:

@@ -20,7 +20,8 @@ A binder that dies stays counted: whoever accounts for its binds gives them back
 
 from libc.stdint cimport uint32_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport mm_struct
 
 cdef uint32_t iommu_sva_alloc_pasid(view *v, mm_struct *mm, uint32_t min, uint32_t max, int *err) noexcept nogil
 cdef void iommu_sva_free_pasid(view *v, mm_struct *mm) noexcept nogil

@@ -11,8 +11,10 @@ from cython_ext.pool cimport *
 from cython_ext.rcu cimport *
 from emulator.kernel.ioasid cimport *
 from emulator.kernel.ioasid_space cimport ioasid_lock, ioasid_unlock
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_MM
 from emulator.spec.ioasid cimport *
+from emulator.spec.objects cimport mm_struct
 from emulator.spec.sites cimport *
 
 cdef enum:

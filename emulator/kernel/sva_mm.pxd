@@ -13,7 +13,8 @@ no flush of any workqueue, since a worker may be the last user); unbound when th
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport mm_struct
 
 cdef uint32_t pasid_alloc(view *v, uint32_t limit) noexcept nogil
 cdef void pasid_free(view *v, uint32_t pasid) noexcept nogil

@@ -11,8 +11,13 @@ from cython_ext.pool cimport *
 from emulator.kernel.qi cimport qi_dev_tlb_inv, qi_wait
 from emulator.kernel.workqueue cimport flush_workqueue
 from emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmput_last
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view, view_region
+from emulator.spec.classes cimport POOL_CLASSES, POOL_MM
 from emulator.spec.defects cimport *
+from emulator.spec.iommus cimport unit_of
+from emulator.spec.layout cimport OFF_PASID_BITMAP
+from emulator.spec.objects cimport mm_struct
+from emulator.spec.pasid_table cimport PTE_PRESENT, PTE_QUIET, pasid_entry, pasid_table
 from emulator.spec.sites cimport *
 
 

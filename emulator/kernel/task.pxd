@@ -12,6 +12,8 @@ the exit path: the address space goes first (mm release), the bindings after it,
 Both sleep on their own bells.
 """
 
-from emulator.spec.board cimport *
+from libc.stdint cimport uint32_t
+
+from emulator.spec.board cimport view
 
 cdef int task_main(view *v, uint32_t ten) noexcept nogil

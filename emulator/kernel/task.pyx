@@ -17,9 +17,16 @@ from emulator.kernel.sva cimport *
 from emulator.kernel.sva_mm cimport mm_invalidate_secondary_tlbs, sva_mmput
 from emulator.kernel.user_attach cimport *
 from emulator.mm.mm cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_HANDLE, POOL_MM
+from emulator.spec.config cimport GEN_V6_11
+from emulator.spec.layout cimport USER_BUFFER
+from emulator.spec.objects cimport mm_struct
 from emulator.spec.program cimport *
+from emulator.spec.progress cimport user_buffer
+from emulator.spec.roles cimport PHASE_ENDING
 from emulator.spec.sites cimport *
+from emulator.spec.tenants cimport tenant
 
 cdef enum:
     IDLE_NS = 400000000

@@ -7,7 +7,8 @@ device; the fault path runs against all of them.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.objects cimport mm_struct
 
 cdef int iommu_attach_handle(view *v, uint32_t dev, uint32_t pasid, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil
 cdef int iommu_replace_handle(view *v, uint32_t dev, uint32_t pasid, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil

@@ -10,7 +10,11 @@ from cython_ext.mutex cimport *
 from cython_ext.pool cimport *
 from emulator.kernel.attach cimport *
 from emulator.kernel.domain cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_DOMAIN, POOL_HANDLE
+from emulator.spec.config cimport GEN_V6_11
+from emulator.spec.objects cimport attach_handle, iommu_domain, mm_struct
+from emulator.spec.pasid_table cimport pasid_array
 from emulator.spec.program cimport *
 from emulator.spec.sites cimport *
 

@@ -12,7 +12,7 @@ Nothing here waits or takes a lock.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 
 cdef bint vcmd_function(uint32_t fn) noexcept nogil
 cdef uint32_t vcmd_alloc(view *v, uint32_t fn, uint32_t min, uint32_t max, uint64_t pdata, uint32_t *claim) noexcept nogil

@@ -4,7 +4,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 from emulator.spec.ioasid cimport *
 
 

@@ -12,8 +12,11 @@ from cython_ext.wait cimport *
 from cython_ext.work_ring cimport *
 from emulator.kernel.handle_group cimport iopf_handle_group
 from emulator.kernel.workqueue cimport any_work_waiting
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport LOCK_WQ
 from emulator.spec.program cimport HOLD_WORKERS
+from emulator.spec.queues cimport work_ring
+from emulator.spec.roles cimport PHASE_ENDING
 from emulator.spec.sites cimport *
 
 cdef enum:

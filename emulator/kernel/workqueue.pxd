@@ -14,7 +14,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from cython_ext.access cimport fence_at, read32
 from cython_ext.wait cimport ec_notify
 from cython_ext.work_ring cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.queues cimport work_ring
 
 cdef inline bint any_work_waiting(view *v, uint32_t site) noexcept nogil:
     cdef uint32_t i

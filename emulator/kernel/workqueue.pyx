@@ -6,6 +6,9 @@ from libc.stdint cimport uint32_t, uint64_t
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
+from emulator.spec.board cimport view
+from emulator.spec.queues cimport work_ring
+from emulator.spec.roles cimport PHASE_ENDING
 from emulator.spec.sites cimport *
 
 cdef enum:

@@ -12,7 +12,9 @@ from cython_ext.pool cimport *
 from cython_ext.refcount cimport *
 from emulator.mm.pgtable cimport *
 from emulator.mm.vmas cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport LOCK_MMAP, POOL_MM, POOL_TABLE
+from emulator.spec.objects cimport mm_struct, table_page, vma
 from emulator.spec.sites cimport *
 
 cdef enum:

@@ -14,7 +14,10 @@ from libc.stdint cimport uint32_t, uint64_t
 from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.pool cimport OBJ_LIVE, objhdr, pool, pool_slot, pool_try
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
+from emulator.spec.classes cimport POOL_MM, POOL_TABLE
+from emulator.spec.objects cimport mm_struct, table_page
+from emulator.spec.pasid_table cimport PTE_PASS, PTE_PRESENT, PTE_QUIET, pasid_table
 from emulator.spec.sites cimport PAGE_WALK
 
 cdef enum:

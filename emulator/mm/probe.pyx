@@ -6,9 +6,11 @@ from libc.stdint cimport uint32_t, uint64_t
 from cython_ext.pool cimport pool_free, pool_try
 from emulator.mm.mm cimport *
 from emulator.mm.pgtable cimport PT_PRESENT, leaf_of
-from emulator.spec.board cimport *
-from emulator.spec.sites cimport *
+from emulator.mm.vmas cimport mm_vmas
+from emulator.spec.classes cimport POOL_MM
+from emulator.spec.objects cimport mm_struct, vma
 from emulator.spec.process cimport Process
+from emulator.spec.sites cimport *
 from emulator.spec.sites cimport MM_EXIT
 
 

@@ -3,7 +3,9 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view, view_region
+from emulator.spec.layout cimport OFF_VMAS
+from emulator.spec.objects cimport mm_struct, vma
 
 cdef enum:
     VMA_SHARED = 1
@@ -13,6 +15,9 @@ cdef enum:
     PROT_READ = 1
     PROT_WRITE = 2
     PROT_EXEC = 4
+
+cdef inline vma *mm_vmas(view *v, uint32_t mm_index) noexcept nogil:
+    return <vma *>view_region(v, OFF_VMAS) + <uint64_t>mm_index * v.cfg.max_vmas
 
 cdef inline uint32_t vma_lower(const vma *a, uint32_t n, uint64_t address) noexcept nogil:
     """Index of the first VMA that ends above the address; n when there is none."""

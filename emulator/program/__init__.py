@@ -4,6 +4,7 @@ One line is one operation, `VERB SUBJECT... key=value... flag...`. The verb says
 
 * `actors`   who runs programs, and the names by which a line calls devices and tenants
 * `words`    how a word of a line becomes a value, and how a value is written
+* `grammar`  what an operation looks like: a verb, its words, who runs it
 * `verbs`    the table of operations: subjects, keys, flags, meaning
 * `lines`    one line of text to one checked `Line`, and back
 * `blocks`   `repeat`, `choose`, `or`, `end`: from lines to a tree

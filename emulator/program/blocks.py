@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from emulator.program.actors import Actor
 from emulator.program.errors import at_line
+from emulator.program.grammar import Runs
 from emulator.program.lines import Line
-from emulator.program.verbs import Runs
 from emulator.scenario.errors import Problem
 from emulator.spec.program import LOOPS
 

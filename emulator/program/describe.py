@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from emulator.program.verbs import VERBS, Runs
+from emulator.program.grammar import Runs
+from emulator.program.verbs import VERBS
 
 _WIDTH = 98
 _INDENT = 6

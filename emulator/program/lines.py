@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from emulator.program.actors import Actor, Kind, Names
 from emulator.program.errors import LineError
-from emulator.program.verbs import ACTOR_SUBJECT, VERBS, Runs, Verb, Word
+from emulator.program.grammar import ACTOR_SUBJECT, Runs, Verb, Word
+from emulator.program.verbs import VERBS
 from emulator.program.words import Value
 from emulator.scenario.errors import did_you_mean
 from emulator.spec import program as spec

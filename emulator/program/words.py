@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from emulator.program.actors import LETTERS, Kind, Names
 from emulator.program.errors import LineError
 from emulator.scenario.errors import did_you_mean
-from emulator.spec import board
+from emulator.spec import classes
 from emulator.spec import program as spec
 
 Value = int | str
@@ -21,13 +21,13 @@ Value = int | str
 PROT_LETTERS = {"r": spec.FLAG_READ, "w": spec.FLAG_WRITE, "x": spec.FLAG_EXEC}
 PERM_LETTERS = {**PROT_LETTERS, "p": spec.FLAG_PRIV}
 POOLS = {
-    "fault": board.POOL_FAULT,
-    "group": board.POOL_GROUP,
-    "param": board.POOL_PARAM,
-    "handle": board.POOL_HANDLE,
-    "domain": board.POOL_DOMAIN,
-    "mm": board.POOL_MM,
-    "table": board.POOL_TABLE,
+    "fault": classes.POOL_FAULT,
+    "group": classes.POOL_GROUP,
+    "param": classes.POOL_PARAM,
+    "handle": classes.POOL_HANDLE,
+    "domain": classes.POOL_DOMAIN,
+    "mm": classes.POOL_MM,
+    "table": classes.POOL_TABLE,
 }
 UNITS = {
     "irq": spec.HOLD_IRQ,

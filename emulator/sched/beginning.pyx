@@ -6,7 +6,8 @@ from libc.string cimport memcpy
 
 from cython_ext.stage cimport *
 from emulator.sched.board_copy cimport BoardCopy
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view, view_region
+from emulator.spec.layout cimport *
 from emulator.spec.process cimport Process
 
 

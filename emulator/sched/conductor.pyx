@@ -26,7 +26,8 @@ from emulator.sched.beginning cimport Beginning
 from emulator.sched.board_copy cimport on_wild_access, wild_address
 from emulator.sched.judge cimport *
 from emulator.sched.strategies cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view_attach, view_region
+from emulator.spec.layout cimport *
 from emulator.spec.process cimport Process
 
 cdef enum:

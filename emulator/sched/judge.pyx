@@ -5,8 +5,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cython_ext.crew cimport crew_actor
 from cython_ext.stage cimport *
-from emulator.spec.board cimport *
-from emulator.spec.flow cimport note_of
+from emulator.spec.board cimport view, view_region
+from emulator.spec.classes cimport POOL_CLASSES
+from emulator.spec.flow cimport note_of, program
+from emulator.spec.layout cimport OFF_PASID_BITMAP
 from emulator.spec.program cimport FLAG_TRY
 
 

@@ -9,8 +9,9 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 from emulator.spec.process cimport Process
+from emulator.spec.roles cimport PHASE_RUNNING
 from emulator.spec.sites cimport START_BARRIER
 
 cdef enum:

@@ -15,9 +15,9 @@ import msgspec
 
 from cython_ext.crew import PointOp
 from emulator.sched.schedule import runs
-from emulator.spec.board import layout_hash
+from emulator.spec.classes import POOLS
+from emulator.spec.layout import layout_hash
 from emulator.spec.sites import Site
-from emulator.spec.snapshot import POOLS
 
 FORMAT = 1
 STEPS_MOST = 20_000  # of a schedule under control

@@ -1,139 +1,28 @@
 # cython: language_level=3
-"""Laying the board out, formatting it, attaching to it. What is on it stands in ``board.pxd``."""
+"""Formatting the board, and attaching to it. What is on it stands in ``board.pxd``, where in ``layout.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memset
 
-import zlib
-
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from cython_ext.crew cimport POINT_NOISE, POINT_NORMAL, crew_actor, iopf_actor, iopf_crew
 from cython_ext.event_ring cimport event_record, event_ring
-from cython_ext.histogram cimport histogram
-from cython_ext.link cimport LINK_HEADER_BYTES
 from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool, pool_format
-from cython_ext.stage cimport stage, stage_step
 from cython_ext.work_ring cimport work_format, workring, workslot
-from emulator.spec.program cimport BARRIERS, LABELS, SEQUENCES
-from emulator.spec.ioasid cimport IOASID_ALLOCATORS, IOASID_BYTES, IOASID_OBJECTS, ioasid_state, vcmd
+from emulator.spec.classes cimport *
+from emulator.spec.config cimport write_config
+from emulator.spec.devices cimport device
+from emulator.spec.ioasid cimport ioasid_state
+from emulator.spec.iommus cimport iommu_regs
+from emulator.spec.layout cimport *
+from emulator.spec.progress cimport driver
+from emulator.spec.roles cimport *
+from emulator.spec.tenants cimport tenant
 from emulator.spec.vtd cimport RID_BASE
 
-PAGE = 4096
-CONFIG_FIELDS = (
-    "devices", "handlers", "tenants", "prq_records", "qi_records", "max_pasids", "ledger_slots", "max_vmas", "work_slots",
-    "event_records", "mms", "faults", "groups", "handles", "tables", "generation", "profile", "units", "drivers", "queue_mode", "queues",
-    "work_rings", "options", "fault_objects", "programs", "major_permille",
-    "exponential", "pace", "account", "minor_ns", "major_ns", "seed", "defects", "controlled", "watchdog_ns",
-)
-POOL_NAMES = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table", "fault object", "ioasid", "allocator")
-
-
-def slots_of(config: dict) -> dict:
-    """Crew slots: first slot and number of each role, and the total."""
-    slots, at = {}, 0
-    counts = {"supervisor": 1, "iommu": config["units"], "irq": config["units"], "handler": config["handlers"],
-              "task": config["tenants"], "driver": config["drivers"], "tenant": config["tenants"], "device": config["devices"]}
-    for role, count in counts.items():
-        slots[role] = (at, count)
-        at += count
-    slots["total"] = (0, at)
-    return slots
-
-
-cdef dict pool_shapes(dict c):
-    """Pool -> (capacity, size of an object, batch). Processes keep up to two batches of free objects each, so a small pool moves
-    them one by one: then -ENOMEM means that there is no memory, and not that another process keeps some."""
-    kernel = c["handlers"] + c["tenants"] + c["units"] + c["drivers"]
-    shapes = {
-        POOL_FAULT: (c["faults"], sizeof(iopf_fault), 32),
-        POOL_GROUP: (c["groups"], sizeof(iopf_group), 32),
-        POOL_PARAM: (3 * c["devices"] + 2 * c["tenants"] + 8, sizeof(fault_param), 1),
-        POOL_HANDLE: (c["handles"], sizeof(attach_handle), 1),
-        POOL_DOMAIN: (c["mms"] + 2 * c["devices"] + 8, sizeof(iommu_domain), 1),
-        POOL_MM: (c["mms"], sizeof(mm_struct), 1),
-        POOL_TABLE: (c["tables"], sizeof(table_page), 4),
-        POOL_UFAULT: (max(1, c["fault_objects"]), sizeof(ufault), 1),
-        POOL_IOASID: (IOASID_OBJECTS, sizeof(ioasid_data), 1),
-        POOL_ALLOCATOR: (IOASID_ALLOCATORS, sizeof(ioasid_allocator), 1),
-    }
-    return {cls: (capacity, size, max(1, min(batch, capacity // (4 * kernel)))) for cls, (capacity, size, batch) in shapes.items()}
-
-
-def stride(size: int) -> int:
-    return (size + 63) & ~63
-
-
-def plan_layout(config: dict) -> dict:
-    """Offsets of every region in bytes from the start of the arena, by number of ``Offset``, and ``total``; all 64-byte aligned."""
-    slots = slots_of(config)["total"][1]
-    devices = config["devices"]
-    pools = 0
-    for capacity, size, _ in pool_shapes(config).values():
-        pools += stride(sizeof(pool)) + capacity * stride(size)
-    sizes = {
-        OFF_CREW: sizeof(iopf_crew) + slots * sizeof(iopf_actor),
-        OFF_DEVICES: devices * sizeof(device),
-        OFF_UPLINKS: devices * (LINK_HEADER_BYTES + UP_SLOTS * 64),
-        OFF_DOWNLINKS: devices * (LINK_HEADER_BYTES + DOWN_SLOTS * 64),
-        OFF_PASID_TABLES: devices * config["max_pasids"] * 8,
-        OFF_PASID_ARRAYS: devices * config["max_pasids"] * 8,
-        OFF_PRQ_RECORDS: config["units"] * config["prq_records"] * 32,
-        OFF_PRQ_NOTES: config["units"] * config["prq_records"] * sizeof(prq_note),
-        OFF_QI_RECORDS: config["units"] * config["qi_records"] * 32,
-        OFF_QI_NOTES: config["units"] * config["qi_records"] * sizeof(qi_note),
-        OFF_WORK: config["work_rings"] * work_bytes(config),
-        OFF_POOLS: pools,
-        OFF_TENANTS: max(1, config["tenants"]) * sizeof(tenant),
-        OFF_VMAS: config["mms"] * config["max_vmas"] * sizeof(vma),
-        OFF_LEDGER_HW: devices * config["ledger_slots"] * 4,
-        OFF_LEDGER_KERNEL: devices * config["ledger_slots"] * 4,
-        OFF_PROGRAMS: max(1, config["programs"]) * sizeof(prog_op),
-        OFF_HISTOGRAMS: slots * STAGES * sizeof(histogram),
-        OFF_EVENTS: slots * (sizeof(event_ring) + config["event_records"] * sizeof(event_record)),
-        OFF_DONE: devices * MAX_TENANTS * 8,
-        OFF_PASID_BITMAP: max(1, config["max_pasids"] // 64) * 8,
-        OFF_META: 65536,
-        OFF_IOASID: IOASID_BYTES,
-        OFF_IOMMUS: config["units"] * sizeof(iommu_regs),
-        OFF_QUEUES: config["queues"] * sizeof(iopf_queue),
-        OFF_DRIVERS: config["drivers"] * sizeof(driver),
-        OFF_RESULTS: max(1, config["programs"]) * sizeof(op_note),
-        OFF_PARTIAL_LISTS: devices * 512 * sizeof(listhead) if config["options"] & OPTION_GROUP_LISTS else 64,
-        OFF_USER_BUFFERS: max(1, config["tenants"]) * USER_BUFFER if config["fault_objects"] else 64,
-        OFF_LABELS: devices * LABELS * sizeof(label_note),
-        OFF_SEQUENCES: SEQUENCES * 64,  # a line each: the turn
-        OFF_BARRIERS: BARRIERS * sizeof(barrier) + BARRIERS * slots * 4,
-        OFF_PRIVATE: slots * STAGE_PRIVATE if config["controlled"] else 64,
-        OFF_STAGE: sizeof(stage) + config["controlled"] * (sizeof(stage_step) + 1) if config["controlled"] else 64,
-        OFF_STACKS: slots * STAGE_STACK if config["controlled"] else 64,
-    }
-    offsets = {}
-    at = <uint64_t>BOARD_AT + stride(sizeof(board))
-    at = (at + PAGE - 1) & ~(PAGE - 1)
-    for which in sorted(sizes):
-        if which == OFF_STAGE:
-            at = (at + PAGE - 1) & ~(PAGE - 1)
-        offsets[which] = at
-        at += (sizes[which] + 255) & ~255
-    offsets["total"] = (at + PAGE - 1) & ~(PAGE - 1)
-    return offsets
-
-
-def work_bytes(config: dict) -> int:
-    return stride(sizeof(workring) + config["work_slots"] * sizeof(workslot))
-
-
-def layout_hash() -> int:
-    """Changes whenever the size of a shared structure does: a board of another build is refused."""
-    shapes = (sizeof(board), sizeof(config), sizeof(iommu_regs), sizeof(device), sizeof(tenant), sizeof(mm_struct), sizeof(iopf_fault),
-              sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(iommu_domain), sizeof(table_page), sizeof(vma),
-              sizeof(iopf_crew), sizeof(iopf_actor), sizeof(workring), sizeof(workslot), sizeof(histogram), sizeof(event_ring),
-              sizeof(pool), sizeof(prog_op), sizeof(iopf_queue), sizeof(driver), sizeof(label_note), sizeof(op_note), sizeof(barrier),
-              sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator),
-              sizeof(ioasid_state), sizeof(vcmd), IOASID_BYTES, UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
-    return zlib.crc32(repr((shapes, CONFIG_FIELDS)).encode()) | 1 << 32
+from emulator.spec.layout import layout_hash, plan_layout, stride, work_bytes
+from emulator.spec.roles import slots_of
 
 
 cdef board *board_in(Memory memory) except NULL:
@@ -152,19 +41,7 @@ def format_board(Memory memory not None, dict config, *, uint64_t tick_mult, uin
     layout = plan_layout(config)
     if memory.size < layout["total"]:
         raise ValueError(f"the board needs {layout['total']} bytes, the memory has {memory.size}")
-    b.cfg.devices, b.cfg.handlers, b.cfg.tenants = config["devices"], config["handlers"], config["tenants"]
-    b.cfg.prq_records, b.cfg.qi_records, b.cfg.max_pasids = config["prq_records"], config["qi_records"], config["max_pasids"]
-    b.cfg.ledger_slots, b.cfg.max_vmas, b.cfg.work_slots = config["ledger_slots"], config["max_vmas"], config["work_slots"]
-    b.cfg.event_records, b.cfg.mms, b.cfg.faults, b.cfg.groups = config["event_records"], config["mms"], config["faults"], config["groups"]
-    b.cfg.handles, b.cfg.tables = config["handles"], config["tables"]
-    b.cfg.generation, b.cfg.profile = config["generation"], config["profile"]
-    b.cfg.units, b.cfg.drivers, b.cfg.options = config["units"], config["drivers"], config["options"]
-    b.cfg.queue_mode, b.cfg.queues, b.cfg.work_rings = config["queue_mode"], config["queues"], config["work_rings"]
-    b.cfg.fault_objects = config["fault_objects"]
-    b.cfg.programs, b.cfg.major_permille, b.cfg.exponential = config["programs"], config["major_permille"], config["exponential"]
-    b.cfg.pace, b.cfg.account, b.cfg.minor_ns, b.cfg.major_ns = config["pace"], config["account"], config["minor_ns"], config["major_ns"]
-    b.cfg.seed, b.cfg.watchdog_ns, b.cfg.controlled = config["seed"], config["watchdog_ns"], config["controlled"]
-    b.cfg.defects = config["defects"]
+    write_config(&b.cfg, config)
     for which, offset in layout.items():
         if which != "total":
             b.offsets[<uint32_t>which] = offset

@@ -8,10 +8,16 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.memory cimport Memory
 from cython_ext.wait cimport *
-from emulator.spec.board cimport *
-from emulator.spec.flow cimport NOT_RUN, barrier_at, flow_leave, note_of, sequence_turn
+from emulator.spec.board cimport view, view_attach
+from emulator.spec.devices cimport device
+from emulator.spec.flow cimport NOT_RUN, barrier_at, flow_leave, note_of, program, sequence_turn
+from emulator.spec.iommus cimport unit_regs
 from emulator.spec.program cimport *
+from emulator.spec.progress cimport driver_at
+from emulator.spec.queues cimport work_ring
+from emulator.spec.roles cimport PHASE_RUNNING
 from emulator.spec.sites cimport START_BARRIER
+from emulator.spec.tenants cimport tenant
 
 
 cdef class Control:

@@ -12,8 +12,9 @@ Whoever changes a turn or arrives rings the others, who sleep on their own bells
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from emulator.spec.board cimport *
-from emulator.spec.program cimport BARRIERS
+from emulator.spec.board cimport view, view_region
+from emulator.spec.layout cimport OFF_BARRIERS, OFF_PROGRAMS, OFF_RESULTS, OFF_SEQUENCES
+from emulator.spec.program cimport BARRIERS, prog_op
 
 cpdef enum FlowState:
     FLOW_OP = 0              # the current record is for the caller
@@ -23,6 +24,15 @@ cpdef enum FlowState:
 
 cdef enum:
     NOT_RUN = 0x7FFFFFFF     # the result of a record that was never reached
+
+cdef struct op_note:             # of a program record; the actor that runs it writes
+    int64_t result               # the last one: 0 or more, a negative errno, NOT_RUN
+    uint64_t runs
+    uint64_t errors              # runs that ended with an error
+    uint64_t pad
+
+cdef struct barrier:             # arrivals of each crew slot follow all barriers; participants by slot
+    uint64_t participants[8]
 
 cdef struct flow:
     uint64_t first
@@ -41,6 +51,9 @@ cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns
 cdef void flow_done(view *v, flow *f, int64_t result) noexcept nogil
 cdef void flow_leave(view *v, uint32_t slot) noexcept nogil
 cdef void wait_held(view *v, uint32_t which) noexcept nogil
+
+cdef inline prog_op *program(view *v, uint64_t first) noexcept nogil:
+    return <prog_op *>view_region(v, OFF_PROGRAMS) + first
 
 cdef inline prog_op *flow_op(view *v, flow *f) noexcept nogil:
     return program(v, f.first + f.pc)

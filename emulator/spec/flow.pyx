@@ -7,8 +7,10 @@ from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view
 from emulator.spec.program cimport *
+from emulator.spec.progress cimport driver_at
+from emulator.spec.roles cimport PHASE_ENDING
 from emulator.spec.sites cimport *
 
 cdef enum:

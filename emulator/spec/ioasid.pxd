@@ -13,7 +13,8 @@ answer is that of a failed allocation.
 from libc.stdint cimport uint32_t, uint64_t
 
 from cython_ext.mutex cimport rmutex
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view, view_region
+from emulator.spec.layout cimport OFF_IOASID
 
 cpdef enum:
     IOASID_IDS = 4096

@@ -46,6 +46,17 @@ cdef struct fault_event:         # one request as the driver hands it to the cor
     uint64_t uid                 # NO_UID: reported by a driver's own hand
     uint64_t stamp               # bits 0..39 ticks when the IRQ thread read it, 40..63 generation of the PASID at the hardware
 
+# fault_event.stamp: ticks modulo 2^40 and the low 24 bits of the address space's id.
+cdef inline uint64_t stamp_of(uint64_t ticks, uint64_t mm_id) noexcept nogil:
+    return (ticks & <uint64_t>0xFFFFFFFFFF) | (mm_id & 0xFFFFFF) << 40
+
+cdef inline uint64_t stamp_age(uint64_t stamp, uint64_t now) noexcept nogil:
+    """Ticks since the stamp, at most 2^40."""
+    return (now - stamp) & <uint64_t>0xFFFFFFFFFF
+
+cdef inline uint32_t stamp_generation(uint64_t stamp) noexcept nogil:
+    return <uint32_t>(stamp >> 40)
+
 cdef struct iopf_fault:          # one cache line
     objhdr hdr
     fault_event evt

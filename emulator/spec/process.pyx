@@ -14,7 +14,8 @@ from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.memory cimport Memory
 from cython_ext.wait cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport view_attach, view_region
+from emulator.spec.layout cimport OFF_PRIVATE, STAGE_PRIVATE
 from emulator.spec.sites cimport START_BARRIER
 
 

@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """Operations of programs, as the interpreters of tenants, devices and drivers read them from the board.
 
-A record has op, flags, arg, t_ns, a, b, c, d (``prog_op`` in ``board.pxd``; packed ``<HHIQQQQQ``). ``emulator/program`` makes the
+A record has op, flags, arg, t_ns, a, b, c, d (``prog_op``; packed ``<HHIQQQQQ``). ``emulator/program`` makes the
 records from text and describes each operation for its users; ``emulator/trace`` makes those of replays.
 
     who runs it          operations
@@ -11,7 +11,7 @@ records from text and describes each operation for its users; ``emulator/trace``
     whoever it is        DO_TURN to OP_ELSE: order, waiting, repetition and choice
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 cpdef enum:
     # --- tenant ---
@@ -105,3 +105,13 @@ cpdef enum:
     DOMAIN_FAULT = 4         # faults go to user space
     DOMAIN_SVA = 5
     FAULT_OBJECTS = 16
+
+cdef struct prog_op:
+    uint16_t op
+    uint16_t flags
+    uint32_t arg
+    uint64_t t_ns
+    uint64_t a
+    uint64_t b
+    uint64_t c
+    uint64_t d

@@ -4,8 +4,6 @@ from typing_extensions import disjoint_base
 
 from cython_ext.memory import Memory
 
-POOLS: tuple[str, ...]
-
 @disjoint_base
 class Snapshot:
     memory: Memory

@@ -13,12 +13,23 @@ from cython_ext.event_ring cimport event_record, event_ring, event_slot
 from cython_ext.histogram cimport HIST_BINS, histogram
 from cython_ext.memory cimport Memory
 from cython_ext.pool cimport pool_chain, pool_live
-from emulator.spec.board cimport *
+from cython_ext.work_ring cimport workring
+from emulator.spec.board cimport view, view_attach, view_region
+from emulator.spec.classes cimport POOL_CLASSES
+from emulator.spec.devices cimport device, devside, hwside, kernside
 from emulator.spec.flow cimport NOT_RUN, note_of
+from emulator.spec.iommus cimport iommu_regs, irq_slot, unit_regs
+from emulator.spec.latency cimport STAGES, stage_hist
+from emulator.spec.layout cimport OFF_COUNT, OFF_EVENTS, OFF_META, OFF_PASID_BITMAP
+from emulator.spec.ledger cimport EVENTS
 from emulator.spec.program cimport LABELS
+from emulator.spec.progress cimport driver_at, label_at, label_note
+from emulator.spec.queues cimport queue_at, work_ring
+from emulator.spec.roles cimport ROLE_HANDLER
+from emulator.spec.tenants cimport tenant
 from emulator.spec.vtd cimport PRS_PPR, PRS_PRO
 
-POOLS = ("fault", "group", "fault_param", "attach_handle", "domain", "mm", "page table", "fault object", "ioasid", "allocator")
+from emulator.spec.classes import POOLS as _POOLS
 
 
 cdef uint64_t backlog(workring *r) noexcept nogil:
@@ -258,8 +269,8 @@ cdef class Snapshot:
                 fails += a.magazine[i].fails
                 allocs += a.magazine[i].allocs
                 frees += a.magazine[i].frees
-            out[POOLS[i]] = {"capacity": self.v.pools[i].capacity, "live": live, "allocs": allocs, "frees": frees, "fails": fails,
-                             "lost": <int>self.v.pools[i].capacity - <int>live - <int>kept - <int>pool_chain(self.v.pools[i])}
+            out[_POOLS[i]] = {"capacity": self.v.pools[i].capacity, "live": live, "allocs": allocs, "frees": frees, "fails": fails,
+                              "lost": <int>self.v.pools[i].capacity - <int>live - <int>kept - <int>pool_chain(self.v.pools[i])}
         return out
 
     def pasids_used(self) -> int:

@@ -14,11 +14,15 @@ from cython_ext.access cimport *
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *
 from cython_ext.wait cimport *
-from emulator.spec.board cimport *
+from emulator.spec.board cimport private_alloc, view
 from emulator.spec.flow cimport *
+from emulator.spec.layout cimport GROUP_MAX, USER_BUFFER
 from emulator.spec.process cimport Process
 from emulator.spec.program cimport *
+from emulator.spec.progress cimport done_count, user_buffer
+from emulator.spec.roles cimport PHASE_RELEASING, PHASE_RUNNING, PHASE_STOPPING
 from emulator.spec.sites cimport *
+from emulator.spec.tenants cimport syscall_box, tenant
 
 cdef enum:
     IDLE_NS = 400000000

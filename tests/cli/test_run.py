@@ -250,3 +250,15 @@ def test_the_largest_system_comes_up_and_goes_down(tmp_path: Path) -> None:
     result = json.loads(done.stdout)
     assert done.returncode == Status.OK, result["problems"]
     assert result["devices"] == 256
+
+
+def test_a_defect_is_put_back_into_a_run(tmp_path: Path) -> None:
+    done = iopf(
+        "run", "quickstart", "--defect", "pasid-ref-leak", "--run-dir", str(tmp_path / "run")
+    )
+    assert done.returncode == Status.FAILED, done.stdout
+    assert "PASIDs are still allocated" in done.stdout
+    wrong = iopf("run", "quickstart", "--defect", "pasid-ref-leek")
+    assert wrong.returncode == Status.USAGE
+    assert "--defect" in wrong.stderr
+    assert "did you mean" in wrong.stderr

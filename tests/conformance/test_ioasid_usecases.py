@@ -11,7 +11,7 @@ import errno
 import pytest
 
 from emulator.check.ioasid_model import INVALID_IOASID
-from emulator.spec.board import POOL_ALLOCATOR, POOL_IOASID
+from emulator.spec.classes import POOL_ALLOCATOR, POOL_IOASID
 from emulator.spec.ioasid import (
     IOASID_ALLOCATORS,
     IOASID_IDS,

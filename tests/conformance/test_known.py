@@ -9,7 +9,7 @@ import pytest
 from emulator.check.coverage import coverage, known_violations
 from emulator.check.fates import CELLS, EVENTS
 from emulator.check.violations import GENERATIONS, KNOWN, known_in
-from emulator.spec.board import Event
+from emulator.spec.ledger import Event
 from tools.supervisor.run import run_programs
 
 KERNEL = dict.fromkeys(

@@ -10,7 +10,7 @@ import pytest
 
 from emulator.check.violations import GENERATIONS
 from emulator.scenario.resolution import resolve
-from emulator.spec.board import Role
+from emulator.spec.roles import Role
 from shm.arena import ArenaError
 from tests.support.running import ENDLESS, Running
 from tools.supervisor.run import measure, run_programs

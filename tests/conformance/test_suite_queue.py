@@ -8,7 +8,9 @@ from cython_ext.crew import VerdictKind
 from cython_ext.probe_crew import Crew
 from emulator.check.case import RECORDS
 from emulator.kernel.probe_workqueue import Workqueue
-from emulator.spec.board import OFF_CREW, Generation, LockClass
+from emulator.spec.classes import LockClass
+from emulator.spec.config import Generation
+from emulator.spec.layout import OFF_CREW
 from emulator.spec.process import Process
 from emulator.spec.snapshot import Snapshot
 from tests.support.boards import make_board

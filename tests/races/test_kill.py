@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emulator.sched.catalogue import Race, catalogue
+from tests.support.victims import assert_processes_do_as_fibers, assert_the_others_go_on
 from tools.lab.kill import kill_everywhere, victims
 from tools.lab.races import lab_of
 
@@ -13,12 +14,11 @@ RACES = list(catalogue().values())
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
 def test_whoever_is_killed_the_others_come_to_their_end(race: Race) -> None:
-    with lab_of(race, defective=False) as lab:
-        for victim in victims(lab):
-            killed = kill_everywhere(lab, victim, seeds=range(2), players=None)
-            assert killed.failures == [], f"{victim.name}: {killed.failures[0]}"
-            if victim.role in ("device", "iommu", "irq"):
-                assert killed.points > 0, victim.name
+    assert_the_others_go_on(race, kill_everywhere)
+
+
+def test_a_real_kill_is_the_same_as_being_left_standing() -> None:
+    assert_processes_do_as_fibers(catalogue()["remove-before-drain"], kill_everywhere)
 
 
 def test_a_kill_that_leaves_somebody_stuck_is_seen() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from cython_ext.stage import End
 from emulator.sched.catalogue import Race, catalogue
-from tools.lab.kill import Tried, kill_everywhere, kill_pairs, victims
+from tests.support.victims import assert_processes_do_as_fibers, assert_the_others_go_on
+from tools.lab.kill import kill_everywhere, kill_pairs, victims
 from tools.lab.players import Players
 from tools.lab.races import lab_of
 from tools.lab.scenario import scenario_lab
@@ -21,12 +20,7 @@ ONE = "remove-before-drain"
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
 def test_whoever_is_stopped_everything_ends_well(race: Race) -> None:
-    with lab_of(race, defective=False) as lab:
-        for victim in victims(lab):
-            tried = stop_everywhere(lab, victim, seeds=range(2), players=None)
-            assert tried.failures == [], f"{victim.name}: {tried.failures[0]}"
-            if victim.role in ("device", "iommu", "irq"):
-                assert tried.points > 0, victim.name
+    assert_the_others_go_on(race, stop_everywhere)
 
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
@@ -54,19 +48,8 @@ def test_a_scenario_is_made_small_and_survives(name: str) -> None:
                 assert tried.points > 0 or victim.role == "driver", victim.name
 
 
-@pytest.mark.parametrize("everywhere", [kill_everywhere, stop_everywhere])
-def test_a_real_signal_is_the_same_as_being_left_standing_or_passed_over(
-    everywhere: Callable[..., Tried],
-) -> None:
-    with lab_of(catalogue()[ONE], defective=False) as lab:
-        for victim in victims(lab):
-            if victim.role not in ("device", "handler", "tenant"):
-                continue
-            fiber = everywhere(lab, victim, seeds=range(1), players=None)
-            with Players(lab) as players:
-                process = everywhere(lab, victim, seeds=range(1), players=players)
-            assert (process.points, process.failures) == (fiber.points, fiber.failures)
-            assert process.failures == []
+def test_a_real_stop_is_the_same_as_being_passed_over() -> None:
+    assert_processes_do_as_fibers(catalogue()[ONE], stop_everywhere)
 
 
 def test_two_real_kills_are_the_same_as_being_left_standing() -> None:

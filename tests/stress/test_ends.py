@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.spec.board import OFF_LEDGER_HW, Role, layout_hash
+from emulator.spec.layout import OFF_LEDGER_HW, layout_hash
+from emulator.spec.roles import Role
 from shm.arena import Arena
 from shm.naming import Name, find_all
 from shm.procs import state

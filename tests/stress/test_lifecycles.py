@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from emulator.spec.board import Role
+from emulator.spec.roles import Role
 from tests.support.running import Running, iopf
 from tools.cli.status import Status
 

@@ -15,7 +15,7 @@ import pytest
 
 from emulator.check.fates import CELLS, Fate
 from emulator.check.violations import GENERATIONS, known_in
-from emulator.spec.board import Role
+from emulator.spec.roles import Role
 from tests.support.running import Running, iopf
 from tools.cli.status import Status
 from tools.stress.mix import MEANING, default_mix, parse_mix

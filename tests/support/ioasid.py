@@ -7,8 +7,8 @@ from typing import Any
 from cython_ext.memory import Memory
 from cython_ext.probe_crew import Crew
 from emulator.kernel.probe_sva_lib import SvaLib
-from emulator.spec.board import OFF_CREW
 from emulator.spec.ioasid import IOASID_IDS, VCMD_BACKENDS
+from emulator.spec.layout import OFF_CREW
 from emulator.spec.process import Process
 from emulator.spec.snapshot import Snapshot
 from tests.support.boards import make_board

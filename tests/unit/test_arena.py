@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import posix_ipc
 import pytest
 
-from emulator.spec.board import layout_hash
+from emulator.spec.layout import layout_hash
 from shm.arena import Arena, ArenaError, read_header
 from shm.naming import Name, find_all, own_name, parse
 from shm.procs import is_alive, start_time

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from emulator.program.actors import LETTERS, Kind, default_names
 from emulator.program.compile import compile_programs
 from emulator.program.errors import LineError, ProgramError
+from emulator.program.grammar import Runs, Verb, Word
 from emulator.program.lines import TRY, parse_line, show_line
-from emulator.program.verbs import VERBS, Runs, Verb, Word
+from emulator.program.verbs import VERBS
 from emulator.program.words import CODES, DOMAINS, NANOSECONDS, POOLS, UNITS
 from emulator.spec import program as spec
 from emulator.trace.program import RECORD, RECORD_BYTES

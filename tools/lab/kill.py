@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from cython_ext.stage import End
 from emulator.sched.judge import Bug
-from emulator.spec.board import Order, slots_of
+from emulator.spec.roles import Order, slots_of
 from tools.lab.players import Players
 from tools.lab.search import PORTFOLIO, what
 from tools.lab.system import STEPS, Lab

@@ -55,8 +55,8 @@ class Players(Closing):
     def _start(self, slot: int) -> None:
         context = multiprocess.get_context("fork")
         player = context.Process(target=_play, args=(self.lab, slot, os.getpid()), daemon=True)
-        # An interrupt that comes while Python forks is lost in its hooks; the player ignores it anyway.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # What comes while Python forks is lost in its hooks, or ends the player with a traceback; the player ignores it anyway.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             player.start()
         finally:

@@ -11,8 +11,8 @@ from typing import Any
 from emulator.scenario.errors import UNSUPPORTED, ScenarioError
 from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
-from emulator.spec.board import slots_of
 from emulator.spec.program import DO_START
+from emulator.spec.roles import slots_of
 from emulator.trace.program import RECORD
 from tools.lab.system import Lab, LabError
 from tools.supervisor.plan import SystemPlan, plan_system

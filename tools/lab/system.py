@@ -10,10 +10,13 @@ from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
 from emulator.sched.explorer import Explorer
 from emulator.sched.schedule_file import MEMORIES, STEPS_MOST
-from emulator.spec.board import Order, Phase, format_board, plan_layout, slots_of
+from emulator.spec.board import format_board
+from emulator.spec.classes import POOLS
 from emulator.spec.control import Control
+from emulator.spec.layout import plan_layout
 from emulator.spec.process import Process
-from emulator.spec.snapshot import POOLS, Snapshot
+from emulator.spec.roles import Order, Phase, slots_of
+from emulator.spec.snapshot import Snapshot
 from shm.arena import Arena
 from tools.closing import Closing
 from tools.supervisor.launch import parts

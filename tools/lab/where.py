@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emulator.spec import board
-from emulator.spec.board import plan_layout
+from emulator.spec import layout as regions
+from emulator.spec.layout import plan_layout
 
 # What people call the regions; the others go by the names of the board.
 _TITLES = {
@@ -31,7 +31,7 @@ class Where:
     """Finds the region of an offset in the arena."""
 
     def __init__(self, config: Mapping[str, int]) -> None:
-        names = {value: name for name, value in vars(board).items() if name.startswith("OFF_")}
+        names = {value: name for name, value in vars(regions).items() if name.startswith("OFF_")}
         layout = plan_layout(dict(config))
         self._starts = sorted(
             (start, names[which]) for which, start in layout.items() if which in names

@@ -17,8 +17,7 @@ import emulator
 from emulator.scenario.errors import ScenarioError
 from emulator.scenario.schema import GENERATIONS
 from emulator.sched.catalogue import catalogue
-from emulator.spec import board
-from emulator.spec.board import plan_layout
+from emulator.spec.layout import OFF_CREW, OFF_STACKS, OFF_STAGE, plan_layout
 from emulator.spec.sites import point_name
 from tools.lab.draw import draw
 from tools.lab.races import lab_of
@@ -66,9 +65,7 @@ class Runtime:
     def watch(self, lab: Lab) -> None:
         layout = plan_layout(lab.plan.config)
         base = lab.conductor.base_address
-        self.lib.points_watch(
-            base, layout[board.OFF_STACKS], layout[board.OFF_CREW], base + layout[board.OFF_STAGE]
-        )
+        self.lib.points_watch(base, layout[OFF_STACKS], layout[OFF_CREW], base + layout[OFF_STAGE])
 
     def findings(self) -> Iterator[Finding]:
         for number in range(self.lib.points_found()):

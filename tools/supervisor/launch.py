@@ -23,8 +23,8 @@ from cython_ext.memory import Memory
 from device_procs import engine as device_engine
 from emulator.hw.run import prepare_iommu
 from emulator.kernel.run import prepare_driver, prepare_irq, prepare_task, prepare_worker
-from emulator.spec.board import slots_of
 from emulator.spec.process import Process
+from emulator.spec.roles import slots_of
 from emulator.tenant.engine import prepare_tenant
 from shm.procs import die_with_parent, start_time
 from tools.supervisor.plan import SystemPlan

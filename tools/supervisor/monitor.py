@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulator.spec.board import Order, Phase
+from emulator.spec.roles import Order, Phase
 from tools.cli.status import Status
 from tools.supervisor.launch import KERNEL_ROLES, Child
 from tools.supervisor.system import Death, System

@@ -8,7 +8,7 @@ from device_procs.workload import Pattern
 from emulator.scenario import expand
 from emulator.scenario.schema import Scenario
 from emulator.spec import program as spec
-from emulator.spec.board import Generation, Option, QueueMode
+from emulator.spec.config import Generation, Option, QueueMode
 from emulator.spec.defects import defect_number
 from emulator.trace.program import RECORD
 from emulator.trace.replay import Programs

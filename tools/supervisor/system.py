@@ -18,8 +18,11 @@ from typing import Any
 import msgpack
 
 from cython_ext.ticks import tick_mult
-from emulator.spec.board import Option, format_board, layout_hash, plan_layout, slots_of
+from emulator.spec.board import format_board
+from emulator.spec.config import Option
 from emulator.spec.control import Control
+from emulator.spec.layout import layout_hash, plan_layout
+from emulator.spec.roles import slots_of
 from emulator.spec.sites import point_name
 from emulator.spec.snapshot import Snapshot
 from shm import procs

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cython_ext.crew import VerdictKind
-from emulator.spec.board import Fate, LockClass
+from emulator.spec.classes import POOLS, LockClass
+from emulator.spec.ledger import Fate
 from emulator.spec.sites import Site
-from emulator.spec.snapshot import POOLS
 
 
 def _site(number: int) -> str:

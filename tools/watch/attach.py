@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 
-from emulator.spec.board import layout_hash
+from emulator.spec.layout import layout_hash
 from emulator.spec.snapshot import Snapshot
 from shm.arena import Arena, ArenaError, Header, read_header
 from shm.naming import Name, find_all, parse

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from emulator.spec.board import layout_hash
+from emulator.spec.layout import layout_hash
 from emulator.spec.snapshot import Snapshot
 from shm.arena import Arena, ArenaError
 from tools.supervisor.status_line import PHASES, short

@@ -20,7 +20,7 @@ from emulator.check.model.objects import (
 )
 from emulator.check.model.state import State, Waiting
 from emulator.check.model.teardown import drain
-from emulator.spec import board
+from emulator.spec import classes
 
 
 def queue_add(state: State, device: Device) -> int:
@@ -29,7 +29,7 @@ def queue_add(state: State, device: Device) -> int:
         return ENODEV
     if device.param is not None:
         return EBUSY
-    if not state.alloc(board.POOL_PARAM):
+    if not state.alloc(classes.POOL_PARAM):
         return ENOMEM
     device.param = FaultParam()
     return 0
@@ -96,7 +96,7 @@ def bind(state: State, device: Device, tenant: Tenant) -> int:
         state.pasids[mm.pasid] = mm
     if mm.pasid in device.slots:
         return EBUSY
-    if not state.alloc(board.POOL_DOMAIN) or not state.alloc(board.POOL_HANDLE):
+    if not state.alloc(classes.POOL_DOMAIN) or not state.alloc(classes.POOL_HANDLE):
         return ENOMEM
     done = _attach(state, device, mm.pasid, Domain(DomainKind.SVA, mm))
     if not isinstance(done, Handle):

@@ -24,14 +24,14 @@ from emulator.check.model.objects import (
     Request,
 )
 from emulator.check.model.state import State
-from emulator.spec import board
+from emulator.spec import classes
 
 PAGE_REQ = 1
 
 
 def _keep_partial(state: State, param: FaultParam, request: Request) -> int:
     """A copy of a non-last request waits for the rest of its group: 0 or -ENOMEM."""
-    if not state.alloc(board.POOL_FAULT):
+    if not state.alloc(classes.POOL_FAULT):
         state.lost["no memory"] += 1
         return ENOMEM
     param.partial.append(request)
@@ -57,7 +57,7 @@ def report_by_copy(state: State, request: Request) -> int:
         return ENODEV
     if not request.last:
         return _keep_partial(state, param, request)
-    if not state.alloc(board.POOL_GROUP):
+    if not state.alloc(classes.POOL_GROUP):
         partials = len(_collect(param, request)) - 1
         if partials:
             state.lost["no memory"] += partials
@@ -86,7 +86,7 @@ def respond_by_copy(state: State, group: Group, code: int) -> None:
 def _assemble(state: State, param: FaultParam, last: Request) -> Group | None:
     """iopf_group_alloc. Without memory: a group on the stack takes the partials, is answered FAILURE, and is gone."""
     requests = _collect(param, last)
-    if not state.alloc(board.POOL_GROUP):
+    if not state.alloc(classes.POOL_GROUP):
         state.answer(last, FAILURE)
         return None
     group = Group(requests, param, pending=True)

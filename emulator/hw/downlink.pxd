@@ -1,0 +1,86 @@
+# cython: language_level=3, cdivision=True
+"""What the IOMMU sends to its functions: responses and invalidations. The IOMMU process is the only writer of the downlinks.
+
+A message is written at once and seen when ``flush_responses`` publishes it, which rings each function that got something once.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from cython_ext.crew cimport crew_actor
+from cython_ext.link cimport link_filled, link_publish, link_room
+from cython_ext.wait cimport bell_ring
+from emulator.hw.vtd cimport unit
+from emulator.spec.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE
+from emulator.spec.sites cimport HW_INVALIDATE, HW_RESPOND
+from emulator.spec.vtd cimport prq_prgi
+
+cdef inline void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
+    if not u.is_dirty[dev]:
+        u.is_dirty[dev] = 1
+        u.dirty[u.dirty_count] = dev
+        u.dirty_count += 1
+
+cdef inline bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, uint32_t prgi, uint32_t code, bint auto_response,
+                               uint64_t submit_ticks) noexcept nogil:
+    """A PRG Response towards the function; lost when the function is gone or has let its link fill up."""
+    cdef uint64_t *slot = NULL
+    if not u.gone[dev]:
+        slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
+    if slot == NULL:
+        if u.gone[dev] or auto_response:
+            u.v.devices[dev].hw.responses_lost += 1
+        return False
+    slot[0] = DOWN_RESPONSE | <uint64_t>(code & 15) << 8 | <uint64_t>pp << 12 | <uint64_t>(prgi & 511) << 16 | <uint64_t>pasid << 32
+    slot[1] = auto_response
+    slot[2] = submit_ticks
+    slot[3] = u.ticks
+    link_filled(&u.down[dev])
+    u.v.devices[dev].hw.responses += 1
+    mark_dirty(u, dev)
+    return True
+
+cdef inline bint send_early_response(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
+    """The answer of one request with private data, which comes back as it was sent; the group's own answer is still to come."""
+    cdef uint64_t *slot
+    if u.gone[dev]:
+        return True
+    slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
+    if slot == NULL:
+        return False
+    slot[0] = DOWN_EARLY | <uint64_t>prq_prgi(rec[1]) << 16
+    slot[1] = 0
+    slot[2] = rec[2]
+    slot[3] = u.ticks
+    link_filled(&u.down[dev])
+    mark_dirty(u, dev)
+    return True
+
+cdef inline bint send_invalidation(unit *u, uint32_t dev, uint64_t qw0, uint64_t qw1) noexcept nogil:
+    """Towards the function; false when its link has no room now (the command waits)."""
+    cdef uint64_t *slot
+    if u.gone[dev]:
+        u.regs.inval_errors += 1
+        return True
+    slot = link_room(u.v.self, &u.down[dev], HW_INVALIDATE)
+    if slot == NULL:
+        return False
+    slot[0] = DOWN_INVALIDATE | (qw0 & (<uint64_t>0xFFFFF << 32))
+    slot[1] = qw1
+    slot[2] = 0
+    slot[3] = u.ticks
+    link_filled(&u.down[dev])
+    u.pending[dev] += 1
+    u.pending_total += 1
+    u.v.devices[dev].hw.invalidations_sent += 1
+    mark_dirty(u, dev)
+    return True
+
+cdef inline void flush_responses(unit *u) noexcept nogil:
+    """Publishes what was written to the downlinks, and rings each function once."""
+    cdef uint32_t i, dev
+    for i in range(u.dirty_count):
+        dev = u.dirty[i]
+        u.is_dirty[dev] = 0
+        link_publish(u.v.self, &u.down[dev], HW_RESPOND)
+        bell_ring(u.v.self, crew_actor(u.v.crew, u.v.devices[dev].actor), HW_RESPOND)
+    u.dirty_count = 0

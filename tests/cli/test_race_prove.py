@@ -1,0 +1,68 @@
+"""`iopf race prove`: every schedule, or as many as the budget allows."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.race import race
+from tools.cli.status import Status
+
+
+def test_prove_says_what_is_proved() -> None:
+    ended = race("prove", "4.17", "--seconds", "6", "--preemptions", "0")
+    assert ended.returncode == Status.OK, ended.stderr
+    assert "the budget ended: no schedule with at most 0 preemptions fails" in ended.stdout
+    bad = race("prove", "4.1", "--defective", "--json")
+    assert bad.returncode == Status.FAILED
+    document = json.loads(bad.stdout)
+    assert document["failure"][0].startswith("deadlock")
+    assert document["failure_preemptions"] == 0
+
+
+def test_prove_plays_every_schedule() -> None:
+    done = race("prove", "bad-setup-silent", "--json")
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["complete"] is True
+    assert document["executions"] > 100_000
+    assert (document["race"], document["variant"], document["memory"]) == (
+        "bad-setup-silent",
+        "fixed",
+        "sc",
+    )
+    assert (document["bounded_schedules"], document["complete_up_to_preemptions"]) == (0, None)
+    assert (document["failure"], document["failure_preemptions"]) == ([], None)
+
+
+def test_prove_shows_the_schedule_that_fails() -> None:
+    args = ("prove", "4.1", "--defective", "--seconds", "10")
+    done = race(*args)
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "4.1 flush-holds-lock-of-hwqueue on v5.13, defective"
+    assert lines[1] == "deadlock: nobody can go on"
+    (verdict,) = [line for line in lines if line.startswith("fails; shortened to")]
+    assert "executions" in verdict
+    table = lines[lines.index(verdict) + 2 :]
+    for actor in ("dev-00", "iommu", "driver-k0", "irq"):
+        assert actor in table[0]
+    assert "drain_pasid_prq" in "\n".join(table)
+    bad = race(*args, "--json")
+    assert bad.returncode == Status.FAILED
+    document = json.loads(bad.stdout)
+    assert document["failure"][0] == lines[1]
+    assert isinstance(document["failure_preemptions"], int)
+    assert (document["variant"], document["complete"]) == ("defective", False)
+
+
+def test_prove_says_when_the_budget_has_ended() -> None:
+    done = race("prove", "4.1", "--seconds", "0.01")
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert "the budget ended: nothing is proved" in done.stdout
+    assert "proved: no schedule fails" not in done.stdout
+    document = json.loads(race("prove", "4.1", "--seconds", "0.01", "--json").stdout)
+    assert (document["complete"], document["complete_up_to_preemptions"]) == (False, None)
+    assert document["executions"] > 0
+    wrong = race("prove", "4.1", "--preemptions", "9")
+    assert wrong.returncode == Status.USAGE
+    assert len(wrong.stderr.strip().splitlines()) == 1

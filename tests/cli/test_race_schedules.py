@@ -1,0 +1,78 @@
+"""Schedule files: `iopf race run -o`, `replay` and `minimise`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.race import race
+from tools.cli.status import Status
+
+
+@pytest.mark.parametrize("mode", ["fibers", "processes"])
+def test_a_schedule_file_is_played_again(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "uaf.json"
+    found = race("run", "4.22", "--mode", mode, "-o", str(file))
+    assert found.returncode == Status.FAILED, found.stderr
+    for played in ("fibers", "processes"):
+        done = race("replay", str(file), "--mode", played)
+        assert done.returncode == Status.FAILED, done.stdout + done.stderr
+        assert "use after free: group" in done.stdout
+        assert "the same trace" in done.stderr
+
+
+def test_a_schedule_that_does_not_fit_says_where(tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    race("run", "4.22", "-o", str(file))
+    document = json.loads(file.read_text())
+    document["segments"].insert(3, ["handler-00", 500])
+    file.write_text(json.dumps(document))
+    done = race("replay", str(file))
+    assert done.returncode == Status.UNTRUSTED
+    assert "diverged: handler-00 cannot make step" in done.stdout
+    document["segments"][0][0] = "nobody"
+    file.write_text(json.dumps(document))
+    done = race("replay", str(file))
+    assert done.returncode == Status.USAGE
+    assert "no actor is called 'nobody'" in done.stderr
+
+
+def test_a_file_that_is_no_schedule_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    for text, says in (("{", "no schedule file"), ('{"format": 1}', "no schedule file")):
+        file.write_text(text)
+        done = race("replay", str(file))
+        assert done.returncode == Status.USAGE
+        assert says in done.stderr
+
+
+def test_minimise_leaves_out_operations_and_preemptions(tmp_path: Path) -> None:
+    file, small = tmp_path / "uaf.json", tmp_path / "small.json"
+    race("run", "4.22", "-o", str(file))
+    document = json.loads(file.read_text())
+    document["programs"][0].insert(1, "touch t0 1")
+    file.write_text(json.dumps(document))
+    done = race("minimise", str(file), "-o", str(small))
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    assert "without 'touch t0 1'" in done.stderr
+    made = json.loads(small.read_text())
+    assert "touch t0 1" not in made["programs"][0]
+    assert race("replay", str(small)).returncode == Status.FAILED
+    document["scenario"]["kernel"]["defects"] = []
+    file.write_text(json.dumps(document))
+    gone = race("minimise", str(file))
+    assert (gone.returncode, gone.stdout) == (Status.OK, "it does not fail any more\n")
+
+
+@pytest.mark.parametrize("slug", ["pro-cleared-unconditionally", "pasid-ref-leak"])
+def test_a_schedule_file_has_what_else_the_system_was_built_with(tmp_path: Path, slug: str) -> None:
+    """A small queue, and the objects that there should be at the end."""
+    file, small = tmp_path / "s.json", tmp_path / "small.json"
+    assert race("run", slug, "-o", str(file)).returncode == Status.FAILED
+    done = race("replay", str(file))
+    assert done.returncode == Status.FAILED, done.stdout + done.stderr
+    assert "the same trace" in done.stderr
+    assert race("minimise", str(file), "-o", str(small)).returncode == Status.FAILED
+    assert race("replay", str(small)).returncode == Status.FAILED

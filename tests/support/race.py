@@ -1,0 +1,30 @@
+"""`iopf race` for the tests of its commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from tests.support.running import iopf
+from tools.cli.status import Status
+
+
+def race(*args: str) -> subprocess.CompletedProcess[str]:
+    return iopf("race", *args)
+
+
+def text_and_document(*args: str) -> tuple[str, Any]:
+    """What a command that succeeds says to people and, called again, to programs."""
+    done = race(*args)
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    return done.stdout, json.loads(race(*args, "--json").stdout)
+
+
+def assert_refused(
+    done: subprocess.CompletedProcess[str], says: str, status: int = Status.USAGE
+) -> None:
+    """Refused in one line."""
+    assert done.returncode == status, done.stdout + done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

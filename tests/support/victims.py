@@ -1,0 +1,35 @@
+"""Labs whose actors are killed or stopped at every point of theirs: what has to hold whatever is done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emulator.sched.catalogue import Race
+from tools.lab.kill import Tried, victims
+from tools.lab.players import Players
+from tools.lab.races import lab_of
+
+Everywhere = Callable[..., Tried]  # kill_everywhere, stop_everywhere
+
+
+def assert_the_others_go_on(race: Race, everywhere: Everywhere) -> None:
+    """In the fixed variant, whoever is the victim; as fibers."""
+    with lab_of(race, defective=False) as lab:
+        for victim in victims(lab):
+            tried = everywhere(lab, victim, seeds=range(2), players=None)
+            assert tried.failures == [], f"{victim.name}: {tried.failures[0]}"
+            if victim.role in ("device", "iommu", "irq"):
+                assert tried.points > 0, victim.name
+
+
+def assert_processes_do_as_fibers(race: Race, everywhere: Everywhere) -> None:
+    """A signal to a process has the effect that not being scheduled has on a fiber."""
+    with lab_of(race, defective=False) as lab:
+        for victim in victims(lab):
+            if victim.role not in ("device", "handler", "tenant"):
+                continue
+            fibers = everywhere(lab, victim, seeds=range(1), players=None)
+            with Players(lab) as players:
+                processes = everywhere(lab, victim, seeds=range(1), players=players)
+            assert (processes.points, processes.failures) == (fibers.points, fibers.failures)
+            assert processes.failures == []

@@ -131,13 +131,14 @@ static inline void stage_rise(stage *st, uint32_t slot, uint32_t result) {
     stage_stand(st, slot, PLAY_READY);
 }
 
-/* Saves the callee-saved registers and the stack pointer in *save, and goes on where `load` was saved. */
+/* Saves the callee-saved registers and the stack pointer in *save, and goes on where `load` was saved. It leaves by a jump: what the
+ * processor predicts for a return is the caller on the stack that is being left. */
 void iopf_switch(void **save, void *load) __attribute__((visibility("hidden")));
 #if defined(__x86_64__)
 __asm__(".text\n.p2align 4\n.hidden iopf_switch\n.type iopf_switch,@function\niopf_switch:\n"
         "push %rbp\npush %rbx\npush %r12\npush %r13\npush %r14\npush %r15\n"
         "mov %rsp,(%rdi)\nmov %rsi,%rsp\n"
-        "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\nret\n"
+        "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\npop %rcx\njmp *%rcx\n"
         ".size iopf_switch,.-iopf_switch\n");
 #define STAGE_FRAME_WORDS 7
 #elif defined(__aarch64__)

@@ -15,6 +15,8 @@ from emulator.program.verbs import GROUP_PAGES_MAX
 from emulator.spec import program as spec
 
 LABEL_NONE = spec.LABEL_OTHER - 1  # requests whose line names no group
+_OPENING = ("send", "report")
+_NAMING = ("await", "expect")
 _SAME = ("tenant", "pasid", "prgi")
 
 
@@ -39,10 +41,10 @@ class Labels:
 
     def read(self, program: int, op: int, line: Line) -> str | None:
         """Takes one line in; the reason when its group is used wrongly."""
-        if line.verb.name not in ("send", "report", "await") or line.label is None:
+        if line.verb.name not in (*_OPENING, *_NAMING) or line.label is None:
             return None
         device = line.number("device")
-        if line.verb.name == "await":
+        if line.verb.name in _NAMING:
             self._awaited.append((program, op, device, line.label))
             return None
         known = self._groups.get((device, line.label))
@@ -76,7 +78,7 @@ class Labels:
         return None
 
     def unknown(self) -> Iterator[tuple[int, int, str]]:
-        """`await` of groups that no line sends: program, line, reason."""
+        """What names groups that no line sends: program, line, reason."""
         for program, op, device, label in self._awaited:
             if label not in self.numbers.get(device, {}):
                 yield program, op, f"nothing sends a group '{label}' of d{device}"

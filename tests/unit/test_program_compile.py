@@ -128,6 +128,11 @@ def test_a_wrong_line_is_named_with_its_reason(line: str, hint: str) -> None:
             "opened by 'report'",
         ),
         ([["await d0 group=a"]], "program[0].ops[0]", "nothing sends a group 'a' of d0"),
+        (
+            [["expect d0 group=a code=success"]],
+            "program[0].ops[0]",
+            "nothing sends a group 'a' of d0",
+        ),
         ([["t0: barrier x"]], "program[0].ops[0]", "only t0 waits at barrier 'x'"),
         ([["t0: barrier x", "t1: barrier x"]], "program[0].ops[1]", "two actors of this sequence"),
         ([["fork t0 t0"]], "program[0].ops[0]", "its own child"),

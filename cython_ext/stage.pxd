@@ -2,7 +2,8 @@
 """The stage for Cython: actors on stacks of their own, and the token. The essay stands in ``stage.h``.
 
     raise_curtain   puts an actor at the beginning of its part
-    stage_run       plays one schedule, in fibers (this process plays everybody) or by handing the token to the others
+    stage_fibers    plays one schedule, everybody in this process
+    stage_processes plays one by handing the token to the others; stage_relay: one after the other
     stage_play      the loop of a process that plays one actor, until it is told to quit
     stage_pick      who could go, and whom the chooser takes: run by whoever has the token
 The chooser is a function of this process; its state lies on the stage, since every process runs it.

@@ -66,12 +66,16 @@ cdef class BoardCopy:
 
     def watch(self) -> None:
         """In every process that plays: its writes are marked from here on."""
-        cdef uint64_t i
+        cdef uint64_t at = 0, first
         if pages_watch(self.base, self.pages << PAGES_SHIFT, self.marks) != 0:
             raise BlockingIOError(errno, "another system is under control in this process; close it first")
-        for i in range(self.pages):
-            if self.marks[i] == 0 and pages_protect(self.base + (i << PAGES_SHIFT), PAGE) != 0:
+        while at < self.pages:
+            first = at
+            while at < self.pages and self.marks[at] == 0:
+                at += 1
+            if at > first and pages_protect(self.base + (first << PAGES_SHIFT), (at - first) << PAGES_SHIFT) != 0:
                 raise OSError(errno, "cannot protect the board's pages")
+            at += 1
 
     def close(self) -> None:
         """Ends the watch; the memory may be unmapped."""

@@ -23,7 +23,7 @@ the consumer looks for a waiting producer only at every half link. A producer sl
 look comes while it sleeps, at the latest when half of the link is free or the consumer finds nothing to read.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from cython_ext.atomics cimport *

@@ -181,6 +181,3 @@ cpdef enum VerdictKind:
     VERDICT_STALE_PASID = 12
     VERDICT_WILD = 13
     VERDICT_STALE_PARTIAL = 14
-
-cdef inline iopf_actor *actor_at(char *crew_base, uint32_t slot) noexcept nogil:
-    return crew_actor(<iopf_crew *>crew_base, slot)

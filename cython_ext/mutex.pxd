@@ -20,7 +20,7 @@ before the look for a cycle: of two actors that close one together, at least one
 work ring is an edge to the ring's class as well (``lockdep_acquire`` / ``lockdep_release`` around the wait and the work).
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from cython_ext.atomics cimport *
 from cython_ext.crew cimport *

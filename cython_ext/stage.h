@@ -54,8 +54,8 @@ typedef struct {
     uint64_t low, high;       /* the actor's stack */
     uint64_t pad1[3];
     /* line 2: of the process that plays it */
-    uint32_t go, pid;         /* the token, as a futex */
-    uint64_t pad2[7];
+    uint32_t go, pad2;        /* the token, as a futex */
+    uint64_t pad3[7];
 } stage_slot;
 
 typedef struct {
@@ -97,7 +97,7 @@ typedef struct {
     uint64_t path_at;         /* place in the path, where that is not the step */
     uint32_t memory, step_ns; /* STAGE_SC or STAGE_TSO; what a step takes on the virtual clock */
     uint32_t held;            /* mask of the actors that make no step until they are let go, as if stopped by a signal */
-    uint32_t early;           /* one in so many choices of a random strategy leaps to the end of a sleep; 0: none */
+    uint32_t early;           /* one in so many choices leaps to the end of a sleep; 0: none */
     /* Masks that say of all slots at once what each slot says of itself: by `stage_stand` and `stage_pend`. */
     uint32_t ready, locking;  /* PLAY_READY; their pending step takes a lock */
     uint32_t timed, buffered; /* PLAY_ASLEEP with a time; players of STAGE_DRAIN and up with something to drain */

@@ -17,11 +17,9 @@ cdef extern from "cython_ext/stage.h" nogil:
     enum:
         STAGE_SLOTS
         STAGE_DRAIN
-        STAGE_STORES
         STAGE_SC
         STAGE_TSO
         STAGE_STEP_NS
-        STAGE_FRAME_WORDS
         PLAY_ABSENT
         PLAY_READY
         PLAY_ASLEEP
@@ -45,7 +43,6 @@ cdef extern from "cython_ext/stage.h" nogil:
         uint64_t low
         uint64_t high
         uint32_t go
-        uint32_t pid
 
     ctypedef struct stage_buffer:
         uint32_t count
@@ -116,7 +113,6 @@ ctypedef uint32_t (*follower)(void *arg) noexcept nogil    # begins another sche
 cdef void raise_curtain(stage *st, iopf_actor *actor, char *stack, uint64_t stack_bytes, part_main main, void *arg,
                         uint32_t index) noexcept nogil
 cdef void stage_begin(stage *st, uint64_t max_steps) noexcept nogil
-cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil
 cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil
 cdef void stage_fibers(stage *st, iopf_crew *crew, chooser choose) noexcept nogil
 cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil

@@ -86,6 +86,7 @@ cdef void stage_begin(stage *st, uint64_t max_steps) noexcept nogil:
     st.buffered = 0
     for i in range(STAGE_DRAIN):
         st.buffer[i].count = st.buffer[i].entered = 0
+        st.slot[STAGE_DRAIN + i].taken = 0
     st.hash = <uint64_t>0xcbf29ce484222325
     st.ended = END_NONE
     st.max_steps = max_steps

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
 
 PR_SET_PDEATHSIG = 1
 
@@ -33,6 +35,16 @@ def state(pid: int) -> str:
 def is_alive(pid: int, started: int) -> bool:
     """Whether the process with this pid is the one that started then, and not a zombie."""
     return pid > 0 and start_time(pid) == started and state(pid) not in "ZX-"
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """SIGINT and SIGTERM come behind this. While Python forks they would be lost in its hooks, or end a child with a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def die_with_parent(parent: int) -> None:

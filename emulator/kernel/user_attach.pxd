@@ -5,7 +5,7 @@ All run under sva_lock, and group_lock of the device inside it, so they are one 
 device; the fault path runs against all of them.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from emulator.spec.board cimport view
 from emulator.spec.objects cimport mm_struct

@@ -31,7 +31,7 @@ cdef class BoardCopy:
     """The first ``length`` bytes of ``memory``, a whole number of pages, as they are now.
 
     ``apart``: (start, end) of ranges in bytes of which no whole page is put back; ``pieces``: of those that always are. Raises
-    MemoryError, BlockingIOError while another mapping of this process is watched, OSError.
+    ValueError, MemoryError, BlockingIOError while another mapping of this process is watched, OSError.
     """
 
     def __cinit__(self, Memory memory not None, uint64_t length, apart=(), pieces=()):

@@ -11,6 +11,9 @@ from emulator.sched.coverage cimport Coverage
 from emulator.sched.judge cimport expectations
 from emulator.spec.board cimport view
 
+cdef enum:
+    TOKEN_NS = 5000000000    # how long a schedule may keep the token
+
 cdef void on_stage(stage *st, iopf_crew *crew) noexcept nogil
 
 cdef class Conductor:
@@ -29,6 +32,7 @@ cdef class Conductor:
 
     cdef char *_stack(self, uint32_t slot) noexcept
     cdef void _reset_schedule(self, uint64_t max_steps) noexcept nogil
+    cdef int _is_player(self, uint32_t slot) except -1
     cdef int _opened(self) except -1
     cdef void _start_over(self, uint64_t max_steps) noexcept nogil
     cdef void _set_memory(self) noexcept nogil

@@ -30,9 +30,6 @@ from emulator.spec.board cimport view_attach, view_region
 from emulator.spec.layout cimport *
 from emulator.spec.process cimport Process
 
-cdef enum:
-    TOKEN_NS = 5000000000    # how long a schedule may keep the token
-
 cdef stage *playing  # of the schedule that this process plays; for `escape`
 cdef iopf_crew *playing_crew
 
@@ -74,6 +71,8 @@ cdef class Conductor:
         self.st.max_steps = room
         self.st.step_ns = STAGE_STEP_NS
         self.v.crew.stage = <char *>self.st - <char *>self.v.crew
+        if not processes:
+            raise ValueError("nobody plays")
         for process in processes:
             if process.main == NULL or process.slot == 0:
                 raise ValueError("a process has no part to play")
@@ -103,16 +102,16 @@ cdef class Conductor:
 
     def open(self) -> None:
         """The programs may go on, and what there is now is where every schedule begins."""
-        st32_rel(&self.v.board.cut, 1)
         cdef uint32_t i
         cdef stage_slot *s
+        if self.beginning is not None:
+            raise ValueError("the beginning has been kept already")
+        st32_rel(&self.v.board.cut, 1)
         for i in range(1, self.st.players):
             # Whoever waits at its start sleeps on its own bell: it is rung without anybody's help.
             s = &self.st.slot[i]
             if s.state == PLAY_ASLEEP and s.kind == ACC_WAIT and s.where == <uint64_t>&crew_actor(self.v.crew, i).bell_seq:
                 stage_rise(self.st, i, 0)
-        if self.beginning is not None:
-            raise ValueError("the beginning has been kept already")
         self.beginning = Beginning(self.processes)
 
     def close(self) -> None:
@@ -125,6 +124,11 @@ cdef class Conductor:
     def written_pages(self) -> int:
         """Pages that are put back before every schedule."""
         return self.beginning.written_pages if self.beginning is not None else 0
+
+    cdef int _is_player(self, uint32_t slot) except -1:
+        if not 0 < slot < self.st.players:
+            raise ValueError(f"slot {slot} of {self.st.players}")
+        return 0
 
     cdef int _opened(self) except -1:
         if self.beginning is None:
@@ -200,19 +204,16 @@ cdef class Conductor:
 
     def take_away(self, uint32_t slot) -> None:
         """The actor makes no step any more: it is dead."""
-        if not 0 < slot < self.st.players:
-            raise ValueError(f"slot {slot} of {self.st.players}")
+        self._is_player(slot)
         stage_stand(self.st, slot, PLAY_DEAD)
 
     def hold(self, uint32_t slot) -> None:
         """The actor makes no step until ``let_go``: it is stopped. It can still be woken."""
-        if not 0 < slot < self.st.players:
-            raise ValueError(f"slot {slot} of {self.st.players}")
+        self._is_player(slot)
         self.st.held |= <uint32_t>1 << slot
 
     def let_go(self, uint32_t slot) -> None:
-        if not 0 < slot < self.st.players:
-            raise ValueError(f"slot {slot} of {self.st.players}")
+        self._is_player(slot)
         self.st.held &= ~(<uint32_t>1 << slot)
 
     def go_on(self, without=(), uint64_t max_steps=0, bint stir=True) -> Outcome:
@@ -245,8 +246,8 @@ cdef class Conductor:
 
     @property
     def leapt_ns(self) -> int:
-        """Virtual time of the schedule in which nobody could go: all slept, and the clock went on to the end of a sleep."""
-        return self.st.now - self.beginning.now - self.st.steps * STAGE_STEP_NS
+        """Virtual time of the schedule that has passed in leaps: the clock went on to the end of a sleep."""
+        return self.st.now - self.beginning.now - self.st.steps * self.st.step_ns
 
     @property
     def delayed(self) -> bool:

@@ -17,13 +17,12 @@ from libc.string cimport memset
 
 from cython_ext.atomics cimport *
 from cython_ext.stage cimport *
-from emulator.sched.conductor cimport Conductor, on_stage
+from emulator.sched.conductor cimport TOKEN_NS, Conductor, on_stage
 from emulator.sched.judge cimport *
 from emulator.sched.strategies cimport *
 from emulator.sched.tree cimport *
 
 cdef enum:
-    TOKEN_NS = 5000000000    # how long a schedule may keep the token
     PLANS = 32               # most strategies of an exploration
     EARLY = 16               # one in so many choices lets time pass
     PATIENCE = 64            # schedules of a walk between two looks at the clock and at signals
@@ -36,6 +35,8 @@ cdef struct exploration:
     uint32_t bug             # of the schedule ``at``
     uint32_t on
     uint32_t tso             # every other round of the plan is played with delayed stores
+    uint32_t early           # one round of four lets time pass by choice
+    uint32_t pad
     uint64_t seed
     uint64_t at
     uint64_t end
@@ -89,8 +90,7 @@ cdef class Explorer(Conductor):
 
     def play_part(self, uint32_t slot) -> None:
         """In a process of its own, forked after ``open``: plays one actor until ``dismiss``."""
-        if not 0 < slot < self.st.players:
-            raise ValueError(f"slot {slot} of {self.st.players}")
+        self._is_player(slot)
         self._opened()
         self.beginning.watch()
         with nogil:
@@ -100,6 +100,10 @@ cdef class Explorer(Conductor):
     def dismiss(self) -> None:
         """Tells the processes that play to leave."""
         stage_quit(self.st)
+
+    def forget(self) -> None:
+        """What strategies have learned from earlier schedules: a search plays the same ones whatever was played before it."""
+        strategy_forget(self.st)
 
     def explore(self, list plan, uint64_t seed, uint64_t first, uint64_t most, uint64_t max_steps=0) -> tuple:
         """Schedules ``first`` and following, each by the next (strategy, depth) of ``plan`` in turn, until one fails. With ``tso`` stores
@@ -115,6 +119,7 @@ cdef class Explorer(Conductor):
         self._set_memory()
         memset(x, 0, sizeof(exploration))
         x.tso = self.st.memory == STAGE_TSO
+        x.early = self.early
         for strategy, depth in plan:
             x.strategies[x.plans], x.depths[x.plans] = strategy, depth
             x.plans += 1
@@ -131,7 +136,7 @@ cdef class Explorer(Conductor):
         cdef uint64_t number = self.x.at % self.x.plans, turn = self.x.at // self.x.plans
         self.st.memory = STAGE_TSO if self.x.tso and turn & 1 else STAGE_SC
         self._start_over(self.x.max_steps)
-        self.st.early = EARLY if self.early and turn & 3 == 2 else 0
+        self.st.early = EARLY if self.x.early and turn & 3 == 2 else 0
         strategy_begin(self.st, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
         return stage_pick(self.st, self.v.crew, strategy_choose) if self.x.on else 0
 
@@ -186,7 +191,8 @@ cdef class Explorer(Conductor):
                         tried += 1
                         n += self.st.ended != END_CUT
                         more = tree_next(t, self.st)
-            self.timed = t.timed
+            if not bounded:
+                self.timed = t.timed
             complete = not more and not t.cut and bug == BUG_NONE
         finally:
             tree_free(t)

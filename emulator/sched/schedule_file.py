@@ -32,7 +32,8 @@ class ScheduleError(Exception):
 
 class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`race`: slug of the catalogue or empty; `programs`, `scenario`, `live` (its `leaks`) and `queue_records`: what is played, as in
-    the catalogue; `constraints`: the switches that it takes (``constraints.py``), for a build with other points."""
+    the catalogue; `still`: time stands still while anybody can go on; `constraints`: the switches that it takes (``constraints.py``), for
+    a build with other points."""
 
     format: int
     build: str
@@ -49,6 +50,7 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     trace_hash: str
     live: dict[str, int] = {}
     queue_records: int = 0
+    still: bool = False
     constraints: list[str] | None = None
 
     @property
@@ -59,6 +61,7 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             "live": self.live,
             "queue_records": self.queue_records,
             "memory": self.memory,
+            "still": self.still,
         }
 
     def path(self, names: Sequence[str]) -> bytes:

@@ -11,8 +11,8 @@
     ORDERED  like FIRST, but a step that a constraint puts behind another one waits for it; when all wait, they do not
     TREE     all schedules, one after the other (``tree.pxd``)
 
-The first four may also let the time of a sleep pass although others could go on, once in ``stage.early`` choices. A path may do so at
-any step, a bounded walk wherever it may still preempt.
+Any strategy of an exploration may also let the time of a sleep pass although others could go on, once in ``stage.early`` choices. A
+path may do so at any step, a bounded walk wherever it may still preempt.
 
 State: ``stage`` line 0 and the slots' priorities, written by whoever has the token.
 """
@@ -46,3 +46,4 @@ cdef struct ordering:
 cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil
 cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil
 cdef void strategy_learn(stage *st) noexcept nogil
+cdef void strategy_forget(stage *st) noexcept nogil

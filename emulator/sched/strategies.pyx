@@ -205,3 +205,11 @@ cdef void strategy_learn(stage *st) noexcept nogil:
     st.length = st.steps
     for i in range(players(st)):
         st.slot[i].expected = st.slot[i].taken
+
+
+cdef void strategy_forget(stage *st) noexcept nogil:
+    """What the last schedules have taught."""
+    cdef uint32_t i
+    st.length = 0
+    for i in range(STAGE_SLOTS):
+        st.slot[i].expected = 0

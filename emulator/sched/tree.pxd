@@ -53,7 +53,6 @@ cdef struct tree:
     uint32_t bound
     uint32_t cut             # a schedule was longer than what is kept
     uint32_t timed           # somebody slept to a time while others could go, and that time did not come: reduced only
-    uint64_t blocked         # schedules that were given up, since nothing new would have come
     uint32_t heads[4096]     # by hash of the word: number + 1 of the last node that touched it
     uint32_t last[16]        # by actor
 

@@ -185,7 +185,6 @@ cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil:
         look(n, st, enabled)
         choice = choose_fresh(t, n, st)
         if choice == CUT:
-            t.blocked += 1
             return CUT
         n.choice = <uint16_t>choice
         n.done = <uint32_t>1 << choice

@@ -109,8 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _pipe_closed()
         raise
     except Terminated:
+        _say("iopf: terminated")
         return Status.TERMINATED
     except (click.exceptions.Abort, KeyboardInterrupt):
+        _say("iopf: interrupted")
         return Status.INTERRUPTED
     except click.ClickException as error:
         return _say_usage(error)

@@ -77,6 +77,7 @@ def points_of(
     comes before. A schedule that fails by itself is noted as a failure at step 0. Stores are not delayed here."""
     lab.follow("sc")
     for seed in seeds:
+        lab.conductor.forget()
         bug, _, _ = lab.conductor.explore(PORTFOLIO, seed, seed, 1)
         if bug != Bug.BUG_NONE:
             tried.failures.append((0, seed, what(lab, bug)))

@@ -70,14 +70,17 @@ def search_native(
 ) -> Found:
     """Runs of a variant until one fails, or the budget ends, or there have been as many as `most`. Raises what `run_once` raises."""
     began, runs = time.monotonic(), 0
-    while True:
-        try:
-            what = run_once(race, (seed + runs) % SEEDS, defective=defective, noise=noise)
-        except Stopped as stopped:
-            stopped.found = Found(runs, 0, time.monotonic() - began)
-            raise
-        runs += 1
-        took = time.monotonic() - began
-        if what or took > seconds or runs == most:
-            return Found(runs, 0, took, None, what or None)
-        tell(f"{runs:,} runs, {took:.0f} s")
+    with Signals().installed() as signals:
+        while True:
+            try:
+                what = run_once(race, (seed + runs) % SEEDS, defective=defective, noise=noise)
+            except Stopped as stopped:
+                stopped.found = Found(runs, 0, time.monotonic() - began)
+                raise
+            runs += 1
+            found = Found(runs, 0, time.monotonic() - began, None, what or None)
+            if what or found.seconds > seconds or runs == most:
+                return found
+            if signals.stops:
+                raise Stopped(signals.status, found)
+            tell(f"{runs:,} runs, {found.seconds:.0f} s")

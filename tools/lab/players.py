@@ -10,7 +10,7 @@ from typing import Any
 
 import multiprocess
 
-from shm.procs import die_with_parent
+from shm.procs import die_with_parent, signals_held
 from tools.closing import Closing
 from tools.lab.points import PointsLab
 from tools.lab.system import Lab
@@ -42,9 +42,9 @@ class Players(Closing):
         self.lab = lab
         self.processes: dict[int, Any] = {}
         self._cores = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {_core(self._cores)})
-        lab.conductor.assemble()
         try:
+            os.sched_setaffinity(0, {_core(self._cores)})
+            lab.conductor.assemble()
             for process in lab.conductor.processes:
                 self._start(process.slot)
         except BaseException:
@@ -55,12 +55,8 @@ class Players(Closing):
     def _start(self, slot: int) -> None:
         context = multiprocess.get_context("fork")
         player = context.Process(target=_play, args=(self.lab, slot, os.getpid()), daemon=True)
-        # What comes while Python forks is lost in its hooks, or ends the player with a traceback; the player ignores it anyway.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
+        with signals_held():
             player.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.processes[slot] = player
 
     def pids(self) -> list[int]:

@@ -53,7 +53,8 @@ def save_schedule(
     lab.conductor.replay(short.path)
     scenario = dict(tables)
     live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
-    scenario.pop("memory", None)
+    for name in ("memory", "still"):
+        scenario.pop(name, None)
     write(
         ScheduleFile(
             format=FORMAT,
@@ -67,6 +68,7 @@ def save_schedule(
             seed=seed,
             strategy=strategy,
             memory=lab.memory,
+            still=lab.conductor.still,
             failure=found.what or [],
             preemptions=short.preemptions,
             segments=segments(short.path, lab.names),

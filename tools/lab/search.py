@@ -52,6 +52,7 @@ def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None 
     """Plays schedules until one fails, or the budget ends. The lab then follows the memory model of the one that failed."""
     conductor = lab.conductor
     lab.follow(lab.explores)
+    conductor.forget()
     began, steps = time.monotonic(), conductor.steps
     at = 0
     while at < most:
@@ -113,7 +114,11 @@ def signature(lab: Lab, bug: int) -> tuple[object, ...]:
 def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None = None) -> Failure:
     """Minimises a failing schedule of this system. One that does not end is known by its beginning: that is what is left of it. Where
     delayed stores are not what makes it fail, the result is one without them; the lab then follows the model that it needs
-    (`Lab.memory`)."""
+    (`Lab.memory`). A schedule that was found while time stood still is played with time that goes on, if it fails so, too."""
+    if lab.conductor.still:
+        lab.conductor.still = False
+        bug = lab.conductor.replay(failure.path, loose=True)
+        lab.conductor.still = bug == Bug.BUG_NONE or signature(lab, bug) != failure.signature
     if lab.memory == "tso":
         failure = _without_stores(lab, failure) or failure
     if failure.signature == (int(Bug.BUG_LIVELOCK),):
@@ -124,7 +129,7 @@ def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None 
         return None if bug == Bug.BUG_NONE else failure_of(lab, bug)
 
     best = minimise(failure, replay, tell=tell)
-    if lab.memory == "sc" and not lab.conductor.by_processes:
+    if lab.memory == "sc" and not lab.conductor.by_processes and not lab.conductor.still:
         fewer = _fewer_preemptions(lab, best)
         best = minimise(fewer, replay, tell=tell) if fewer is not None else best
     return best

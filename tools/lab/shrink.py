@@ -24,11 +24,12 @@ Programs = list[list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """A race as small as it gets: its programs, the shortest schedule and the memory model that it needs, what fails."""
+    """A race as small as it gets: its programs, the shortest schedule, the memory model and the clock that it needs, what fails."""
 
     programs: Programs
     failure: Failure
     memory: str
+    still: bool
     found: Found
     trace_hash: int
     segments: list[tuple[str, int]]
@@ -95,6 +96,7 @@ def _failing(
                 [list(program) for program in programs],
                 short,
                 lab.memory,
+                lab.conductor.still,
                 found,
                 lab.conductor.trace_hash,
                 segments(short.path, lab.names),

@@ -199,13 +199,14 @@ def build_lab(
     live: Mapping[str, int] | None = None,
     queue_records: int = 0,
     memory: str = "tso",
+    still: bool = False,
     **tables: Any,
 ) -> Lab:
     """A lab of programs and of other tables of the scenario by name.
 
     `live`: see `Lab.build`. `queue_records`: of the page request queue, a power of two; fewer than hardware can have, so that
-    an overflow is a matter of few steps. `memory`: the model under which schedules are played, "sc" or "tso". Raises ScenarioError,
-    ArenaError, LabError, ValueError for another model.
+    an overflow is a matter of few steps. `memory`: the model under which schedules are played, "sc" or "tso". `still`: time stands still
+    while anybody can go on. Raises ScenarioError, ArenaError, LabError, ValueError for another model.
     """
     if memory not in MODELS:
         raise ValueError(f"memory model {memory!r}; there are {', '.join(MODELS)}")
@@ -216,4 +217,5 @@ def build_lab(
     lab = Lab.build(plan, live)
     lab.explores = memory if len(lab.names) > DRAIN else "sc"
     lab.follow(lab.explores)
+    lab.conductor.still = still
     return lab

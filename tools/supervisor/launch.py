@@ -104,7 +104,9 @@ def _child_main(memory: Memory, slot: int, name: str, parent: int, prepare: Prep
 
 
 def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
-    """Forks every process; returns when all are started (not yet ready). Raises OSError when the machine has no more."""
+    """Forks every process; returns when all are started (not yet ready). Raises OSError when the machine has no more.
+
+    The caller holds signals (`signals_held`) until it knows the children: nobody else can end them."""
     context = multiprocess.get_context("fork")
     slots = slots_of(plan.config)
     parent = os.getpid()
@@ -123,7 +125,7 @@ def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
             process.start()
             pidfd = os.pidfd_open(process.pid)
             children.append(Child(role, index, slot, name, process, pidfd))
-    except OSError:
+    except BaseException:
         for child in children:
             child.kill()
         raise

@@ -113,7 +113,8 @@ class System(Closing):
                 tell(f"starting {processes} processes on a board of {size / 2**20:.1f} MiB")
             sys.stdout.flush()
             sys.stderr.flush()
-            system.children = launch(plan, arena.memory)
+            with procs.signals_held():
+                system.children = launch(plan, arena.memory)
             system.names = ["supervisor"] + [""] * (len(snapshot.actors()) - 1)
             for child in system.children:
                 system.names[child.slot] = child.name

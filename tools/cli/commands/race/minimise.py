@@ -62,7 +62,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
         click.echo(f"  program {number}: {'; '.join(program)}")
     for line in small.found.what or []:
         click.echo(line)
-    tables = {**schedule.tables, "memory": small.memory}
+    tables = {**schedule.tables, "memory": small.memory, "still": small.still}
     with build_lab(*small.programs, **tables) as lab:
         constraints = constraints_of(lab, small.failure)
         lab.conductor.replay(small.failure.path)
@@ -76,6 +76,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
             points=points_id(),
             programs=small.programs,
             memory=small.memory,
+            still=small.still,
             failure=small.found.what or [],
             preemptions=small.failure.preemptions,
             segments=small.segments,

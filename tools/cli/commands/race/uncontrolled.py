@@ -24,7 +24,6 @@ def refuse_control(ctx: click.Context, mode: str) -> None:
         flag
         for name, flag in (("strategy", "--strategy"), ("memory", "--memory"), ("output", "-o"))
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        and not (name == "strategy" and ctx.params[name] == "portfolio")
     ]
     if given:
         ctx.fail(

@@ -12,7 +12,7 @@ from emulator.kernel.iopf_queue cimport iopf_queue_flush_dev
 from emulator.kernel.prq_wait cimport *
 from emulator.kernel.qi cimport qi_flush_dev_iotlb
 from emulator.spec.board cimport view
-from emulator.spec.config cimport GEN_V7_2, OPTION_CONTAIN
+from emulator.spec.config cimport GEN_V7_2, OPTION_CONTAIN, OPTION_DRAIN_ALWAYS
 from emulator.spec.defects cimport *
 from emulator.spec.iommus cimport iommu_regs, regs_of, unit_of
 from emulator.spec.ledger cimport EVENT_PLAIN_UNDRAINED, reach
@@ -23,9 +23,10 @@ cdef bint drain_needed(view *v, uint32_t dev, ring_end *ring, uint32_t pasid) no
     """v7.2 asks whether anything fault-capable is attached; before, whether PRI is on.
 
     A request of a PASID whose domain takes no faults makes the interrupt thread look at its handle all the same, so in v7.2 the detach
-    of a plain domain can free what a report is looking at. OPTION_CONTAIN drains then too, and counts when there is something to drain.
+    of a plain domain can free what a report is looking at. OPTION_DRAIN_ALWAYS drains then too, and so does OPTION_CONTAIN, which counts
+    when there is something to drain.
     """
-    if v.cfg.generation != GEN_V7_2 or read32(v.self, &v.devices[dev].iopf_refcount, DRAIN_PASID_PRQ) != 0:
+    if v.cfg.generation != GEN_V7_2 or v.cfg.options & OPTION_DRAIN_ALWAYS or read32(v.self, &v.devices[dev].iopf_refcount, DRAIN_PASID_PRQ) != 0:
         return read32(v.self, &v.devices[dev].pri_enabled, DRAIN_PASID_PRQ) != 0
     if not v.cfg.options & OPTION_CONTAIN:
         return False

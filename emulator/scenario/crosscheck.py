@@ -16,6 +16,7 @@ from emulator.scenario.schema import (
     TENANTS_MAX,
     Scenario,
 )
+from emulator.sched.catalogue import catalogue
 from emulator.spec.defects import defect_slugs
 
 
@@ -136,6 +137,10 @@ def _defects(scenario: Scenario) -> Iterator[Problem]:
     for index, slug in enumerate(scenario.kernel.defects):
         if slug not in known:
             text = f"no defect is called '{slug}'{did_you_mean(slug, known)}; see iopf race list"
+            yield Problem(f"kernel.defects[{index}]", text)
+        elif scenario.kernel.generation not in catalogue()[slug].generations:
+            has = ", ".join(catalogue()[slug].generations)
+            text = f"{scenario.kernel.generation} has no {slug}; kernels that can have it: {has}"
             yield Problem(f"kernel.defects[{index}]", text)
 
 

@@ -17,7 +17,14 @@ Profile = Literal["vtd", "smmuv3-pri", "smmuv3-stall", "amd", "riscv"]
 Generation = Literal["v5.13", "v6.2", "v6.9", "v6.11", "v6.14", "v7.2", "gunthorpe"]
 Queues = Literal["global", "iommu", "device", "domain"]
 KernelOption = Literal[
-    "sync", "eager", "group-lists", "early-private", "highpri", "match-pasid", "answer-last"
+    "sync",
+    "eager",
+    "group-lists",
+    "early-private",
+    "highpri",
+    "match-pasid",
+    "answer-last",
+    "drain-always",
 ]
 Pattern = Literal["sequential", "strided", "zipf", "chase", "bursts", "replay"]
 

@@ -41,7 +41,8 @@ def test_fuzz_finds_a_defect_and_keeps_its_schedule(tmp_path: Path) -> None:
     assert findings
     for finding in findings:
         assert finding["known"] is None
-        assert f"new: {finding['what'][0]}" in done.stderr
+        assert finding["defects"] == ["remove-before-drain"]
+        assert f"remove-before-drain: {finding['what'][0]}" in done.stderr
         assert sum(map(len, finding["programs"])) <= 6
         assert finding["preemptions"] >= 0
         again = race("replay", finding["file"])

@@ -11,6 +11,7 @@ import pytest
 
 from emulator.scenario.errors import ScenarioError
 from emulator.scenario.schema import GENERATIONS
+from emulator.sched.catalogue import catalogue
 from emulator.sched.coverage import Coverage
 from emulator.sched.judge import Bug
 from emulator.sched.strategies import Strategy
@@ -18,7 +19,7 @@ from emulator.spec.sites import point_name
 from tests.support.running import iopf
 from tools.cli.status import Status
 from tools.lab.draw import Drawn, draw, mutate
-from tools.lab.fuzz import Campaign, Fuzzer, its_own_fault, known_failures, signature
+from tools.lab.fuzz import Campaign, Finding, Fuzzer, its_own_fault, known_failures, signature
 from tools.lab.races import play_file
 from tools.lab.search import PORTFOLIO
 from tools.lab.system import DRAIN, Lab, LabError, build_lab
@@ -253,6 +254,23 @@ def test_what_the_catalogue_knows_is_not_new(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == len(campaign.findings)
     assert finding.file is not None
     assert iopf("race", "replay", str(finding.file)).returncode == Status.FAILED
+
+
+def test_the_words_of_a_known_failure_do_not_make_it_known() -> None:
+    """What still fails with the fix of the entry is another bug, whatever it is called by."""
+    race = catalogue()["unbind-uaf-iommu-mm"]
+    drawn = Drawn(race.programs, race.document(defective=True))
+    what = played(Fuzzer("v7.2", 1), drawn).what
+    fuzzer = Fuzzer("v7.2", 1)
+    fuzzer._known = {signature(what): "plain-detach-undrained"}
+    assert played(fuzzer, drawn).known is None
+    assert fuzzer._known[signature(played(fuzzer, drawn).what)] == "plain-detach-undrained"
+
+
+def played(fuzzer: Fuzzer, drawn: Drawn) -> Finding:
+    fuzzer.play(drawn)
+    (finding,) = fuzzer.campaign.findings.values()
+    return finding
 
 
 def test_the_same_program_on_a_kernel_that_drains_does_not_fail() -> None:

@@ -99,9 +99,11 @@ class LazyGroup(click.Group):
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
 
-def near(word: str, known: list[str]) -> str:
-    """`; did you mean 'run'?`, or the whole list when nothing is near."""
+def near(word: str, known: list[str], see: str = "") -> str:
+    """`; did you mean 'run'?`, or when nothing is near where the list is to be seen, or the whole list."""
     from difflib import get_close_matches
 
     found = get_close_matches(word, known, n=1)
-    return f"; did you mean '{found[0]}'?" if found else f"; there are {', '.join(known)}"
+    return (
+        f"; did you mean '{found[0]}'?" if found else f"; {see or 'there are ' + ', '.join(known)}"
+    )

@@ -72,33 +72,35 @@ def cli(ctx: click.Context, color: str, debug: bool) -> None:
     ctx.color = wants_color(color, sys.stdout)
 
 
-class Terminated(BaseException):
-    """SIGTERM has come to a command that has no answer of its own to it; what it has open is closed on the way out."""
+class _Termination:
+    """SIGTERM to a command that has no answer of its own to it interrupts it like Ctrl-C: what it has open is closed on the way out."""
 
+    def __init__(self) -> None:
+        self.came = False
 
-def _terminate(_number: int, _frame: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is open is being closed
-    raise Terminated
+    def take(self, _number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is open is being closed
+        self.came = True
+        raise KeyboardInterrupt
 
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    @contextlib.contextmanager
+    def looked_for(self) -> Iterator[None]:
+        before = signal.signal(signal.SIGTERM, self.take)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `iopf` with these arguments and returns the exit status. Prints no traceback."""
     _open_streams()
-    stdout = sys.stdout
+    stdout, termination = sys.stdout, _Termination()
     args = list(sys.argv[1:] if argv is None else argv)
     if not args:
         args = ["--help"]
     try:
-        with _terminable():
+        with termination.looked_for():
             outcome = cli.main(args=args, prog_name="iopf", standalone_mode=False)
             sys.stdout.flush()
     except BrokenPipeError:
@@ -108,17 +110,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not stdout:
             return _pipe_closed()
         raise
-    except Terminated:
-        _say("iopf: terminated")
-        return Status.TERMINATED
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _say("iopf: interrupted")
-        return Status.INTERRUPTED
+        _remove_own()
+        _say(f"iopf: {'terminated' if termination.came else 'interrupted'}")
+        return Status.TERMINATED if termination.came else Status.INTERRUPTED
     except click.ClickException as error:
         return _say_usage(error)
     except Exception as error:
         return _report(error, debug="--debug" in args)
     return int(outcome) if isinstance(outcome, int) else Status.OK
+
+
+def _remove_own() -> None:
+    """A signal may come between the making of a segment and whoever would close it."""
+    from shm.naming import find_all
+    from shm.reap import remove
+
+    for name in find_all():
+        if name.pid == os.getpid():
+            remove(name)
 
 
 def _open_streams() -> None:

@@ -30,15 +30,18 @@ _BATCHES = 20
 _KEPT = 200
 _FRESH = 0.4
 _SEEDS = 40
+_AGAIN = 400  # schedules of a variant that may not fail in the same way
 
 
 @dataclass(slots=True)
 class Finding:
-    """A way to fail. `known`: the slug of the catalogue; `small` and `file` for the first time it was seen."""
+    """A way to fail. `known`: the slug of the catalogue, whose fixed variant does not fail so; `defects`: it takes these, which were put
+    back; `small` and `file` for the first time it was seen."""
 
     what: list[str]
     generation: str
     known: str | None = None
+    defects: list[str] = field(default_factory=list)
     times: int = 1
     small: Small | None = None
     file: Path | None = None
@@ -174,15 +177,16 @@ class Fuzzer:
     def _note(self, lab: Lab, drawn: Drawn, found: Found) -> None:
         assert found.what is not None
         assert found.failure is not None
-        key = signature(found.what)
+        path = segments(found.failure.path, lab.names)
+        lab.close()
+        finding = self._caused(drawn, found.what)
+        key = f"{finding.known} {finding.defects} {signature(found.what)}"
         if key in self.campaign.findings:
             self.campaign.findings[key].times += 1
             return
-        finding = Finding(found.what, drawn.generation, self._known.get(key))
         self.campaign.findings[key] = finding
-        self._tell(f"{finding.known or 'new'}: {found.what[0]}")
-        path = segments(found.failure.path, lab.names)
-        lab.close()
+        cause = finding.known or ", ".join(finding.defects) or "new"
+        self._tell(f"{cause}: {found.what[0]}")
         tables = {**drawn.arguments, "memory": self._memory}
         finding.small = shrink(drawn.programs, tables, path)
         if finding.small is not None and self._directory is not None:
@@ -190,6 +194,30 @@ class Fuzzer:
                 finding.file = self._save(finding.small, tables, len(self.campaign.findings))
             except OSError as error:
                 self._tell(f"{self._directory}: cannot be written: {error.strerror}")
+
+    def _caused(self, drawn: Drawn, failed: list[str]) -> Finding:
+        """Whose failure it is: that of a defect that was put back when it goes with the defects, that of an entry of the catalogue when it
+        goes with the entry's fix, else nobody's."""
+        tables, key = drawn.arguments, signature(failed)
+        kernel = tables["kernel"]
+        whole = {**kernel, "defects": []}
+        if self._defects and not self._fails(drawn, {**tables, "kernel": whole}, key):
+            return Finding(failed, drawn.generation, defects=self._defects)
+        slug = self._known.get(key)
+        fixed = catalogue()[slug].fixed if slug is not None else None
+        if fixed is not None:
+            options = {*kernel.get("options", []), *fixed["kernel"].get("options", [])}
+            other = fixed["kernel"].get("generation", drawn.generation) != drawn.generation
+            kernel = {**(whole if other else kernel), **fixed["kernel"], "options": sorted(options)}
+            if not self._fails(drawn, {**tables, "kernel": kernel}, key):
+                return Finding(failed, drawn.generation, slug)
+        return Finding(failed, drawn.generation)
+
+    def _fails(self, drawn: Drawn, tables: dict[str, Any], key: str) -> bool:
+        """Whether the programs fail in this way in a variant of their system."""
+        with build_lab(*drawn.programs, memory=self._memory, **tables) as lab:
+            found = search(lab, self.campaign.seed, seconds=1, most=_AGAIN)
+        return found.what is not None and signature(found.what) == key
 
     def _save(self, small: Small, tables: dict[str, Any], number: int) -> Path:
         assert self._directory is not None

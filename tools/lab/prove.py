@@ -17,13 +17,14 @@ _REDUCED = 0.7  # of the budget
 @dataclass(slots=True)
 class Proof:
     """`executions` of the reduced walk, each for all orders of its independent steps; `complete`: there are no more. `preemptions`: with
-    at most so many, all of `bounded` schedules were played; -1: with none. `timed`: there are timeouts, and in `executions` they end only
-    when nobody else can go on. `failure`: the shortest schedule that fails."""
+    at most so many, all of `bounded` schedules were played; -1: with none; `most`: how many were asked for. `timed`: there are timeouts,
+    and in `executions` they end only when nobody else can go on. `failure`: the shortest schedule that fails."""
 
     executions: int = 0
     complete: bool = False
     bounded: int = 0
     preemptions: int = -1
+    most: int = 0
     timed: bool = False
     seconds: float = 0.0
     what: list[str] = field(default_factory=list)
@@ -42,6 +43,15 @@ class Proof:
             return f"the budget ended: no schedule with at most {self.preemptions} preemptions{early} fails"
         return "the budget ended: nothing is proved"
 
+    @property
+    def played(self) -> str:
+        """What none of which fails, or how many there were before one did."""
+        counted = f"{self.executions:,} executions"
+        if self.bounded:
+            bound = self.preemptions + 1 if self.preemptions < self.most else self.most
+            counted += f", then {self.bounded:,} schedules of at most {bound} preemptions"
+        return counted
+
 
 def prove(
     lab: Lab,
@@ -51,7 +61,7 @@ def prove(
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Proof:
     """All schedules, reduced; when these are too many for 0.7 of the budget, those of at most `preemptions`, beginning with none."""
-    proof, began = Proof(), time.monotonic()
+    proof, began = Proof(most=preemptions), time.monotonic()
     tell("all schedules, reduced")
     bug, proof.executions, proof.complete = lab.conductor.walk(
         False, 0, int(seconds * _REDUCED * 1e9)

@@ -47,7 +47,7 @@ def shrink(
     best = _failing(programs, tables, path, seed, None)
     if best is None:
         return None
-    kind = best.failure.signature[0]
+    kind = _kind(best.failure)
     again = True
     while again:
         again = False
@@ -59,6 +59,12 @@ def shrink(
                     tell(f"without '{left_out}'")
                 break
     return best
+
+
+def _kind(failure: Failure) -> tuple[object, ...]:
+    """What stays when operations go: the slots of a deadlock do not."""
+    whole = failure.signature[0] == Bug.BUG_VERDICT
+    return failure.signature if whole else failure.signature[:1]
 
 
 def _without_one(programs: Programs) -> Iterator[tuple[Programs, str]]:
@@ -82,13 +88,13 @@ def _failing(
     tables: Mapping[str, Any],
     path: Sequence[tuple[str, int]],
     seed: int,
-    kind: object,
+    kind: tuple[object, ...] | None,
 ) -> Small | None:
     """The shortest schedule of these programs that fails, in the same kind of way if one is given."""
     try:
         with build_lab(*programs, **tables) as lab:
             found = _play(lab, path) or search(lab, seed, seconds=5, most=_SEARCH)
-            if found.failure is None or (kind is not None and found.failure.signature[0] != kind):
+            if found.failure is None or (kind is not None and _kind(found.failure) != kind):
                 return None
             short = shortest(lab, found.failure)
             lab.conductor.replay(short.path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -33,7 +35,7 @@ def race_named(ctx: click.Context, name: str) -> Race:
 
     race = find(name)
     if race is None:
-        ctx.fail(f"no race is called '{name}'{near(name, list(catalogue()))}")
+        ctx.fail(f"no race is called '{name}'{near(name, list(catalogue()), 'see iopf race list')}")
     return race
 
 
@@ -66,6 +68,17 @@ def system_named(ctx: click.Context, name: str) -> tuple[str, Lab]:
         hint = did_you_mean(name, [*catalogue(), *shipped]) or "; see iopf race list"
         ctx.fail(f"no race and no scenario is called '{name}'{hint}")
     return name, scenario_lab(name)
+
+
+@contextlib.contextmanager
+def tells_when_stopped(lab: Lab) -> Iterator[None]:
+    """Ctrl-C and SIGTERM: how far it has come."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        progress("")
+        click.echo(f"{lab.conductor.played:,} schedules played", err=True)
+        raise
 
 
 def progress(line: str) -> None:

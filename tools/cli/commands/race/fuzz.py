@@ -62,12 +62,18 @@ def command(
     Failures that the generation has by itself and the catalogue knows are counted, not judged. Status 1:
     something else failed. Status 0: nothing else did.
     """
+    from emulator.sched.catalogue import catalogue
     from emulator.spec.defects import defect_slugs
     from tools.lab.fuzz import Fuzzer
 
     for slug in defects:
         if slug not in defect_slugs():
-            ctx.fail(f"no defect is called '{slug}'{near(slug, defect_slugs())}")
+            ctx.fail(
+                f"no defect is called '{slug}'{near(slug, defect_slugs(), 'see iopf race list')}"
+            )
+        has = catalogue()[slug].generations
+        if generation not in has:
+            ctx.fail(f"{generation} has no {slug}; kernels that can have it: {', '.join(has)}")
     fuzzer = Fuzzer(
         generation,
         seed,
@@ -76,11 +82,14 @@ def command(
         directory=output,
         tell=lambda line: click.echo(line, err=True),
     )
-    campaign = fuzzer.run(seconds, programs)
-    if json_out:
-        click.echo(json.dumps(_document(campaign, memory)))
-    else:
-        _print(campaign, memory)
+    campaign = fuzzer.campaign
+    try:
+        fuzzer.run(seconds, programs)
+    finally:
+        if json_out:
+            click.echo(json.dumps(_document(campaign, memory)))
+        else:
+            _print(campaign, memory)
     return Status.FAILED if campaign.new else Status.OK
 
 
@@ -102,6 +111,7 @@ def _document(campaign: Campaign, memory: str) -> dict[str, Any]:
             {
                 "what": finding.what,
                 "known": finding.known,
+                "defects": finding.defects,
                 "times": finding.times,
                 "programs": finding.small.programs if finding.small else None,
                 "preemptions": finding.small.failure.preemptions if finding.small else None,
@@ -150,7 +160,9 @@ def _half(campaign: Campaign) -> str:
 
 def _print_finding(finding: Finding) -> None:
     head = f"known as {finding.known}" if finding.known else "NEW"
-    click.echo(f"\n{head}, {finding.times} programs: {finding.what[0]}")
+    if finding.defects:
+        head = f"only with {', '.join(finding.defects)}"
+    click.echo(f"\n{head}, {finding.times} program{'s'[: finding.times != 1]}: {finding.what[0]}")
     if finding.small is None:
         click.echo("  not found again while it was made small")
         return

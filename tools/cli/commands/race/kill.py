@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli.commands.race.common import complete_system, progress, system_named
+from tools.cli.commands.race.common import (
+    complete_system,
+    progress,
+    system_named,
+    tells_when_stopped,
+)
 from tools.cli.lazy import Command, near
 from tools.cli.options import json_option, mode_option, seed_option
 from tools.cli.status import Status
@@ -84,13 +89,14 @@ def command(
     """
     from contextlib import nullcontext
 
+    from emulator.sched.catalogue import find
     from tools.lab.kill import victims
     from tools.lab.players import Players
 
     if pairs is not None and number == "stop":
         ctx.fail("--pairs kills; leave out --signal stop")
     called, lab = system_named(ctx, name)
-    with lab:
+    with lab, tells_when_stopped(lab):
         all_of_them = victims(lab)
         known = [victim.name for victim in all_of_them]
         for actor in actors:
@@ -123,6 +129,8 @@ def command(
         }
         click.echo(json.dumps(document))
     else:
+        variant = ", fixed" if find(called) is not None else ""
+        click.echo(click.style(f"{called}{variant}, by {mode}", bold=True))
         for line in _table(tried, number, pairs, seed):
             click.echo(line)
         points = sum(each.points for each in tried)

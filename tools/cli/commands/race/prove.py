@@ -6,7 +6,12 @@ import json
 
 import click
 
-from tools.cli.commands.race.common import progress, race_argument, race_named
+from tools.cli.commands.race.common import (
+    progress,
+    race_argument,
+    race_named,
+    tells_when_stopped,
+)
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, seconds_option
 from tools.cli.status import Status
@@ -54,7 +59,7 @@ def command(
 
     race = race_named(ctx, name)
     table: list[str] = []
-    with lab_of(race, defective=defective, memory="sc") as lab:
+    with lab_of(race, defective=defective, memory="sc") as lab, tells_when_stopped(lab):
         proof = prove(lab, seconds=seconds, preemptions=preemptions, tell=progress)
         progress("")
         if proof.failure is not None:
@@ -81,10 +86,7 @@ def command(
     click.echo(click.style(f"{race.number} {race.slug} on {race.generation}, {variant}", bold=True))
     for line in proof.what:
         click.echo(line)
-    counted = f"{proof.executions:,} executions"
-    if proof.bounded:
-        counted += f", then {proof.bounded:,} with few preemptions"
-    click.echo(f"{proof.verdict}; {counted}, in {proof.seconds:.1f} s; memory model sc")
+    click.echo(f"{proof.verdict}; {proof.played}, in {proof.seconds:.1f} s; memory model sc")
     if table:
         click.echo()
     for row in table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli.commands.race.common import race_argument, race_named
+from tools.cli.commands.race.common import race_argument, race_named, tells_when_stopped
 from tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
 from tools.cli.commands.race.uncontrolled import refuse_control, run_uncontrolled
 from tools.cli.lazy import Command
@@ -100,7 +100,7 @@ def command(
     if strategy in WALKS and mode == "processes":
         ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
     most = schedules or SCHEDULES_MOST
-    with lab_of(race, defective=not fixed, memory=memory) as lab:
+    with lab_of(race, defective=not fixed, memory=memory) as lab, tells_when_stopped(lab):
         with Players(lab) if mode == "processes" else nullcontext():
             if strategy in WALKS:
                 found = walk(lab, strategy, seconds=seconds, most=most)
@@ -110,12 +110,15 @@ def command(
         if short is not None:
             lab.conductor.replay(short.path)
         variant = "fixed" if fixed else "defective"
+        by = ", by processes" if mode == "processes" else ""
         if json_out:
             click.echo(
                 json.dumps(_document(lab, race.slug, variant, seed, strategy, mode, found, short))
             )
         else:
-            _print(lab, f"{race.number} {race.slug} on {race.generation}, {variant}", found, short)
+            _print(
+                lab, f"{race.number} {race.slug} on {race.generation}, {variant}{by}", found, short
+            )
         if short is not None and output is not None:
             save = partial(
                 save_schedule,

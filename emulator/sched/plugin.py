@@ -23,7 +23,8 @@ MARKER = (
     "race(schedules=1000, seconds=60, depth=None, seed=1, memory='tso', mode='fibers'): budget and strategy of the "
     "schedules that iopf_race plays; depth selects PCT of that depth instead of the portfolio"
 )
-REPORT = pytest.StashKey[list[tuple[str, str]]]()
+REPORT = pytest.StashKey[dict[str, str]]()  # sections by title
+CALLED = pytest.StashKey[bool]()  # there is a fixture, and whether it has been called
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,7 +45,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome: Any = yield
     report = outcome.get_result()
     if report.when == "call":
-        report.sections.extend(item.stash.get(REPORT, []))
+        report.sections.extend(item.stash.get(REPORT, {}).items())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that has the marker and the fixture, but never calls it, checks nothing. A marker `race` without the fixture is somebody
+    else's."""
+    outcome: Any = yield
+    marked = item.get_closest_marker("race") is not None
+    if marked and outcome.excinfo is None and not item.stash.get(CALLED, True):
+        text = "marked race, but iopf_race was never called: the test checks nothing"
+        outcome.force_exception(pytest.fail.Exception(text, pytrace=False))
 
 
 @pytest.fixture
@@ -53,4 +65,4 @@ def iopf_race(request: pytest.FixtureRequest) -> Any:
     # By name: this package may not import the tools that build systems.
     from importlib import import_module
 
-    return import_module("tools.lab.testing").race_fixture(request, REPORT)
+    return import_module("tools.lab.testing").race_fixture(request, REPORT, CALLED)

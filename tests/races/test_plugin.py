@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -31,15 +32,38 @@ def run(directory: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """What the short summary says of every test."""
+    found = re.findall(r"^(PASSED|FAILED|ERROR) test_it\.py::test_(\w+)", done.stdout, re.MULTILINE)
+    return {name: outcome for outcome, name in found}
+
+
+def failures(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What stands below the headline of every test that fails, all of it."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    parts = re.split(r"^_+ .+ _+$|^=+ .+ =+$", done.stdout, flags=re.MULTILINE)
+    return [part.strip() for part in parts[1:-1] if part.strip()]
+
+
 def test_a_race_fails_with_its_schedule_a_file_and_properties(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(FAILING)
     done = run(tmp_path, "-q", "--junitxml=junit.xml")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "iopf race replay .iopf-schedules/test_it.py-test_unbind.json" in done.stdout
-    assert "task:tenant-00" in done.stdout
     assert "Traceback" not in done.stdout
+    once = (
+        "schedule 8 of seed 4;",
+        "    send d0 t0 pages=1 group=a try\n",
+        "    last step: ",
+        "\nit takes no more than:\n",
+    )
+    assert [done.stdout.count(text) for text in once] == [1, 1, 1, 1]
+    assert re.search(r"\n    dev-00 .* task:tenant-00\n", done.stdout)
     (file,) = (tmp_path / ".iopf-schedules").iterdir()
-    assert json.loads(file.read_text())["failure"]
+    written = json.loads(file.read_text())
+    assert written["failure"]
+    for line in written["failure"] + [f"    {each}" for each in written["constraints"]]:
+        assert f"\n{line}\n" in done.stdout
     properties = {
         p.get("name"): p.get("value") for p in ET.parse(tmp_path / "junit.xml").iter("property")
     }
@@ -48,16 +72,79 @@ def test_a_race_fails_with_its_schedule_a_file_and_properties(tmp_path: Path) ->
     assert int(properties["iopf_schedules"] or 0) > 0
 
 
+DEADLOCK = """
+def test_await(iopf_race):
+    iopf_race(
+        ["map t0 4", "bind d0 t0", "t0: start"],
+        ["wait-bound d0 t0", "hold workers", "d0: start", "send d0 t0 pages=1", "await d0"],
+    )
+"""
+
+
+def test_a_deadlock_says_who_waits_where(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(DEADLOCK)
+    done = run(tmp_path, "-q")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(
+        r"\ndeadlock: nobody can go on\ndev-00 waits in dev_wait/bell_sleep\nschedule 1 of seed 1; ",
+        done.stdout,
+    )
+
+
+REPLAYS = """
+FILE = ".iopf-schedules/test_it.py-test_unbind.json"
+FIXED = ".iopf-schedules/fixed.json"
+
+def test_still_fails(iopf_race):
+    iopf_race.replay(FILE)
+
+def test_fails_as_said(iopf_race):
+    text = iopf_race.replay(FILE, fails=True)
+    assert text.startswith(("use after free", "wild access", "bad word"))
+
+def test_is_mended(iopf_race):
+    assert iopf_race.replay(FIXED) == ""
+
+def test_fails_no_more(iopf_race):
+    iopf_race.replay(FIXED, fails=True)
+"""
+
+
 def test_the_file_of_a_failure_is_a_test_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(FAILING)
     run(tmp_path, "-q")
+    file = tmp_path / ".iopf-schedules" / "test_it.py-test_unbind.json"
+    document = json.loads(file.read_text())
+    (failure,) = document["failure"]
+    document["segments"] = [["dev-00", 1]]
+    (file.parent / "fixed.json").write_text(json.dumps(document))
+    (tmp_path / "test_it.py").write_text(REPLAYS)
+    done = run(tmp_path, "-q", "-rpf")
+    assert done.returncode == 1, done.stdout
+    assert outcomes(done) == {
+        "still_fails": "FAILED",
+        "fails_as_said": "PASSED",
+        "is_mended": "PASSED",
+        "fails_no_more": "FAILED",
+    }
+    told = done.stdout.split("_ test_still_fails _")[1].split("_ test_fails_no_more _")[0]
+    assert f"_\n{failure}\niopf race replay .iopf-schedules/{file.name}\n" in told
+    assert "    last step: " in told
+    assert "\nit takes no more than:\n" in told
+    assert "\n.iopf-schedules/fixed.json: does not fail any more\n" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_file_that_cannot_be_played_is_one_line(tmp_path: Path, fails: bool) -> None:
+    (tmp_path / "no.json").write_text("{}")
     (tmp_path / "test_it.py").write_text(
-        "def test_replay(iopf_race):\n"
-        "    text = iopf_race.replay('.iopf-schedules/test_it.py-test_unbind.json')\n"
-        "    assert text.startswith(('use after free', 'wild access', 'bad word'))\n"
+        f"def test_none(iopf_race):\n    iopf_race.replay('nosuch.json', fails={fails})\n"
+        f"def test_no_schedule(iopf_race):\n    iopf_race.replay('no.json', fails={fails})\n"
     )
-    done = run(tmp_path, "-q")
-    assert done.returncode == 0, done.stdout
+    none, no_schedule = failures(run(tmp_path, "-q"))
+    assert none == "nosuch.json: cannot be read: No such file or directory"
+    assert re.fullmatch(r"no\.json: no schedule file: .*", no_schedule)
 
 
 @pytest.mark.parametrize("memory", [None, "sc", "tso"])
@@ -81,15 +168,120 @@ def test_the_memory_model_is_what_the_marker_says(tmp_path: Path, memory: str | 
         ("schedules=0", "race(schedules=0): expected 1 or more"),
         ("depth=99", "race(depth=99): expected 1 to 15"),
         ("memory='arm'", "race(memory='arm'): expected 'sc' or 'tso'"),
-        ("shedules=3", "race(): no argument 'shedules'"),
+        ("shedules=3", "race(): no argument 'shedules'; there are schedules, seconds,"),
+        ("schedules='many'", "race(schedules='many'): expected 1 or more"),
+        ("seconds='long'", "race(seconds='long'): expected more than 0"),
+        ("seed=-1", "race(seed=-1): expected 0 to 2**63"),
+        ("mode='threads'", "race(mode='threads'): expected 'fibers' or 'processes'"),
+        ("3000", "race(): name the arguments, like race(schedules=1000)"),
     ],
 )
 def test_a_wrong_marker_is_one_clear_line(tmp_path: Path, marker: str, says: str) -> None:
     (tmp_path / "test_it.py").write_text(FAILING.replace("schedules=3000, seed=4", marker))
-    done = run(tmp_path, "-q")
-    assert done.returncode != 0
-    assert says in done.stdout + done.stderr
-    assert "INTERNALERROR" not in done.stdout + done.stderr
+    (text,) = failures(run(tmp_path, "-q"))
+    assert text.startswith(says)
+    assert "\n" not in text
+
+
+GOOD = 'UNBIND = ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"]\n'
+
+
+MISTAKES = [
+    ("['mapp t0 4']", "program 0, 'mapp t0 4': 'mapp' is no operation; did you mean 'map'?"),
+    (
+        "UNBIND, ['d0: start', 'send d9 t0 pages=1']",
+        "program 1, 'send d9 t0 pages=1': no device is called 'd9'; there is only d0",
+    ),
+    ("['map t9 4']", "program 0, 'map t9 4': no tenant is called 't9'; there is only t0"),
+    ("UNBIND, kernle={}", "kernle: unknown section; did you mean 'kernel'?"),
+    ("UNBIND, kernel={'a': 1}", "kernel.a: unknown key"),
+    ("UNBIND, kernel={'defects': ['nope']}", "kernel.defects[0]: no defect is called 'nope'"),
+    ("UNBIND, kernel=3", "kernel: expected a table, got 3"),
+    ("UNBIND, device={}", "device={}: expected a list of tables, like device=[{...}]"),
+    ("UNBIND, live={'no': 1}", "live: no pool is called 'no'; there are fault, "),
+    ("UNBIND, live=3", "live=3: expected numbers of objects by pool"),
+    ("UNBIND, queue_records=3", "queue_records=3: expected 0 or a power of two"),
+    ("UNBIND, memory='sc'", "memory is no table of a scenario; write @pytest.mark.race(memory"),
+    ("", 'no program; give one list of lines or more, like ["map t0 4", "bind d0 t0"]'),
+    ("[]", "program 0: a program has 1 to 4096 lines, this one 0"),
+    ("[3]", "program 0, 3: expected str, got int"),
+    ("3", "program 0 is 3; expected a list of lines, like ["),
+    ("'map t0 4', UNBIND", "program 0 is 'map t0 4'; expected a list of lines, like ["),
+    ("UNBIND, 'map t0 4'", "program 1 is 'map t0 4'; expected a list of lines, like ["),
+]
+
+
+def test_a_mistake_in_a_call_is_one_clear_line(tmp_path: Path) -> None:
+    calls = [call for call, _ in MISTAKES]
+    (tmp_path / "test_it.py").write_text(
+        GOOD
+        + "".join(
+            f"def test_{number}(iopf_race):\n    iopf_race{how}({call})\n"
+            for how in ("", ".finds")
+            for number, call in enumerate(calls, 0 if not how else len(calls))
+        )
+    )
+    texts = failures(run(tmp_path, "-q"))
+    for text, (_, says) in zip(texts, MISTAKES * 2, strict=True):
+        assert text.startswith(says)
+        assert "\n" not in text
+
+
+MARKED = """
+import pytest
+
+@pytest.mark.race
+def test_forgotten(iopf_race):
+    pass
+
+@pytest.mark.race
+def test_skipped(iopf_race):
+    pytest.skip()
+
+@pytest.mark.race
+def test_other_failure(iopf_race):
+    assert False
+
+@pytest.mark.race
+def test_marker_of_its_own():
+    pass
+
+def test_unmarked(iopf_race):
+    pass
+"""
+
+
+def test_a_marked_test_that_never_calls_the_fixture_fails(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(MARKED)
+    done = run(tmp_path, "-q", "-rA")
+    assert outcomes(done) == {
+        "forgotten": "FAILED",
+        "other_failure": "FAILED",
+        "marker_of_its_own": "PASSED",
+        "unmarked": "PASSED",
+    }
+    forgotten, other, *_ = failures(done)
+    assert forgotten == "marked race, but iopf_race was never called: the test checks nothing"
+    assert "assert False" in other
+    assert "1 skipped" in done.stdout
+
+
+def test_a_pass_says_what_was_played_when_asked(tmp_path: Path) -> None:
+    sound = FAILING.replace('{"defects": ["remove-before-drain"]}', "{}")
+    (tmp_path / "test_it.py").write_text(
+        sound + FAILING.replace("_race(\n", "_race.finds(\n").replace("_unbind", "_finds")
+    )
+    assert "schedules of seed" not in run(tmp_path, "-q").stdout
+    asked = run(tmp_path, "-q", "-rP")
+    assert asked.returncode == 0, asked.stdout
+    assert re.search(
+        r"-+ iopf schedules -+\n3,000 schedules of seed 4 in .* s, memory model tso: none fails\n",
+        asked.stdout,
+    )
+    assert re.search(
+        r"-+ iopf schedules -+\n\d+ schedules of seed 4 in .*: the last one fails as it has to, .+\n",
+        asked.stdout,
+    )
 
 
 def test_workers_of_xdist_do_not_meet(tmp_path: Path) -> None:

@@ -85,16 +85,21 @@ def play_file(file: Path) -> str:
     Raises ScheduleError when it fits this build in neither way."""
     schedule = read(file)
     with lab_in(schedule, file) as lab:
-        if schedule.points != points_id() and schedule.constraints is not None:
-            bug, broken = play_constraints_in(lab, schedule, file)
-            if broken:
-                raise ScheduleError(f"{file}: its constraints cannot be kept; search again")
-            return what(lab, bug)[0] if bug != Bug.BUG_NONE else ""
-        bug = Bug(lab.conductor.replay(path_in(schedule, lab, file)))
+        bug = play_in(lab, schedule, file)
         if bug == Bug.BUG_DIVERGED:
             at = len(lab.conductor.trace) + 1
             raise ScheduleError(f"{file}: diverges at step {at}; search again and write a new one")
         return what(lab, bug)[0] if bug != Bug.BUG_NONE else ""
+
+
+def play_in(lab: Lab, schedule: ScheduleFile, file: Path) -> Bug:
+    """Plays it step by step, or by its constraints when it is of other points. Raises ScheduleError when these cannot be kept."""
+    if schedule.points != points_id() and schedule.constraints is not None:
+        bug, broken = play_constraints_in(lab, schedule, file)
+        if broken:
+            raise ScheduleError(f"{file}: its constraints cannot be kept; search again")
+        return bug
+    return Bug(lab.conductor.replay(path_in(schedule, lab, file)))
 
 
 def lab_in(schedule: ScheduleFile, file: Path) -> Lab:

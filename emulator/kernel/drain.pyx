@@ -26,7 +26,9 @@ cdef bint drain_needed(view *v, uint32_t dev, ring_end *ring, uint32_t pasid) no
     of a plain domain can free what a report is looking at. OPTION_DRAIN_ALWAYS drains then too, and so does OPTION_CONTAIN, which counts
     when there is something to drain.
     """
-    if v.cfg.generation != GEN_V7_2 or v.cfg.options & OPTION_DRAIN_ALWAYS or read32(v.self, &v.devices[dev].iopf_refcount, DRAIN_PASID_PRQ) != 0:
+    if v.cfg.options & OPTION_DRAIN_ALWAYS:
+        return read32(v.self, &v.devices[dev].pri_enabled, DRAIN_PASID_PRQ) != 0
+    if v.cfg.generation != GEN_V7_2 or read32(v.self, &v.devices[dev].iopf_refcount, DRAIN_PASID_PRQ) != 0:
         return read32(v.self, &v.devices[dev].pri_enabled, DRAIN_PASID_PRQ) != 0
     if not v.cfg.options & OPTION_CONTAIN:
         return False

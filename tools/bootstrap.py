@@ -165,7 +165,10 @@ def same_interpreter() -> bool:
 def build(log: IO[str], install: list[str], project: dict[str, Any], state: dict[str, Any]) -> None:
     """Compiles in place. What did not change is not compiled again."""
     first = "build" not in state
-    say("building the extensions" + (" (two to three minutes the first time) ..." if first else " ..."))
+    say(
+        "building the extensions"
+        + (" (two to three minutes the first time) ..." if first else " ...")
+    )
     wanted = packages_stamp(ROOT)
     with_dependencies = state.get("dependencies") != wanted
     if with_dependencies:

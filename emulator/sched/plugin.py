@@ -44,8 +44,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome: Any = yield
     report = outcome.get_result()
-    if report.when == "call":
-        report.sections.extend(item.stash.get(REPORT, {}).items())
+    if report.when != "call":
+        return
+    report.sections.extend(item.stash.get(REPORT, {}).items())
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if CALLED in item.stash and crash is not None and report.failed:
+        # Where CI is set, pytest repeats the message in its summary, however long it is.
+        crash.message = crash.message.partition("\n")[0]
 
 
 @pytest.hookimpl(hookwrapper=True)

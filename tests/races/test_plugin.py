@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -29,10 +30,22 @@ def test_unbind(iopf_race):
 """
 
 
-def run(directory: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def run(directory: Path, *args: str, ci: bool = False) -> subprocess.CompletedProcess[str]:
+    """With `ci` as on a build machine, where pytest's summary repeats whole messages; without it always as at a desk."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")
+    }
+    if ci:
+        environment["CI"] = "true"
     return subprocess.run(
-        command, cwd=directory, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
     )
 
 
@@ -49,9 +62,10 @@ def failures(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [part.strip() for part in parts[1:-1] if part.strip()]
 
 
-def test_a_race_fails_with_its_schedule_a_file_and_properties(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ci", [False, True], ids=["desk", "ci"])
+def test_a_race_fails_with_its_schedule_a_file_and_properties(tmp_path: Path, ci: bool) -> None:
     (tmp_path / "test_it.py").write_text(FAILING)
-    done = run(tmp_path, "-q", "--junitxml=junit.xml")
+    done = run(tmp_path, "-q", "--junitxml=junit.xml", ci=ci)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "iopf race replay .iopf-schedules/test_it.py-test_unbind.json" in done.stdout
     assert "Traceback" not in done.stdout

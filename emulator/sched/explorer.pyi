@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from typing_extensions import disjoint_base
 
 from emulator.sched.conductor import Conductor
@@ -21,5 +23,10 @@ class Explorer(Conductor):
         max_steps: int = ...,
     ) -> tuple[Bug, int, tuple[int, int] | None]: ...
     def walk(
-        self, bounded: bool, bound: int, budget_ns: int, most: int = ...
+        self,
+        bounded: bool,
+        bound: int,
+        budget_ns: int,
+        most: int = ...,
+        tell: Callable[[int], None] | None = ...,
     ) -> tuple[Bug, int, bool]: ...

@@ -26,6 +26,7 @@ cdef enum:
     PLANS = 32               # most strategies of an exploration
     EARLY = 16               # one in so many choices lets time pass
     PATIENCE = 64            # schedules of a walk between two looks at the clock and at signals
+    TELL_NS = 200000000      # between two reports of a walk
 
 cdef struct exploration:
     # In memory that the players share: whoever has the token judges a schedule and begins the next one.
@@ -159,15 +160,16 @@ cdef class Explorer(Conductor):
             strategy_learn(self.st)
             self.x.at += 1
 
-    def walk(self, bint bounded, uint32_t bound, uint64_t budget_ns, uint64_t most=0) -> tuple:
+    def walk(self, bint bounded, uint32_t bound, uint64_t budget_ns, uint64_t most=0, tell=None) -> tuple:
         """All schedules (``tree.pxd``), or with ``bounded`` those of at most ``bound`` preemptions, until one fails.
 
         Returns (``Bug``, schedules played to their end, whether these were all). Memory is sequentially consistent here. Without a bound
         time stands still while anybody can go on, and ``timed`` says whether that left anything out; with one, a sleep that ends
-        although somebody can go on counts as a preemption. Raises ValueError for a system of more actors than are told apart.
+        although somebody can go on counts as a preemption. ``tell`` is called now and then with the schedules so far. Raises ValueError
+        for a system of more actors than are told apart.
         """
         cdef tree *t
-        cdef uint64_t until_ns = clock_ns() + budget_ns, n = 0, tried
+        cdef uint64_t now_ns = clock_ns(), until_ns = now_ns + budget_ns, told_ns = now_ns, n = 0, tried
         cdef uint32_t bug = BUG_NONE
         cdef bint more = True, tso = self.tso, still = self.still
         self._opened()
@@ -179,8 +181,11 @@ cdef class Explorer(Conductor):
         self.tso, self.still = False, not bounded
         self._set_memory()
         try:
-            while more and bug == BUG_NONE and (most == 0 or n < most) and clock_ns() < until_ns:
+            while more and bug == BUG_NONE and (most == 0 or n < most) and now_ns < until_ns:
                 PyErr_CheckSignals()
+                if tell is not None and now_ns - told_ns >= TELL_NS:
+                    tell(n)
+                    told_ns = now_ns
                 with nogil:
                     tried = 0
                     while more and bug == BUG_NONE and (most == 0 or n < most) and tried < PATIENCE:
@@ -191,6 +196,7 @@ cdef class Explorer(Conductor):
                         tried += 1
                         n += self.st.ended != END_CUT
                         more = tree_next(t, self.st)
+                now_ns = clock_ns()
             if not bounded:
                 self.timed = t.timed
             complete = not more and not t.cut and bug == BUG_NONE

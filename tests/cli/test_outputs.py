@@ -57,6 +57,18 @@ def test_a_directory_that_cannot_be_made_is_refused_before_the_work(
     assert len(err.splitlines()) == 1
 
 
+def test_a_file_that_was_written_is_named_beside_the_result(
+    schedule: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "out.json"
+    for args in (RUN, (*RUN, "--json"), ("race", "minimise", schedule), BENCH):
+        capsys.readouterr()
+        main([*args, "-o", str(file)])
+        out, err = capsys.readouterr()
+        assert err.splitlines()[-1] == f"written: {file}"
+        assert str(file) not in out
+
+
 @pytest.mark.parametrize("command", ["run", "minimise", "bench"])
 def test_a_full_disk_is_status_3_and_the_result_is_printed(
     command: str, schedule: str, capsys: pytest.CaptureFixture[str]

@@ -110,6 +110,9 @@ def test_a_deadlock_says_who_waits_where(tmp_path: Path) -> None:
 
 
 REPLAYS = """
+import pytest
+from tools.lab.players import Players
+
 FILE = ".iopf-schedules/test_it.py-test_unbind.json"
 FIXED = ".iopf-schedules/fixed.json"
 
@@ -119,6 +122,13 @@ def test_still_fails(iopf_race):
 def test_fails_as_said(iopf_race):
     text = iopf_race.replay(FILE, fails=True)
     assert text.startswith(("use after free", "wild access", "bad word"))
+
+@pytest.mark.race(mode="processes")
+def test_fails_by_processes(iopf_race, monkeypatch):
+    started, start = [], Players._start
+    monkeypatch.setattr(Players, "_start", lambda self, slot: (start(self, slot), started.append(slot)))
+    iopf_race.replay(FILE, fails=True)
+    assert len(started) > 3
 
 def test_is_mended(iopf_race):
     assert iopf_race.replay(FIXED) == ""
@@ -142,6 +152,7 @@ def test_the_file_of_a_failure_is_a_test_of_its_own(tmp_path: Path) -> None:
     assert outcomes(done) == {
         "still_fails": "FAILED",
         "fails_as_said": "PASSED",
+        "fails_by_processes": "PASSED",
         "is_mended": "PASSED",
         "fails_no_more": "FAILED",
     }
@@ -151,6 +162,20 @@ def test_the_file_of_a_failure_is_a_test_of_its_own(tmp_path: Path) -> None:
     assert "\nit takes no more than:\n" in told
     assert "\n.iopf-schedules/fixed.json: does not fail any more\n" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_what_was_found_is_told_where_no_file_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(FAILING)
+    (tmp_path / "taken").touch()
+    for directory, named, why in (
+        ("taken", "taken", "File exists"),
+        ("taken/below", "taken/below", "Not a directory"),
+    ):
+        (text,) = failures(run(tmp_path, "-q", f"--iopf-schedules={directory}"))
+        assert text.startswith(("use after free", "wild access", "bad word"))
+        assert f"\nschedule 8 of seed 4; not written, {named}: {why}\n" in text
+        assert "\nit takes no more than:\n" in text
+        assert "Traceback" not in text
 
 
 @pytest.mark.parametrize("fails", [False, True])

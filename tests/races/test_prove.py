@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from emulator.sched.catalogue import Race, catalogue
@@ -31,6 +33,21 @@ def test_a_bug_that_needs_a_preemption_is_found_with_one_and_not_without() -> No
         assert (bug, whole) == (Bug.BUG_NONE, True)
         assert schedules > 1
         assert lab.conductor.walk(True, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
+
+
+def test_a_long_walk_tells_how_far_it_has_come() -> None:
+    told: list[str] = []
+    with lab_of(catalogue()["bad-setup-silent"], defective=False) as lab:
+        proof = prove(lab, seconds=2, preemptions=0, tell=told.append)
+    assert told[0] == "all schedules, reduced"
+    counts = [
+        int(match[1].replace(",", ""))
+        for line in told
+        if (match := re.fullmatch(r"all schedules, reduced: ([\d,]+), [01] of 2 s", line))
+    ]
+    assert len(counts) > 1
+    assert counts == sorted(set(counts))
+    assert 0 < counts[-1] <= proof.executions
 
 
 def test_a_budget_that_ends_proves_nothing() -> None:

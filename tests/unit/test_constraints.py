@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from emulator.sched.catalogue import Race, catalogue
 from emulator.sched.constraints import Constraint, ConstraintError, Place, fewest, parse
-from emulator.sched.schedule_file import read, write
+from emulator.sched.schedule_file import read
 from emulator.spec.sites import Site
-from tools.lab.races import lab_of, play_file, save_schedule, tables_of
+from tools.lab.races import lab_of, save_schedule, tables_of
+from tools.lab.replay import lab_in, replay_test
 from tools.lab.search import constraints_of, failure_of, play_constraints, search, shortest
 from tools.lab.system import Lab
 
@@ -105,8 +106,11 @@ def test_a_file_of_a_build_with_other_points_is_played_by_its_constraints(tmp_pa
     saved(catalogue()[SOME[0]], file)
     schedule = read(file)
     assert schedule.constraints
-    before = play_file(file)
+    with lab_in(schedule, file) as lab:
+        before = replay_test(lab, schedule, file)
     other = msgspec.structs.replace(schedule, points="0" * 8, segments=[("irq", 1)])
-    write(other, file)
-    assert play_file(file) == before
-    assert before.startswith("list:")
+    with lab_in(other, file) as lab:
+        after = replay_test(lab, other, file)
+    assert before.same
+    assert after.failure == before.failure
+    assert after.failure[0].startswith("list:")

@@ -36,11 +36,12 @@ def directory_option(default: str, what: str) -> Option:
 
 
 def written(path: Path, write: Callable[[], object]) -> None:
-    """Calls `write`, which writes `path`. Raises OutputError."""
+    """Calls `write`, which writes `path`, and says so. Raises OutputError."""
     try:
         write()
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+    click.echo(f"written: {path}", err=True)
 
 
 def _checked(

@@ -6,6 +6,7 @@ import ctypes
 import os
 import select
 import signal
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import multiprocess
@@ -30,6 +31,11 @@ def _core(allowed: set[int]) -> int:
     """The one that this process runs on: the kernel has chosen it, and two labs seldom get the same."""
     here = int(ctypes.CDLL(None).sched_getcpu())
     return here if here in allowed else min(allowed)
+
+
+def players_of(lab: Lab, mode: str) -> AbstractContextManager[Players | None]:
+    """Players for the mode `processes`; none for `fibers`."""
+    return Players(lab) if mode == "processes" else nullcontext()
 
 
 class Players(Closing):

@@ -62,16 +62,26 @@ def prove(
 ) -> Proof:
     """All schedules, reduced; when these are too many for 0.7 of the budget, those of at most `preemptions`, beginning with none."""
     proof, began = Proof(most=preemptions), time.monotonic()
-    tell("all schedules, reduced")
+
+    def telling(what_is_played: str) -> Callable[[int], None]:
+        """For a walk: how many so far, and how much of the whole budget is over."""
+        tell(what_is_played)
+        return lambda played: tell(
+            f"{what_is_played}: {played:,}, {time.monotonic() - began:.0f} of {seconds:g} s"
+        )
+
     bug, proof.executions, proof.complete = lab.conductor.walk(
-        False, 0, int(seconds * _REDUCED * 1e9)
+        False,
+        0,
+        int(seconds * _REDUCED * 1e9),
+        tell=telling("all schedules, reduced"),
     )
     proof.timed = lab.conductor.timed
     while bug == Bug.BUG_NONE and not proof.complete and proof.preemptions < preemptions:
         bound = proof.preemptions + 1
         left = seconds - (time.monotonic() - began)
-        tell(f"all schedules of at most {bound} preemptions")
-        bug, played, whole = lab.conductor.walk(True, bound, max(0, int(left * 1e9)))
+        say = telling(f"all schedules of at most {bound} preemptions")
+        bug, played, whole = lab.conductor.walk(True, bound, max(0, int(left * 1e9)), tell=say)
         proof.bounded += played
         if not whole:
             break

@@ -1,4 +1,4 @@
-"""Races of the catalogue in the lab, and schedules as files."""
+"""Races of the catalogue in the lab, and their schedules written to files."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emulator.scenario.errors import ScenarioError
 from emulator.sched.catalogue import Race
-from emulator.sched.constraints import MOST, ConstraintError, parse
-from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
 from emulator.sched.schedule_file import (
     FORMAT,
-    ScheduleError,
     ScheduleFile,
     build_id,
     points_id,
-    read,
     segments,
     write,
 )
-from tools.lab.search import Found, constraints_of, play_constraints, what
-from tools.lab.system import Lab, LabError, build_lab
+from tools.lab.search import Found, constraints_of
+from tools.lab.system import Lab, build_lab
 
 
 def lab_of(race: Race, *, defective: bool, memory: str = "tso") -> Lab:
@@ -77,57 +72,3 @@ def save_schedule(
         ),
         to,
     )
-
-
-def play_file(file: Path) -> str:
-    """Plays a schedule file: the first line of its failure, or nothing. A file of a build with other points is played by its constraints.
-
-    Raises ScheduleError when it fits this build in neither way."""
-    schedule = read(file)
-    with lab_in(schedule, file) as lab:
-        bug = play_in(lab, schedule, file)
-        if bug == Bug.BUG_DIVERGED:
-            at = len(lab.conductor.trace) + 1
-            raise ScheduleError(f"{file}: diverges at step {at}; search again and write a new one")
-        return what(lab, bug)[0] if bug != Bug.BUG_NONE else ""
-
-
-def play_in(lab: Lab, schedule: ScheduleFile, file: Path) -> Bug:
-    """Plays it step by step, or by its constraints when it is of other points. Raises ScheduleError when these cannot be kept."""
-    if schedule.points != points_id() and schedule.constraints is not None:
-        bug, broken = play_constraints_in(lab, schedule, file)
-        if broken:
-            raise ScheduleError(f"{file}: its constraints cannot be kept; search again")
-        return bug
-    return Bug(lab.conductor.replay(path_in(schedule, lab, file)))
-
-
-def lab_in(schedule: ScheduleFile, file: Path) -> Lab:
-    """The system of a schedule file. Raises ScheduleError when there is none of this kind, ArenaError."""
-    try:
-        return build_lab(*schedule.programs, **schedule.tables)
-    except ScenarioError as error:
-        first, *rest = error.lines
-        more = f" (and {len(rest)} more)" if rest else ""
-        raise ScheduleError(f"{file}: {first}{more}") from None
-    except LabError as error:
-        raise ScheduleError(f"{file}: {error}") from None
-
-
-def path_in(schedule: ScheduleFile, lab: Lab, file: Path) -> bytes:
-    """The slot of every step. Raises ScheduleError for an actor that the system does not have."""
-    try:
-        return schedule.path(lab.names)
-    except ScheduleError as error:
-        raise ScheduleError(f"{file}: {error}") from None
-
-
-def play_constraints_in(lab: Lab, schedule: ScheduleFile, file: Path) -> tuple[Bug, int]:
-    """As `play_constraints`. Raises ScheduleError for a line that is none or names what the system does not have, or for too many."""
-    lines = schedule.constraints or []
-    if len(lines) > MOST:
-        raise ScheduleError(f"{file}: constraints: {len(lines)}; at most {MOST} go together")
-    try:
-        return play_constraints(lab, [parse(line) for line in lines])
-    except ConstraintError as error:
-        raise ScheduleError(f"{file}: constraints: {error}") from None

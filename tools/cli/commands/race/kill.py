@@ -87,11 +87,9 @@ def command(
     come to rest. Whoever is stopped goes on when the others rest, and everything must end well.
     Status 1 when it does not.
     """
-    from contextlib import nullcontext
-
     from emulator.sched.catalogue import find
     from tools.lab.kill import victims
-    from tools.lab.players import Players
+    from tools.lab.players import players_of
 
     if pairs is not None and number == "stop":
         ctx.fail("--pairs kills; leave out --signal stop")
@@ -105,7 +103,7 @@ def command(
         chosen = [victim for victim in all_of_them if not actors or victim.name in actors]
         seeds = range(seed, seed + schedules)
         began = time.monotonic()
-        with Players(lab) if mode == "processes" else nullcontext() as players:
+        with players_of(lab, mode) as players:
             tried: list[Tried] | list[TriedPair]
             if pairs is None:
                 tried = list(_each(lab, chosen, number, seeds, players))

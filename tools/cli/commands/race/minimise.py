@@ -30,7 +30,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     import msgspec
 
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read, write
-    from tools.lab.races import lab_in, path_in
+    from tools.lab.replay import lab_in
     from tools.lab.search import constraints_of
     from tools.lab.shrink import shrink
     from tools.lab.system import build_lab
@@ -39,8 +39,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
 
     try:
         schedule = read(Path(file))
-        with lab_in(schedule, Path(file)) as lab:
-            path_in(schedule, lab, Path(file))
+        lab_in(schedule, Path(file)).close()
     except ScheduleError as error:
         ctx.fail(str(error))
     before = sum(len(program) for program in schedule.programs)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, mode_option
 from tools.cli.status import Status
+
+if TYPE_CHECKING:
+    from emulator.sched.schedule_file import ScheduleFile
+    from tools.lab.replay import Replay
+    from tools.lab.system import Lab
 
 
 @click.command(
@@ -35,81 +41,67 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
     Status 1: it fails as it did. Status 0: it does not fail. Status 7: it cannot be played as written;
     the step at which it diverges is named.
     """
-    from contextlib import nullcontext
-
-    from emulator.sched.judge import Bug
-    from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read
-    from emulator.spec.sites import point_name
-    from tools.lab.players import Players
-    from tools.lab.races import lab_in, path_in, play_constraints_in
-    from tools.lab.search import what
-    from tools.lab.table import rows
-    from tools.lab.where import Where
+    from emulator.sched.schedule_file import ScheduleError, read
+    from tools.lab.players import players_of
+    from tools.lab.replay import lab_in, other_build, replay_constraints, replay_steps
 
     try:
         schedule = read(Path(file))
-        if constraints and schedule.constraints is None:
-            ctx.fail(f"{file}: it has no constraints: its switches alone do not make it fail")
         with lab_in(schedule, Path(file)) as lab:
-            path = path_in(schedule, lab, Path(file))
-            broken = 0
-            with Players(lab) if mode == "processes" else nullcontext():
+            with players_of(lab, mode):
                 if constraints:
-                    bug, broken = play_constraints_in(lab, schedule, Path(file))
+                    played = replay_constraints(lab, schedule, Path(file))
                 else:
-                    bug = Bug(lab.conductor.replay(path))
-            steps, same = (
-                lab.conductor.trace,
-                f"{lab.conductor.trace_hash:016x}" == schedule.trace_hash,
-            )
-            failure = what(lab, bug) if bug not in (Bug.BUG_NONE, Bug.BUG_DIVERGED) else []
-            names, config = lab.names, lab.plan.config
+                    played = replay_steps(lab, schedule)
+            if json_out:
+                click.echo(json.dumps(_document(played, mode, other_build(schedule))))
+            else:
+                _print(lab, played)
     except ScheduleError as error:
         ctx.fail(str(error))
-    other = [
-        name
-        for name, mine, theirs in (
-            ("layout", build_id(), schedule.build),
-            ("scheduling points", points_id(), schedule.points),
-        )
-        if mine != theirs
-    ]
-    same = same or (constraints and not broken)
-    diverged = bug == Bug.BUG_DIVERGED or broken > 0 or (not same and bool(failure))
-    if json_out:
-        click.echo(
-            json.dumps(
-                {
-                    "failure": failure,
-                    "same_trace": same,
-                    "diverged_at": len(steps) if bug == Bug.BUG_DIVERGED else None,
-                    "other_build": other,
-                    "mode": mode,
-                }
-            )
-        )
-    else:
-        for row in rows(steps, names, Where(config)):
-            click.echo(row)
-        for line in failure:
-            click.echo(line)
-        if other:
-            click.echo(f"written by a build with another {' and '.join(other)}", err=True)
-        if bug == Bug.BUG_DIVERGED:
-            last = (
-                f"; the step before is {names[steps[-1][0]]} at {point_name(steps[-1][1])}"
-                if steps
-                else ""
-            )
-            click.echo(
-                f"diverged: {names[path[len(steps)]]} cannot make step {len(steps) + 1} of {len(path)}{last}"
-            )
-        if constraints:
-            count = len(schedule.constraints or [])
-            click.echo(f"{count} constraints, {broken} steps could not keep to them", err=True)
-        else:
-            changed = "another trace than was written: the file was changed, or the code was"
-            click.echo("the same trace" if same else changed, err=True)
-    if diverged:
+    if not json_out:
+        _comment(played, schedule, by_constraints=constraints)
+    if played.diverged:
         return Status.UNTRUSTED
-    return Status.FAILED if failure else Status.OK
+    return Status.FAILED if played.failure else Status.OK
+
+
+def _document(played: Replay, mode: str, other: list[str]) -> dict[str, Any]:
+    return {
+        "failure": played.failure,
+        "same_trace": played.same,
+        "diverged_at": played.steps if played.stuck else None,
+        "other_build": other,
+        "mode": mode,
+    }
+
+
+def _print(lab: Lab, played: Replay) -> None:
+    from tools.lab.table import rows
+    from tools.lab.where import Where
+
+    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
+        click.echo(row)
+    for line in played.failure:
+        click.echo(line)
+    if played.stuck:
+        click.echo(f"diverged: {played.stuck}")
+
+
+def _comment(played: Replay, schedule: ScheduleFile, *, by_constraints: bool) -> None:
+    """On standard error: how far this is the schedule that was written."""
+    from tools.lab.replay import other_build
+
+    other = other_build(schedule)
+    if other:
+        click.echo(f"written by a build with another {' and '.join(other)}", err=True)
+    if by_constraints:
+        count = len(schedule.constraints or [])
+        text = f"{count} constraints, {played.broken} steps could not keep to them"
+    elif played.same:
+        text = "the same trace"
+    else:
+        text = "another trace than was written: the file was changed, or the code was"
+        if schedule.constraints is not None:
+            text += "; --constraints keeps to the switches alone"
+    click.echo(text, err=True)

@@ -78,7 +78,6 @@ def command(
 
     Status 1: found. Status 0: not found within the budget.
     """
-    from contextlib import nullcontext
     from functools import partial
 
     race = race_named(ctx, name)
@@ -93,7 +92,7 @@ def command(
             mode=mode,
             json_out=json_out,
         )
-    from tools.lab.players import Players
+    from tools.lab.players import players_of
     from tools.lab.races import lab_of, save_schedule, tables_of
     from tools.lab.search import STRATEGIES, WALKS, search, shortest, walk
 
@@ -101,7 +100,7 @@ def command(
         ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
     most = schedules or SCHEDULES_MOST
     with lab_of(race, defective=not fixed, memory=memory) as lab, tells_when_stopped(lab):
-        with Players(lab) if mode == "processes" else nullcontext():
+        with players_of(lab, mode):
             if strategy in WALKS:
                 found = walk(lab, strategy, seconds=seconds, most=most)
             else:

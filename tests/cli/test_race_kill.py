@@ -35,7 +35,11 @@ def test_a_stop_is_no_death(mode: str) -> None:
 def test_pairs_are_drawn_and_killed_one_after_the_other() -> None:
     args = ("kill", "4.22", "--pairs", "4", "--actor", "dev-00", "--schedules", "2")
     text, document = text_and_document(*args)
-    assert text.splitlines()[1].startswith("4 pairs of points drawn for every two actors, seed 0")
+    _, drawn, _, row, *rest = text.splitlines()
+    assert drawn == "4 pairs of points drawn for every two actors, seed 0"
+    assert row.split() == ["dev-00", "6", str(document["points"]), "0"]
+    few = sum(each["points"] < 4 for each in document["killed"])
+    assert [line.partition(":")[0] for line in rest[:-1]] == [f"fewer for {few} of 6"] * (few > 0)
     assert {each["first"] for each in document["killed"]} == {"dev-00"}
     assert len({each["second"] for each in document["killed"]}) == 6
     assert 4 < document["points"] <= 24

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -104,11 +105,13 @@ def command(
         seeds = range(seed, seed + schedules)
         began = time.monotonic()
         with players_of(lab, mode) as players:
-            tried: list[Tried] | list[TriedPair]
+            tried: Sequence[Tried | TriedPair]
             if pairs is None:
-                tried = list(_each(lab, chosen, number, seeds, players))
+                tried = singly = list(_each(lab, chosen, number, seeds, players))
+                table = _table(singly, number)
             else:
-                tried = list(_pairs(lab, chosen, all_of_them, pairs, seeds, players))
+                tried = both = list(_pairs(lab, chosen, all_of_them, pairs, seeds, players))
+                table = _pair_table(both, pairs, seed)
         took = time.monotonic() - began
     progress("")
     bad = sum(len(each.failures) for each in tried)
@@ -129,7 +132,7 @@ def command(
     else:
         variant = ", fixed" if find(called) is not None else ""
         click.echo(click.style(f"{called}{variant}, by {mode}", bold=True))
-        for line in _table(tried, number, pairs, seed):
+        for line in table:
             click.echo(line)
         points = sum(each.points for each in tried)
         what = "stops" if number == "stop" else "kills" if pairs is None else "pairs of kills"
@@ -167,22 +170,29 @@ def _pairs(
                 yield kill_pairs(lab, first, second, most=most, seeds=seeds, players=players)
 
 
-def _table(
-    tried: Sequence[Tried | TriedPair], number: str, pairs: int | None, seed: int
-) -> Iterator[str]:
-    if pairs is not None:
-        yield f"{pairs:,} pairs of points drawn for every two actors, seed {seed}"
-    second = "role" if pairs is None else "then"
-    done = "stops" if number == "stop" else "kills" if pairs is None else "pairs"
-    yield f"{'actor':<20}{second:<{10 if pairs is None else 20}}{done:>8}{'failures':>10}"
+def _table(tried: Sequence[Tried], number: str) -> Iterator[str]:
+    yield f"{'actor':<20}{'role':<10}{'stops' if number == 'stop' else 'kills':>8}{'failures':>10}"
     for each in tried:
-        row = asdict(each)
-        names = (
-            f"{row['actor']:<20}{row['role']:<10}"
-            if pairs is None
-            else f"{row['first']:<20}{row['second']:<20}"
-        )
-        yield f"{names}{each.points:>8,}{len(each.failures):>10}"
-        for *steps, schedule, lines in each.failures[:3]:
-            before = " and ".join(str(step) for step in steps)
-            yield f"  schedule {schedule}, before step {before}: {lines[0]}"
+        yield f"{each.actor:<20}{each.role:<10}{each.points:>8,}{len(each.failures):>10}"
+        for step, schedule, lines in each.failures[:3]:
+            yield f"  schedule {schedule}, before step {step}: {lines[0]}"
+
+
+def _pair_table(tried: Sequence[TriedPair], pairs: int, seed: int) -> Iterator[str]:
+    """A row for every actor that dies first; of the second only what did not go well."""
+    yield f"{pairs:,} pairs of points drawn for every two actors, seed {seed}"
+    yield f"{'dies first':<20}{'then one of':>12}{'pairs':>8}{'failures':>10}"
+    for first, group in groupby(tried, key=lambda each: each.first):
+        each_of = list(group)
+        points = sum(each.points for each in each_of)
+        failures = sum(len(each.failures) for each in each_of)
+        yield f"{first:<20}{len(each_of):>12}{points:>8,}{failures:>10}"
+        for each in each_of:
+            for step, after, schedule, lines in each.failures[:3]:
+                yield (
+                    f"  {each.second}, schedule {schedule}, before steps {step} and {after}: "
+                    f"{lines[0]}"
+                )
+    few = [each for each in tried if each.points < pairs]
+    if few:
+        yield f"fewer for {len(few)} of {len(tried)}: the second makes no step after the first is dead"

@@ -1,5 +1,8 @@
 from enum import IntEnum
 
+FIRST_DRAIN: int
+KIND_DRAIN: int
+
 class End(IntEnum):
     END_NONE = 0
     END_QUIET = 1

@@ -12,6 +12,9 @@ cdef enum:
     ETIMEDOUT = 110
     NOBODY = 0               # the supervisor's slot, which is never cast
 
+FIRST_DRAIN = <int>STAGE_DRAIN    # the player that drains the stores of actor i is player FIRST_DRAIN + i
+KIND_DRAIN = <int>ACC_DRAIN       # the kind of its steps
+
 cdef extern from "cython_ext/stores.h" nogil:
     void stores_enter(stage *st, uint32_t slot)
     void stores_leave(stage *st)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cython_ext.crew import PointOp
-from emulator.sched.schedule import ACC_DRAIN, Step, runs
+from cython_ext.stage import KIND_DRAIN
+from emulator.sched.schedule import Step, runs
 from emulator.spec.sites import Site, point_name
 
 MOST = 64  # that are played together
@@ -74,7 +75,7 @@ def _place(text: str) -> Place:
 
 def of_schedule(steps: Sequence[Step], names: Sequence[str]) -> list[Constraint]:
     """One for every switch: the last step of a run comes before the first step of the run behind it."""
-    actors = [step for step in steps if step[2] != ACC_DRAIN]
+    actors = [step for step in steps if step[2] != KIND_DRAIN]
     places: list[Place] = []
     been: Counter[tuple[int, int]] = Counter()
     for step in actors:

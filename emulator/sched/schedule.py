@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-ACC_DRAIN = 10  # the kind of a step that drains a store buffer (crew.h)
+from cython_ext.stage import KIND_DRAIN
 
 Step = tuple[
     int, int, int, int, int
@@ -43,7 +43,7 @@ def runs(path: bytes) -> list[Run]:
 
 def preemptions(steps: Sequence[Step]) -> int:
     """How often an actor that could have gone on did not. A store that reaches memory between two steps of an actor interrupts nobody."""
-    actors = [step for step in steps if step[2] != ACC_DRAIN]
+    actors = [step for step in steps if step[2] != KIND_DRAIN]
     return sum(
         1
         for before, after in pairwise(actors)

@@ -14,10 +14,10 @@ from cython_ext.stage cimport stage, stage_step
 from cython_ext.work_ring cimport workring, workslot
 from emulator.spec.board cimport board
 from emulator.spec.classes cimport *
-from emulator.spec.config cimport OPTION_GROUP_LISTS, config as config_struct
+from emulator.spec.config cimport OPTION_GROUP_LISTS
 from emulator.spec.devices cimport device
 from emulator.spec.flow cimport barrier, op_note
-from emulator.spec.ioasid cimport IOASID_ALLOCATORS, IOASID_BYTES, IOASID_OBJECTS, ioasid_state, vcmd
+from emulator.spec.ioasid cimport IOASID_ALLOCATORS, IOASID_BYTES, IOASID_OBJECTS
 from emulator.spec.iommus cimport iommu_regs, prq_note, qi_note
 from emulator.spec.latency cimport STAGES
 from emulator.spec.links cimport DOWN_SLOTS, UP_SLOTS
@@ -56,14 +56,14 @@ def stride(size: int) -> int:
     return (size + 63) & ~63
 
 
-def plan_layout(config: dict) -> dict:
-    """Offsets of every region in bytes from the start of the arena, by number of ``OFF_*``, and ``total``; all 64-byte aligned."""
+cdef dict region_sizes(dict config):
+    """Bytes of every region, by number of ``OFF_*``."""
     slots = slots_of(config)["total"][1]
     devices = config["devices"]
     pools = 0
     for capacity, size, _ in pool_shapes(config).values():
         pools += stride(sizeof(pool)) + capacity * stride(size)
-    sizes = {
+    return {
         OFF_CREW: sizeof(iopf_crew) + slots * sizeof(iopf_actor),
         OFF_DEVICES: devices * sizeof(device),
         OFF_UPLINKS: devices * (LINK_HEADER_BYTES + UP_SLOTS * 64),
@@ -100,6 +100,11 @@ def plan_layout(config: dict) -> dict:
         OFF_STAGE: sizeof(stage) + config["controlled"] * (sizeof(stage_step) + 1) if config["controlled"] else 64,
         OFF_STACKS: slots * STAGE_STACK if config["controlled"] else 64,
     }
+
+
+def plan_layout(config: dict) -> dict:
+    """Offsets of every region in bytes from the start of the arena, by number of ``OFF_*``, and ``total``; all 64-byte aligned."""
+    sizes = region_sizes(config)
     offsets = {}
     at = <uint64_t>BOARD_AT + stride(sizeof(board))
     at = (at + PAGE - 1) & ~(PAGE - 1)
@@ -118,10 +123,8 @@ def work_bytes(config: dict) -> int:
 
 def layout_hash() -> int:
     """Changes whenever the size of a shared structure does: a board of another build is refused."""
-    shapes = (sizeof(board), sizeof(config_struct), sizeof(iommu_regs), sizeof(device), sizeof(tenant), sizeof(mm_struct),
-              sizeof(iopf_fault), sizeof(iopf_group), sizeof(fault_param), sizeof(attach_handle), sizeof(iommu_domain), sizeof(table_page),
-              sizeof(vma), sizeof(iopf_crew), sizeof(iopf_actor), sizeof(workring), sizeof(workslot), sizeof(histogram), sizeof(event_ring),
-              sizeof(pool), sizeof(prog_op), sizeof(iopf_queue), sizeof(driver), sizeof(label_note), sizeof(op_note), sizeof(barrier),
-              sizeof(ufault), sizeof(ioasid_data), sizeof(ioasid_allocator),
-              sizeof(ioasid_state), sizeof(vcmd), IOASID_BYTES, UP_SLOTS, DOWN_SLOTS, STAGES, MAX_TENANTS)
-    return zlib.crc32(repr((shapes, _FIELDS)).encode()) | 1 << 32
+    every = {name: 1 for name in _FIELDS}  # a system that has one of everything
+    every["options"] = OPTION_GROUP_LISTS
+    parts = (sizeof(board), sizeof(iopf_crew), sizeof(stage_step), sizeof(mm_struct), MAX_TENANTS, UP_SLOTS, DOWN_SLOTS)
+    shapes = sorted(pool_shapes(every).items()), sorted(region_sizes(every).items())
+    return zlib.crc32(repr((parts, shapes, _FIELDS)).encode()) | 1 << 32

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from cython_ext.stage import FIRST_DRAIN
 from emulator.scenario.errors import ScenarioError
 from emulator.scenario.schema import GENERATIONS
 from emulator.sched.catalogue import catalogue
@@ -21,7 +22,7 @@ from tools.cli.status import Status
 from tools.lab.draw import Drawn, draw, mutate
 from tools.lab.fuzz import Campaign, Finding, Fuzzer, its_own_fault, known_failures, signature
 from tools.lab.search import PORTFOLIO
-from tools.lab.system import DRAIN, Lab, LabError, build_lab
+from tools.lab.system import Lab, LabError, build_lab
 
 EACH_GENERATION = pytest.mark.parametrize("generation", list(GENERATIONS))
 SEEDS = range(40)
@@ -102,7 +103,7 @@ def test_a_change_leaves_every_program_with_its_actor_and_its_start(generation: 
     assert changed > len(SEEDS) * 10
 
 
-def handed_over(lab: Lab, players: int = DRAIN) -> set[tuple[str, str]]:
+def handed_over(lab: Lab, players: int = FIRST_DRAIN) -> set[tuple[str, str]]:
     """Of the schedule just played, from its trace: the points before and after, where a word goes from one actor to another. More
     `players`: who drains an actor's stores is taken for somebody else."""
     last: dict[int, tuple[int, int]] = {}
@@ -149,9 +150,9 @@ def test_a_delayed_store_is_handed_over_by_whoever_made_it() -> None:
         lab.conductor.coverage = coverage = Coverage()
         lab.conductor.explore(ONE_AFTER_THE_OTHER, 1, 1, 1)  # the second round delays stores
         assert lab.conductor.delayed
-        assert any(step[0] >= DRAIN for step in lab.conductor.trace)
+        assert any(step[0] >= FIRST_DRAIN for step in lab.conductor.trace)
         assert names(coverage) == handed_over(lab)
-        own = handed_over(lab, players=2 * DRAIN) - names(coverage)
+        own = handed_over(lab, players=2 * FIRST_DRAIN) - names(coverage)
         assert any(after.endswith("/drain") for _, after in own)
         assert any(before.endswith("/drain") for before, _ in names(coverage))
 

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cython_ext.stage import FIRST_DRAIN
 from emulator.sched.constraints import MOST, Constraint, ConstraintError, fewest, of_schedule
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
 from emulator.sched.strategies import Strategy
 from emulator.spec.sites import point_name
-from tools.lab.system import DRAIN, Lab
+from tools.lab.system import Lab
 from tools.supervisor.verdicts import describe
 
 Plan = list[tuple[int, int]]
@@ -157,7 +158,7 @@ _ENOUGH = 2000
 def _without_stores(lab: Lab, failure: Failure) -> Failure | None:
     """The same failure under sequential consistency: along the same path, or found anew. None when none is found."""
     lab.follow("sc")
-    path = bytes(slot for slot in failure.path if slot < DRAIN)
+    path = bytes(slot for slot in failure.path if slot < FIRST_DRAIN)
     bug = lab.conductor.replay(path, loose=True)
     at = 0
     while bug == Bug.BUG_NONE or failure_of(lab, bug).signature != failure.signature:

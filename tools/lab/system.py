@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cython_ext.stage import FIRST_DRAIN
 from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
 from emulator.sched.explorer import Explorer
@@ -26,7 +27,6 @@ from tools.supervisor.system import configure, new_arena
 
 STEPS = STEPS_MOST
 MODELS = MEMORIES
-DRAIN = 16  # STAGE_DRAIN: who drains the stores of actor i is player 16 + i
 _PASIDS = 15
 
 
@@ -76,8 +76,8 @@ class Lab(Closing):
                     users.append(slot)
             expected = {_place(name): number for name, number in (live or {}).items()}
             conductor = Explorer(arena.memory, processes, must, expected)
-            if len(names) <= DRAIN:
-                idle = [""] * (DRAIN - len(names))
+            if len(names) <= FIRST_DRAIN:
+                idle = [""] * (FIRST_DRAIN - len(names))
                 names += [*idle, *(f"{name}'s stores" for name in names)]
             lab = cls(plan, arena, control, snapshot, conductor, names, must)
             lab._to_the_start(users if whole else [])
@@ -215,7 +215,7 @@ def build_lab(
     if queue_records:
         plan.config["prq_records"] = queue_records
     lab = Lab.build(plan, live)
-    lab.explores = memory if len(lab.names) > DRAIN else "sc"
+    lab.explores = memory if len(lab.names) > FIRST_DRAIN else "sc"
     lab.follow(lab.explores)
     lab.conductor.still = still
     return lab

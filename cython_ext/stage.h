@@ -9,7 +9,9 @@
  * saved stack pointers is a copy of the whole system, which is how a schedule starts over.
  *
  * Who writes what
- *   stage line 0     whoever has the token; the token goes from process to process by `go` (release / acquire)
+ *   stage line 0     whoever has the token; the token goes from process to process by `go` (exchange / acquire)
+ *   go, asleep       a process says that it sleeps, then looks once more; who hands over sets `go`, then looks whether it has to
+ *                    wake (exchanges on both sides, so one of them sees the other)
  *   slot             its actor, at a point; whoever has the token, otherwise
  *   steps            whoever has the token
  * There is never more than one with the token, so nothing here needs more ordering than the hand-over itself.
@@ -54,7 +56,7 @@ typedef struct {
     uint64_t low, high;       /* the actor's stack */
     uint64_t pad1[3];
     /* line 2: of the process that plays it */
-    uint32_t go, pad2;        /* the token, as a futex */
+    uint32_t go, asleep;      /* the token, as a futex; set while its process sleeps on it, or is about to */
     uint64_t pad3[7];
 } stage_slot;
 

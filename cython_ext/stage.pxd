@@ -43,6 +43,7 @@ cdef extern from "cython_ext/stage.h" nogil:
         uint64_t low
         uint64_t high
         uint32_t go
+        uint32_t asleep
 
     ctypedef struct stage_buffer:
         uint32_t count

@@ -11,6 +11,7 @@ from cython_ext.mutex cimport LOCK_OWNER, RW_WAITING, RW_WRITER
 cdef enum:
     ETIMEDOUT = 110
     NOBODY = 0               # the supervisor's slot, which is never cast
+    YIELDS = 2               # before a player sleeps
 
 FIRST_DRAIN = <int>STAGE_DRAIN    # the player that drains the stores of actor i is player FIRST_DRAIN + i
 KIND_DRAIN = <int>ACC_DRAIN       # the kind of its steps
@@ -196,25 +197,39 @@ cdef void stage_fibers(stage *st, iopf_crew *crew, chooser choose) noexcept nogi
 
 
 cdef void give(stage *st, uint32_t slot) noexcept nogil:
-    """Hands the token over. Release; partner: the acquire load in ``token``."""
-    st32_rel(&st.slot[slot].go, 1)
-    futex_wake32(&st.slot[slot].go, 1)
+    """Hands the token over. Partner of both words: ``token`` and ``await_token``, which say that they sleep before they look again."""
+    xchg32(&st.slot[slot].go, 1)
+    if ld32_acq(&st.slot[slot].asleep):
+        futex_wake32(&st.slot[slot].go, 1)
 
 
 cdef bint token(stage *st, uint32_t slot, uint64_t bound_ns) noexcept nogil:
     """Waits for the token; false at the bound."""
-    while ld32_acq(&st.slot[slot].go) == 0:
-        if futex_wait32(&st.slot[slot].go, 0, bound_ns) == -ETIMEDOUT and ld32_acq(&st.slot[slot].go) == 0:
-            return False
-    st32_rlx(&st.slot[slot].go, 0)
-    return True
+    cdef stage_slot *s = &st.slot[slot]
+    cdef bint there = True
+    xchg32(&s.asleep, 1)
+    while there and ld32_acq(&s.go) == 0:
+        there = futex_wait32(&s.go, 0, bound_ns) != -ETIMEDOUT or ld32_acq(&s.go) != 0
+    st32_rlx(&s.asleep, 0)
+    if there:
+        st32_rlx(&s.go, 0)
+    return there
 
 
 cdef void await_token(stage *st, uint32_t slot) noexcept nogil:
-    """For a player: it gets the token to leave, too, and ends with its parent."""
-    while ld32_acq(&st.slot[slot].go) == 0:
-        futex_wait32_unbounded(&st.slot[slot].go, 0)
-    st32_rlx(&st.slot[slot].go, 0)
+    """For a player: it gets the token to leave, too, and ends with its parent. Players share a core, so while one of them waits, another
+    goes on: whoever gets the token back soon has slept through nothing and need not be woken."""
+    cdef stage_slot *s = &st.slot[slot]
+    cdef uint32_t yields = 0
+    while ld32_acq(&s.go) == 0 and yields < YIELDS:
+        sched_yield()
+        yields += 1
+    if ld32_acq(&s.go) == 0:
+        xchg32(&s.asleep, 1)
+        while ld32_acq(&s.go) == 0:
+            futex_wait32_unbounded(&s.go, 0)
+        st32_rlx(&s.asleep, 0)
+    st32_rlx(&s.go, 0)
 
 
 cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil:

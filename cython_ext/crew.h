@@ -146,7 +146,7 @@ static __attribute__((noinline, unused)) int stage_sleep(iopf_actor *self, uint3
     stage *st = stage_of(self);
     uint32_t slot = self->slot & (STAGE_SLOTS - 1);
     stage_slot *s = &st->slot[slot];
-    s->due = timeout_ns < STAGE_FUNCTIONAL_NS ? st->now + timeout_ns + 1 : 0;
+    s->due = timeout_ns < STAGE_FUNCTIONAL_NS || timeout_ns & STAGE_TIMED ? st->now + (timeout_ns & ~STAGE_TIMED) + 1 : 0;
     s->since = st->steps;
     s->want = want;
     stage_stand(st, slot, PLAY_ASLEEP);
@@ -205,6 +205,13 @@ static inline void point_nap(iopf_actor *self, uint32_t id, uint64_t ns) {
     stage_slot *s = &stage_of(self)->slot[self->slot & (STAGE_SLOTS - 1)];
     s->id = id, s->kind = ACC_NAP, s->where = 0;
     stage_sleep(self, 0, ns < STAGE_FUNCTIONAL_NS ? ns : STAGE_FUNCTIONAL_NS - 1);
+}
+
+/* The bound of a sleep until there is something to do, at the latest in `ns`: under control this time passes whole, on the virtual clock;
+ * otherwise nobody sleeps for longer than `idle_ns` without a sign of life. No such time: UINT64_MAX less anything. */
+static inline uint64_t timed_ns(const iopf_actor *self, uint64_t ns, uint64_t idle_ns) {
+    if (iopf_unlikely(self->mode == POINT_CONTROLLED) && ns < STAGE_TIMED >> 1) return ns | STAGE_TIMED;
+    return ns < idle_ns ? ns : idle_ns;
 }
 
 /* The clock that the actor lives by. */

@@ -108,6 +108,7 @@ cdef extern from "cython_ext/crew.h" nogil:
     iopf_crew *crew_of(const iopf_actor *self)
     iopf_actor *crew_actor(iopf_crew *crew, uint32_t slot)
     void point(iopf_actor *self, uint32_t id, const void *addr, uint32_t kind)
+    uint64_t timed_ns(const iopf_actor *self, uint64_t ns, uint64_t idle_ns)
     int point_wait(iopf_actor *self, uint32_t id, volatile uint32_t *p, uint32_t want, uint64_t timeout_ns)
     void point_wake(iopf_actor *self, volatile uint32_t *p, uint32_t most)
     void point_nap(iopf_actor *self, uint32_t id, uint64_t ns)

@@ -19,9 +19,9 @@
  * Sleeping. A futex wait is two steps: the comparison, which is an access like any other, and then sleep, from which
  * only a wake-up of the same word brings the actor back, first come first served, as the futex does. A bound of
  * STAGE_FUNCTIONAL_NS or more guards against lost wake-ups and never ends a sleep here, so that a lost wake-up shows as
- * a deadlock; a shorter one is part of the function and ends it on the virtual clock, which counts steps and leaps
- * forward when nobody else can go on. It may also leap earlier, by choice, to the end of the sleep that ends first: between two
- * steps any time may pass.
+ * a deadlock; a shorter one, and one with STAGE_TIMED, is part of the function and ends it on the virtual clock, which counts
+ * steps and leaps forward when nobody else can go on. It may also leap earlier, by choice, to the end of the sleep that ends first:
+ * between two steps any time may pass.
  *
  * Memory. Under STAGE_TSO a plain store of a point goes into a buffer of its actor and reaches memory by a step of its own,
  * in order: what x86 does. Actor i has its buffer drained by the player STAGE_DRAIN + i, whom a strategy chooses like any other. An
@@ -39,6 +39,7 @@
 #define STAGE_STORES 8       /* in a buffer; more push the oldest out */
 #define STAGE_STEP_NS 100
 #define STAGE_FUNCTIONAL_NS 10000000u
+#define STAGE_TIMED ((uint64_t)1 << 63) /* of a bound: it is part of the function, however long it is */
 
 enum { PLAY_ABSENT = 0, PLAY_READY, PLAY_ASLEEP, PLAY_OVER, PLAY_DEAD };
 

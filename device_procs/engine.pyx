@@ -229,9 +229,7 @@ cdef int device_main(function *f) noexcept nogil:
         if next_ns <= now:
             ec_cancel(v.self, bell_of(v.self), key)
             continue
-        next_ns -= now
-        if next_ns > IDLE_NS:
-            next_ns = IDLE_NS
+        next_ns = timed_ns(v.self, next_ns - now, IDLE_NS)
         if f.owed or f.batch_count or read32(v.self, &f.d.stop_request, DEV_WAIT) != f.d.stop_done:
             next_ns = FULL_NS  # the uplink is full, and the IOMMU does not ring when it makes room
         if (waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS

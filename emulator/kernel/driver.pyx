@@ -132,7 +132,7 @@ cdef int program_main(view *v, uint32_t index) noexcept nogil:
             continue
         now = actor_clock(v.self)
         next_ns = next_ns - now if next_ns > now else 1
-        ec_sleep(v.self, bell_of(v.self), key, next_ns if next_ns < IDLE_NS else IDLE_NS, PROGRAM_WAIT)
+        ec_sleep(v.self, bell_of(v.self), key, timed_ns(v.self, next_ns, IDLE_NS), PROGRAM_WAIT)
     return 0
 
 

@@ -227,7 +227,7 @@ cdef void wait_until(runner *r, uint64_t t_ns) noexcept nogil:
         if now >= due:
             return
         key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_GATE)
-        sleep_on_bell(r, key, due - now if due - now < IDLE_NS else IDLE_NS, TENANT_GATE)
+        sleep_on_bell(r, key, timed_ns(r.v.self, due - now, IDLE_NS), TENANT_GATE)
 
 
 cdef void note_failure(runner *r, prog_op *op, uint64_t at, int64_t error) noexcept nogil:
@@ -259,7 +259,7 @@ cdef bint next_record(runner *r, flow *f) noexcept nogil:
             continue
         now = actor_clock(r.v.self)
         next_ns = next_ns - now if next_ns > now else 1
-        sleep_on_bell(r, key, next_ns if next_ns < IDLE_NS else IDLE_NS, PROGRAM_WAIT)
+        sleep_on_bell(r, key, timed_ns(r.v.self, next_ns, IDLE_NS), PROGRAM_WAIT)
     return False
 
 

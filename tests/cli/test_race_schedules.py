@@ -76,3 +76,29 @@ def test_a_schedule_file_has_what_else_the_system_was_built_with(tmp_path: Path,
     assert "the same trace" in done.stderr
     assert race("minimise", str(file), "-o", str(small)).returncode == Status.FAILED
     assert race("replay", str(small)).returncode == Status.FAILED
+
+
+@pytest.mark.parametrize("slug", ["handle-sharing-lost", "second-bind-refused"])
+def test_what_is_made_small_fails_like_what_was_found(tmp_path: Path, slug: str) -> None:
+    """An operation fails. Another one that fails, or fails otherwise, is no smaller form of it: that needs no defect."""
+    file, small = tmp_path / "found.json", tmp_path / "small.json"
+    assert race("run", slug, "-o", str(file)).returncode == Status.FAILED
+    assert race("minimise", str(file), "-o", str(small)).returncode == Status.FAILED
+    ends = [json.loads(each.read_text())["failure"][0].partition("'")[2] for each in (file, small)]
+    assert ends[0].split(";")[0] == ends[1]
+    document = json.loads(small.read_text())
+    document["scenario"]["kernel"]["defects"] = []
+    small.write_text(json.dumps(document))
+    assert race("minimise", str(small)).returncode == Status.OK
+
+
+def test_a_replay_by_constraints_says_when_its_steps_are_others(tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    race("run", "4.22", "-o", str(file))
+    whole = json.loads(race("replay", str(file), "--json").stdout)
+    assert (whole["same_trace"], whole["constraints_broken"]) == (True, None)
+    done = race("replay", str(file), "--constraints", "--json")
+    assert done.returncode == Status.FAILED
+    ordered = json.loads(done.stdout)
+    assert (ordered["same_trace"], ordered["constraints_broken"]) == (False, 0)
+    assert ordered["failure"]

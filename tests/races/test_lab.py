@@ -14,8 +14,8 @@ from emulator.sched.judge import Bug
 from emulator.sched.strategies import Strategy
 from tools.lab.players import Players
 from tools.lab.races import lab_of
-from tools.lab.search import PORTFOLIO, search
-from tools.lab.system import Lab, build_lab
+from tools.lab.search import PORTFOLIO, PlayerLost, search
+from tools.lab.system import Lab, LabError, build_lab
 
 BIND = ["map t0 4", "bind d0 t0"]
 SEND = ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=2 group=a", "await d0"]
@@ -147,3 +147,28 @@ def test_all_players_share_one_core_that_was_allowed() -> None:
             assert len(own) == 1
             assert own <= before
         assert os.sched_getaffinity(0) == before
+
+
+def test_a_search_whose_player_is_killed_is_no_finding() -> None:
+    with build_lab(BIND, SEND) as lab, Players(lab) as players:
+        os.kill(players.pids()[0], signal.SIGKILL)
+        with pytest.raises(
+            PlayerLost, match=r"was killed, or does not come back .* had been played"
+        ):
+            search(lab, 1, seconds=60, most=10**9)
+
+
+def test_a_leak_says_of_what() -> None:
+    with build_lab(BIND, live={"group": 5, "PASID": 0, "fault": 0}) as lab:
+        found = search(lab, 1, seconds=30, most=5)
+        assert found.what == [
+            "leak: 0 of group are in use at the end, expected 5",
+            "leak: 1 of PASID are in use at the end, expected 0",
+        ]
+
+
+def test_more_processes_than_there_is_room_for_are_one_line() -> None:
+    with pytest.raises(
+        LabError, match=r"^\d+ processes; the laboratory has room for 31: take fewer"
+    ):
+        build_lab(BIND, SEND, kernel={"handlers": 32})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from emulator.sched.judge import Bug
 from tools.lab.players import Players
 from tools.lab.prove import prove
+from tools.lab.scenario import scenario_lab
 from tools.lab.search import search, shortest
 from tools.lab.system import Lab, build_lab
 from tools.lab.table import rows
@@ -73,3 +75,25 @@ def test_a_bounded_walk_lets_time_pass_as_a_preemption() -> None:
         bug, _, whole = lab.conductor.walk(True, 0, MINUTE_NS)
         assert (bug, whole) == (Bug.BUG_NONE, True)
         assert lab.conductor.walk(True, 1, MINUTE_NS)[0] == Bug.BUG_DEADLOCK
+
+
+@pytest.mark.parametrize("pause", ["9ms", "20ms", "500ms", "60s"])
+def test_a_pause_passes_however_long_it_is(pause: str) -> None:
+    """Of a tenant, a device and a driver. A bound that only guards against lost wake-ups would never pass."""
+    with build_lab(
+        ["map t0 4", "bind d0 t0", "t0: start", f"t0: pause {pause}", "unmap t0 4"],
+        ["wait-bound d0 t0", "d0: start", f"d0: pause {pause}", "send d0 t0 pages=1 group=a try"],
+        ["k0: start", f"k0: pause {pause}", "discard d0"],
+    ) as lab:
+        found = search(lab, 1, seconds=60, most=500)
+        assert found.what is None
+        assert found.schedules == 500
+        assert lab.conductor.leapt_ns > 0
+
+
+def test_a_workload_may_wait_long_between_its_groups(tmp_path: Path) -> None:
+    file = tmp_path / "slow.toml"
+    file.write_text("schema = 1\n[[device]]\nworkload = { gap_ns = 50000000 }\n")
+    with scenario_lab(str(file)) as lab:
+        assert search(lab, 1, seconds=60, most=50).what is None
+        assert lab.conductor.leapt_ns > 40_000_000

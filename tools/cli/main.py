@@ -160,13 +160,13 @@ def _say_usage(error: click.ClickException) -> int:
 def _report(error: Exception, debug: bool) -> int:
     from emulator.scenario.errors import ScenarioError, one_line
     from shm.arena import ArenaError
-    from tools.cli.output import OutputError
+    from tools.cli.status import Failed
 
     if isinstance(error, ScenarioError):
         for line in error.lines:
             _say(f"iopf: {line}")
         return error.status
-    if isinstance(error, (ArenaError, OutputError)):
+    if isinstance(error, (ArenaError, Failed)):
         _say(f"iopf: {one_line(str(error))}")
         return error.status
     if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:

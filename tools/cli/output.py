@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from tools.cli.options import Option
-from tools.cli.status import Status
+from tools.cli.status import Failed, Status
 
 
-class OutputError(Exception):
+class OutputError(Failed):
     """A result could not be written; the text says where and why. Status 3, whatever the result was: nobody may take it as kept."""
 
     status = Status.MACHINE

@@ -21,6 +21,12 @@ class Status(IntEnum):
     TERMINATED = 143  # SIGTERM: partial result
 
 
+class Failed(Exception):
+    """Ends a command with one line on standard error, the text, and this status."""
+
+    status: Status
+
+
 # A campaign's status is that of its worst member; earlier is worse.
 WORST_FIRST = (
     Status.TERMINATED,

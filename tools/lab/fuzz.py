@@ -177,7 +177,7 @@ class Fuzzer:
     def _note(self, lab: Lab, drawn: Drawn, found: Found) -> None:
         assert found.what is not None
         assert found.failure is not None
-        path = segments(found.failure.path, lab.names)
+        path, memory = segments(found.failure.path, lab.names), lab.memory
         lab.close()
         finding = self._caused(drawn, found.what)
         key = f"{finding.known} {finding.defects} {signature(found.what)}"
@@ -187,8 +187,10 @@ class Fuzzer:
         self.campaign.findings[key] = finding
         cause = finding.known or ", ".join(finding.defects) or "new"
         self._tell(f"{cause}: {found.what[0]}")
-        tables = {**drawn.arguments, "memory": self._memory}
-        finding.small = shrink(drawn.programs, tables, path)
+        tables = {**drawn.arguments, "memory": memory}
+        finding.small = shrink(drawn.programs, tables, path, failure=found.failure)
+        if finding.small is not None:
+            finding.what = finding.small.found.what or finding.what
         if finding.small is not None and self._directory is not None:
             try:
                 finding.file = self._save(finding.small, tables, len(self.campaign.findings))

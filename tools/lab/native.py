@@ -17,7 +17,7 @@ from tools.lab.search import Found
 from tools.lab.system import resolve_programs
 from tools.supervisor.monitor import Monitor, Signals
 from tools.supervisor.plan import plan_system
-from tools.supervisor.programs import failed_lines, line_results
+from tools.supervisor.programs import failed_lines, failure_text, line_results
 from tools.supervisor.result import build_result
 from tools.supervisor.system import Options, System
 
@@ -48,7 +48,7 @@ def run_once(race: Race, seed: int, *, defective: bool, noise: bool) -> list[str
             monitor = Monitor(system, 0.0, WATCHDOG_S, lambda _: None, lambda _: None)
             outcome = monitor.run()
             result = build_result(resolved, plan, system, outcome)
-            refused = set(failed_lines(line_results(plan, system.snapshot)))
+            refused = set(map(failure_text, failed_lines(line_results(plan, system.snapshot))))
     for each in (signals, monitor.signals):
         if each.stops:
             raise Stopped(each.status)

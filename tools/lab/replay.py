@@ -11,7 +11,7 @@ from emulator.sched.constraints import MOST, ConstraintError, parse
 from emulator.sched.judge import Bug
 from emulator.sched.schedule_file import ScheduleError, ScheduleFile, build_id, points_id
 from emulator.spec.sites import point_name
-from tools.lab.search import play_constraints, what
+from tools.lab.search import check_players, play_constraints, what
 from tools.lab.system import Lab, LabError, build_lab
 
 
@@ -19,7 +19,7 @@ from tools.lab.system import Lab, LabError, build_lab
 class Replay:
     """What became of a schedule. `failure`: in lines, none when it did not fail; `same`: the trace is the one that was written;
     `broken`: steps that could not keep to the constraints; `stuck`: at which step whose turn it was could not go, and where the step
-    before was made; empty otherwise."""
+    before was made; empty otherwise; `ordered`: it was played by its constraints."""
 
     bug: Bug
     failure: list[str]
@@ -27,11 +27,14 @@ class Replay:
     steps: int
     broken: int = 0
     stuck: str = ""
+    ordered: bool = False
 
     @property
     def diverged(self) -> bool:
-        """It went another way than what was written."""
-        return bool(self.stuck) or self.broken > 0 or (bool(self.failure) and not self.same)
+        """It was not played as it was written: whether it fails says nothing about that schedule."""
+        if self.ordered:
+            return self.broken > 0
+        return bool(self.stuck) or (bool(self.failure) and not self.same)
 
 
 def lab_in(schedule: ScheduleFile, file: Path) -> Lab:
@@ -66,7 +69,7 @@ def replay_steps(lab: Lab, schedule: ScheduleFile, *, loose: bool = False) -> Re
     path = schedule.path(lab.names)
     bug = Bug(lab.conductor.replay(path, loose=loose))
     steps = lab.conductor.trace
-    same = f"{lab.conductor.trace_hash:016x}" == schedule.trace_hash
+    same = _same(lab, schedule)
     if bug == Bug.BUG_DIVERGED:
         return Replay(bug, [], False, len(steps), stuck=_stuck(lab.names, path, steps))
     return Replay(bug, _lines(lab, bug), same, len(steps))
@@ -87,7 +90,7 @@ def replay_constraints(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
     except ConstraintError as error:
         raise ScheduleError(f"{file}: constraints: {error}") from None
     steps = len(lab.conductor.trace)
-    return Replay(Bug(bug), _lines(lab, bug), not broken, steps, broken)
+    return Replay(Bug(bug), _lines(lab, bug), _same(lab, schedule), steps, broken, ordered=True)
 
 
 def replay_test(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
@@ -102,7 +105,12 @@ def replay_test(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
     return replay_steps(lab, schedule, loose=True) if played.stuck else played
 
 
+def _same(lab: Lab, schedule: ScheduleFile) -> bool:
+    return f"{lab.conductor.trace_hash:016x}" == schedule.trace_hash
+
+
 def _lines(lab: Lab, bug: int) -> list[str]:
+    check_players(lab, bug)
     return [] if bug == Bug.BUG_NONE else what(lab, bug)
 
 

@@ -12,13 +12,11 @@ from emulator.scenario.errors import UNSUPPORTED, ScenarioError
 from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
 from emulator.spec.program import DO_START
-from emulator.spec.roles import slots_of
 from emulator.trace.program import RECORD
-from tools.lab.system import Lab, LabError
+from tools.lab.system import Lab, LabError, processes_of
 from tools.supervisor.plan import SystemPlan, plan_system
 
 DEVICES_MOST = 3  # with workloads; devices of programs are known by number and stay
-PROCESSES_MOST = 31
 _GROUPS_MOST = 2  # of a workload
 
 _TABLES: dict[str, dict[str, int]] = {
@@ -34,10 +32,10 @@ def scenario_lab(name: str) -> Lab:
     """The lab of a shipped scenario or a file, made small. Raises ScenarioError, ArenaError."""
     resolved = small(resolve(name))
     plan = plan_system(resolved.scenario, resolved.name, resolved.seed)
-    processes = slots_of(plan.config)["total"][1] - 1
-    if processes > PROCESSES_MOST:
-        text = f"{name}: {processes} processes; the laboratory has room for {PROCESSES_MOST}"
-        raise ScenarioError([text], UNSUPPORTED)
+    try:
+        processes_of(plan)
+    except LabError as error:
+        raise ScenarioError([f"{name}: {error}"], UNSUPPORTED) from None
     try:
         return Lab.build(plan, whole=not _says_start(plan))
     except LabError as error:

@@ -12,7 +12,9 @@ from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
 from emulator.sched.strategies import Strategy
 from emulator.spec.sites import point_name
-from tools.lab.system import Lab
+from tools.cli.status import Failed, Status
+from tools.lab.system import STEPS, Lab
+from tools.supervisor.programs import failure_text
 from tools.supervisor.verdicts import describe
 
 Plan = list[tuple[int, int]]
@@ -32,6 +34,12 @@ STRATEGIES: dict[str, Plan] = {
     "urw": [(int(Strategy.STRATEGY_URW), 0)],
 }
 BATCH = 1000
+
+
+class PlayerLost(Failed):
+    """A process that plays an actor has died, or stands still. Nothing that is played says so: it was killed, or there is a bug in here."""
+
+    status = Status.DIED
 
 
 @dataclass(slots=True)
@@ -58,6 +66,7 @@ def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None 
     at = 0
     while at < most:
         bug, at, _ = conductor.explore(plan or PORTFOLIO, seed, at, min(BATCH, most - at))
+        check_players(lab, bug)
         if bug != Bug.BUG_NONE:
             took = time.monotonic() - began
             lab.follow("tso" if conductor.delayed else "sc")
@@ -95,6 +104,16 @@ def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
     return Found(played, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug))
 
 
+def check_players(lab: Lab, bug: int) -> None:
+    """Raises PlayerLost when a schedule has ended because of that."""
+    if bug == Bug.BUG_LOST and lab.conductor.by_processes:
+        at = lab.names[lab.conductor.path[-1]] if lab.conductor.path else "nobody"
+        raise PlayerLost(
+            f"the process of {at} was killed, or does not come back with its step; "
+            f"{lab.conductor.played:,} schedules had been played"
+        )
+
+
 def failure_of(lab: Lab, bug: int) -> Failure:
     """The schedule that has just been played, and what its failure is known by."""
     steps: list[Step] = lab.conductor.trace
@@ -103,13 +122,24 @@ def failure_of(lab: Lab, bug: int) -> Failure:
 
 
 def signature(lab: Lab, bug: int) -> tuple[object, ...]:
-    """Kind of bug; for a verdict its kind and class, for a deadlock who is not done and where it stands."""
+    """Kind of bug; for a verdict its kind and class, for a deadlock who is not done, for an operation that failed its text and errno."""
     if bug == Bug.BUG_VERDICT:
         first = lab.snapshot.verdicts()[0]
         return (int(bug), first["kind"], first["cls"])
     if bug == Bug.BUG_DEADLOCK:
         return (int(bug), *(slot for slot, _, _, _, _, over in lab.stuck() if not over))
+    if bug == Bug.BUG_FAILED:
+        first = lab.failed()[0]
+        return (int(bug), first["text"], first["result"])
     return (int(bug),)
+
+
+def shorten(lab: Lab, found: Found) -> Failure:
+    """The shortest schedule of a search that has found one. It is played last, and `found.what` then says how that one fails."""
+    assert found.failure is not None
+    short = shortest(lab, found.failure)
+    found.what = what(lab, lab.conductor.replay(short.path))
+    return short
 
 
 def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None = None) -> Failure:
@@ -233,12 +263,17 @@ def what(lab: Lab, bug: int) -> list[str]:
     if bug == Bug.BUG_ANSWER:
         return ["a device got an answer that it did not wait for"]
     if bug == Bug.BUG_LEAK:
-        return ["leak: objects are left over"]
+        return lab.leaks()
     if bug == Bug.BUG_FAILED:
-        return ["an operation failed that may not fail: " + "; ".join(lab.failed())]
+        return [
+            "an operation failed that may not fail: " + "; ".join(map(failure_text, lab.failed()))
+        ]
     if bug == Bug.BUG_LOST:
         return ["a process is gone, or did not come back with its step"]
-    head = "deadlock: nobody can go on" if bug == Bug.BUG_DEADLOCK else "the bound on steps"
+    if bug == Bug.BUG_DEADLOCK:
+        head = "deadlock: nobody can go on"
+    else:
+        head = f"the bound on steps: no end after {STEPS:,}; a livelock, or programs that take more"
     return [head] + [
         f"{lab.names[slot]} waits in {point_name(point)}"
         for slot, _, point, _, _, over in lab.stuck()

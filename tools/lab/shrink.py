@@ -14,7 +14,7 @@ from emulator.scenario.errors import ScenarioError
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
 from emulator.sched.schedule_file import segments
-from tools.lab.search import Found, failure_of, search, shortest, what
+from tools.lab.search import Found, failure_of, search, shorten, what
 from tools.lab.system import Lab, LabError, build_lab
 
 _SEARCH = 2000
@@ -40,11 +40,12 @@ def shrink(
     tables: Mapping[str, Any],
     path: Sequence[tuple[str, int]],
     *,
+    failure: Failure | None = None,
     seed: int = 1,
     tell: Callable[[str], None] | None = None,
 ) -> Small | None:
-    """None when the race does not fail any more. `path`: runs of steps by actor, as in a schedule file."""
-    best = _failing(programs, tables, path, seed, None)
+    """None when the race does not fail any more, or not like `failure`. `path`: runs of steps by actor, as in a schedule file."""
+    best = _failing(programs, tables, path, seed, None if failure is None else _kind(failure))
     if best is None:
         return None
     kind = _kind(best.failure)
@@ -63,8 +64,7 @@ def shrink(
 
 def _kind(failure: Failure) -> tuple[object, ...]:
     """What stays when operations go: the slots of a deadlock do not."""
-    whole = failure.signature[0] == Bug.BUG_VERDICT
-    return failure.signature if whole else failure.signature[:1]
+    return failure.signature[: 1 if failure.signature[0] == Bug.BUG_DEADLOCK else None]
 
 
 def _without_one(programs: Programs) -> Iterator[tuple[Programs, str]]:
@@ -96,8 +96,7 @@ def _failing(
             found = _play(lab, path) or search(lab, seed, seconds=5, most=_SEARCH)
             if found.failure is None or (kind is not None and _kind(found.failure) != kind):
                 return None
-            short = shortest(lab, found.failure)
-            lab.conductor.replay(short.path)
+            short = shorten(lab, found)
             return Small(
                 [list(program) for program in programs],
                 short,

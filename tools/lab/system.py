@@ -27,6 +27,7 @@ from tools.supervisor.system import configure, new_arena
 
 STEPS = STEPS_MOST
 MODELS = MEMORIES
+PROCESSES_MOST = 31
 _PASIDS = 15
 
 
@@ -45,6 +46,7 @@ class Lab(Closing):
     conductor: Explorer
     names: list[str]
     must: list[int]
+    live: dict[str, int]
     explores: str = "sc"
 
     @classmethod
@@ -54,8 +56,9 @@ class Lab(Closing):
         """`live`: objects of a pool that there are when all programs are over; more or fewer are a leak. `whole`: schedules begin with
         the first step of every tenant, device and driver program, not behind the word `start`, and workloads have to end, too.
 
-        Raises ArenaError when the machine cannot hold it, LabError when its beginning does not come to rest, BlockingIOError while
-        another lab of this process is open."""
+        Raises ArenaError when the machine cannot hold it, LabError when it has too many processes or its beginning does not come to
+        rest, BlockingIOError while another lab of this process is open."""
+        processes_of(plan)
         arena = controlled_board(plan)
         conductor: Explorer | None = None
         try:
@@ -79,7 +82,7 @@ class Lab(Closing):
             if len(names) <= FIRST_DRAIN:
                 idle = [""] * (FIRST_DRAIN - len(names))
                 names += [*idle, *(f"{name}'s stores" for name in names)]
-            lab = cls(plan, arena, control, snapshot, conductor, names, must)
+            lab = cls(plan, arena, control, snapshot, conductor, names, must, dict(live or {}))
             lab._to_the_start(users if whole else [])
         except BaseException:
             if conductor is not None:
@@ -120,13 +123,36 @@ class Lab(Closing):
         """Where the actors stand whose programs have to come to their end: as `Conductor.standing`."""
         return [standing for standing in self.conductor.standing() if standing[0] in self.must]
 
-    def failed(self) -> list[str]:
-        """Operations of the schedule just played that have failed and may not, with their errors."""
+    def failed(self) -> list[dict[str, Any]]:
+        """Lines of the schedule just played that have failed and may not, as `line_results` has them."""
         return failed_lines(line_results(self.plan, self.snapshot))
+
+    def leaks(self) -> list[str]:
+        """Pools that do not have what they should when all programs are over."""
+        found = {
+            name: pool["allocs"] - pool["frees"] for name, pool in self.snapshot.pools().items()
+        }
+        found["PASID"] = self.snapshot.pasids_used()
+        return [
+            f"leak: {found[name]} of {name} are in use at the end, expected {number}"
+            for name, number in self.live.items()
+            if found[name] != number
+        ]
 
     def close(self) -> None:
         self.conductor.close()
         self.arena.unlink()
+
+
+def processes_of(plan: SystemPlan) -> int:
+    """How many there are besides the supervisor. Raises LabError when these are too many."""
+    count = int(slots_of(plan.config)["total"][1]) - 1
+    if count > PROCESSES_MOST:
+        raise LabError(
+            f"{count} processes; the laboratory has room for {PROCESSES_MOST}: "
+            "take fewer devices, tenants, handlers or drivers"
+        )
+    return count
 
 
 def controlled_board(plan: SystemPlan) -> Arena:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
 from emulator.sched.schedule_file import ScheduleError, read
 from shm.arena import ArenaError
@@ -22,8 +21,7 @@ from tools.lab.search import (
     constraints_of,
     failure_of,
     search,
-    shortest,
-    what,
+    shorten,
 )
 from tools.lab.system import Lab, build_lab
 from tools.lab.table import rows
@@ -120,10 +118,7 @@ class IopfRace:
                 )
             text, file = "", None
             if found.failure is not None and keep:
-                short = shortest(lab, found.failure)
-                bug = Bug(lab.conductor.replay(short.path))
-                if bug not in (Bug.BUG_NONE, Bug.BUG_DIVERGED):
-                    found.what = what(lab, bug)  # of the schedule that is shown and written
+                short = shorten(lab, found)
                 told = _told(lab, programs, short)
                 file, again = self._save(lab, programs, tables, short, found)
                 place = f"schedule {found.schedules} of seed {settings.seed}; {again}"

@@ -60,13 +60,21 @@ def line_results(plan: SystemPlan, snapshot: Snapshot) -> list[dict[str, Any]]:
     return [found[key] for key in sorted(found)]
 
 
-def failed_lines(lines: list[dict[str, Any]]) -> list[str]:
-    """Lines that ended with an error although they were not only tried."""
+def failed_lines(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of `line_results` that ended with an error although they were not only tried."""
     return [
-        f"program[{each['program']}].ops[{each['line']}] '{each['text']}' failed: {os.strerror(-each['result'])}"
+        each
         for each in lines
         if each["result"] is not None and each["result"] < 0 and not each["may_fail"]
     ]
+
+
+def failure_text(line: dict[str, Any]) -> str:
+    """One of `failed_lines`, in words."""
+    return (
+        f"program[{line['program']}].ops[{line['line']}] '{line['text']}' failed: "
+        f"{os.strerror(-line['result'])}"
+    )
 
 
 def group_answers(plan: SystemPlan, snapshot: Snapshot) -> dict[str, dict[str, list[int]]]:

@@ -21,7 +21,7 @@ from tools.cli.status import Status
 from tools.cli.version import package_version
 from tools.supervisor.monitor import Outcome
 from tools.supervisor.plan import SystemPlan
-from tools.supervisor.programs import failed_lines, group_answers, line_results
+from tools.supervisor.programs import failed_lines, failure_text, group_answers, line_results
 from tools.supervisor.system import System
 from tools.supervisor.verdicts import describe
 
@@ -66,7 +66,7 @@ def _problems(
 def _failed_operations(plan: SystemPlan, system: System) -> list[str]:
     """Operations that the kernel refused although nothing had disturbed the run."""
     if plan.compiled is not None:
-        return failed_lines(line_results(plan, system.snapshot))
+        return [failure_text(each) for each in failed_lines(line_results(plan, system.snapshot))]
     problems = []
     for child in system.children:
         if child.role != "tenant":

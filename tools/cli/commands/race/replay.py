@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_out: bool) -> int:
     """Play the schedule of FILE again: the same steps, the same failure.
 
-    Status 1: it fails as it did. Status 0: it does not fail. Status 7: it cannot be played as written;
-    the step at which it diverges is named.
+    Status 1: it fails as it did. Status 0: it does not fail, as after the code was mended; that the
+    steps were others is said. Status 7: it cannot be played as written, and the step at which it
+    diverges is named, or it fails by other steps than were written.
     """
     from emulator.sched.schedule_file import ScheduleError, read
     from tools.lab.players import players_of
@@ -60,7 +61,7 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
     except ScheduleError as error:
         ctx.fail(str(error))
     if not json_out:
-        _comment(played, schedule, by_constraints=constraints)
+        _comment(played, schedule)
     if played.diverged:
         return Status.UNTRUSTED
     return Status.FAILED if played.failure else Status.OK
@@ -70,6 +71,7 @@ def _document(played: Replay, mode: str, other: list[str]) -> dict[str, Any]:
     return {
         "failure": played.failure,
         "same_trace": played.same,
+        "constraints_broken": played.broken if played.ordered else None,
         "diverged_at": played.steps if played.stuck else None,
         "other_build": other,
         "mode": mode,
@@ -88,14 +90,14 @@ def _print(lab: Lab, played: Replay) -> None:
         click.echo(f"diverged: {played.stuck}")
 
 
-def _comment(played: Replay, schedule: ScheduleFile, *, by_constraints: bool) -> None:
+def _comment(played: Replay, schedule: ScheduleFile) -> None:
     """On standard error: how far this is the schedule that was written."""
     from tools.lab.replay import other_build
 
     other = other_build(schedule)
     if other:
         click.echo(f"written by a build with another {' and '.join(other)}", err=True)
-    if by_constraints:
+    if played.ordered:
         count = len(schedule.constraints or [])
         text = f"{count} constraints, {played.broken} steps could not keep to them"
     elif played.same:

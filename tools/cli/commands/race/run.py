@@ -94,7 +94,7 @@ def command(
         )
     from tools.lab.players import players_of
     from tools.lab.races import lab_of, save_schedule, tables_of
-    from tools.lab.search import STRATEGIES, WALKS, search, shortest, walk
+    from tools.lab.search import STRATEGIES, WALKS, search, shorten, walk
 
     if strategy in WALKS and mode == "processes":
         ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
@@ -105,9 +105,7 @@ def command(
                 found = walk(lab, strategy, seconds=seconds, most=most)
             else:
                 found = search(lab, seed, seconds=seconds, most=most, plan=STRATEGIES[strategy])
-        short = shortest(lab, found.failure) if found.failure is not None else None
-        if short is not None:
-            lab.conductor.replay(short.path)
+        short = shorten(lab, found) if found.failure is not None else None
         variant = "fixed" if fixed else "defective"
         by = ", by processes" if mode == "processes" else ""
         if json_out:

@@ -32,8 +32,8 @@ class ScheduleError(Exception):
 
 class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`race`: slug of the catalogue or empty; `programs`, `scenario`, `live` (its `leaks`) and `queue_records`: what is played, as in
-    the catalogue; `still`: time stands still while anybody can go on; `constraints`: the switches that it takes (``constraints.py``), for
-    a build with other points."""
+    the catalogue; `still`: time stands still while anybody can go on; `whole`: it begins with everybody's first step; `constraints`: the
+    switches that it takes (``constraints.py``), for a build with other points."""
 
     format: int
     build: str
@@ -51,6 +51,7 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     live: dict[str, int] = {}
     queue_records: int = 0
     still: bool = False
+    whole: bool = False
     constraints: list[str] | None = None
 
     @property
@@ -62,6 +63,7 @@ class ScheduleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             "queue_records": self.queue_records,
             "memory": self.memory,
             "still": self.still,
+            "whole": self.whole,
         }
 
     def path(self, names: Sequence[str]) -> bytes:

@@ -81,7 +81,7 @@ def test_no_key_but_those_with_a_default_may_be_missing(
     file = tmp_path / "s.json"
     for key in written:
         file.write_text(json.dumps({k: v for k, v in written.items() if k != key}))
-        if key in ("live", "queue_records", "still", "constraints"):
+        if key in ("live", "queue_records", "still", "whole", "constraints"):
             assert main(["race", "replay", str(file)]) == Status.FAILED
         else:
             refused(["race", "replay", str(file)], f"missing required field `{key}`", capsys)

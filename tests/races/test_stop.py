@@ -10,9 +10,9 @@ from tests.support.victims import assert_processes_do_as_fibers, assert_the_othe
 from tools.lab.kill import kill_everywhere, kill_pairs, victims
 from tools.lab.players import Players
 from tools.lab.races import lab_of
-from tools.lab.scenario import scenario_lab
 from tools.lab.stop import stop_everywhere
 from tools.lab.system import build_lab
+from tools.lab.target import scenario_target
 
 RACES = list(catalogue().values())
 ONE = "remove-before-drain"
@@ -40,7 +40,7 @@ def test_two_deaths_leave_nobody_stuck(race: Race) -> None:
 
 @pytest.mark.parametrize("name", ["one-request", "quickstart", "many-devices"])
 def test_a_scenario_is_made_small_and_survives(name: str) -> None:
-    with scenario_lab(name) as lab:
+    with scenario_target(name).lab(memory="sc") as lab:
         for victim in victims(lab):
             for everywhere in (kill_everywhere, stop_everywhere):
                 tried = everywhere(lab, victim, seeds=range(1), players=None)

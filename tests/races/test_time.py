@@ -10,10 +10,10 @@ import pytest
 from emulator.sched.judge import Bug
 from tools.lab.players import Players
 from tools.lab.prove import prove
-from tools.lab.scenario import scenario_lab
 from tools.lab.search import search, shortest
 from tools.lab.system import Lab, build_lab
 from tools.lab.table import rows
+from tools.lab.target import scenario_target
 from tools.lab.where import Where
 
 REMOVE = ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"]
@@ -94,6 +94,6 @@ def test_a_pause_passes_however_long_it_is(pause: str) -> None:
 def test_a_workload_may_wait_long_between_its_groups(tmp_path: Path) -> None:
     file = tmp_path / "slow.toml"
     file.write_text("schema = 1\n[[device]]\nworkload = { gap_ns = 50000000 }\n")
-    with scenario_lab(str(file)) as lab:
+    with scenario_target(str(file)).lab() as lab:
         assert search(lab, 1, seconds=60, most=50).what is None
         assert lab.conductor.leapt_ns > 40_000_000

@@ -48,6 +48,7 @@ def save_schedule(
     lab.conductor.replay(short.path)
     scenario = dict(tables)
     live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
+    whole = bool(scenario.pop("whole", False))
     for name in ("memory", "still"):
         scenario.pop(name, None)
     write(
@@ -64,6 +65,7 @@ def save_schedule(
             strategy=strategy,
             memory=lab.memory,
             still=lab.conductor.still,
+            whole=whole,
             failure=found.what or [],
             preemptions=short.preemptions,
             segments=segments(short.path, lab.names),

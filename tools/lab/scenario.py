@@ -13,7 +13,7 @@ from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
 from emulator.spec.program import DO_START
 from emulator.trace.program import RECORD
-from tools.lab.system import Lab, LabError, processes_of
+from tools.lab.system import LabError, processes_of
 from tools.supervisor.plan import SystemPlan, plan_system
 
 DEVICES_MOST = 3  # with workloads; devices of programs are known by number and stay
@@ -28,18 +28,17 @@ _TENANT = {"vmas": 2, "pages": 16}
 _WORKLOAD = {"pages": 16, "stride_pages": 4, "burst_groups": 2, "interleave": 2}
 
 
-def scenario_lab(name: str) -> Lab:
-    """The lab of a shipped scenario or a file, made small. Raises ScenarioError, ArenaError."""
+def scenario_parts(name: str) -> tuple[list[list[str]], dict[str, Any]]:
+    """The programs of a shipped scenario or a file, and the rest of it, made small, as `build_lab` takes them. Raises ScenarioError."""
     resolved = small(resolve(name))
     plan = plan_system(resolved.scenario, resolved.name, resolved.seed)
     try:
         processes_of(plan)
     except LabError as error:
         raise ScenarioError([f"{name}: {error}"], UNSUPPORTED) from None
-    try:
-        return Lab.build(plan, whole=not _says_start(plan))
-    except LabError as error:
-        raise ScenarioError([f"{name}: {error}"]) from None
+    tables = resolved.document()
+    programs = [list(program["ops"]) for program in tables.pop("program", [])]
+    return programs, {**tables, "whole": not _says_start(plan)}
 
 
 def small(resolved: Resolved) -> Resolved:

@@ -226,11 +226,12 @@ def build_lab(
     queue_records: int = 0,
     memory: str = "tso",
     still: bool = False,
+    whole: bool = False,
     **tables: Any,
 ) -> Lab:
     """A lab of programs and of other tables of the scenario by name.
 
-    `live`: see `Lab.build`. `queue_records`: of the page request queue, a power of two; fewer than hardware can have, so that
+    `live`, `whole`: see `Lab.build`. `queue_records`: of the page request queue, a power of two; fewer than hardware can have, so that
     an overflow is a matter of few steps. `memory`: the model under which schedules are played, "sc" or "tso". `still`: time stands still
     while anybody can go on. Raises ScenarioError, ArenaError, LabError, ValueError for another model.
     """
@@ -240,7 +241,7 @@ def build_lab(
     plan = plan_system(resolved.scenario, "lab", resolved.seed)
     if queue_records:
         plan.config["prq_records"] = queue_records
-    lab = Lab.build(plan, live)
+    lab = Lab.build(plan, live, whole=whole)
     lab.explores = memory if len(lab.names) > FIRST_DRAIN else "sc"
     lab.follow(lab.explores)
     lab.conductor.still = still

@@ -15,6 +15,7 @@ from tools.cli.lazy import near
 if TYPE_CHECKING:
     from emulator.sched.catalogue import Race
     from tools.lab.system import Lab
+    from tools.lab.target import Target
 
 
 def complete_race(
@@ -48,26 +49,23 @@ def complete_system(
     return complete_race(ctx, param, incomplete) + complete_scenario(ctx, param, incomplete)
 
 
-def system_named(ctx: click.Context, name: str) -> tuple[str, Lab]:
-    """What it is called, and the lab of a race's fixed variant or of a scenario made small; a usage error when it is neither.
-
-    Raises ScenarioError, ArenaError, LabError."""
+def target_named(ctx: click.Context, name: str, *, defective: bool) -> Target:
+    """A variant of the race of this name, or the scenario, made small; a usage error when it is neither. Raises ScenarioError."""
     from pathlib import Path
 
     from emulator.scenario.errors import did_you_mean
     from emulator.scenario.shipped import scenario_names
     from emulator.sched.catalogue import catalogue, find
-    from tools.lab.races import lab_of
-    from tools.lab.scenario import scenario_lab
+    from tools.lab.target import race_target, scenario_target
 
     race = find(name)
     if race is not None:
-        return race.slug, lab_of(race, defective=False, memory="sc")
+        return race_target(race, defective=defective)
     shipped = scenario_names()
     if name not in shipped and not ("/" in name or name.endswith(".toml") or Path(name).is_file()):
         hint = did_you_mean(name, [*catalogue(), *shipped]) or "; see iopf race list"
         ctx.fail(f"no race and no scenario is called '{name}'{hint}")
-    return name, scenario_lab(name)
+    return scenario_target(name)
 
 
 @contextlib.contextmanager

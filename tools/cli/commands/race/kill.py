@@ -14,7 +14,7 @@ import click
 from tools.cli.commands.race.common import (
     complete_system,
     progress,
-    system_named,
+    target_named,
     tells_when_stopped,
 )
 from tools.cli.lazy import Command, near
@@ -88,14 +88,13 @@ def command(
     come to rest. Whoever is stopped goes on when the others rest, and everything must end well.
     Status 1 when it does not.
     """
-    from emulator.sched.catalogue import find
     from tools.lab.kill import victims
     from tools.lab.players import players_of
 
     if pairs is not None and number == "stop":
         ctx.fail("--pairs kills; leave out --signal stop")
-    called, lab = system_named(ctx, name)
-    with lab, tells_when_stopped(lab):
+    target = target_named(ctx, name, defective=False)
+    with target.lab(memory="sc") as lab, tells_when_stopped(lab):
         all_of_them = victims(lab)
         known = [victim.name for victim in all_of_them]
         for actor in actors:
@@ -117,7 +116,7 @@ def command(
     bad = sum(len(each.failures) for each in tried)
     if json_out:
         document = {
-            "system": called,
+            "system": target.name,
             "signal": number,
             "mode": mode,
             "schedules": schedules,
@@ -130,8 +129,7 @@ def command(
         }
         click.echo(json.dumps(document))
     else:
-        variant = ", fixed" if find(called) is not None else ""
-        click.echo(click.style(f"{called}{variant}, by {mode}", bold=True))
+        click.echo(click.style(f"{target.title}, by {mode}", bold=True))
         for line in table:
             click.echo(line)
         points = sum(each.points for each in tried)

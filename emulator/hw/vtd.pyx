@@ -130,7 +130,7 @@ cdef void take_request(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
     if queue_full(u):
         lose(u, dev, rec, pasid, pp)
         write64(v.self, &u.regs.overflows, u.regs.overflows + 1, HW_PRS)
-        note_event(v, u.ticks, HW_PRS, rec[2], <uint64_t>dev << 32 | PRS_PRO)
+        note_event(v, u.ticks, HW_PRS, uid_number(rec[2]), <uint64_t>dev << 32 | PRS_PRO)
         raise_event(u, PRS_PRO)
         return
     d.hw.enqueued += 1

@@ -26,6 +26,7 @@ ENTRIES = {
     "check": Entry("tools.cli.commands.check", "check scenarios without running them"),
     "show": Entry("tools.cli.commands.show", "every value of a scenario and where it comes from"),
     "kernels": Entry("tools.cli.commands.kernels", "what kernel generations do with a fault"),
+    "events": Entry("tools.cli.commands.events", "what the processes of a run did last"),
     "ps": Entry("tools.cli.commands.ps", "list running emulators"),
     "top": Entry("tools.cli.commands.top", "watch the counters of a running emulator"),
     "clean": Entry("tools.cli.commands.clean", "remove what killed runs left behind"),

@@ -1,8 +1,8 @@
 """The event log of a run: what the flight recorders of all processes still hold, merged by time.
 
 ``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event,
-oldest first. ``t_ns`` counts
-from the start of the run. ``a`` names the request (its number within the device) or the PASID; ``b`` is device << 32 | detail.
+oldest first. ``t_ns`` counts from the start of the run. ``a`` names the request (its number within the device) or the PASID; ``b`` is
+device << 32 | detail. `iopf events` prints it (``tools/watch/events.py``).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgpack
 
+from emulator.spec.roles import slots_of
 from emulator.spec.sites import Site
 from tools.supervisor.system import System
 
@@ -25,10 +26,12 @@ def write_events(system: System, path: Path) -> int:
             lost[name] = gone
         rows += [(t_ns, slot, site, a, b) for t_ns, site, a, b in events]
     rows.sort()
+    first, count = slots_of(system.plan.config)["device"]
     header = {
         "type": "events",
         "schema": "iopf/1",
         "actors": system.names,
+        "devices": system.names[first : first + count],
         "sites": {site.value: site.name.lower() for site in Site},
         "overwritten": lost,
     }

@@ -1,0 +1,138 @@
+"""`iopf events`: what a run has left in its flight recorders, and files that are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from tests.support.running import iopf
+from tools.cli.main import main
+from tools.cli.status import Status
+from tools.watch.events import EventsError, read_log
+
+PROGRAM = """
+schema = 1
+[[program]]
+ops = ["map t0 4", "bind d0 t0", "send d0 t0 pages=2 group=a", "await d0", "unmap t0 4",
+       "send d0 t0 pages=1 group=b", "await d0", "unbind d0 t0"]
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory in which a run with `-v` was made."""
+    directory = tmp_path_factory.mktemp("events")
+    (directory / "two.toml").write_text(PROGRAM)
+    done = iopf("run", "./two.toml", "-v", cwd=directory)
+    assert done.returncode == Status.OK, done.stderr
+    return directory
+
+
+def test_the_life_of_two_groups_is_told_in_order(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(run)
+    assert main(["events"]) == Status.OK
+    out, err = capsys.readouterr()
+    told = [line.partition(": ")[2] for line in out.splitlines()]
+    for event in (
+        "sva_bind: dev=dev-00 pasid=1",
+        "dev_send: dev=dev-00 request=0 records=2 prgi=0",
+        "sva_iopf_handler: dev=dev-00 request=1 faults=2",
+        "iopf_group_response: dev=dev-00 request=1 code=SUCCESS",
+        "dev_receive: dev=dev-00 request=0 code=SUCCESS prgi=0",
+        "iopf_group_response: dev=dev-00 request=2 code=INVALID",
+        "dev_receive: dev=dev-00 request=2 code=INVALID prgi=1",
+        "sva_unbind: dev=dev-00 pasid=1",
+    ):
+        assert told.count(event) == 1, (event, out)
+        del told[: told.index(event)]
+    assert "overwritten" not in err
+
+
+def test_events_are_chosen_by_actor_device_and_number(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(run)
+    (directory,) = (run / "iopf-runs").iterdir()
+    assert main(["events", str(directory), "--actor", "dev-00", "--json"]) == Status.OK
+    document = json.loads(capsys.readouterr().out)
+    assert {event["actor"] for event in document["events"]} == {"dev-00"}
+    assert [event["event"] for event in document["events"]] == ["dev_send", "dev_receive"] * 2
+    assert main(["events", str(directory / "events.bin"), "--device", "dev-00", "--last", "1"]) == 0
+    assert capsys.readouterr().out.endswith("sva_unbind: dev=dev-00 pasid=1\n")
+
+
+def test_what_a_full_recorder_has_lost_is_said(tmp_path: Path) -> None:
+    args = ("run", "quickstart", "-v", "--set", "system.event_records=64")
+    assert iopf(*args, cwd=tmp_path).returncode == Status.OK
+    done = iopf("events", cwd=tmp_path)
+    assert done.returncode == Status.OK
+    assert "overwritten before the end: " in done.stderr
+    assert len(done.stdout.splitlines()) <= 64 * 12
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ((), "no run in iopf-runs has left an events.bin; `iopf run -v` writes one"),
+        (("nope",), "nope: cannot be read: No such file or directory"),
+        ((".",), ".: no events.bin in it; a run writes one with -v or on failure"),
+        (("/dev/zero",), "/dev/zero: no event log of this version"),
+    ],
+)
+def test_where_there_is_no_log_one_line_says_so(
+    args: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["events", *args]) == Status.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"iopf: {says}")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("option", "name"), [("--actor", "actor"), ("--device", "device")])
+def test_a_name_that_is_none_is_refused(
+    run: Path,
+    option: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(run)
+    assert main(["events", option, "dev-99"]) == Status.USAGE
+    assert f"no {name} is called 'dev-99'; did you mean 'dev-00'?" in capsys.readouterr().err
+
+
+def test_a_damaged_log_is_refused_whole(run: Path, tmp_path: Path) -> None:
+    (log,) = run.glob("iopf-runs/*/events.bin")
+    data = log.read_bytes()
+    values = msgpack.Unpacker(strict_map_key=False)
+    values.feed(data)
+    header, row = next(values), next(values)
+    rows = [
+        row[:4],
+        [*row[:2], 999, *row[3:]],
+        [row[0], 99, *row[2:]],
+        [*row[:4], 99 << 32],
+        [*row[:4], -1],
+        ["x", *row[1:]],
+        5,
+        {},
+    ]
+    bad = [b"", data[:3], b"\xc1" + data, data[1:]]
+    bad += [msgpack.packb({**header, **other}) for other in ({"type": "result"}, {"devices": 3})]
+    bad += [msgpack.packb(header) + msgpack.packb(each) for each in rows]
+    file = tmp_path / "events.bin"
+    for each in bad:
+        file.write_bytes(each)
+        with pytest.raises(EventsError, match="no event log of this version"):
+            read_log(file)

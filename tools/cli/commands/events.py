@@ -1,0 +1,62 @@
+"""`iopf events`: the last events of every process of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from tools.cli.lazy import Command, near
+from tools.cli.options import json_option
+from tools.cli.status import Status
+
+
+@click.command(
+    "events",
+    cls=Command,
+    examples=(
+        ("iopf events", "what the newest run here has left, of all processes"),
+        ("iopf events --device dev-00 --last 20", "the last answers to one device"),
+    ),
+)
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option("--actor", "actors", multiple=True, metavar="ACTOR", help="Only of it; repeatable.")
+@click.option("--device", metavar="DEVICE", help="Only about this device, whoever it was.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    run: Path | None,
+    actors: tuple[str, ...],
+    device: str | None,
+    last: int | None,
+    json_out: bool,
+) -> int:
+    """Print the events that a run has left, by time: requests, answers, binds, overflows.
+
+    RUN is the directory of a run, or a file; the newest run in iopf-runs otherwise. A run writes them when
+    its verdict is not PASS, or with -v; each process keeps its last ones (system.event_records).
+    """
+    from tools.watch.events import chosen, find_log, read_log
+
+    log = read_log(find_log(run))
+    for name in actors:
+        if name not in log.actors:
+            ctx.fail(f"no actor is called '{name}'{near(name, log.actors)}")
+    if device is not None and device not in log.devices:
+        ctx.fail(f"no device is called '{device}'{near(device, log.devices)}")
+    log.events = list(chosen(log, actors, device))
+    if last is not None:
+        log.events = log.events[-last:]
+    if json_out:
+        click.echo(json.dumps(log.document()))
+        return Status.OK
+    click.echo(f"{log.path}: {len(log.events):,} events", err=True)
+    for event in log.events:
+        click.echo(event.line())
+    if log.overwritten:
+        gone = ", ".join(f"{count:,} of {name}" for name, count in log.overwritten.items())
+        click.echo(f"overwritten before the end: {gone}", err=True)
+    return Status.OK

@@ -95,7 +95,7 @@ def check_table(data: object, table: type[Section], path: str) -> Iterator[Probl
     for key, value in data.items():
         where = f"{path}.{key}"
         if key not in types:
-            yield Problem(where, f"unknown key{did_you_mean(key, types)}")
+            yield Problem(where, f"unknown key{did_you_mean(str(key), types)}")
         elif (inner := nested_table(types[key])) is not None:
             yield from check_table(value, inner, where)
         else:

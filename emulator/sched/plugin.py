@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--iopf-schedules",
         metavar="DIR",
         default=".iopf-schedules",
-        help="where iopf_race writes the schedules that fail (default .iopf-schedules)",
+        help="where iopf_race writes the schedules that fail, from the directory in which pytest is started (default .iopf-schedules)",
     )
 
 

@@ -24,6 +24,15 @@ STEPS_MOST = 20_000  # of a schedule under control
 MEMORIES = ("sc", "tso")
 _QUEUE_MOST = 16384
 _FILE_BYTES_MOST = 1 << 24
+_NO_TABLES = {  # what a document would lose, and what is meant
+    "extends": "",
+    "program": "programs",
+    "live": "live",
+    "queue_records": "queue_records",
+    "memory": "memory",
+    "still": "still",
+    "whole": "whole",
+}
 
 
 class ScheduleError(Exception):
@@ -101,25 +110,27 @@ def write(file: ScheduleFile, path: Path) -> None:
     path.write_bytes(text + b"\n")
 
 
-def read(path: Path) -> ScheduleFile:
-    """Raises ScheduleError. What only the system itself can know, like the names of its actors, is not looked at here."""
+def read(path: Path, name: Path | None = None) -> ScheduleFile:
+    """`name`: what it is called where that is not its path. Raises ScheduleError. What only the system itself can know, like the names
+    of its actors, is not looked at here."""
+    name = name or path
     try:
         with path.open("rb") as opened:
             data = opened.read(_FILE_BYTES_MOST + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ScheduleError(f"{path}: cannot be read: {reason}") from error
+        raise ScheduleError(f"{name}: cannot be read: {reason}") from error
     if len(data) > _FILE_BYTES_MOST:
-        raise ScheduleError(f"{path}: no schedule file: larger than {_FILE_BYTES_MOST} bytes")
+        raise ScheduleError(f"{name}: no schedule file: larger than {_FILE_BYTES_MOST} bytes")
     try:
         file = msgspec.json.decode(data, type=ScheduleFile)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ScheduleError(f"{path}: no schedule file: {error}") from error
+        raise ScheduleError(f"{name}: no schedule file: {error}") from error
     if file.format != FORMAT:
-        raise ScheduleError(f"{path}: format {file.format}; this version reads {FORMAT}")
+        raise ScheduleError(f"{name}: format {file.format}; this version reads {FORMAT}")
     problem = _problem(file)
     if problem:
-        raise ScheduleError(f"{path}: {problem}")
+        raise ScheduleError(f"{name}: {problem}")
     return file
 
 
@@ -131,6 +142,10 @@ def _problem(file: ScheduleFile) -> str:
         return f"memory: '{file.memory}' is not one of {', '.join(MEMORIES)}"
     if not file.programs:
         return "programs: none; expected one or more"
+    for name, beside in _NO_TABLES.items():
+        if name in file.scenario:
+            hint = f"; write {beside} beside it" if beside else ""
+            return f"scenario.{name}: no table of a scenario{hint}"
     if records != 0 and (records not in range(2, _QUEUE_MOST + 1) or records & (records - 1)):
         return f"queue_records: {records}; expected 0 or a power of two from 2 to {_QUEUE_MOST}"
     for name, count in file.live.items():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -12,20 +16,51 @@ from emulator.scenario.errors import ScenarioError
 from emulator.sched.catalogue import catalogue
 from emulator.sched.judge import Bug
 from emulator.sched.strategies import Strategy
+from shm.arena import Arena
+from tools.lab import system
 from tools.lab.players import Players
 from tools.lab.races import lab_of
 from tools.lab.search import PORTFOLIO, PlayerLost, search
-from tools.lab.system import Lab, LabError, build_lab
+from tools.lab.system import Lab, LabError, LabOpenError, build_lab
+from tools.supervisor.plan import SystemPlan
 
 BIND = ["map t0 4", "bind d0 t0"]
 SEND = ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=2 group=a", "await d0"]
 
 
 def test_one_system_at_a_time_is_under_control() -> None:
-    with build_lab(BIND, SEND), pytest.raises(BlockingIOError, match="another system is under"):
+    with build_lab(BIND, SEND), pytest.raises(LabOpenError, match="one lab open at a time"):
         build_lab(BIND, SEND)
     with build_lab(BIND, SEND) as lab:
         assert search(lab, 1, seconds=9, most=50).failure is None
+
+
+def test_threads_that_build_at_once_do_not_choose_the_same_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each looks for a name and then takes it, and none is in between while another is."""
+    inside, met = [0], []
+    make = system.controlled_board
+
+    def alone(plan: SystemPlan) -> Arena:
+        inside[0] += 1
+        time.sleep(0)  # somebody else may go
+        met.append(inside[0])
+        inside[0] -= 1
+        return make(plan)
+
+    monkeypatch.setattr(system, "controlled_board", alone)
+    together = Barrier(4)
+
+    def build() -> None:
+        together.wait()
+        with contextlib.suppress(LabOpenError), build_lab(BIND, SEND):
+            pass
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(build) for _ in range(4)]:
+            done.result()
+    assert met == [1] * 4
 
 
 def test_a_wrong_program_is_refused_and_leaves_nothing() -> None:
@@ -51,6 +86,29 @@ def test_an_operation_that_fails_is_a_failure_unless_it_is_only_tried() -> None:
             assert (found.failure is not None) == fails
             if fails:
                 assert "unbind d0 t0" in " ".join(found.what or [])
+
+
+def test_a_device_that_no_program_names_does_nothing() -> None:
+    programs = (["map t0 4", "t0: start", "unmap t0 4"],)
+    tables: list[dict[str, Any]] = [{}, {"device": [{"name": "gpu", "count": 2}, {"name": "nic"}]}]
+    for devices in tables:
+        with build_lab(*programs, **devices) as lab:
+            found = search(lab, 1, seconds=9, most=200)
+            assert found.failure is None, found.what
+            assert all(device.program for device in lab.plan.devices)
+
+
+def test_a_device_whose_table_has_a_workload_runs_it() -> None:
+    workload = {"groups": 1, "pages": 4}
+    with build_lab(
+        ["map t0 4", "t0: start", "unmap t0 4"],
+        device=[{"workload": workload}],
+        tenant=[{"count": 2}],
+    ) as lab:
+        assert [device.program for device in lab.plan.devices] == [b""]
+        assert lab.plan.tenants[1].devices == [0]
+    with pytest.raises(ScenarioError, match="runs a workload, but programs run all tenants"):
+        build_lab(["t0: start", "map t0 4"], device=[{"workload": workload}])
 
 
 def hashes(lab: Lab) -> list[int]:

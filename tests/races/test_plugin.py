@@ -3,63 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
+import textwrap
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from emulator.sched.catalogue import catalogue
+from tests.support.plugin import FAILING, failures, outcomes, run
 from tests.support.running import iopf
 from tools.cli.status import Status
-
-FAILING = """
-import pytest
-
-@pytest.mark.race(schedules=3000, seed=4)
-def test_unbind(iopf_race):
-    iopf_race(
-        ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"],
-        ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=1 group=a try"],
-        kernel={"defects": ["remove-before-drain"]},
-        device=[{"stop": "marker"}],
-    )
-"""
-
-
-def run(directory: Path, *args: str, ci: bool = False) -> subprocess.CompletedProcess[str]:
-    """With `ci` as on a build machine, where pytest's summary repeats whole messages; without it always as at a desk."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")
-    }
-    if ci:
-        environment["CI"] = "true"
-    return subprocess.run(
-        command,
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=environment,
-    )
-
-
-def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """What the short summary says of every test."""
-    found = re.findall(r"^(PASSED|FAILED|ERROR) test_it\.py::test_(\w+)", done.stdout, re.MULTILINE)
-    return {name: outcome for outcome, name in found}
-
-
-def failures(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """What stands below the headline of every test that fails, all of it."""
-    assert done.returncode == 1, done.stdout + done.stderr
-    parts = re.split(r"^_+ .+ _+$|^=+ .+ =+$", done.stdout, flags=re.MULTILINE)
-    return [part.strip() for part in parts[1:-1] if part.strip()]
 
 
 @pytest.mark.parametrize("ci", [False, True], ids=["desk", "ci"])
@@ -88,6 +42,37 @@ def test_a_race_fails_with_its_schedule_a_file_and_properties(tmp_path: Path, ci
     assert properties["iopf_seed"] == "4"
     assert properties["iopf_schedule_file"] == f".iopf-schedules/{file.name}"
     assert int(properties["iopf_schedules"] or 0) > 0
+
+
+def test_the_regression_test_of_the_readme_as_printed(tmp_path: Path) -> None:
+    """It passes; with the argument that is named below it, it fails with the use after free that is shown above it."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (code,) = re.findall(r"^    import pytest\n(?:    .*\n|\n)+", readme, re.MULTILINE)
+    (defect,) = re.findall(r"^ +kernel=.*remove-before-drain.*\n", readme, re.MULTILINE)
+    test = textwrap.dedent(code).rstrip()
+    (tmp_path / "test_it.py").write_text(test + "\n")
+    passes = run(tmp_path, "-q", "-rP")
+    assert passes.returncode == 0, passes.stdout
+    assert "\n3,000 schedules of seed 1 in " in passes.stdout
+    assert test.endswith("\n    )")
+    (tmp_path / "test_it.py").write_text(test[:-1] + textwrap.dedent(defect) + ")\n")
+    (text,) = failures(run(tmp_path, "-q"))
+    first = text.splitlines()[0]
+    assert first.startswith("use after free: ")
+    assert f"    {first}\n" in readme
+    (file,) = (tmp_path / ".iopf-schedules").iterdir()
+    assert iopf("race", "replay", str(file)).returncode == Status.FAILED
+
+
+def test_a_long_program_is_cut_in_the_report(tmp_path: Path) -> None:
+    lines = FAILING.replace(
+        '"map t0 4",', '"map t0 4", *[f"map t0 1 at={8 + n}" for n in range(50)],'
+    )
+    (tmp_path / "test_it.py").write_text(lines)
+    (text,) = failures(run(tmp_path, "-q"))
+    assert "\n    map t0 1 at=46\n    ... 14 lines more\n\n    wait-bound" in text
+    (file,) = (tmp_path / ".iopf-schedules").iterdir()
+    assert len(json.loads(file.read_text())["programs"][0]) == 54
 
 
 DEADLOCK = """
@@ -181,13 +166,17 @@ def test_what_was_found_is_told_where_no_file_can_be_written(tmp_path: Path) -> 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_file_that_cannot_be_played_is_one_line(tmp_path: Path, fails: bool) -> None:
     (tmp_path / "no.json").write_text("{}")
+    names = ["nosuch.json", "no.json", None, 5]
     (tmp_path / "test_it.py").write_text(
-        f"def test_none(iopf_race):\n    iopf_race.replay('nosuch.json', fails={fails})\n"
-        f"def test_no_schedule(iopf_race):\n    iopf_race.replay('no.json', fails={fails})\n"
+        "".join(
+            f"def test_{number}(iopf_race):\n    iopf_race.replay({name!r}, fails={fails})\n"
+            for number, name in enumerate(names)
+        )
     )
-    none, no_schedule = failures(run(tmp_path, "-q"))
-    assert none == "nosuch.json: cannot be read: No such file or directory"
+    none, no_schedule, *others = failures(run(tmp_path, "-q"))
+    assert none == f"nosuch.json: no such schedule file in {tmp_path}"
     assert re.fullmatch(r"no\.json: no schedule file: .*", no_schedule)
+    assert others == [f"replay({name}): expected the name of a schedule file" for name in (None, 5)]
 
 
 def test_a_file_passes_once_the_code_is_mended_even_where_it_diverges(tmp_path: Path) -> None:
@@ -228,11 +217,12 @@ def test_the_memory_model_is_what_the_marker_says(tmp_path: Path, memory: str | 
 @pytest.mark.parametrize(
     ("marker", "says"),
     [
-        ("schedules=0", "race(schedules=0): expected 1 or more"),
+        ("schedules=0", "race(schedules=0): expected 1 to 2**62"),
         ("depth=99", "race(depth=99): expected 1 to 15"),
         ("memory='arm'", "race(memory='arm'): expected 'sc' or 'tso'"),
         ("shedules=3", "race(): no argument 'shedules'; there are schedules, seconds,"),
-        ("schedules='many'", "race(schedules='many'): expected 1 or more"),
+        ("schedules='many'", "race(schedules='many'): expected 1 to 2**62"),
+        ("schedules=2**70", f"race(schedules={2**70}): expected 1 to 2**62"),
         ("seconds='long'", "race(seconds='long'): expected more than 0"),
         ("seed=-1", "race(seed=-1): expected 0 to 2**63"),
         ("mode='threads'", "race(mode='threads'): expected 'fibers' or 'processes'"),
@@ -265,6 +255,17 @@ MISTAKES = [
     ("UNBIND, live=3", "live=3: expected numbers of objects by pool"),
     ("UNBIND, queue_records=3", "queue_records=3: expected 0 or a power of two"),
     ("UNBIND, memory='sc'", "memory is no table of a scenario; write @pytest.mark.race(memory"),
+    ("UNBIND, seed=3", "seed is no table of a scenario; write @pytest.mark.race(seed=...)"),
+    ("UNBIND, schedules=3", "schedules is no table of a scenario; write @pytest.mark.race(sche"),
+    ("UNBIND, program=[]", "program is no table of a scenario; give programs as lists of lines"),
+    ("UNBIND, extends='overflow'", "extends is no table of a scenario"),
+    ("UNBIND, kernel={1: 2}", "kernel.1: unknown key"),
+    ("UNBIND, device=[{1: 2}]", "device[0].1: unknown key"),
+    (
+        "UNBIND, device=[{}, {'workload': {'pages': 4}}]",
+        "device[1]: dev-01 runs a workload, but programs run all tenants",
+    ),
+    ("UNBIND, ['t0: pause 1ms']", "program 1, 't0: pause 1ms': t0 runs program 0 already"),
     ("", 'no program; give one list of lines or more, like ["map t0 4", "bind d0 t0"]'),
     ("[]", "program 0: a program has 1 to 4096 lines, this one 0"),
     ("[3]", "program 0, 3: expected str, got int"),
@@ -288,6 +289,32 @@ def test_a_mistake_in_a_call_is_one_clear_line(tmp_path: Path) -> None:
     for text, (_, says) in zip(texts, MISTAKES * 2, strict=True):
         assert text.startswith(says)
         assert "\n" not in text
+
+
+OPEN = """
+from tools.lab.system import build_lab
+
+def test_another_is_open(iopf_race):
+    with build_lab(["t0: start", "map t0 4"]):
+        iopf_race(["t0: start", "map t0 4"])
+
+def test_replay(iopf_race):
+    with build_lab(["t0: start", "map t0 4"]):
+        iopf_race.replay("it.json")
+"""
+
+
+def test_a_second_lab_in_a_process_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(FAILING)
+    run(tmp_path, "-q")
+    (file,) = (tmp_path / ".iopf-schedules").iterdir()
+    file.rename(tmp_path / "it.json")
+    (tmp_path / "test_it.py").write_text(OPEN)
+    for text in failures(run(tmp_path, "-q")):
+        assert text == (
+            "a process can have one lab open at a time: "
+            "build labs in one thread, and close the one before"
+        )
 
 
 MARKED = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -11,18 +10,19 @@ from typing import Any, NoReturn
 import pytest
 
 from emulator.scenario.errors import ScenarioError
+from emulator.sched.schedule_file import ScheduleError
 from emulator.sched.strategies import Strategy
 from emulator.spec.classes import POOLS
 from shm.arena import ArenaError
-from tools.lab.search import PORTFOLIO, Plan
-from tools.lab.system import MODELS, LabError
+from tools.lab.mistakes import in_their_words
+from tools.lab.search import PORTFOLIO, Plan, PlayerLost
+from tools.lab.system import MODELS, LabError, LabOpenError
 
 _DEPTH_MOST = 15
 _SCHEDULES_MOST = 2**62
 _SEED_MOST = 2**63
 _QUEUE_MOST = 16384
 _EXAMPLE = 'like ["map t0 4", "bind d0 t0"]'
-_PLACE = re.compile(r"program\[(\d+)\]\.ops(?:\[(\d+)\])?")
 
 
 def fail(text: str) -> NoReturn:
@@ -50,7 +50,7 @@ class Settings:
                 fail(f"race(): no argument '{name}'; there are {', '.join(known)}")
         made = cls(**given)
         for name, good, say in (
-            ("schedules", _whole(made.schedules, 1, _SCHEDULES_MOST), "1 or more"),
+            ("schedules", _whole(made.schedules, 1, _SCHEDULES_MOST), "1 to 2**62"),
             (
                 "seconds",
                 isinstance(made.seconds, int | float) and made.seconds > 0,
@@ -74,6 +74,16 @@ class Settings:
         return PORTFOLIO if self.depth is None else [(int(Strategy.STRATEGY_PCT), self.depth)]
 
 
+_NO_TABLE = {
+    **{field.name: f"; write @pytest.mark.race({field.name}=...)" for field in fields(Settings)},
+    "program": f"; give programs as lists of lines, {_EXAMPLE}",
+    "still": "",
+    "whole": "",
+    "schema": "",
+    "extends": "",
+}
+
+
 def _whole(value: Any, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
@@ -89,10 +99,9 @@ def _problem(programs: Sequence[Any], tables: Mapping[str, Any]) -> str:
         entries = tables.get(name, ())
         if isinstance(entries, str) or not isinstance(entries, Sequence):
             return f"{name}={entries!r}: expected a list of tables, like {name}=[{{...}}]"
-    for name in ("memory", "still"):
-        if name in tables:
-            marker = "; write @pytest.mark.race(memory=...)" if name == "memory" else ""
-            return f"{name} is no table of a scenario{marker}"
+    for name in tables:
+        if name in _NO_TABLE:
+            return f"{name} is no table of a scenario{_NO_TABLE[name]}"
     live, records = tables.get("live") or {}, tables.get("queue_records", 0)
     pools = [*POOLS, "PASID"]
     if not isinstance(live, Mapping):
@@ -107,26 +116,22 @@ def _problem(programs: Sequence[Any], tables: Mapping[str, Any]) -> str:
     return ""
 
 
-def _said(line: str, programs: Sequence[Sequence[str]]) -> str:
-    """A line of a ScenarioError in words of the call: the program's own line instead of its place in a document."""
-    text = line.removeprefix("programs: ").removeprefix("$.")
-    place = _PLACE.match(text)
-    if place is not None:
-        number, rest = int(place[1]), text[place.end() :]
-        line_of_it = "" if place[2] is None else f", {programs[number][int(place[2])]!r}"
-        text = f"program {number}{line_of_it}{rest}"
-    return text
+@contextmanager
+def plainly(programs: Sequence[Sequence[str]] = ()) -> Iterator[None]:
+    """What keeps a lab from being built or played ends the test in one line for each mistake."""
+    try:
+        yield
+    except ScenarioError as error:
+        fail("\n".join(in_their_words(error, programs)))
+    except (LabError, LabOpenError, PlayerLost, ScheduleError, ArenaError) as error:
+        fail(str(error))
 
 
 @contextmanager
 def clear(programs: Sequence[Any], tables: Mapping[str, Any]) -> Iterator[None]:
-    """Mistakes in a call end the test in one line each."""
+    """As `plainly`, for a call, whose mistakes are looked for first."""
     problem = _problem(programs, tables)
     if problem:
         fail(problem)
-    try:
+    with plainly(programs):
         yield
-    except ScenarioError as error:
-        fail("\n".join(_said(line, programs) for line in error.lines))
-    except (LabError, ArenaError) as error:
-        fail(str(error))

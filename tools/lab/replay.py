@@ -11,6 +11,7 @@ from emulator.sched.constraints import MOST, ConstraintError, parse
 from emulator.sched.judge import Bug
 from emulator.sched.schedule_file import ScheduleError, ScheduleFile, build_id, points_id
 from emulator.spec.sites import point_name
+from tools.lab.mistakes import in_their_words
 from tools.lab.search import check_players, play_constraints, what
 from tools.lab.system import Lab, LabError, build_lab
 
@@ -42,7 +43,7 @@ def lab_in(schedule: ScheduleFile, file: Path) -> Lab:
     try:
         lab = build_lab(*schedule.programs, **schedule.tables)
     except ScenarioError as error:
-        first, *rest = error.lines
+        first, *rest = in_their_words(error, schedule.programs, "scenario")
         more = f" (and {len(rest)} more)" if rest else ""
         raise ScheduleError(f"{file}: {first}{more}") from None
     except LabError as error:

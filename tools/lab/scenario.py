@@ -37,6 +37,7 @@ def scenario_parts(name: str) -> tuple[list[list[str]], dict[str, Any]]:
     except LabError as error:
         raise ScenarioError([f"{name}: {error}"], UNSUPPORTED) from None
     tables = resolved.document()
+    del tables["schema"]
     programs = [list(program["ops"]) for program in tables.pop("program", [])]
     return programs, {**tables, "whole": not _says_start(plan)}
 

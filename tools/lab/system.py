@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
+import msgspec
+
 from cython_ext.stage import FIRST_DRAIN
+from emulator.program.errors import ProgramError
+from emulator.scenario.convert import check_document
+from emulator.scenario.crosscheck import compiled
+from emulator.scenario.expand import devices
 from emulator.scenario.load import Layer
 from emulator.scenario.resolution import Resolved, resolve
+from emulator.scenario.schema import Scenario
 from emulator.sched.explorer import Explorer
 from emulator.sched.schedule_file import MEMORIES, STEPS_MOST
 from emulator.spec.board import format_board
@@ -29,10 +37,20 @@ STEPS = STEPS_MOST
 MODELS = MEMORIES
 PROCESSES_MOST = 31
 _PASIDS = 15
+_BUILDING = Lock()  # two threads would choose the same name in shared memory
 
 
 class LabError(Exception):
     """The system does not come to the place where its schedules begin."""
+
+
+class LabOpenError(Exception):
+    """Only one system can be under control in a process."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a process can have one lab open at a time: build labs in one thread, and close the one before"
+        )
 
 
 @dataclass(slots=True)
@@ -57,8 +75,16 @@ class Lab(Closing):
         the first step of every tenant, device and driver program, not behind the word `start`, and workloads have to end, too.
 
         Raises ArenaError when the machine cannot hold it, LabError when it has too many processes or its beginning does not come to
-        rest, BlockingIOError while another lab of this process is open."""
+        rest, LabOpenError while another lab of this process is open."""
         processes_of(plan)
+        with _BUILDING:
+            try:
+                return cls._built(plan, live, whole=whole)
+            except BlockingIOError:
+                raise LabOpenError from None
+
+    @classmethod
+    def _built(cls, plan: SystemPlan, live: Mapping[str, int] | None, *, whole: bool) -> Lab:
         arena = controlled_board(plan)
         conductor: Explorer | None = None
         try:
@@ -212,7 +238,24 @@ def resolve_programs(programs: Sequence[Sequence[str]], tables: Mapping[str, Any
         if isinstance(entries, Sequence):
             document[name] = [_over(smaller, entry) for entry in entries]
     document["program"] = [{"ops": list(ops)} for ops in programs]
+    if not check_document(document):
+        document["program"] += [{"ops": ops} for ops in _idle(document)]
     return resolve(None, [], {}, environ={}, made=Layer("programs", document))
+
+
+def _idle(document: Mapping[str, Any]) -> list[list[str]]:
+    """A program that does nothing for every device that no program names, so that it does nothing instead of a workload; its table may
+    give it one. None for programs that are wrong."""
+    scenario = msgspec.convert(document, Scenario)
+    try:
+        named = compiled(scenario).devices
+    except ProgramError:
+        return []
+    return [
+        [f"await {device.name}"]
+        for number, device in enumerate(devices(scenario))
+        if number not in named and "workload" not in document["device"][device.entry]
+    ]
 
 
 def _over(small: Mapping[str, Any], said: Any) -> Any:

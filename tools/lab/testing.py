@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emulator.scenario.errors import one_line
 from emulator.sched.schedule import Failure
-from emulator.sched.schedule_file import ScheduleError, read
-from shm.arena import ArenaError
-from tools.lab.calls import Settings, clear, fail
+from emulator.sched.schedule_file import read
+from tools.lab.calls import Settings, clear, fail, plainly
+from tools.lab.places import file_name, places, shown
 from tools.lab.players import players_of
 from tools.lab.races import save_schedule
 from tools.lab.replay import lab_in, replay_test
@@ -28,13 +29,16 @@ from tools.lab.table import rows
 from tools.lab.where import Where
 
 _SECTION = "iopf schedules"
+_LINES_MOST = 40  # of a program in a report
 
 
 def _told(lab: Lab, programs: Sequence[Sequence[str]], short: Failure) -> str:
     """Programs, schedule and constraints of the schedule that has just been played."""
     lines = ["programs:"]
     for number, program in enumerate(programs):
-        lines += [""] * (number > 0) + [f"    {line}" for line in program]
+        lines += [""] * (number > 0) + [f"    {line}" for line in program[:_LINES_MOST]]
+        if len(program) > _LINES_MOST:
+            lines.append(f"    ... {len(program) - _LINES_MOST} lines more")
     lines += ["", *rows(lab.conductor.trace, lab.names, Where(lab.plan.config))]
     constraints = constraints_of(lab, short)
     if constraints:
@@ -46,7 +50,8 @@ class IopfRace:
     """Call it with programs and tables (`iopf help programs`): the test fails when a schedule fails.
 
     `finds` is the opposite: the test fails unless a schedule fails, and the text of the failure is returned.
-    `replay` plays a schedule file: the test fails when it still fails; with `fails=True`, when it does not any more.
+    `replay` plays a schedule file: the test fails when it still fails; with `fails=True`, when it does not any more. A relative path is
+    meant from where pytest was started, else from where the test is.
     """
 
     def __init__(self, request: pytest.FixtureRequest, report: Any, called: Any) -> None:
@@ -56,6 +61,7 @@ class IopfRace:
         if marker is not None and marker.args:
             fail("race(): name the arguments, like race(schedules=1000)")
         self.settings = Settings.of(marker.kwargs if marker is not None else {})
+        self._start = Path(request.config.invocation_params.dir)
         self._directory = Path(str(request.config.getoption("--iopf-schedules")))
         self._count = 0
 
@@ -77,23 +83,34 @@ class IopfRace:
     def replay(self, file: str | Path, *, fails: bool = False) -> str:
         """The first line of the failure, with `fails`; nothing otherwise."""
         self._node.stash[self._called] = True
-        try:
-            lines, text = self._replay(Path(file))
-        except (ScheduleError, ArenaError) as error:
-            fail(str(error))
+        there = self._there(file)
+        name = shown(there, self._start, Path(file))
+        with plainly():
+            lines, text = self._replay(there, name)
         if fails and not lines:
-            fail(f"{file}: does not fail any more")
+            fail(f"{name}: does not fail any more")
         if lines and not fails:
-            fail("\n".join([*lines, f"iopf race replay {file}", "", text]))
-        self._say(f"{file}: {'fails as it has to, ' + lines[0] if lines else 'does not fail'}")
+            fail("\n".join([*lines, f"iopf race replay {name}", "", text]))
+        self._say(f"{name}: {'fails as it has to, ' + lines[0] if lines else 'does not fail'}")
         return lines[0] if lines else ""
 
-    def _replay(self, file: Path) -> tuple[list[str], str]:
+    def _there(self, file: Any) -> Path:
+        """The file that a test means."""
+        if not isinstance(file, str | os.PathLike):
+            fail(f"replay({file!r}): expected the name of a schedule file")
+        found = places(Path(file), self._start, self._node.path)
+        for each in found:
+            if os.path.exists(each):
+                return each
+        where = " or ".join(str(each.parent) for each in found)
+        fail(one_line(f"{file}: no such schedule file in {where}"))
+
+    def _replay(self, file: Path, name: Path) -> tuple[list[str], str]:
         """Lines of the failure, and the schedule; nothing when it does not fail."""
-        schedule = read(file)
-        with lab_in(schedule, file) as lab:
+        schedule = read(file, name)
+        with lab_in(schedule, name) as lab:
             with players_of(lab, self.settings.mode):
-                played = replay_test(lab, schedule, file)
+                played = replay_test(lab, schedule, name)
             if not played.failure:
                 return [], ""
             return played.failure, _told(lab, schedule.programs, failure_of(lab, played.bug))
@@ -146,9 +163,12 @@ class IopfRace:
         found: Found,
     ) -> tuple[Path | None, str]:
         """The file, and how to play it again. What was found is not lost where no file can be made: then it is said why there is none."""
-        file = self._file()
+        self._count += 1
+        directory = self._start / self._directory
+        file = directory / file_name(self._node.nodeid, self._count)
+        name = shown(file, self._start, self._directory)
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(parents=True, exist_ok=True)
             save_schedule(
                 lab,
                 programs,
@@ -160,15 +180,9 @@ class IopfRace:
                 to=file,
             )
         except OSError as error:
-            return None, f"not written, {error.filename or file}: {error.strerror}"
-        return file, f"iopf race replay {file}"
-
-    def _file(self) -> Path:
-        name = re.sub(r"[^\w.-]+", "-", self._node.nodeid).strip("-")
-        self._count += 1
-        return self._directory / (
-            f"{name}.json" if self._count == 1 else f"{name}-{self._count}.json"
-        )
+            where = shown(Path(error.filename or file), self._start, self._directory)
+            return None, f"not written, {where}: {error.strerror}"
+        return name, f"iopf race replay {name}"
 
     def _properties(self, found: Found, file: Path | None) -> None:
         """For JUnit and whoever reads reports."""

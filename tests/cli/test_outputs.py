@@ -97,7 +97,7 @@ def test_a_campaign_goes_on_when_a_schedule_cannot_be_kept(
 def test_a_machine_without_room_is_one_line_and_status_3(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def no_room(_size: int) -> None:
+    def no_room(*_args: object) -> None:
         raise ArenaError("/dev/shm: no room")
 
     monkeypatch.setattr("tools.lab.system.new_arena", no_room)

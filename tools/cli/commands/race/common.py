@@ -72,7 +72,7 @@ def system_named(ctx: click.Context, name: str) -> tuple[str, Lab]:
 
 @contextlib.contextmanager
 def tells_when_stopped(lab: Lab) -> Iterator[None]:
-    """Ctrl-C and SIGTERM: how far it has come."""
+    """Ctrl-C and other signals that end it: how far it has come."""
     try:
         yield
     except KeyboardInterrupt:

@@ -124,6 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _say_usage(error)
     except Exception as error:
+        _remove_own()
         return _report(error, debug="--debug" in args)
     if outcome == Status.INTERRUPTED:
         return termination.status  # the command has said what it had
@@ -131,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _remove_own() -> None:
-    """A signal may come between the making of a segment and whoever would close it."""
+    """A signal may come between the making of a segment and whoever would close it, and end as an error where click cannot write."""
     from shm.naming import find_all
     from shm.reap import remove
 

@@ -81,6 +81,15 @@ def tells_when_stopped(lab: Lab) -> Iterator[None]:
         raise
 
 
+def table_width() -> int:
+    """Of a schedule. What goes to a file or a mail is the same on every machine."""
+    import shutil
+
+    from tools.lab.table import WIDTH
+
+    return max(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
+
+
 def progress(line: str) -> None:
     """One line that is written over; nothing where nobody looks."""
     if sys.stderr.isatty():

@@ -10,6 +10,7 @@ from tools.cli.commands.race.common import (
     progress,
     race_argument,
     race_named,
+    table_width,
     tells_when_stopped,
 )
 from tools.cli.lazy import Command
@@ -64,7 +65,8 @@ def command(
         progress("")
         if proof.failure is not None:
             lab.conductor.replay(proof.failure.path)
-            table = list(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))
+            where = Where(lab.plan.config)
+            table = list(rows(lab.conductor.trace, lab.names, where, table_width()))
     variant = "defective" if defective else "fixed"
     status = Status.OK if proof.failure is None else Status.FAILED
     if json_out:

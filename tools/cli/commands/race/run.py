@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli.commands.race.common import race_argument, race_named, tells_when_stopped
+from tools.cli.commands.race.common import (
+    race_argument,
+    race_named,
+    table_width,
+    tells_when_stopped,
+)
 from tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
 from tools.cli.commands.race.uncontrolled import refuse_control, run_uncontrolled
 from tools.cli.lazy import Command
@@ -187,7 +192,7 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
         f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
     )
     click.echo()
-    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
+    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
         click.echo(row)
     constraints = constraints_of(lab, short)
     if constraints:

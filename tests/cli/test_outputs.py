@@ -193,6 +193,8 @@ def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> Non
         (("run", "4.22", "--seconds", "nan"), "'nan' is no number of seconds"),
         (("run", "4.22", "--strategy", "dfs", "--schedules", "9" * 20), "--schedules"),
         (("run", "4.22", "--strategy", "dfs", "--mode", "processes"), "plays fibers"),
+        (("run", "4.22", "--strategy", "dfs", "--memory", "tso"), "leave out --memory tso"),
+        (("run", "4.22", "--strategy", "dpor", "--memory", "tso"), "leave out --memory tso"),
         (("run", "\udcff"), "no race is called '\\udcff'"),
         (("kill", "/dev/zero"), "/dev/zero: larger than"),
     ],

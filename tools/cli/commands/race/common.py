@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from tools.cli.lazy import near
@@ -37,6 +38,11 @@ def race_named(ctx: click.Context, name: str) -> Race:
     if race is None:
         ctx.fail(f"no race is called '{name}'{near(name, list(catalogue()), 'see iopf race list')}")
     return race
+
+
+def given(ctx: click.Context, name: str) -> bool:
+    """Whether this option was written, default or not."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def complete_system(

@@ -77,6 +77,8 @@ class Arena:
             raise ArenaError(
                 f"{SHM_DIR}: no permission to create shared memory; check its mount and mode"
             ) from None
+        except OSError as error:
+            raise cannot("create shared memory", error) from error
         try:
             _reserve(shared.fd, size)
             mapping = mmap.mmap(shared.fd, size)
@@ -151,6 +153,12 @@ def _fields(header: Header) -> tuple[int, ...]:
 def _reserve(fd: int, size: int) -> None:
     os.ftruncate(fd, size)
     os.posix_fallocate(fd, 0, size)
+
+
+def cannot(do: str, error: OSError) -> ArenaError:
+    return ArenaError(
+        f"{SHM_DIR}: cannot {do}: {os.strerror(error.errno or 0)}; check how it is mounted"
+    )
 
 
 def _no_room(error: OSError, size: int) -> ArenaError:

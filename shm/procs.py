@@ -9,6 +9,8 @@ import signal
 from collections.abc import Iterator
 
 PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_MAY_BE_IGNORED = (signal.SIGHUP, signal.SIGQUIT)
 
 
 def start_time(pid: int) -> int:
@@ -37,10 +39,25 @@ def is_alive(pid: int, started: int) -> bool:
     return pid > 0 and start_time(pid) == started and state(pid) not in "ZX-"
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Those of ENDING that end this process. Started by nohup, it does not hear a hang-up; in the background of a script, no quit."""
+    return [
+        number
+        for number in ENDING
+        if number not in _MAY_BE_IGNORED or signal.getsignal(number) is not signal.SIG_IGN
+    ]
+
+
+def ignore_ending() -> None:
+    """For a child: all of ENDING go to the whole group, and its parent decides what they mean and ends what it has started."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """SIGINT and SIGTERM come behind this. While Python forks they would be lost in its hooks, or end a child with a traceback."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    """Signals that end a process come behind this. While Python forks they would be lost in its hooks, or end a child with a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posix_ipc
 
+from shm.arena import cannot
 from shm.naming import Name, find_all
 
 
@@ -16,9 +17,11 @@ def dead_objects() -> list[Name]:
 
 
 def remove(name: Name) -> bool:
-    """False when somebody else was faster."""
+    """False when somebody else was faster. Raises ArenaError when it cannot be removed."""
     try:
         posix_ipc.unlink_shared_memory(str(name))
     except posix_ipc.ExistentialError:
         return False
+    except OSError as error:
+        raise cannot(f"remove {name}", error) from error
     return True

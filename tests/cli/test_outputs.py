@@ -97,7 +97,7 @@ def test_a_campaign_goes_on_when_a_schedule_cannot_be_kept(
 def test_a_machine_without_room_is_one_line_and_status_3(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def no_room(_size: int) -> None:
+    def no_room(*_args: object) -> None:
         raise ArenaError("/dev/shm: no room")
 
     monkeypatch.setattr("tools.lab.system.new_arena", no_room)
@@ -193,6 +193,8 @@ def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> Non
         (("run", "4.22", "--seconds", "nan"), "'nan' is no number of seconds"),
         (("run", "4.22", "--strategy", "dfs", "--schedules", "9" * 20), "--schedules"),
         (("run", "4.22", "--strategy", "dfs", "--mode", "processes"), "plays fibers"),
+        (("run", "4.22", "--strategy", "dfs", "--memory", "tso"), "leave out --memory tso"),
+        (("run", "4.22", "--strategy", "dpor", "--memory", "tso"), "leave out --memory tso"),
         (("run", "\udcff"), "no race is called '\\udcff'"),
         (("kill", "/dev/zero"), "/dev/zero: larger than"),
     ],

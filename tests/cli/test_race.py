@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.race import assert_refused, race
+from tests.support.race import assert_refused, race, text_and_document
 from tools.cli.status import Status
 
 
@@ -93,3 +93,15 @@ def test_a_schedule_that_does_not_end_needs_no_delayed_stores_either(slug: str) 
     document = json.loads(race("run", slug, "--json").stdout)
     assert document["failure"][0].startswith(("the bound on steps", "deadlock"))
     assert (document["memory"], document["needs"]) == ("tso", "sc")
+
+
+def test_a_walk_that_has_played_every_schedule_says_so() -> None:
+    args = ("run", "bad-setup-silent", "--fixed", "--strategy", "dpor", "--seconds", "120")
+    text, document = text_and_document(*args)
+    assert "per second; these are all; memory model sc" in text
+    assert document["complete"] is True
+    assert document["timeouts_only_at_rest"] is False
+    text, document = text_and_document(*args, "--schedules", "100")
+    assert "not found in 100 schedules" in text
+    assert "these are all" not in text
+    assert document["complete"] is False

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from emulator.sched.catalogue import Race
 from tests.support.running import iopf
+from tools.cli.main import main
 from tools.cli.status import Status
+from tools.lab.races import lab_of
+from tools.lab.system import Lab
 
 HARD = "second-bind-refused"  # shows as an operation that fails, which ordinary runs do not count
 
@@ -34,3 +39,44 @@ def test_options_that_another_one_replaces_are_refused(args: tuple[str, ...], sa
     assert done.returncode == Status.USAGE, done.stdout + done.stderr
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def interrupted_at(slug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lab(race: Race, *, defective: bool) -> Lab:
+        if race.slug == slug:
+            raise KeyboardInterrupt
+        return lab_of(race, defective=defective)
+
+    monkeypatch.setattr("tools.lab.bench.lab_of", lab)
+
+
+def test_an_interrupted_bench_hands_out_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupted_at(HARD, monkeypatch)
+    file = tmp_path / "bench.json"
+    short = ("--trials", "1", "--seconds", "0.1", "--strategy", "pct", "--strategy", "random")
+    args = ["race", "bench", "4.22", HARD, "4.1", *short]
+    assert main([*args, "-o", str(file)]) == Status.INTERRUPTED
+    out, err = capsys.readouterr()
+    assert "remove-before-drain" in out
+    assert HARD not in out
+    assert "interrupted after 2 of 6 searches" in err.splitlines()
+    assert err.splitlines()[-1] == "iopf: interrupted"
+    assert main([*args, "--json"]) == Status.INTERRUPTED
+    for text in (file.read_text(), capsys.readouterr().out):
+        document = json.loads(text)
+        assert document["complete"] is False
+        assert [each["slug"] for each in document["races"]] == ["remove-before-drain"]
+
+
+def test_a_bench_interrupted_at_its_beginning_has_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupted_at(HARD, monkeypatch)
+    assert main(["race", "bench", HARD, "--quick"]) == Status.INTERRUPTED
+    out, err = capsys.readouterr()
+    assert out == "nothing measured\n"
+    assert "interrupted after 0 of 5 searches" in err
+    assert main(["race", "bench", HARD, "--quick", "--json"]) == Status.INTERRUPTED
+    assert json.loads(capsys.readouterr().out)["races"] == []

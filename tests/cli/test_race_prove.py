@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.race import race
+from tools.cli.main import main
 from tools.cli.status import Status
+from tools.lab.prove import Proof
 
 
 def test_prove_says_what_is_proved() -> None:
@@ -17,6 +21,12 @@ def test_prove_says_what_is_proved() -> None:
     document = json.loads(bad.stdout)
     assert document["failure"][0].startswith("deadlock")
     assert document["failure_preemptions"] == 0
+
+
+def test_an_interrupt_between_two_bounds_is_told() -> None:
+    proof = Proof(100, True, bounded=20, preemptions=0, most=2, stopped=True)
+    assert proof.verdict == "interrupted: no schedule with at most 0 preemptions fails"
+    assert proof.played == "100 executions, then 20 schedules of at most 1 preemptions"
 
 
 def test_prove_plays_every_schedule() -> None:
@@ -66,3 +76,30 @@ def test_prove_says_when_the_budget_has_ended() -> None:
     wrong = race("prove", "4.1", "--preemptions", "9")
     assert wrong.returncode == Status.USAGE
     assert len(wrong.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        ("all schedules, reduced", "interrupted: nothing is proved; 0 executions, in "),
+        ("all schedules of at most 0 preemptions", "interrupted: nothing is proved; "),
+    ],
+)
+def test_an_interrupted_proof_says_how_far_it_has_come(
+    at: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupts(line: str) -> None:
+        if line == at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("tools.cli.commands.race.prove.progress", interrupts)
+    args = ["race", "prove", "discard-partial-unlocked", "--seconds", "1"]
+    assert main(args) == Status.INTERRUPTED
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith(says)
+    assert err.splitlines()[-1] == "iopf: interrupted"
+    assert main([*args, "--json"]) == Status.INTERRUPTED
+    document = json.loads(capsys.readouterr().out)
+    assert document["complete"] is False
+    assert (document["executions"] > 0) == (at != "all schedules, reduced")
+    assert document["complete_up_to_preemptions"] is None

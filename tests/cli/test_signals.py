@@ -1,8 +1,9 @@
-"""SIGINT and SIGTERM: every command ends at once, says so in one line, and leaves no process and no segment."""
+"""Signals that end a process: every command ends at once, says so in one line, and leaves no process and no segment."""
 
 from __future__ import annotations
 
 import os
+import pty
 import select
 import signal
 import subprocess
@@ -14,15 +15,17 @@ import pytest
 
 from shm.naming import find_all
 from tools.cli.commands.race.common import tells_when_stopped
+from tools.cli.main import main
 from tools.cli.status import Status
 from tools.lab.search import search
 from tools.lab.system import build_lab
 
+RUN = ("race", "run", "4.22", "--fixed")
 LONG = {
     "prove": ("race", "prove", "4.22", "--seconds", "300"),
-    "dpor": ("race", "run", "4.22", "--fixed", "--strategy", "dpor", "--seconds", "300"),
-    "run": ("race", "run", "4.22", "--fixed", "--seconds", "300"),
-    "processes": ("race", "run", "4.22", "--fixed", "--seconds", "300", "--mode", "processes"),
+    "dpor": (*RUN, "--strategy", "dpor", "--seconds", "300"),
+    "run": (*RUN, "--seconds", "300"),
+    "processes": (*RUN, "--seconds", "300", "--mode", "processes"),
     "fuzz": ("race", "fuzz", "--seconds", "300", "-o", os.devnull + "-none"),
     "kill": ("race", "kill", "quickstart", "--mode", "processes"),
 }
@@ -31,9 +34,9 @@ BIND = ["map t0 4", "bind d0 t0"]
 SEND = ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=2 group=a", "await d0"]
 
 
-def begun(*args: str, at: Path | None = None) -> subprocess.Popen[str]:
+def begun(*args: str, at: Path | None = None, by: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tools.cli.main", *args],
+        [*by, sys.executable, "-m", "tools.cli.main", *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -44,6 +47,14 @@ def begun(*args: str, at: Path | None = None) -> subprocess.Popen[str]:
 
 def left_by(process: subprocess.Popen[str]) -> list[str]:
     return [str(name) for name in find_all() if name.pid == process.pid]
+
+
+def wait_for_segment(process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + BOUND_S
+    while not left_by(process):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        select.select([], [], [], 0.001)
 
 
 def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[str, str]:
@@ -62,6 +73,8 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[str, 
     [
         (signal.SIGINT, Status.INTERRUPTED, "interrupted"),
         (signal.SIGTERM, Status.TERMINATED, "terminated"),
+        (signal.SIGHUP, Status.HUNG_UP, "hung up"),
+        (signal.SIGQUIT, Status.QUIT, "quit"),
     ],
 )
 @pytest.mark.parametrize("command", LONG)
@@ -69,11 +82,7 @@ def test_a_long_search_ends_at_once(
     command: str, number: signal.Signals, status: Status, word: str
 ) -> None:
     process = begun(*LONG[command])
-    until = time.monotonic() + BOUND_S
-    while not left_by(process):
-        assert process.poll() is None
-        assert time.monotonic() < until
-        select.select([], [], [], 0.005)
+    wait_for_segment(process)
     out, err = ended(process, number)
     assert process.returncode == status, out + err
     assert err.splitlines()[-1] == f"iopf: {word}"
@@ -95,11 +104,67 @@ def test_what_was_played_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_is_still_starting_ends(wait_ms: int, tmp_path: Path) -> None:
     """Between the segment's making and the last fork, wherever that is on this machine."""
     process = begun("stress", "--devices", "8", "--seconds", "60", at=tmp_path)
-    until = time.monotonic() + BOUND_S
-    while not left_by(process):
-        assert process.poll() is None
-        assert time.monotonic() < until
-        select.select([], [], [], 0.001)
+    wait_for_segment(process)
     select.select([], [], [], wait_ms / 1000)
     out, err = ended(process, signal.SIGTERM)
     assert process.returncode == Status.TERMINATED, out + err
+
+
+@pytest.mark.parametrize("command", [("stress", "--devices", "2"), (*RUN, "--mode", "native")])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGHUP, Status.HUNG_UP), (signal.SIGQUIT, Status.QUIT)]
+)
+def test_a_run_ends_by_a_hang_up_as_by_an_interrupt(
+    command: tuple[str, ...], number: signal.Signals, status: Status, tmp_path: Path
+) -> None:
+    process = begun(*command, "--seconds", "60", at=tmp_path)
+    wait_for_segment(process)
+    out, err = ended(process, number)
+    assert process.returncode == status, out + err
+
+
+@pytest.mark.parametrize("command", [RUN, ("stress", "--devices", "2")])
+def test_a_closed_terminal_ends_it(command: tuple[str, ...], tmp_path: Path) -> None:
+    """Nothing can be written to it any more, which is no reason to leave anything behind."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tools.cli.main", *command, "--seconds", "60"],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        text=True,
+        start_new_session=True,
+        cwd=tmp_path,
+    )
+    os.close(slave)
+    wait_for_segment(process)
+    os.close(master)
+    os.killpg(process.pid, signal.SIGHUP)
+    assert process.wait(BOUND_S) == Status.HUNG_UP
+    assert left_by(process) == []
+
+
+def test_nohup_is_obeyed() -> None:
+    process = begun(*RUN, "--seconds", "60", by=("nohup",))
+    wait_for_segment(process)
+    os.killpg(process.pid, signal.SIGHUP)
+    out, err = ended(process, signal.SIGTERM)
+    assert process.returncode == Status.TERMINATED, out + err
+
+
+@pytest.mark.parametrize("by", ["race run", "run", "pytest"])
+def test_what_a_killed_process_has_left_goes_with_the_next_start(
+    by: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    process = begun(*RUN, "--seconds", "60")
+    wait_for_segment(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert left_by(process)
+    if by == "race run":
+        assert main(["race", "run", "4.18"]) == Status.FAILED
+    elif by == "run":
+        assert main(["run", "quickstart", "--run-dir", str(tmp_path / "run")]) == Status.OK
+    else:
+        request.getfixturevalue("iopf_race")(BIND, SEND)
+    assert left_by(process) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -10,7 +12,8 @@ from emulator.sched.catalogue import Race, catalogue
 from emulator.sched.judge import Bug
 from tools.lab.prove import prove
 from tools.lab.races import lab_of
-from tools.lab.system import build_lab
+from tools.lab.search import walk
+from tools.lab.system import Lab, build_lab
 
 RACES = list(catalogue().values())
 BUDGET_NS = 60_000_000_000
@@ -59,3 +62,38 @@ def test_a_budget_that_ends_proves_nothing() -> None:
         assert proof.preemptions < 8
         assert proof.executions > 0
         assert proof.verdict.startswith("the budget ended")
+
+
+def test_a_walk_says_whether_it_has_played_all() -> None:
+    with lab_of(catalogue()["bad-setup-silent"], defective=False) as lab:
+        cut = walk(lab, "dpor", seconds=60, most=1000)
+        assert (cut.schedules, cut.complete) == (1000, False)
+        every = walk(lab, "dpor", seconds=120, most=2**62)
+        assert every.complete
+        assert not every.timed
+        assert every.schedules > 100_000
+
+
+class Counted:
+    """Stands in for a conductor: so many schedules with at most no preemption, with one, and so on."""
+
+    steps = 0
+    timed = False
+
+    def __init__(self, *counts: int) -> None:
+        self.counts = counts
+
+    def walk(self, _dfs: bool, bound: int, _budget: int, most: int) -> tuple[Bug, int, bool]:
+        count = self.counts[bound]
+        return Bug.BUG_NONE, min(count, most), count <= most
+
+
+@pytest.mark.parametrize(
+    ("most", "played", "complete"), [(1000, 17, True), (17, 17, True), (16, 16, False)]
+)
+def test_with_no_more_preemptions_to_come_a_walk_is_complete(
+    most: int, played: int, complete: bool
+) -> None:
+    lab = cast("Lab", SimpleNamespace(conductor=Counted(1, 4, 6, 6), follow=lambda _model: None))
+    found = walk(lab, "dfs", seconds=60, most=most)
+    assert (found.schedules, found.complete) == (played, complete)

@@ -10,7 +10,7 @@ import pytest
 from emulator.sched.judge import Bug
 from tools.lab.players import Players
 from tools.lab.prove import prove
-from tools.lab.search import search, shortest
+from tools.lab.search import search, shortest, walk
 from tools.lab.system import Lab, build_lab
 from tools.lab.table import rows
 from tools.lab.target import scenario_target
@@ -66,6 +66,11 @@ def test_a_proof_says_that_there_are_timeouts(lab: Lab) -> None:
 def test_a_proof_without_timeouts_does_not() -> None:
     with build_lab(REMOVE, LATE[:2]) as lab:
         assert not prove(lab, seconds=2, preemptions=0).timed
+
+
+def test_a_reduced_walk_says_the_same(lab: Lab) -> None:
+    assert walk(lab, "dpor", seconds=60, most=2000).timed
+    assert not walk(lab, "dfs", seconds=60, most=1).timed
 
 
 def test_a_bounded_walk_lets_time_pass_as_a_preemption() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import subprocess
@@ -85,6 +86,20 @@ def test_a_board_that_does_not_fit_is_a_clear_error() -> None:
         Arena.create(too_much, layout_hash(), name=name)
     assert refused.value.status == 3
     assert not name.path.exists()
+
+
+def test_a_read_only_mount_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_args: object, **_settings: object) -> None:
+        raise OSError(errno.EROFS, "posix_ipc says nothing more")
+
+    monkeypatch.setattr(posix_ipc, "SharedMemory", refused)
+    monkeypatch.setattr(posix_ipc, "unlink_shared_memory", refused)
+    says = "^/dev/shm: cannot .*: Read-only file system; check how it is mounted$"
+    with pytest.raises(ArenaError, match=says) as error:
+        Arena.create(SIZE, layout_hash(), name=own_name(73))
+    assert error.value.status == 3
+    with pytest.raises(ArenaError, match=says):
+        remove(own_name(73))
 
 
 def test_names_tell_their_creator() -> None:

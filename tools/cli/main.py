@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TextIO
 
 import click
 
+from shm.procs import ending_signals
 from tools.cli.color import wants_color
 from tools.cli.lazy import Entry, LazyGroup
-from tools.cli.status import Status
+from tools.cli.status import Status, stopped_by
+from tools.cli.streams import discard, leave_terminal, open_streams
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -74,28 +75,34 @@ def cli(ctx: click.Context, color: str, debug: bool) -> None:
 
 
 class _Termination:
-    """SIGTERM to a command that has no answer of its own to it interrupts it like Ctrl-C: what it has open is closed on the way out."""
+    """A signal that ends a process, to a command that has no answer of its own to it, interrupts it like Ctrl-C: what it has open is
+    closed on the way out."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.status = Status.INTERRUPTED
+        self._heard = [each for each in ending_signals() if each != signal.SIGINT]
 
-    def take(self, _number: int, _frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is open is being closed
-        self.came = True
+    def take(self, number: int, _frame: object) -> None:
+        for each in self._heard:
+            signal.signal(each, signal.SIG_IGN)  # once: what is open is being closed
+        self.status = stopped_by(number)
+        if number == signal.SIGHUP:
+            leave_terminal()
         raise KeyboardInterrupt
 
     @contextlib.contextmanager
     def looked_for(self) -> Iterator[None]:
-        before = signal.signal(signal.SIGTERM, self.take)
+        before = {each: signal.signal(each, self.take) for each in self._heard}
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `iopf` with these arguments and returns the exit status. Prints no traceback."""
-    _open_streams()
+    open_streams()
     stdout, termination = sys.stdout, _Termination()
     args = list(sys.argv[1:] if argv is None else argv)
     if not args:
@@ -113,17 +120,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     except (click.exceptions.Abort, KeyboardInterrupt):
         _remove_own()
-        _say(f"iopf: {'terminated' if termination.came else 'interrupted'}")
-        return Status.TERMINATED if termination.came else Status.INTERRUPTED
+        _say(f"iopf: {termination.status.name.lower().replace('_', ' ')}")
+        return termination.status
     except click.ClickException as error:
         return _say_usage(error)
     except Exception as error:
+        _remove_own()
         return _report(error, debug="--debug" in args)
+    if outcome == Status.INTERRUPTED:
+        return termination.status  # the command has said what it had
     return int(outcome) if isinstance(outcome, int) else Status.OK
 
 
 def _remove_own() -> None:
-    """A signal may come between the making of a segment and whoever would close it."""
+    """A signal may come between the making of a segment and whoever would close it, and end as an error where click cannot write."""
     from shm.naming import find_all
     from shm.reap import remove
 
@@ -132,20 +142,13 @@ def _remove_own() -> None:
             remove(name)
 
 
-def _open_streams() -> None:
-    """A standard stream that is closed (`>&-`) takes everything and keeps nothing; no other file may get its number."""
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
-
-
 def _say(line: str) -> None:
     """One line of talk; where it cannot be written, the status has to say it."""
     line = line.encode(errors="backslashreplace").decode()  # a file name may be any bytes
     try:
         click.echo(line, err=True)
     except OSError:
-        _discard(sys.stderr)
+        discard(sys.stderr)
 
 
 def _say_usage(error: click.ClickException) -> int:
@@ -171,7 +174,7 @@ def _report(error: Exception, debug: bool) -> int:
         _say(f"iopf: {one_line(str(error))}")
         return error.status
     if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
-        _discard(sys.stdout)
+        discard(sys.stdout)
         _say(f"iopf: standard output: cannot be written: {error.strerror}")
         return Status.MACHINE
     if debug:
@@ -186,18 +189,12 @@ def _report(error: Exception, debug: bool) -> int:
 
 def _pipe_closed() -> int:
     """The reader went away. Output that is still buffered must not fail again at exit."""
-    _discard(sys.stdout)
+    discard(sys.stdout)
     try:
         sys.stderr.flush()
     except OSError:
-        _discard(sys.stderr)
+        discard(sys.stderr)
     return Status.PIPE_CLOSED
-
-
-def _discard(stream: TextIO) -> None:
-    """What is still buffered, and whatever comes, goes nowhere."""
-    with open(os.devnull, "w") as devnull, contextlib.suppress(OSError, ValueError):
-        os.dup2(devnull.fileno(), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -16,9 +16,19 @@ class Status(IntEnum):
     DIED = 5  # a process died that was not asked to
     STUCK = 6  # no progress within the watchdog's bound
     UNTRUSTED = 7  # the result cannot be trusted, or iopf itself failed
+    HUNG_UP = 129  # SIGHUP: partial result
     INTERRUPTED = 130  # SIGINT: partial result
+    QUIT = 131  # SIGQUIT: partial result
     PIPE_CLOSED = 141  # the reader of our output went away
     TERMINATED = 143  # SIGTERM: partial result
+
+
+STOPPED = (Status.INTERRUPTED, Status.TERMINATED, Status.HUNG_UP, Status.QUIT)
+
+
+def stopped_by(number: int) -> Status:
+    """The status of what a signal of `shm.procs.ENDING` has stopped."""
+    return Status(128 + number)
 
 
 class Failed(Exception):
@@ -30,6 +40,8 @@ class Failed(Exception):
 # A campaign's status is that of its worst member; earlier is worse.
 WORST_FIRST = (
     Status.TERMINATED,
+    Status.HUNG_UP,
+    Status.QUIT,
     Status.INTERRUPTED,
     Status.USAGE,
     Status.DIED,

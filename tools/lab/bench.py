@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from emulator.sched.catalogue import Race
@@ -75,8 +75,8 @@ def p95(values: Sequence[float]) -> float:
     return ordered[min(len(ordered) - 1, -(-95 * len(ordered) // 100) - 1)]
 
 
-def measure(races: Iterable[Race], plan: Plan, tell: Callable[[str], None]) -> list[Measured]:
-    found = []
+def measure(races: Iterable[Race], plan: Plan, tell: Callable[[str], None]) -> Iterator[Measured]:
+    """One race after the other, each as soon as it is done."""
     for race in races:
         tell(race.slug)
         measured = Measured(race.slug, race.depth)
@@ -99,8 +99,7 @@ def measure(races: Iterable[Race], plan: Plan, tell: Callable[[str], None]) -> l
             searched[strategy], _ = _trials(strategy, plan, _running(race, strategy, plan))
             _fixed_runs(race, strategy, plan, measured)
         measured.searches = [searched[strategy] for strategy in plan.strategies]
-        found.append(measured)
-    return found
+        yield measured
 
 
 def _searching(lab: Lab, strategy: str, plan: Plan) -> Callable[[int], Found]:

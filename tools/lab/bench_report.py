@@ -24,8 +24,10 @@ def within(searches: Sequence[Search], budget_s: float, measured_s: float) -> in
     return sum(ms <= budget_s * 1000 for search in searches for ms in search.times_ms)
 
 
-def document(measured: Sequence[Measured], plan: Plan) -> dict[str, Any]:
+def document(measured: Sequence[Measured], plan: Plan, *, complete: bool = True) -> dict[str, Any]:
+    """`complete`: all races that were asked for are there."""
     return {
+        "complete": complete,
         "plan": asdict(plan),
         "memory": "tso",
         "races": [asdict(each) for each in measured],
@@ -43,6 +45,8 @@ def document(measured: Sequence[Measured], plan: Plan) -> dict[str, Any]:
 
 
 def table(measured: Sequence[Measured], plan: Plan) -> list[str]:
+    if not measured:
+        return ["nothing measured"]
     lines = [
         f"{'race':<40}{'found':>9}{'schedules':>11}{'p95':>7}{'ms':>6}{'p95':>6}"
         f"{'preempt':>8}{'fibers/s':>9}{'procs/s':>8}"

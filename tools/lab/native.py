@@ -28,7 +28,7 @@ _NOISE = (Defaults().noise_yield_in, Defaults().noise_sleep_in)
 
 
 class Stopped(Exception):
-    """SIGINT or SIGTERM has come, and the run that was under way has been ended. `found`: what had been done before it."""
+    """A signal that ends this process has come, and the run that was under way has been ended. `found`: what had been done before it."""
 
     def __init__(self, status: Status, found: Found | None = None) -> None:
         super().__init__(f"stopped with status {status}")

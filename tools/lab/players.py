@@ -11,7 +11,7 @@ from typing import Any
 
 import multiprocess
 
-from shm.procs import die_with_parent, signals_held
+from shm.procs import die_with_parent, ignore_ending, signals_held
 from tools.closing import Closing
 from tools.lab.points import PointsLab
 from tools.lab.system import Lab
@@ -21,8 +21,7 @@ END_BOUND_MS = 5000
 
 def _play(lab: Lab | PointsLab, slot: int, parent: int) -> None:
     die_with_parent(parent)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the parent ends what it has started
+    ignore_ending()
     lab.conductor.play_part(slot)
     os._exit(0)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
-from tools.lab.search import failure_of, shortest, what
+from tools.lab.search import AT_REST, failure_of, shortest, what
 from tools.lab.system import Lab
 
 _REDUCED = 0.7  # of the budget
@@ -16,11 +16,13 @@ _REDUCED = 0.7  # of the budget
 
 @dataclass(slots=True)
 class Proof:
-    """`executions` of the reduced walk, each for all orders of its independent steps; `complete`: there are no more. `preemptions`: with
-    at most so many, all of `bounded` schedules were played; -1: with none; `most`: how many were asked for. `timed`: there are timeouts,
-    and in `executions` they end only when nobody else can go on. `failure`: the shortest schedule that fails."""
+    """`executions` of the reduced walk, each for all orders of its independent steps; `reduced`: it is over; `complete`: there are no
+    more. `preemptions`: with at most so many, all of `bounded` schedules were played; -1: with none; `most`: how many were asked for.
+    `timed`: there are timeouts, and in `executions` they end only when nobody else can go on. `failure`: the shortest schedule that
+    fails. `stopped`: by an interrupt, and the rest is what there was until then."""
 
     executions: int = 0
+    reduced: bool = False
     complete: bool = False
     bounded: int = 0
     preemptions: int = -1
@@ -29,19 +31,26 @@ class Proof:
     seconds: float = 0.0
     what: list[str] = field(default_factory=list)
     failure: Failure | None = None
+    stopped: bool = False
 
     @property
     def verdict(self) -> str:
         """In one line. What the words rest on stands in `iopf help races`."""
         if self.failure is not None:
-            return f"fails; shortened to {self.failure.preemptions} preemptions"
+            how = (
+                "interrupted before it was shortened to fewer than"
+                if self.stopped
+                else "shortened to"
+            )
+            return f"fails; {how} {self.failure.preemptions} preemptions"
         if self.complete:
-            ends = " in which a timeout ends when nobody else can go on" if self.timed else ""
+            ends = AT_REST if self.timed else ""
             return f"proved: no schedule{ends} fails"
+        end = "interrupted" if self.stopped else "the budget ended"
         if self.preemptions >= 0:
             early = " or timeouts" if self.timed else ""
-            return f"the budget ended: no schedule with at most {self.preemptions} preemptions{early} fails"
-        return "the budget ended: nothing is proved"
+            return f"{end}: no schedule with at most {self.preemptions} preemptions{early} fails"
+        return f"{end}: nothing is proved"
 
     @property
     def played(self) -> str:
@@ -60,8 +69,29 @@ def prove(
     preemptions: int,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Proof:
-    """All schedules, reduced; when these are too many for 0.7 of the budget, those of at most `preemptions`, beginning with none."""
-    proof, began = Proof(most=preemptions), time.monotonic()
+    """All schedules, reduced; when these are too many for 0.7 of the budget, those of at most `preemptions`, beginning with none. An
+    interrupt ends it; what there is until then is returned."""
+    proof, began, before = Proof(most=preemptions), time.monotonic(), lab.conductor.played
+    try:
+        _prove(lab, proof, seconds, tell)
+    except KeyboardInterrupt:
+        proof.stopped = True
+        if proof.failure is None:
+            _count(proof, lab, lab.conductor.played - before)
+    proof.seconds = time.monotonic() - began
+    return proof
+
+
+def _count(proof: Proof, lab: Lab, played: int) -> None:
+    """Schedules of a walk that was interrupted are counted like those of the ones before."""
+    if proof.reduced:
+        proof.bounded = played - proof.executions
+    else:
+        proof.executions, proof.timed = played, lab.conductor.timed
+
+
+def _prove(lab: Lab, proof: Proof, seconds: float, tell: Callable[[str], None]) -> None:
+    began = time.monotonic()
 
     def telling(what_is_played: str) -> Callable[[int], None]:
         """For a walk: how many so far, and how much of the whole budget is over."""
@@ -76,8 +106,8 @@ def prove(
         int(seconds * _REDUCED * 1e9),
         tell=telling("all schedules, reduced"),
     )
-    proof.timed = lab.conductor.timed
-    while bug == Bug.BUG_NONE and not proof.complete and proof.preemptions < preemptions:
+    proof.reduced, proof.timed = True, lab.conductor.timed
+    while bug == Bug.BUG_NONE and not proof.complete and proof.preemptions < proof.most:
         bound = proof.preemptions + 1
         left = seconds - (time.monotonic() - began)
         say = telling(f"all schedules of at most {bound} preemptions")
@@ -89,6 +119,5 @@ def prove(
     if bug != Bug.BUG_NONE:
         lab.conductor.still = proof.bounded == 0
         proof.what = what(lab, bug)
-        proof.failure = shortest(lab, failure_of(lab, bug))
-    proof.seconds = time.monotonic() - began
-    return proof
+        proof.failure = failure_of(lab, bug)
+        proof.failure = shortest(lab, proof.failure)

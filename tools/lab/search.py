@@ -44,13 +44,16 @@ class PlayerLost(Failed):
 
 @dataclass(slots=True)
 class Found:
-    """What a search has come to. `failure` is None when nothing failed within the budget."""
+    """What a search has come to. `failure` is None when nothing failed within the budget. `complete`: there are no more schedules;
+    `timed`: than those in which a timeout ends only when nobody else can go on."""
 
     schedules: int
     steps: int
     seconds: float
     failure: Failure | None = None
     what: list[str] | None = None
+    complete: bool = False
+    timed: bool = False
 
     @property
     def per_second(self) -> float:
@@ -79,6 +82,7 @@ def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None 
 
 
 WALKS = ("dfs", "dpor")
+AT_REST = " in which a timeout ends when nobody else can go on"
 
 
 def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
@@ -88,19 +92,20 @@ def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
     lab.explores = "sc"
     lab.follow("sc")
     began, steps, played = time.monotonic(), conductor.steps, 0
-    bound, complete, bug = 0, False, Bug.BUG_NONE
-    while bug == Bug.BUG_NONE and played < most and not complete:
+    dfs, whole, complete, bug = strategy == "dfs", True, False, Bug.BUG_NONE
+    bound, before = 0, -1
+    while bug == Bug.BUG_NONE and played < most and whole and not complete:
         left = max(0.0, seconds - (time.monotonic() - began))
-        dfs = strategy == "dfs"
         bug, schedules, whole = conductor.walk(dfs, bound, int(left * 1e9), most - played)
         played += schedules
-        bound += 1
-        if not whole or not dfs:
-            complete = True
+        # With another preemption there are more, or there are none with still more of them.
+        complete = whole and (not dfs or schedules == before)
+        bound, before = bound + 1, schedules
     took = time.monotonic() - began
     if bug == Bug.BUG_NONE:
-        return Found(played, conductor.steps - steps, took)
-    conductor.still = strategy == "dpor"
+        timed = conductor.timed and not dfs
+        return Found(played, conductor.steps - steps, took, complete=complete, timed=timed)
+    conductor.still = not dfs
     return Found(played, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug))
 
 

@@ -26,7 +26,7 @@ from emulator.kernel.run import prepare_driver, prepare_irq, prepare_task, prepa
 from emulator.spec.process import Process
 from emulator.spec.roles import slots_of
 from emulator.tenant.engine import prepare_tenant
-from shm.procs import die_with_parent, start_time
+from shm.procs import die_with_parent, ignore_ending, start_time
 from tools.supervisor.plan import SystemPlan
 
 PR_SET_NAME = 15
@@ -86,11 +86,7 @@ def parts(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
 
 def _child_main(memory: Memory, slot: int, name: str, parent: int, prepare: Prepare) -> None:
     die_with_parent(parent)
-    # The supervisor decides what an interrupt means; a child that ended on its own would look like a crash.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(
-        signal.SIGTERM, signal.SIG_IGN
-    )  # sent to the whole group by timeout(1) and by terminals
+    ignore_ending()  # a child that ended on its own would look like a crash
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     ctypes.CDLL(None).prctl(PR_SET_NAME, f"iopf:{name}"[:15].encode(), 0, 0, 0)

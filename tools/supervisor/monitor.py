@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.spec.roles import Order, Phase
-from tools.cli.status import Status
+from shm.procs import ending_signals
+from tools.cli.status import Status, stopped_by
+from tools.cli.streams import leave_terminal
 from tools.supervisor.launch import KERNEL_ROLES, Child
 from tools.supervisor.system import Death, System
 from tools.supervisor.watchdog import Watchdog, longest_pause_s, longest_service_s
@@ -41,7 +43,7 @@ class Outcome:
 
 
 class Signals:
-    """Counts SIGINT and SIGTERM, and remembers SIGUSR1, without interrupting what runs."""
+    """Counts the signals that end a process, and remembers SIGUSR1, without interrupting what runs."""
 
     def __init__(self) -> None:
         self.stops = 0
@@ -50,9 +52,7 @@ class Signals:
 
     @contextmanager
     def installed(self) -> Iterator[Signals]:
-        before = {
-            s: signal.signal(s, self._take) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-        }
+        before = {s: signal.signal(s, self._take) for s in (*ending_signals(), signal.SIGUSR1)}
         try:
             yield self
         finally:
@@ -64,7 +64,9 @@ class Signals:
             self.dump_wanted = True
             return
         if self.stops == 0:
-            self.status = Status.INTERRUPTED if number == signal.SIGINT else Status.TERMINATED
+            self.status = stopped_by(number)
+        if number == signal.SIGHUP:
+            leave_terminal()
         self.stops += 1
 
 

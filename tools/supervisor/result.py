@@ -17,7 +17,7 @@ from emulator.check.coverage import coverage, known_violations
 from emulator.check.latency import STAGES, stage_summary
 from emulator.scenario.resolution import Resolved
 from emulator.trace.program import Op, unpack
-from tools.cli.status import Status
+from tools.cli.status import STOPPED, Status
 from tools.cli.version import package_version
 from tools.supervisor.monitor import Outcome
 from tools.supervisor.plan import SystemPlan
@@ -41,10 +41,7 @@ ROLES = ("supervisor", "iommu", "irq", "handler", "task", "driver", "tenant", "d
 
 def _at_rest(outcome: Outcome) -> bool:
     """Whether the system came to its orderly end, so that sums must agree exactly."""
-    return (
-        outcome.status in (Status.OK, Status.INTERRUPTED, Status.TERMINATED)
-        and "twice" not in outcome.reason
-    )
+    return outcome.status in (Status.OK, *STOPPED) and "twice" not in outcome.reason
 
 
 def _problems(
@@ -102,7 +99,7 @@ def build_result(
     total = totals(devices)
     problems = _problems(plan, system, outcome, devices)
     status = outcome.status
-    if status in (Status.OK, Status.INTERRUPTED, Status.TERMINATED) and problems:
+    if status in (Status.OK, *STOPPED) and problems:
         status = Status.FAILED
     roles = _by_role(snapshot.actors())
     faults = total.answered

@@ -87,10 +87,7 @@ class System(Closing):
         """Makes the board and starts the processes. Raises ArenaError (status 3) when the machine cannot hold it."""
         began = time.monotonic()
         size = plan_layout(plan.config)["total"]
-        dead = [name for name in dead_objects() if remove(name)]
-        if dead and tell is not None:
-            tell(f"removed {len(dead)} object(s) that killed runs had left in shared memory")
-        arena = new_arena(size)
+        arena = new_arena(size, tell)
         try:
             processes = slots_of(plan.config)["total"][1]
             spins, yields = options.wait or wait_policy(processes)
@@ -269,8 +266,11 @@ def configure(plan: SystemPlan, control: Control) -> None:
         control.configure_barrier(i, [slots[role][0] + index for role, index in meeting])
 
 
-def new_arena(size: int) -> Arena:
-    """Creates the arena under the first free name of this process."""
+def new_arena(size: int, tell: Callable[[str], None] | None = None) -> Arena:
+    """Creates the arena under the first free name of this process. What killed processes have left is removed before: it takes room."""
+    dead = [name for name in dead_objects() if remove(name)]
+    if dead and tell is not None:
+        tell(f"removed {len(dead)} object(s) that killed runs had left in shared memory")
     taken = {name.serial for name in find_all() if name.pid == os.getpid()}
     serial = next(n for n in range(len(taken) + 1) if n not in taken)
     return Arena.create(size, layout_hash(), name=own_name(serial))

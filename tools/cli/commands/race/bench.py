@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from tools.cli.commands.race.common import complete_race, progress, race_named
+from tools.cli.commands.race.common import complete_race, given, progress, race_named
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, seconds_option
 from tools.cli.output import output_option, written
@@ -18,6 +17,7 @@ from tools.cli.status import Status
 
 if TYPE_CHECKING:
     from emulator.sched.catalogue import Race
+    from tools.lab.bench import Measured
 
 
 @click.command(
@@ -78,6 +78,8 @@ def command(
     Status 1: a fixed variant failed, or a replay differed: what no budget excuses. Races
     that are not found within the budget are named, and a rate below its goal is marked,
     without a change of the status: both depend on the time and on the machine.
+
+    Ctrl-C ends it with what was measured of the races before.
     """
     from emulator.sched.catalogue import catalogue
 
@@ -93,23 +95,33 @@ def command(
         _refuse(ctx, ("trials", "seconds"), "--quick")
     chosen = strategies or tuple(STRATEGIES)
     plan = Plan(3, 0.5, 2000, 5, chosen) if quick else Plan(trials, seconds, 20_000, 20, chosen)
+    measured: list[Measured] = []
+    stop: Stopped | KeyboardInterrupt | None = None
     try:
-        measured = measure(races, plan, progress)
-    except Stopped as stopped:
-        return stopped.status
-    finally:
-        progress("")
-    _hand_out(document(measured, plan), table(measured, plan), json_out, output)
+        for each in measure(races, plan, progress):
+            measured.append(each)
+    except (Stopped, KeyboardInterrupt) as stopped:
+        stop = stopped
+    progress("")
+    made = document(measured, plan, complete=stop is None)
+    _hand_out(made, table(measured, plan), json_out, output)
     bad = wrong(measured)
     for line in bad:
         click.echo(f"wrong: {line}", err=True)
+    if stop is not None:
+        done, wanted = (len(each) * len(chosen) for each in (measured, races))
+        click.echo(f"interrupted after {done:,} of {wanted:,} searches", err=True)
+    if isinstance(stop, Stopped):
+        return stop.status
+    if stop is not None:
+        raise stop
     return Status.FAILED if bad else Status.OK
 
 
 def _refuse(ctx: click.Context, names: Sequence[str], with_flag: str) -> None:
     """A usage error for an option that was given beside one that does without it."""
     for name in names:
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if given(ctx, name):
             option = {"strategies": "strategy"}.get(name, name)
             ctx.fail(f"--{option} does not go with {with_flag}")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from tools.cli.lazy import near
@@ -40,6 +41,11 @@ def race_named(ctx: click.Context, name: str) -> Race:
     return race
 
 
+def given(ctx: click.Context, name: str) -> bool:
+    """Whether this option was written, default or not."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def complete_system(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -70,13 +76,22 @@ def target_named(ctx: click.Context, name: str, *, defective: bool) -> Target:
 
 @contextlib.contextmanager
 def tells_when_stopped(lab: Lab) -> Iterator[None]:
-    """Ctrl-C and SIGTERM: how far it has come."""
+    """Ctrl-C and other signals that end it: how far it has come."""
     try:
         yield
     except KeyboardInterrupt:
         progress("")
         click.echo(f"{lab.conductor.played:,} schedules played", err=True)
         raise
+
+
+def table_width() -> int:
+    """Of a schedule. What goes to a file or a mail is the same on every machine."""
+    import shutil
+
+    from tools.lab.table import WIDTH
+
+    return max(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
 
 
 def progress(line: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tools.cli.commands.race.common import table_width
 from tools.cli.lazy import Command
 from tools.cli.output import output_option, written
 from tools.cli.status import Status
@@ -66,7 +67,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
         constraints = constraints_of(lab, small.failure)
         lab.conductor.replay(small.failure.path)
         click.echo()
-        for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
+        for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
             click.echo(row)
     if output is not None:
         made = msgspec.structs.replace(

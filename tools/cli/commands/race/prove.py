@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,11 +12,14 @@ from tools.cli.commands.race.common import (
     progress,
     race_argument,
     race_named,
-    tells_when_stopped,
+    table_width,
 )
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, seconds_option
 from tools.cli.status import Status
+
+if TYPE_CHECKING:
+    from tools.lab.prove import Proof
 
 
 @click.command(
@@ -50,7 +55,7 @@ def command(
 
     When the budget ends before them, every schedule with no preemption is played, then with one, and so
     on. Proved is: under sequential consistency, with switches at the scheduling points. Status 1: a
-    schedule fails. Status 0: none does, or the budget ended, which is said.
+    schedule fails. Status 0: none does, or the budget ended, which is said. Ctrl-C says how far it has come.
     """
     from tools.lab.prove import prove
     from tools.lab.races import lab_of
@@ -59,12 +64,13 @@ def command(
 
     race = race_named(ctx, name)
     table: list[str] = []
-    with lab_of(race, defective=defective, memory="sc") as lab, tells_when_stopped(lab):
+    with lab_of(race, defective=defective, memory="sc") as lab:
         proof = prove(lab, seconds=seconds, preemptions=preemptions, tell=progress)
         progress("")
-        if proof.failure is not None:
+        if proof.failure is not None and not proof.stopped:
             lab.conductor.replay(proof.failure.path)
-            table = list(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))
+            where = Where(lab.plan.config)
+            table = list(rows(lab.conductor.trace, lab.names, where, table_width()))
     variant = "defective" if defective else "fixed"
     status = Status.OK if proof.failure is None else Status.FAILED
     if json_out:
@@ -82,8 +88,15 @@ def command(
             "failure_preemptions": proof.failure.preemptions if proof.failure else None,
         }
         click.echo(json.dumps(document))
-        return status
-    click.echo(click.style(f"{race.number} {race.slug} on {race.generation}, {variant}", bold=True))
+    else:
+        _print(f"{race.number} {race.slug} on {race.generation}, {variant}", proof, table)
+    if proof.stopped:
+        raise KeyboardInterrupt  # its status is known where signals are
+    return status
+
+
+def _print(title: str, proof: Proof, table: Sequence[str]) -> None:
+    click.echo(click.style(title, bold=True))
     for line in proof.what:
         click.echo(line)
     click.echo(f"{proof.verdict}; {proof.played}, in {proof.seconds:.1f} s; memory model sc")
@@ -91,4 +104,3 @@ def command(
         click.echo()
     for row in table:
         click.echo(row)
-    return status

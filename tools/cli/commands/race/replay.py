@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tools.cli.commands.race.common import table_width
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, mode_option
 from tools.cli.status import Status
@@ -82,7 +83,7 @@ def _print(lab: Lab, played: Replay) -> None:
     from tools.lab.table import rows
     from tools.lab.where import Where
 
-    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
+    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
         click.echo(row)
     for line in played.failure:
         click.echo(line)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli.commands.race.common import race_argument, race_named, tells_when_stopped
+from tools.cli.commands.race.common import (
+    given,
+    race_argument,
+    race_named,
+    table_width,
+    tells_when_stopped,
+)
 from tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
 from tools.cli.commands.race.uncontrolled import refuse_control, run_uncontrolled
 from tools.cli.lazy import Command
@@ -98,6 +104,8 @@ def command(
 
     if strategy in WALKS and mode == "processes":
         ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
+    if strategy in WALKS and memory == "tso" and given(ctx, "memory"):
+        ctx.fail(f"--strategy {strategy} plays sequential consistency; leave out --memory tso")
     most = schedules or SCHEDULES_MOST
     with lab_of(race, defective=not fixed, memory=memory) as lab, tells_when_stopped(lab):
         with players_of(lab, mode):
@@ -158,6 +166,8 @@ def _document(
         "found": short is not None,
         "schedules": found.schedules,
         "seconds": found.seconds,
+        "complete": found.complete,
+        "timeouts_only_at_rest": found.timed,
         "steps": found.steps,
         "failure": found.what or [],
         "preemptions": short.preemptions if short else None,
@@ -167,15 +177,16 @@ def _document(
 
 
 def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
-    from tools.lab.search import constraints_of
+    from tools.lab.search import AT_REST, constraints_of
     from tools.lab.table import rows
     from tools.lab.where import Where
 
     click.echo(click.style(title, bold=True))
     played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"
     if short is None or found.failure is None:
+        these = f"; these are all{AT_REST if found.timed else ''}" if found.complete else ""
         click.echo(
-            f"not found in {played}, {found.per_second:,.0f} per second; memory model {lab.explores}"
+            f"not found in {played}, {found.per_second:,.0f} per second{these}; memory model {lab.explores}"
         )
         return
     for line in found.what or []:
@@ -185,7 +196,7 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
         f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
     )
     click.echo()
-    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config)):
+    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
         click.echo(row)
     constraints = constraints_of(lab, short)
     if constraints:

@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from tools.cli.commands.race.common import progress
+from tools.cli.commands.race.common import given, progress
 from tools.cli.status import Status
 
 if TYPE_CHECKING:
@@ -20,14 +19,14 @@ MODES = ("native", "noise")
 
 def refuse_control(ctx: click.Context, mode: str) -> None:
     """A usage error when an option was given that needs a schedule."""
-    given = [
+    written = [
         flag
         for name, flag in (("strategy", "--strategy"), ("memory", "--memory"), ("output", "-o"))
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given(ctx, name)
     ]
-    if given:
+    if written:
         ctx.fail(
-            f"{', '.join(given)} cannot go with --mode {mode}: nobody controls who runs, "
+            f"{', '.join(written)} cannot go with --mode {mode}: nobody controls who runs, "
             "and no schedule is recorded; use --mode fibers or processes"
         )
 
@@ -87,6 +86,8 @@ def _document(slug: str, variant: str, seed: int, mode: str, found: Found) -> di
         "found": found.what is not None,
         "schedules": found.schedules,
         "seconds": found.seconds,
+        "complete": False,
+        "timeouts_only_at_rest": None,
         "steps": None,
         "failure": found.what or [],
         "preemptions": None,

@@ -1,0 +1,30 @@
+"""Standard streams that are closed, full, or have lost their terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TextIO
+
+
+def open_streams() -> None:
+    """A standard stream that is closed (`>&-`) takes everything and keeps nothing; no other file may get its number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+
+
+def discard(stream: TextIO) -> None:
+    """What is still buffered, and whatever comes, goes nowhere."""
+    with open(os.devnull, "w") as devnull, contextlib.suppress(OSError, ValueError):
+        os.dup2(devnull.fileno(), stream.fileno())
+
+
+def leave_terminal() -> None:
+    """After a hang-up: what would go to a terminal that is gone goes nowhere, and what goes to files still does."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            os.write(stream.fileno(), b"")
+        except (OSError, ValueError):
+            discard(stream)

@@ -160,6 +160,11 @@ cdef class Explorer(Conductor):
             strategy_learn(self.st)
             self.x.at += 1
 
+    @property
+    def walkable(self) -> bool:
+        """Whether `walk` can tell the actors apart: at most 15, as fibers."""
+        return self.st.players <= TREE_ACTORS and not self.by_processes
+
     def walk(self, bint bounded, uint32_t bound, uint64_t budget_ns, uint64_t most=0, tell=None) -> tuple:
         """All schedules (``tree.pxd``), or with ``bounded`` those of at most ``bound`` preemptions, until one fails.
 
@@ -173,7 +178,7 @@ cdef class Explorer(Conductor):
         cdef uint32_t bug = BUG_NONE
         cdef bint more = True, tso = self.tso, still = self.still
         self._opened()
-        if self.st.players > TREE_ACTORS or self.by_processes:
+        if not self.walkable:
             raise ValueError(f"a walk is for at most {TREE_ACTORS - 1} actors, as fibers")
         t = tree_new(bounded, bound)
         if t == NULL:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
-from tools.lab.search import AT_REST, failure_of, shortest, what
+from tools.lab.search import AT_REST, check_walk, failure_of, shortest, what
 from tools.lab.system import Lab
 
 _REDUCED = 0.7  # of the budget
@@ -70,7 +70,8 @@ def prove(
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Proof:
     """All schedules, reduced; when these are too many for 0.7 of the budget, those of at most `preemptions`, beginning with none. An
-    interrupt ends it; what there is until then is returned."""
+    interrupt ends it; what there is until then is returned. Raises TooManyActors."""
+    check_walk(lab)
     proof, began, before = Proof(most=preemptions), time.monotonic(), lab.conductor.played
     try:
         _prove(lab, proof, seconds, tell)

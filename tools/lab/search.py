@@ -11,6 +11,7 @@ from emulator.sched.constraints import MOST, Constraint, ConstraintError, fewest
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
 from emulator.sched.strategies import Strategy
+from emulator.spec.roles import slots_of
 from emulator.spec.sites import point_name
 from tools.cli.status import Failed, Status
 from tools.lab.system import STEPS, Lab
@@ -40,6 +41,12 @@ class PlayerLost(Failed):
     """A process that plays an actor has died, or stands still. Nothing that is played says so: it was killed, or there is a bug in here."""
 
     status = Status.DIED
+
+
+class TooManyActors(Failed):
+    """A walk through all schedules is for systems of few actors."""
+
+    status = Status.UNSUPPORTED
 
 
 @dataclass(slots=True)
@@ -87,7 +94,8 @@ AT_REST = " in which a timeout ends when nobody else can go on"
 
 def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
     """All schedules in order, under sequential consistency: reduced (dpor), or those without preemption, with one, and so on (dfs). A
-    schedule that dpor finds is played again with its clock."""
+    schedule that dpor finds is played again with its clock. Raises TooManyActors."""
+    check_walk(lab)
     conductor = lab.conductor
     lab.explores = "sc"
     lab.follow("sc")
@@ -107,6 +115,16 @@ def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
         return Found(played, conductor.steps - steps, took, complete=complete, timed=timed)
     conductor.still = not dfs
     return Found(played, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug))
+
+
+def check_walk(lab: Lab) -> None:
+    """Raises TooManyActors."""
+    if not lab.conductor.walkable:
+        actors = slots_of(lab.plan.config)["total"][1] - 1
+        raise TooManyActors(
+            f"{actors} processes; all schedules are played of at most 15: take fewer devices, "
+            "tenants or handlers, or search at random"
+        )
 
 
 def check_players(lab: Lab, bug: int) -> None:
@@ -165,7 +183,7 @@ def shortest(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None 
         return None if bug == Bug.BUG_NONE else failure_of(lab, bug)
 
     best = minimise(failure, replay, tell=tell)
-    if lab.memory == "sc" and not lab.conductor.by_processes and not lab.conductor.still:
+    if lab.memory == "sc" and lab.conductor.walkable and not lab.conductor.still:
         fewer = _fewer_preemptions(lab, best)
         best = minimise(fewer, replay, tell=tell) if fewer is not None else best
     return best

@@ -23,6 +23,14 @@ class Target:
     race: str = ""
     variant: str = ""
 
+    def document(self) -> dict[str, Any]:
+        """What was played, in JSON: of a race `race` and `variant`, of a scenario `scenario`; the others are null."""
+        return {
+            "race": self.race or None,
+            "variant": self.variant or None,
+            "scenario": None if self.race else self.name,
+        }
+
     def lab(self, *, memory: str = "tso") -> Lab:
         """Raises ScenarioError, ArenaError."""
         try:

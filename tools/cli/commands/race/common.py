@@ -55,6 +55,18 @@ def complete_system(
     return complete_race(ctx, param, incomplete) + complete_scenario(ctx, param, incomplete)
 
 
+system_argument = click.argument("name", shell_complete=complete_system)
+
+
+def a_race(ctx: click.Context, target: Target, option: str) -> Race:
+    """The race that is played; a usage error when it is a scenario, which this option has no sense for."""
+    from emulator.sched.catalogue import catalogue
+
+    if not target.race:
+        ctx.fail(f"{option} is for races; {target.name} is a scenario")
+    return catalogue()[target.race]
+
+
 def target_named(ctx: click.Context, name: str, *, defective: bool) -> Target:
     """A variant of the race of this name, or the scenario, made small; a usage error when it is neither. Raises ScenarioError."""
     from pathlib import Path

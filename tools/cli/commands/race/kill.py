@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tools.cli.commands.race.common import (
-    complete_system,
     progress,
+    system_argument,
     target_named,
     tells_when_stopped,
 )
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         ("iopf race kill my.toml --pairs 100", "two actors, the second after the first"),
     ),
 )
-@click.argument("name", shell_complete=complete_system)
+@system_argument
 @click.option(
     "--signal",
     "number",

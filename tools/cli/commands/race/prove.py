@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from tools.cli.commands.race.common import (
+    a_race,
     progress,
-    race_argument,
-    race_named,
+    system_argument,
     table_width,
+    target_named,
 )
 from tools.cli.lazy import Command
 from tools.cli.options import json_option, seconds_option
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
         ("iopf race prove bad-setup-silent", "every schedule of the fixed variant"),
         ("iopf race prove 4.22 --seconds 600", "more time for more of them"),
         ("iopf race prove 4.22 --defective", "with how few preemptions it fails"),
+        ("iopf race prove ./mine.toml", "a scenario instead of a race, made small"),
     ),
 )
-@race_argument
+@system_argument
 @click.option("--defective", is_flag=True, help="The variant with the bug.")
 @click.option(
     "--preemptions",
@@ -51,32 +53,34 @@ def command(
     seconds: float,
     json_out: bool,
 ) -> int:
-    """Play every schedule of a race, each order of dependent steps once; it is said how many these are.
+    """Play every schedule of a system, each order of dependent steps once; it is said how many these are.
+
+    NAME is a race, of which the fixed variant is played, or a scenario (a shipped name or a TOML file),
+    which is made small.
 
     When the budget ends before them, every schedule with no preemption is played, then with one, and so
     on. Proved is: under sequential consistency, with switches at the scheduling points. Status 1: a
     schedule fails. Status 0: none does, or the budget ended, which is said. Ctrl-C says how far it has come.
     """
     from tools.lab.prove import prove
-    from tools.lab.races import lab_of
     from tools.lab.table import rows
     from tools.lab.where import Where
 
-    race = race_named(ctx, name)
+    target = target_named(ctx, name, defective=defective)
+    if defective:
+        a_race(ctx, target, "--defective")
     table: list[str] = []
-    with lab_of(race, defective=defective, memory="sc") as lab:
+    with target.lab(memory="sc") as lab:
         proof = prove(lab, seconds=seconds, preemptions=preemptions, tell=progress)
         progress("")
         if proof.failure is not None and not proof.stopped:
             lab.conductor.replay(proof.failure.path)
             where = Where(lab.plan.config)
             table = list(rows(lab.conductor.trace, lab.names, where, table_width()))
-    variant = "defective" if defective else "fixed"
     status = Status.OK if proof.failure is None else Status.FAILED
     if json_out:
         document = {
-            "race": race.slug,
-            "variant": variant,
+            **target.document(),
             "memory": "sc",
             "executions": proof.executions,
             "complete": proof.complete,
@@ -89,7 +93,7 @@ def command(
         }
         click.echo(json.dumps(document))
     else:
-        _print(f"{race.number} {race.slug} on {race.generation}, {variant}", proof, table)
+        _print(target.title, proof, table)
     if proof.stopped:
         raise KeyboardInterrupt  # its status is known where signals are
     return status

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tools.cli.commands.race.common import (
+    a_race,
     given,
-    race_argument,
-    race_named,
+    system_argument,
     table_width,
+    target_named,
     tells_when_stopped,
 )
 from tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from emulator.sched.schedule import Failure
     from tools.lab.search import Found
     from tools.lab.system import Lab
+    from tools.lab.target import Target
 
 SCHEDULES_MOST = 2**62
 
@@ -37,10 +39,11 @@ SCHEDULES_MOST = 2**62
         ("iopf race run remove-before-drain", "find it, print its shortest schedule"),
         ("iopf race run 4.22 --fixed --seconds 60", "search where it must not be found"),
         ("iopf race run 4.22 --mode processes", "every actor is a process of its own"),
+        ("iopf race run ./mine.toml", "a scenario instead of a race, made small"),
         ("iopf race run 4.22 --mode noise", "without control: run again and again until it fails"),
     ),
 )
-@race_argument
+@system_argument
 @click.option("--fixed", is_flag=True, help="The fixed variant: the defect is off.")
 @seconds_option(10)
 @click.option(
@@ -78,7 +81,10 @@ def command(
     output: Path | None,
     json_out: bool,
 ) -> int:
-    """Search the schedules of a race for one that fails. NAME is a slug or a number of the catalogue.
+    """Search the schedules of a system for one that fails.
+
+    NAME is a race, by its slug or number, of which the defective variant is played, or a scenario (a
+    shipped name or a TOML file), which is made small.
 
     With --mode native or noise nobody controls who goes: --schedules counts runs, and what is found cannot be played again.
 
@@ -86,11 +92,13 @@ def command(
     """
     from functools import partial
 
-    race = race_named(ctx, name)
+    target = target_named(ctx, name, defective=not fixed)
+    if fixed:
+        a_race(ctx, target, "--fixed")
     if mode in UNCONTROLLED:
         refuse_control(ctx, mode)
         return run_uncontrolled(
-            race,
+            a_race(ctx, target, f"--mode {mode}"),
             fixed=fixed,
             seconds=seconds,
             most=schedules,
@@ -99,7 +107,7 @@ def command(
             json_out=json_out,
         )
     from tools.lab.players import players_of
-    from tools.lab.races import lab_of, save_schedule, tables_of
+    from tools.lab.races import save_schedule
     from tools.lab.search import STRATEGIES, WALKS, search, shorten, walk
 
     if strategy in WALKS and mode == "processes":
@@ -107,35 +115,30 @@ def command(
     if strategy in WALKS and memory == "tso" and given(ctx, "memory"):
         ctx.fail(f"--strategy {strategy} plays sequential consistency; leave out --memory tso")
     most = schedules or SCHEDULES_MOST
-    with lab_of(race, defective=not fixed, memory=memory) as lab, tells_when_stopped(lab):
+    with target.lab(memory=memory) as lab, tells_when_stopped(lab):
         with players_of(lab, mode):
             if strategy in WALKS:
                 found = walk(lab, strategy, seconds=seconds, most=most)
             else:
                 found = search(lab, seed, seconds=seconds, most=most, plan=STRATEGIES[strategy])
         short = shorten(lab, found) if found.failure is not None else None
-        variant = "fixed" if fixed else "defective"
         by = ", by processes" if mode == "processes" else ""
         if json_out:
-            click.echo(
-                json.dumps(_document(lab, race.slug, variant, seed, strategy, mode, found, short))
-            )
+            click.echo(json.dumps(_document(lab, target, seed, strategy, mode, found, short)))
         else:
-            _print(
-                lab, f"{race.number} {race.slug} on {race.generation}, {variant}{by}", found, short
-            )
+            _print(lab, f"{target.title}{by}", found, short)
         if short is not None and output is not None:
             save = partial(
                 save_schedule,
                 lab,
-                race.programs,
-                tables_of(race, defective=not fixed),
+                target.programs,
+                target.tables,
                 short,
                 found,
                 seed=seed,
                 strategy=strategy,
                 to=output,
-                race=race.slug,
+                race=target.race,
             )
             written(output, save)
     return Status.OK if short is None else Status.FAILED
@@ -143,8 +146,7 @@ def command(
 
 def _document(
     lab: Lab,
-    slug: str,
-    variant: str,
+    target: Target,
     seed: int,
     strategy: str,
     mode: str,
@@ -156,8 +158,7 @@ def _document(
 
     constraints = constraints_of(lab, short) if short else None
     return {
-        "race": slug,
-        "variant": variant,
+        **target.document(),
         "seed": seed,
         "strategy": strategy,
         "mode": mode,

@@ -89,7 +89,7 @@ def command(
         }
         click.echo(json.dumps(document))
     else:
-        _print(f"{race.number} {race.slug} on {race.generation}, {variant}", proof, table)
+        _print(f"{race.title_name} on {race.generation}, {variant}", proof, table)
     if proof.stopped:
         raise KeyboardInterrupt  # its status is known where signals are
     return status

@@ -123,9 +123,7 @@ def command(
                 json.dumps(_document(lab, race.slug, variant, seed, strategy, mode, found, short))
             )
         else:
-            _print(
-                lab, f"{race.number} {race.slug} on {race.generation}, {variant}{by}", found, short
-            )
+            _print(lab, f"{race.title_name} on {race.generation}, {variant}{by}", found, short)
         if short is not None and output is not None:
             save = partial(
                 save_schedule,

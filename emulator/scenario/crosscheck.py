@@ -16,7 +16,7 @@ from emulator.scenario.schema import (
     TENANTS_MAX,
     Scenario,
 )
-from emulator.sched.catalogue import catalogue
+from emulator.sched.catalogue import catalogue, find
 from emulator.spec.defects import defect_slugs
 
 
@@ -133,15 +133,22 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _defects(scenario: Scenario) -> Iterator[Problem]:
-    known = defect_slugs()
     for index, slug in enumerate(scenario.kernel.defects):
-        if slug not in known:
-            text = f"no defect is called '{slug}'{did_you_mean(slug, known)}; see iopf race list"
+        text = wrong_defect(slug, scenario.kernel.generation)
+        if text:
             yield Problem(f"kernel.defects[{index}]", text)
-        elif scenario.kernel.generation not in catalogue()[slug].generations:
-            has = ", ".join(catalogue()[slug].generations)
-            text = f"{scenario.kernel.generation} has no {slug}; kernels that can have it: {has}"
-            yield Problem(f"kernel.defects[{index}]", text)
+
+
+def wrong_defect(slug: str, generation: str) -> str:
+    """Why it cannot be switched on in this generation, or nothing. Races have numbers, too; a defect has its slug alone."""
+    known, race = defect_slugs(), find(slug)
+    if slug in known:
+        has = catalogue()[slug].generations
+        text = f"{generation} has no {slug}; kernels that can have it: {', '.join(has)}"
+        return "" if generation in has else text
+    meant = race.slug if race is not None and race.slug in known else ""
+    hint = f"; did you mean '{meant}'?" if meant else did_you_mean(slug, known)
+    return f"no defect is called '{slug}'{hint or '; see iopf race list'}"
 
 
 def _release_domains(scenario: Scenario) -> Iterator[Problem]:

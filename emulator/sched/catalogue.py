@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+UNNUMBERED = "new"
 THEMES = {
     "mm-exit": "an address space goes away",
     "overflow": "the hardware queue overflows",
@@ -58,6 +59,11 @@ class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     fixed: dict[str, Any] | None = None
 
     @property
+    def title_name(self) -> str:
+        """What to call it: number and slug, or the slug alone."""
+        return self.slug if self.number == UNNUMBERED else f"{self.number} {self.slug}"
+
+    @property
     def generation(self) -> str:
         """The one that its program runs on."""
         return str(self.scenario.get("kernel", {}).get("generation", "v7.2"))
@@ -86,6 +92,6 @@ def catalogue() -> dict[str, Race]:
 def find(name: str) -> Race | None:
     """By slug, number, or both (`4.22-remove-before-drain`)."""
     for race in catalogue().values():
-        if name in (race.slug, f"{race.number}-{race.slug}") or name == race.number != "new":
+        if name in (race.slug, f"{race.number}-{race.slug}") or name == race.number != UNNUMBERED:
             return race
     return None

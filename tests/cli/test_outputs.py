@@ -195,7 +195,16 @@ def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> Non
         (("run", "4.22", "--strategy", "dfs", "--mode", "processes"), "plays fibers"),
         (("run", "4.22", "--strategy", "dfs", "--memory", "tso"), "leave out --memory tso"),
         (("run", "4.22", "--strategy", "dpor", "--memory", "tso"), "leave out --memory tso"),
-        (("run", "\udcff"), "no race is called '\\udcff'"),
+        (("run", "\udcff"), "no race is called '\\xff'"),
+        (("show", "4.22\udcfe\ud800"), "no race is called '4.22\\xfe\\ud800'"),
+        (("run", "4.22", "--seed", "0x10"), "'0x10' is no whole number (see"),
+        (("kill", "4.22", "--schedules", "x"), "'x' is no whole number (see"),
+        (("run", "4.22", "--seconds", "x"), "'x' is no number (see"),
+        (("run", "4.22", "--seed", "-1"), "-1 is not in the range"),
+        (("fuzz", "--defect", "4.22"), "'4.22'; did you mean 'remove-before-drain'? (see"),
+        (("fuzz", "--defect", "remove-befor"), "; did you mean 'remove-before-drain'? (see"),
+        (("fuzz", "--defect", "4.9"), "no defect is called '4.9'; see iopf race list"),
+        (("fuzz", "--kernel", "v5.13", "--defect", "remove-before-drain"), "v5.13 has no remove"),
         (("kill", "/dev/zero"), "/dev/zero: larger than"),
     ],
 )
@@ -206,3 +215,34 @@ def test_numbers_and_names_that_are_none(
     err = capsys.readouterr().err
     assert says in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--devices", "--prq", "--seed"])
+def test_every_command_says_alike_that_something_is_no_number(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", option, "0x10"]) == Status.USAGE
+    assert "'0x10' is no whole number (see iopf run --help)" in capsys.readouterr().err
+
+
+def test_a_number_of_the_catalogue_as_a_defect_says_its_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "--defect", "4.22"]) == Status.USAGE
+    err = capsys.readouterr().err
+    assert "no defect is called '4.22'; did you mean 'remove-before-drain'?" in err
+
+
+@pytest.mark.parametrize(("locale", "blocks"), [("C", False), ("C.UTF-8", True)])
+def test_a_plot_keeps_to_the_locale(locale: str, blocks: bool) -> None:
+    settings = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.cli.main", *BENCH],
+        capture_output=True,
+        check=True,
+        timeout=60,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+        | settings,
+    )
+    assert done.stdout.isascii() is not blocks
+    assert b"random" in done.stdout

@@ -21,6 +21,17 @@ def test_list_names_every_race_with_what_tools_need() -> None:
         assert {"slug", "source", "generations", "invariant", "actors", "depth"} <= set(entry)
 
 
+def test_a_race_without_a_number_is_called_by_its_slug() -> None:
+    lines = race("list").stdout.splitlines()
+    assert {line.split()[1] for line in lines if line.startswith("  - ")} == {
+        each["slug"]
+        for each in json.loads(race("list", "--json").stdout)
+        if each["number"] == "new"
+    }
+    assert not any(line.startswith("  new") for line in lines)
+    assert race("show", "ppr-not-cleared").stdout.startswith("ppr-not-cleared: ")
+
+
 def test_show_tells_the_story() -> None:
     done = race("show", "4.22")
     assert done.returncode == Status.OK, done.stderr

@@ -142,8 +142,8 @@ def test_children_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
         while [p for p in pids if state(p) not in "-Z"] and time.monotonic() < until:
             select.select([], [], [], 0.01)
         assert [p for p in pids if state(p) not in "-Z"] == []
-        assert iopf("clean").stdout.count(f"removed {run.arena.name}\n") == 1
-    assert str(run.arena.name) not in iopf("clean").stdout
+        iopf("clean")  # unless a start elsewhere on this machine was faster
+        assert not run.arena.name.path.exists()
 
 
 def test_a_lie_in_the_books_is_a_verdict_that_names_the_request(tmp_path: Path) -> None:

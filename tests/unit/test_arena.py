@@ -114,22 +114,30 @@ def test_names_tell_their_creator() -> None:
     assert start_time(2**22 + 1) == 0
 
 
-def test_only_objects_of_the_dead_are_cleaned(arena: Arena) -> None:
-    script = (
-        "from shm.arena import Arena; import os, signal\n"
-        "a = Arena.create(65536, 1); print(a.name, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
-    name = parse(done.stdout.strip())
-    assert name is not None
-    assert name.path.exists()
-    assert dead_objects() == [name]
-    assert remove(name)
-    assert not remove(name)
-    assert arena.name in find_all()
-    assert dead_objects() == []
+def test_only_objects_of_the_dead_are_cleaned(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dead one lives, so that no start elsewhere on this machine removes what it has."""
+    script = "from shm.arena import Arena; print(Arena.create(65536, 1).name, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        name = parse(process.stdout.readline().strip())
+        assert name is not None
+        assert name not in dead_objects()
+
+        def alive(pid: int, started: int) -> bool:
+            return pid != name.pid and is_alive(pid, started)
+
+        monkeypatch.setattr("shm.naming.is_alive", alive)
+        assert name in dead_objects()
+        assert arena.name in find_all()
+        assert arena.name not in dead_objects()
+        assert remove(name)
+        assert not remove(name)
+        assert name not in dead_objects()
+        process.kill()
 
 
 def test_memory_refuses_what_lies_outside(arena: Arena) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,9 @@ from tools.cli.lazy import Entry, LazyGroup
 from tools.cli.status import Status, stopped_by
 from tools.cli.streams import discard, leave_terminal, open_streams
 
+_STRAY_BYTE = re.compile("[\udc80-\udcff]")  # an argument or a file name may be any bytes
+_NO_NUMBER = re.compile(r"is not a valid (integer|float)( range)?\.?$")
+_NUMBERS = {"integer": "is no whole number", "float": "is no number"}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 ENTRIES = {
@@ -144,7 +148,8 @@ def _remove_own() -> None:
 
 def _say(line: str) -> None:
     """One line of talk; where it cannot be written, the status has to say it."""
-    line = line.encode(errors="backslashreplace").decode()  # a file name may be any bytes
+    line = _STRAY_BYTE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", line)
+    line = line.encode(errors="backslashreplace").decode()
     try:
         click.echo(line, err=True)
     except OSError:
@@ -157,6 +162,7 @@ def _say_usage(error: click.ClickException) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         where = error.ctx.command_path
     message = " ".join(error.format_message().split())
+    message = _NO_NUMBER.sub(lambda found: _NUMBERS[found[1]], message)
     _say(f"iopf: {message[:1].lower()}{message[1:].rstrip('.')} (see {where} --help)")
     return Status.USAGE
 

@@ -15,6 +15,15 @@ def open_streams() -> None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
+def can_print(text: str) -> bool:
+    """Whether the locale of standard output has these characters. click would write them as UTF-8 anyway."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def discard(stream: TextIO) -> None:
     """What is still buffered, and whatever comes, goes nowhere."""
     with open(os.devnull, "w") as devnull, contextlib.suppress(OSError, ValueError):

@@ -14,7 +14,7 @@ from tools.lab.bench import Measured, Plan, Search
 BUDGETS_S = (1, 10, 60)
 _FROM_MS, _TO_MS = 0.1, 100_000.0
 _COLUMNS = 60
-_BARS = " ▁▂▃▄▅▆▇█"
+BLOCKS, ASCII = " ▁▂▃▄▅▆▇█", " _-~=+x*#"  # from nothing to all
 
 
 def within(searches: Sequence[Search], budget_s: float, measured_s: float) -> int | None:
@@ -44,7 +44,7 @@ def document(measured: Sequence[Measured], plan: Plan, *, complete: bool = True)
     }
 
 
-def table(measured: Sequence[Measured], plan: Plan) -> list[str]:
+def table(measured: Sequence[Measured], plan: Plan, levels: str = BLOCKS) -> list[str]:
     if not measured:
         return ["nothing measured"]
     lines = [
@@ -63,7 +63,7 @@ def table(measured: Sequence[Measured], plan: Plan) -> list[str]:
         "",
         *_strategies(measured, plan),
         "",
-        *plot(measured, plan),
+        *plot(measured, plan, levels),
         "",
         *_totals(measured, plan),
     ]
@@ -105,14 +105,14 @@ def _strategies(measured: Sequence[Measured], plan: Plan) -> list[str]:
     return lines
 
 
-def plot(measured: Sequence[Measured], plan: Plan) -> list[str]:
+def plot(measured: Sequence[Measured], plan: Plan, levels: str = BLOCKS) -> list[str]:
     """A row for every strategy: the share of all trials that have found something, over time on a logarithmic scale."""
     lines = ["share of trials that have found the defect, over time"]
     for strategy, own in _by_strategy(measured, plan):
         trials = sum(search.trials for search in own)
         times = [ms for search in own for ms in search.times_ms]
         lines.append(
-            f"{strategy:<12}|{bars(times, trials, plan.seconds)}| {len(times) / trials:.0%}"
+            f"{strategy:<12}|{bars(times, trials, plan.seconds, levels)}| {len(times) / trials:.0%}"
         )
     marks = {round(_column(10.0**power)): text for power, text in _MARKS.items()}
     axis = ""
@@ -125,15 +125,15 @@ def plot(measured: Sequence[Measured], plan: Plan) -> list[str]:
 _MARKS = {-1: "0.1 ms", 0: "1 ms", 1: "10 ms", 2: "0.1 s", 3: "1 s", 4: "10 s"}
 
 
-def bars(times_ms: Sequence[float], trials: int, measured_s: float) -> str:
+def bars(times_ms: Sequence[float], trials: int, measured_s: float, levels: str = BLOCKS) -> str:
     """A character for every column: nothing found yet is blank, only all is a full one; behind the end of the trials, dots."""
     text = ""
     for column in range(_COLUMNS):
         until = _FROM_MS * (_TO_MS / _FROM_MS) ** ((column + 1) / _COLUMNS)
         share = sum(ms <= until for ms in times_ms) / trials
         over = until > measured_s * 1000 and until > max(times_ms, default=0.0) and share < 1
-        level = len(_BARS) - 1 if share == 1 else math.ceil(share * (len(_BARS) - 2))
-        text += "." if over else _BARS[level]
+        level = len(levels) - 1 if share == 1 else math.ceil(share * (len(levels) - 2))
+        text += "." if over else levels[level]
     return text
 
 

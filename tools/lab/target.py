@@ -43,7 +43,7 @@ def race_target(race: Race, *, defective: bool) -> Target:
     variant = "defective" if defective else "fixed"
     return Target(
         race.slug,
-        f"{race.number} {race.slug} on {race.generation}, {variant}",
+        f"{race.title_name} on {race.generation}, {variant}",
         [list(program) for program in race.programs],
         tables_of(race, defective=defective),
         race.slug,

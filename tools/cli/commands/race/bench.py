@@ -14,6 +14,7 @@ from tools.cli.lazy import Command
 from tools.cli.options import json_option, seconds_option
 from tools.cli.output import output_option, written
 from tools.cli.status import Status
+from tools.cli.streams import can_print
 
 if TYPE_CHECKING:
     from emulator.sched.catalogue import Race
@@ -87,7 +88,7 @@ def command(
     if rates:
         return _rates(ctx, races, quick, json_out, output)
     from tools.lab.bench import Plan, measure
-    from tools.lab.bench_report import document, table, wrong
+    from tools.lab.bench_report import ASCII, BLOCKS, document, table, wrong
     from tools.lab.native import Stopped
     from tools.lab.search import STRATEGIES
 
@@ -104,7 +105,8 @@ def command(
         stop = stopped
     progress("")
     made = document(measured, plan, complete=stop is None)
-    _hand_out(made, table(measured, plan), json_out, output)
+    levels = BLOCKS if can_print(BLOCKS) else ASCII
+    _hand_out(made, table(measured, plan, levels), json_out, output)
     bad = wrong(measured)
     for line in bad:
         click.echo(f"wrong: {line}", err=True)

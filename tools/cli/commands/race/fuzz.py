@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.scenario.schema import GENERATIONS
-from tools.cli.lazy import Command, near
+from tools.cli.lazy import Command
 from tools.cli.options import json_option, memory_option, seconds_option, seed_option
 from tools.cli.output import directory_option
 from tools.cli.overrides import defect_option
@@ -62,18 +62,12 @@ def command(
     Failures that the generation has by itself and the catalogue knows are counted, not judged. Status 1:
     something else failed. Status 0: nothing else did.
     """
-    from emulator.sched.catalogue import catalogue
-    from emulator.spec.defects import defect_slugs
+    from emulator.scenario.crosscheck import wrong_defect
     from tools.lab.fuzz import Fuzzer
 
     for slug in defects:
-        if slug not in defect_slugs():
-            ctx.fail(
-                f"no defect is called '{slug}'{near(slug, defect_slugs(), 'see iopf race list')}"
-            )
-        has = catalogue()[slug].generations
-        if generation not in has:
-            ctx.fail(f"{generation} has no {slug}; kernels that can have it: {', '.join(has)}")
+        if text := wrong_defect(slug, generation):
+            ctx.fail(text)
     fuzzer = Fuzzer(
         generation,
         seed,

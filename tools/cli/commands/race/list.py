@@ -20,8 +20,11 @@ from tools.cli.status import Status
 )
 @click.option("--json", "json_out", is_flag=True, help="One JSON list on standard output.")
 def command(json_out: bool) -> int:
-    """List the historic races that can be put back and searched for."""
-    from emulator.sched.catalogue import THEMES, catalogue
+    """List the historic races that can be put back and searched for.
+
+    A race is called by its number or its slug; one with - (in JSON the number is "new") by its slug.
+    """
+    from emulator.sched.catalogue import THEMES, UNNUMBERED, catalogue
 
     if json_out:
         entries = [
@@ -46,6 +49,7 @@ def command(json_out: bool) -> int:
         if races:
             click.echo(click.style(f"{theme}: {meaning}", bold=True))
         for race in races:
-            click.echo(f"  {race.number:<8}{race.slug:<43}{race.title}")
+            number = "-" if race.number == UNNUMBERED else race.number
+            click.echo(f"  {number:<8}{race.slug:<43}{race.title}")
     click.echo(f"{len(catalogue())} races; iopf race show NAME tells the story of one", err=True)
     return Status.OK

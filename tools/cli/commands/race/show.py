@@ -30,7 +30,7 @@ def command(ctx: click.Context, name: str, json_out: bool) -> int:
     if json_out:
         click.echo(json.dumps(msgspec.to_builtins(race), indent=2))
         return Status.OK
-    click.echo(click.style(f"{race.number} {race.slug}: {race.title}", bold=True))
+    click.echo(click.style(f"{race.title_name}: {race.title}", bold=True))
     click.echo()
     for text in race.story.strip().split("\n\n"):
         click.echo(textwrap.fill(" ".join(text.split()), _WIDTH))

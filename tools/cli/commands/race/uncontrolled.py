@@ -67,7 +67,7 @@ def run_uncontrolled(
     if json_out:
         click.echo(json.dumps(_document(race.slug, variant, seed, mode, found)))
     else:
-        title = f"{race.number} {race.slug} on {race.generation}, {variant}, {mode}"
+        title = f"{race.title_name} on {race.generation}, {variant}, {mode}"
         _print(title, found, interrupted=status > Status.FAILED)
         _say_next(race.slug, fixed=fixed, found=found.what is not None)
     return status

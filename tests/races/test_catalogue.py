@@ -11,7 +11,8 @@ from emulator.sched.judge import Bug
 from emulator.spec.defects import defect_slugs
 from tools.lab.players import Players
 from tools.lab.races import lab_of
-from tools.lab.search import PORTFOLIO, STRATEGIES, search, shortest
+from tools.lab.search import PORTFOLIO, STRATEGIES, search
+from tools.lab.shorten import shortest
 from tools.lab.system import Lab, build_lab
 
 RACES = list(catalogue().values())

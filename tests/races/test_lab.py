@@ -18,9 +18,10 @@ from emulator.sched.judge import Bug
 from emulator.sched.strategies import Strategy
 from shm.arena import Arena
 from tools.lab import system
+from tools.lab.failure import PlayerLost
 from tools.lab.players import Players
 from tools.lab.races import lab_of
-from tools.lab.search import PORTFOLIO, PlayerLost, search
+from tools.lab.search import PORTFOLIO, search
 from tools.lab.system import Lab, LabError, LabOpenError, build_lab
 from tools.supervisor.plan import SystemPlan
 

@@ -10,7 +10,8 @@ import pytest
 from emulator.sched.judge import Bug
 from tools.lab.players import Players
 from tools.lab.prove import prove
-from tools.lab.search import search, shortest, walk
+from tools.lab.search import search, walk
+from tools.lab.shorten import shortest
 from tools.lab.system import Lab, build_lab
 from tools.lab.table import rows
 from tools.lab.target import scenario_target

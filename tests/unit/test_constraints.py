@@ -13,9 +13,11 @@ from emulator.sched.catalogue import Race, catalogue
 from emulator.sched.constraints import Constraint, ConstraintError, Place, fewest, parse
 from emulator.sched.schedule_file import read
 from emulator.spec.sites import Site
+from tools.lab.failure import failure_of
 from tools.lab.races import lab_of, save_schedule, tables_of
 from tools.lab.replay import lab_in, replay_test
-from tools.lab.search import constraints_of, failure_of, play_constraints, search, shortest
+from tools.lab.search import search
+from tools.lab.shorten import constraints_of, play_constraints, shortest
 from tools.lab.system import Lab
 
 ACTOR = st.sampled_from(["irq", "dev-00", "task:tenant-00", "driver-k0"])

@@ -18,7 +18,8 @@ from emulator.sched.judge import Bug
 from tools.lab.native import NATIVE, run_once, search_native
 from tools.lab.players import Players
 from tools.lab.races import lab_of
-from tools.lab.search import STRATEGIES, Found, search, shortest
+from tools.lab.search import STRATEGIES, Found, search
+from tools.lab.shorten import shortest
 from tools.lab.system import Lab
 
 _SEED_STEP = 1_000_003

@@ -14,8 +14,9 @@ from emulator.sched.schedule_file import ScheduleError
 from emulator.sched.strategies import Strategy
 from emulator.spec.classes import POOLS
 from shm.arena import ArenaError
+from tools.cli.status import Failed
 from tools.lab.mistakes import in_their_words
-from tools.lab.search import PORTFOLIO, Plan, PlayerLost
+from tools.lab.search import PORTFOLIO, Plan
 from tools.lab.system import MODELS, LabError, LabOpenError
 
 _DEPTH_MOST = 15
@@ -50,7 +51,7 @@ class Settings:
                 fail(f"race(): no argument '{name}'; there are {', '.join(known)}")
         made = cls(**given)
         for name, good, say in (
-            ("schedules", _whole(made.schedules, 1, _SCHEDULES_MOST), "1 to 2**62"),
+            ("schedules", whole(made.schedules, 1, _SCHEDULES_MOST), "1 to 2**62"),
             (
                 "seconds",
                 isinstance(made.seconds, int | float) and made.seconds > 0,
@@ -58,10 +59,10 @@ class Settings:
             ),
             (
                 "depth",
-                made.depth is None or _whole(made.depth, 1, _DEPTH_MOST),
+                made.depth is None or whole(made.depth, 1, _DEPTH_MOST),
                 f"1 to {_DEPTH_MOST}",
             ),
-            ("seed", _whole(made.seed, 0, _SEED_MOST), "0 to 2**63"),
+            ("seed", whole(made.seed, 0, _SEED_MOST), "0 to 2**63"),
             ("memory", made.memory in MODELS, "'sc' or 'tso'"),
             ("mode", made.mode in ("fibers", "processes"), "'fibers' or 'processes'"),
         ):
@@ -84,7 +85,8 @@ _NO_TABLE = {
 }
 
 
-def _whole(value: Any, least: int, most: int) -> bool:
+def whole(value: Any, least: int, most: int) -> bool:
+    """Whether it is a number in these bounds, and no truth value."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
@@ -109,9 +111,9 @@ def _problem(programs: Sequence[Any], tables: Mapping[str, Any]) -> str:
     for name, count in live.items():
         if name not in pools:
             return f"live: no pool is called {name!r}; there are {', '.join(pools)}"
-        if not _whole(count, 0, _QUEUE_MOST):
+        if not whole(count, 0, _QUEUE_MOST):
             return f"live: {count!r} of {name}; expected 0 to {_QUEUE_MOST}"
-    if records != 0 and (not _whole(records, 2, _QUEUE_MOST) or records & (records - 1)):
+    if records != 0 and (not whole(records, 2, _QUEUE_MOST) or records & (records - 1)):
         return f"queue_records={records!r}: expected 0 or a power of two from 2 to {_QUEUE_MOST}"
     return ""
 
@@ -123,7 +125,7 @@ def plainly(programs: Sequence[Sequence[str]] = ()) -> Iterator[None]:
         yield
     except ScenarioError as error:
         fail("\n".join(in_their_words(error, programs)))
-    except (LabError, LabOpenError, PlayerLost, ScheduleError, ArenaError) as error:
+    except (LabError, LabOpenError, Failed, ScheduleError, ArenaError) as error:
         fail(str(error))
 
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from cython_ext.stage import End
 from emulator.sched.judge import Bug
 from emulator.spec.roles import Order, slots_of
+from tools.lab.failure import what
 from tools.lab.players import Players
-from tools.lab.search import PORTFOLIO, what
+from tools.lab.search import PORTFOLIO
 from tools.lab.system import STEPS, Lab
 from tools.supervisor.launch import KERNEL_ROLES
 

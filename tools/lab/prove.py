@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
-from tools.lab.search import AT_REST, check_walk, failure_of, shortest, what
+from tools.lab.failure import failure_of, what
+from tools.lab.search import AT_REST, check_walk
+from tools.lab.shorten import shortest
 from tools.lab.system import Lab
 
+PREEMPTIONS_MOST = 8
 _REDUCED = 0.7  # of the budget
 
 

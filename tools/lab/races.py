@@ -16,7 +16,8 @@ from emulator.sched.schedule_file import (
     segments,
     write,
 )
-from tools.lab.search import Found, constraints_of
+from tools.lab.search import Found
+from tools.lab.shorten import constraints_of
 from tools.lab.system import Lab, build_lab
 
 

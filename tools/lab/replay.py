@@ -11,8 +11,9 @@ from emulator.sched.constraints import MOST, ConstraintError, parse
 from emulator.sched.judge import Bug
 from emulator.sched.schedule_file import ScheduleError, ScheduleFile, build_id, points_id
 from emulator.spec.sites import point_name
+from tools.lab.failure import check_players, what
 from tools.lab.mistakes import in_their_words
-from tools.lab.search import check_players, play_constraints, what
+from tools.lab.shorten import play_constraints
 from tools.lab.system import Lab, LabError, build_lab
 
 

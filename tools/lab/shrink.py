@@ -14,7 +14,9 @@ from emulator.scenario.errors import ScenarioError
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
 from emulator.sched.schedule_file import segments
-from tools.lab.search import Found, failure_of, search, shorten, what
+from tools.lab.failure import failure_of, what
+from tools.lab.search import Found, search
+from tools.lab.shorten import shorten
 from tools.lab.system import Lab, LabError, build_lab
 
 _SEARCH = 2000

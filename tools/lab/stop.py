@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from cython_ext.stage import End
 from emulator.sched.judge import Bug
+from tools.lab.failure import what
 from tools.lab.kill import GONE, Tell, Tried, Victim, everywhere, naps
 from tools.lab.players import Players
-from tools.lab.search import what
 from tools.lab.system import Lab
 
 WHILE_STOPPED = 5000  # steps of the others, if they do not come to rest before

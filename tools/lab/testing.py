@@ -12,18 +12,15 @@ import pytest
 from emulator.scenario.errors import one_line
 from emulator.sched.schedule import Failure
 from emulator.sched.schedule_file import read
-from tools.lab.calls import Settings, clear, fail, plainly
+from tools.lab.calls import Settings, clear, fail, plainly, whole
+from tools.lab.failure import failure_of
 from tools.lab.places import file_name, places, shown
 from tools.lab.players import players_of
+from tools.lab.prove import PREEMPTIONS_MOST, Proof, prove
 from tools.lab.races import save_schedule
 from tools.lab.replay import lab_in, replay_test
-from tools.lab.search import (
-    Found,
-    constraints_of,
-    failure_of,
-    search,
-    shorten,
-)
+from tools.lab.search import Found, search
+from tools.lab.shorten import constraints_of, shorten
 from tools.lab.system import Lab, build_lab
 from tools.lab.table import rows
 from tools.lab.where import Where
@@ -50,6 +47,7 @@ class IopfRace:
     """Call it with programs and tables (`iopf help programs`): the test fails when a schedule fails.
 
     `finds` is the opposite: the test fails unless a schedule fails, and the text of the failure is returned.
+    `prove` plays every schedule, or every one of few preemptions: the test fails when one fails, or the time is too short.
     `replay` plays a schedule file: the test fails when it still fails; with `fails=True`, when it does not any more. A relative path is
     meant from where pytest was started, else from where the test is.
     """
@@ -60,7 +58,8 @@ class IopfRace:
         marker = request.node.get_closest_marker("race")
         if marker is not None and marker.args:
             fail("race(): name the arguments, like race(schedules=1000)")
-        self.settings = Settings.of(marker.kwargs if marker is not None else {})
+        self._given = marker.kwargs if marker is not None else {}
+        self.settings = Settings.of(self._given)
         self._start = Path(request.config.invocation_params.dir)
         self._directory = Path(str(request.config.getoption("--iopf-schedules")))
         self._count = 0
@@ -79,6 +78,41 @@ class IopfRace:
         first = (found.what or [""])[0]
         self._say(f"{self._played(found)}: the last one fails as it has to, {first}")
         return first
+
+    def prove(self, *programs: Sequence[str], preemptions: int = 2, **tables: Any) -> Proof:
+        """Plays every schedule within the marker's seconds, or, when these are too many, every one of at most so many preemptions. The
+        test fails when one fails, and when the time is not enough for either."""
+        self._node.stash[self._called] = True
+        for name, wrong in (("memory", "tso"), ("mode", "processes")):
+            if self._given.get(name) == wrong:
+                fail(f"race({name}={wrong!r}): prove plays fibers under sequential consistency")
+        if not whole(preemptions, 0, PREEMPTIONS_MOST):
+            fail(f"prove(preemptions={preemptions!r}): expected 0 to {PREEMPTIONS_MOST}")
+        proof, text = self._prove(programs, tables, preemptions)
+        if proof.stopped:
+            raise KeyboardInterrupt
+        if text:
+            fail(text)
+        said = f"{proof.verdict}; {proof.played} in {proof.seconds:.2f} s, memory model sc"
+        if not proof.complete and proof.preemptions < preemptions:
+            fail(f"{said}; give race(seconds=...), or fewer preemptions")
+        self._say(said)
+        return proof
+
+    def _prove(
+        self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any], preemptions: int
+    ) -> tuple[Proof, str]:
+        """The proof, and the report of a failure, whose schedule is then in a file."""
+        text, file = "", None
+        with clear(programs, tables), build_lab(*programs, memory="sc", **tables) as lab:
+            proof = prove(lab, seconds=self.settings.seconds, preemptions=preemptions)
+            played = proof.executions + proof.bounded
+            found = Found(played, 0, proof.seconds, proof.failure, proof.what)
+            if proof.failure is not None and not proof.stopped:
+                text, file = self._failure(lab, programs, tables, found, proof.verdict)
+        self._node.user_properties.append(("iopf_complete", proof.complete))
+        self._properties(found, file)
+        return proof, text
 
     def replay(self, file: str | Path, *, fails: bool = False) -> str:
         """The first line of the failure, with `fails`; nothing otherwise."""
@@ -135,11 +169,8 @@ class IopfRace:
                 )
             text, file = "", None
             if found.failure is not None and keep:
-                short = shorten(lab, found)
-                told = _told(lab, programs, short)
-                file, again = self._save(lab, programs, tables, short, found)
-                place = f"schedule {found.schedules} of seed {settings.seed}; {again}"
-                text = "\n".join([*(found.what or ["a schedule fails"]), place, "", told])
+                place = f"schedule {found.schedules} of seed {settings.seed}"
+                text, file = self._failure(lab, programs, tables, found, place)
         self._properties(found, file)
         return found, text
 
@@ -153,6 +184,20 @@ class IopfRace:
         """In a section of the report: `pytest -rP` shows those of tests that pass."""
         sections = self._node.stash.setdefault(self._report, {})
         sections[_SECTION] = sections.get(_SECTION, "") + line + "\n"
+
+    def _failure(
+        self,
+        lab: Lab,
+        programs: Sequence[Sequence[str]],
+        tables: Mapping[str, Any],
+        found: Found,
+        place: str,
+    ) -> tuple[str, Path | None]:
+        """The text of a failure, made short, and the file that it is in."""
+        short = shorten(lab, found)
+        told = _told(lab, programs, short)
+        file, again = self._save(lab, programs, tables, short, found)
+        return "\n".join([*(found.what or []), f"{place}; {again}", "", told]), file
 
     def _save(
         self,

@@ -32,7 +32,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
 
     from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read, write
     from tools.lab.replay import lab_in
-    from tools.lab.search import constraints_of
+    from tools.lab.shorten import constraints_of
     from tools.lab.shrink import shrink
     from tools.lab.system import build_lab
     from tools.lab.table import rows

@@ -108,7 +108,8 @@ def command(
         )
     from tools.lab.players import players_of
     from tools.lab.races import save_schedule
-    from tools.lab.search import STRATEGIES, WALKS, search, shorten, walk
+    from tools.lab.search import STRATEGIES, WALKS, search, walk
+    from tools.lab.shorten import shorten
 
     if strategy in WALKS and mode == "processes":
         ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
@@ -154,7 +155,7 @@ def _document(
     short: Failure | None,
 ) -> dict[str, Any]:
     from emulator.sched.schedule_file import segments
-    from tools.lab.search import constraints_of
+    from tools.lab.shorten import constraints_of
 
     constraints = constraints_of(lab, short) if short else None
     return {
@@ -178,7 +179,8 @@ def _document(
 
 
 def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
-    from tools.lab.search import AT_REST, constraints_of
+    from tools.lab.search import AT_REST
+    from tools.lab.shorten import constraints_of
     from tools.lab.table import rows
     from tools.lab.where import Where
 

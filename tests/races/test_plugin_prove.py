@@ -1,0 +1,73 @@
+"""`iopf_race.prove`: every schedule of a program, as a test."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.support.plugin import failures, run
+
+PROGRAMS = """
+import pytest
+
+SMALL = ["map t0 4", "t0: start", "unmap t0 4"]
+UNBIND = ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"]
+SEND = ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=1 group=a try"]
+BUG = dict(kernel={"defects": ["remove-before-drain"]}, device=[{"stop": "marker"}])
+"""
+
+
+def test_every_schedule_is_played_and_the_report_says_how_many(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        PROGRAMS + "def test_small(iopf_race):\n    assert iopf_race.prove(SMALL).complete\n"
+    )
+    done = run(tmp_path, "-q", "-rP", "--junitxml=junit.xml")
+    assert done.returncode == 0, done.stdout
+    assert "proved: no schedule" in done.stdout
+    assert "executions in " in done.stdout
+    properties = {
+        p.get("name"): p.get("value") for p in ET.parse(tmp_path / "junit.xml").iter("property")
+    }
+    assert properties["iopf_complete"] == "True"
+    assert int(properties["iopf_schedules"] or 0) > 0
+
+
+def test_a_schedule_that_fails_is_told_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        PROGRAMS
+        + "@pytest.mark.race(seconds=3)\n"
+        + "def test_bug(iopf_race):\n    iopf_race.prove(UNBIND, SEND, **BUG)\n"
+    )
+    (text,) = failures(run(tmp_path, "-q"))
+    assert text.startswith(("use after free", "wild access", "bad word"))
+    assert "preemptions; iopf race replay .iopf-schedules/test_it.py-test_bug.json\n" in text
+    assert "    last step: " in text
+    document = json.loads((tmp_path / ".iopf-schedules/test_it.py-test_bug.json").read_text())
+    assert document["memory"] == "sc"
+    assert text.startswith(document["failure"][0])
+
+
+@pytest.mark.parametrize(
+    ("marker", "call", "says"),
+    [
+        ("seconds=0.01", "UNBIND, SEND, preemptions=8", "the budget ended: "),
+        ("memory='tso'", "SMALL", "race(memory='tso'): prove plays fibers under sequential"),
+        ("mode='processes'", "SMALL", "race(mode='processes'): prove plays fibers under"),
+        ("", "SMALL, preemptions=9", "prove(preemptions=9): expected 0 to 8"),
+        ("", "SMALL, preemptions='2'", "prove(preemptions='2'): expected 0 to 8"),
+        ("", "['mapp t0 4']", "program 0, 'mapp t0 4': 'mapp' is no operation"),
+        ("", "SMALL, kernel={'handlers': 20}", "26 processes; all schedules are played of at most"),
+    ],
+)
+def test_what_proves_nothing_fails_in_one_line(
+    tmp_path: Path, marker: str, call: str, says: str
+) -> None:
+    (tmp_path / "test_it.py").write_text(
+        f"{PROGRAMS}@pytest.mark.race({marker})\ndef test_it(iopf_race):\n    iopf_race.prove({call})\n"
+    )
+    (text,) = failures(run(tmp_path, "-q"))
+    assert text.startswith(says)
+    assert "\n" not in text

@@ -195,7 +195,7 @@ def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> Non
         (("run", "4.22", "--strategy", "dfs", "--mode", "processes"), "plays fibers"),
         (("run", "4.22", "--strategy", "dfs", "--memory", "tso"), "leave out --memory tso"),
         (("run", "4.22", "--strategy", "dpor", "--memory", "tso"), "leave out --memory tso"),
-        (("run", "\udcff"), "no race is called '\\xff'"),
+        (("run", "\udcff"), "no race and no scenario is called '\\xff'"),
         (("show", "4.22\udcfe\ud800"), "no race is called '4.22\\xfe\\ud800'"),
         (("run", "4.22", "--seed", "0x10"), "'0x10' is no whole number (see"),
         (("kill", "4.22", "--schedules", "x"), "'x' is no whole number (see"),

@@ -19,7 +19,8 @@ from tools.cli.status import Status
 EVERY_RUN = "pasid-mutex-abba"  # its locks are taken in the wrong order in every run
 SOME_RUNS = "remove-before-drain"  # with noise about one run in three
 NULL = {"strategy", "memory", "needs", "steps", "preemptions", "constraints", "segments"} | {
-    "timeouts_only_at_rest"
+    "scenario",
+    "timeouts_only_at_rest",
 }
 
 

@@ -79,6 +79,7 @@ class Counted:
 
     steps = 0
     timed = False
+    walkable = True
 
     def __init__(self, *counts: int) -> None:
         self.counts = counts

@@ -99,7 +99,7 @@ def command(
         refuse_control(ctx, mode)
         return run_uncontrolled(
             a_race(ctx, target, f"--mode {mode}"),
-            fixed=fixed,
+            target,
             seconds=seconds,
             most=schedules,
             seed=seed,

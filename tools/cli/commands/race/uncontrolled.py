@@ -13,6 +13,7 @@ from tools.cli.status import Status
 if TYPE_CHECKING:
     from emulator.sched.catalogue import Race
     from tools.lab.search import Found
+    from tools.lab.target import Target
 
 MODES = ("native", "noise")
 
@@ -33,20 +34,20 @@ def refuse_control(ctx: click.Context, mode: str) -> None:
 
 def run_uncontrolled(
     race: Race,
+    target: Target,
     *,
-    fixed: bool,
     seconds: float,
     most: int | None,
     seed: int,
     mode: str,
     json_out: bool,
 ) -> int:
-    """Runs the race until it fails or the budget ends, and prints what came of it; returns the exit status.
+    """Runs the variant of the race until it fails or the budget ends, and prints what came of it; returns the exit status.
 
     Raises ScenarioError, ArenaError."""
     from tools.lab.native import NATIVE, Stopped, search_native
 
-    status = Status.OK
+    status, fixed = Status.OK, target.variant == "fixed"
     try:
         found = search_native(
             race,
@@ -63,21 +64,18 @@ def run_uncontrolled(
         assert stopped.found is not None
         found, status = stopped.found, stopped.status
     progress("")
-    variant = "fixed" if fixed else "defective"
     if json_out:
-        click.echo(json.dumps(_document(race.slug, variant, seed, mode, found)))
+        click.echo(json.dumps(_document(target, seed, mode, found)))
     else:
-        title = f"{race.title_name} on {race.generation}, {variant}, {mode}"
-        _print(title, found, interrupted=status > Status.FAILED)
+        _print(f"{target.title}, {mode}", found, interrupted=status > Status.FAILED)
         _say_next(race.slug, fixed=fixed, found=found.what is not None)
     return status
 
 
-def _document(slug: str, variant: str, seed: int, mode: str, found: Found) -> dict[str, Any]:
+def _document(target: Target, seed: int, mode: str, found: Found) -> dict[str, Any]:
     """The keys of the modes under control; null is what has no sense without it."""
     return {
-        "race": slug,
-        "variant": variant,
+        **target.document(),
         "seed": seed,
         "strategy": None,
         "mode": mode,

@@ -4,6 +4,7 @@ from typing_extensions import disjoint_base
 
 from emulator.sched.conductor import Conductor
 from emulator.sched.judge import Bug
+from emulator.sched.tree import Walk
 
 @disjoint_base
 class Explorer(Conductor):
@@ -26,7 +27,7 @@ class Explorer(Conductor):
     ) -> tuple[Bug, int, tuple[int, int] | None]: ...
     def walk(
         self,
-        bounded: bool,
+        by: Walk,
         bound: int,
         budget_ns: int,
         most: int = ...,

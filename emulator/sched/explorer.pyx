@@ -165,8 +165,8 @@ cdef class Explorer(Conductor):
         """Whether `walk` can tell the actors apart: at most 15, as fibers."""
         return self.st.players <= TREE_ACTORS and not self.by_processes
 
-    def walk(self, bint bounded, uint32_t bound, uint64_t budget_ns, uint64_t most=0, tell=None) -> tuple:
-        """All schedules (``tree.pxd``), or with ``bounded`` those of at most ``bound`` preemptions, until one fails.
+    def walk(self, uint32_t by, uint32_t bound, uint64_t budget_ns, uint64_t most=0, tell=None) -> tuple:
+        """All schedules, reduced (``Walk``, see ``tree.pxd``), or those of at most ``bound`` preemptions or delays, until one fails.
 
         Returns (``Bug``, schedules played to their end, whether these were all). Memory is sequentially consistent here. Without a bound
         time stands still while anybody can go on, and ``timed`` says whether that left anything out; with one, a sleep that ends
@@ -180,10 +180,10 @@ cdef class Explorer(Conductor):
         self._opened()
         if not self.walkable:
             raise ValueError(f"a walk is for at most {TREE_ACTORS - 1} actors, as fibers")
-        t = tree_new(bounded, bound)
+        t = tree_new(by, bound)
         if t == NULL:
             raise MemoryError("no memory for the tree of schedules")
-        self.tso, self.still = False, not bounded
+        self.tso, self.still = False, by == WALK_REDUCED
         self._set_memory()
         try:
             while more and bug == BUG_NONE and (most == 0 or n < most) and now_ns < until_ns:
@@ -202,7 +202,7 @@ cdef class Explorer(Conductor):
                         n += self.st.ended != END_CUT
                         more = tree_next(t, self.st)
                 now_ns = clock_ns()
-            if not bounded:
+            if by == WALK_REDUCED:
                 self.timed = t.timed
             complete = not more and not t.cut and bug == BUG_NONE
         finally:

@@ -2,13 +2,15 @@ from typing import Self
 
 from typing_extensions import disjoint_base
 
+from emulator.sched.tree import Walk
+
 OPERATIONS: dict[str, int]
 
 @disjoint_base
 class Litmus:
     def __new__(cls, programs: list[list[tuple[str, int, int]]]) -> Self: ...
     def walk(
-        self, bounded: bool = ..., bound: int = ..., most: int = ...
+        self, by: Walk = ..., bound: int = ..., most: int = ...
     ) -> list[tuple[tuple[int, ...] | None, list[tuple[int, int, int]]]]: ...
     def play(
         self, strategy: int, depth: int, seed: int, schedules: int, tso: bool

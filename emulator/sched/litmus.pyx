@@ -150,9 +150,9 @@ cdef class Litmus:
         cdef uint64_t i
         return [(self.st.step[i].slot, self.st.step[i].where, self.st.step[i].kind) for i in range(self.st.steps)]
 
-    def walk(self, bint bounded=False, uint32_t bound=0, uint64_t most=100000) -> list:
+    def walk(self, uint32_t by=WALK_REDUCED, uint32_t bound=0, uint64_t most=100000) -> list:
         """(outcome, trace) of every schedule; a trace is a list of (slot, word, kind of access). Raises OverflowError beyond ``most``."""
-        cdef tree *t = tree_new(bounded, bound)
+        cdef tree *t = tree_new(by, bound)
         cdef bint more = True
         made = []
         if t == NULL:

@@ -8,8 +8,12 @@ A node is what can be seen before a step: who could go, what each would do, who 
                dependent steps that nothing else orders puts somebody who begins the other order into the earlier node. Sleep sets
                (Godefroid) keep out whoever has been tried and has nothing new to meet. When the tree is empty, every
                behaviour of the system has been seen.
-    bounded    Every schedule with at most so many preemptions; a switch where the actor could not go on is free (Musuvathi, Qadeer,
+    preemptions
+               Every schedule with at most so many preemptions; a switch where the actor could not go on is free (Musuvathi, Qadeer,
                PLDI 2007), unless it is to a sleeper whose time passes although others could go. Nothing is reduced.
+    delays     Whoever goes goes on for as long as it can, then the next in turn. Every schedule that leaves this at most so many times,
+               each time by one place in turn (Emmi, Qadeer, Rakamaric, POPL 2011); or by time that passes although others could go.
+               These are few where many actors wake up at once, and each of them has at most so many preemptions.
 
 What the first rests on: points announce every access whose order matters (``tools/points`` checks it), time stands still but for
 leaps when nobody can go on (``timed`` says whether that mattered), and memory is sequentially consistent. A step that waits for a lock
@@ -23,6 +27,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from cython_ext.crew cimport ACC_FENCE, ACC_LOCAL, ACC_NAP, ACC_READ
 from cython_ext.stage cimport stage
 
+cpdef enum Walk:
+    WALK_REDUCED = 0
+    WALK_PREEMPTIONS = 1
+    WALK_DELAYS = 2
+
 cdef enum:
     NEVER_DEPEND = 1 << ACC_LOCAL | 1 << ACC_NAP | 1 << ACC_FENCE
     TREE_ACTORS = 16
@@ -35,7 +44,7 @@ cdef struct node:
     uint32_t sleep           # who need not be tried
     uint32_t asleep          # who sleeps on a futex
     uint16_t choice
-    uint16_t preemptions     # in the steps before
+    uint16_t spent           # preemptions or delays in the steps before
     uint64_t where[16]       # the pending step of each actor: address and kind
     uint8_t kind[16]
     uint8_t op[16]
@@ -49,14 +58,14 @@ cdef struct tree:
     node *nodes
     uint32_t depth           # nodes of the path that the next schedule has to follow
     uint32_t length          # nodes of the last schedule
-    uint32_t bounded         # 1: by preemptions
+    uint32_t by              # enum Walk
     uint32_t bound
     uint32_t cut             # a schedule was longer than what is kept
     uint32_t timed           # somebody slept to a time while others could go, and that time did not come: reduced only
     uint32_t heads[4096]     # by hash of the word: number + 1 of the last node that touched it
     uint32_t last[16]        # by actor
 
-cdef tree *tree_new(uint32_t bounded, uint32_t bound) noexcept nogil
+cdef tree *tree_new(uint32_t by, uint32_t bound) noexcept nogil
 cdef void tree_free(tree *t) noexcept nogil
 cdef void tree_play(tree *t) noexcept nogil
 cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil

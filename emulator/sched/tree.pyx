@@ -15,8 +15,8 @@ cdef enum:
 cdef tree *walked            # by the schedule that this process plays
 
 
-cdef tree *tree_new(uint32_t bounded, uint32_t bound) noexcept nogil:
-    """NULL without memory. ``bounded``: by ``bound`` preemptions, else reduced."""
+cdef tree *tree_new(uint32_t by, uint32_t bound) noexcept nogil:
+    """NULL without memory. ``bound``: preemptions or delays, where it goes ``by`` these."""
     cdef tree *t = <tree *>calloc(1, sizeof(tree))
     if t == NULL:
         return NULL
@@ -24,7 +24,7 @@ cdef tree *tree_new(uint32_t bounded, uint32_t bound) noexcept nogil:
     if t.nodes == NULL:
         free(t)
         return NULL
-    t.bounded, t.bound = bounded, bound
+    t.by, t.bound = by, bound
     return t
 
 
@@ -73,32 +73,66 @@ cdef uint32_t still_asleep(node *before) noexcept nogil:
     return kept
 
 
+cdef uint32_t in_turn(uint32_t enabled, uint32_t current) noexcept nogil:
+    """Who of them is next in turn, beginning with ``current`` itself."""
+    cdef uint32_t behind = enabled >> current << current
+    return <uint32_t>trailing_zeros64(behind if behind else enabled)
+
+
+cdef uint32_t delays_to(uint32_t enabled, uint32_t current, uint32_t choice) noexcept nogil:
+    """How many of those who could go are passed over."""
+    cdef uint32_t n = 0, next = in_turn(enabled, current)
+    while next != choice:
+        enabled &= ~(<uint32_t>1 << next)
+        next = in_turn(enabled, next)
+        n += 1
+    return n
+
+
+cdef uint32_t cost(tree *t, node *n) noexcept nogil:
+    """What the choice of a node takes of the bound. There is nobody before the first, and the turn begins with the lowest slot."""
+    cdef uint32_t current = (n - 1).choice if n != t.nodes else 0
+    if not n.enabled >> n.choice & 1:
+        return 1  # it slept, and time passed
+    if t.by == WALK_DELAYS:
+        return delays_to(n.enabled, current, n.choice)
+    return n != t.nodes and n.choice != current and n.enabled >> current & 1
+
+
+cdef uint32_t within(tree *t, node *n, stage *st, uint32_t current) noexcept nogil:
+    """Who may go by what is left of the bound."""
+    cdef uint32_t left = t.bound - n.spent, rest = n.enabled, may, next
+    if t.by == WALK_PREEMPTIONS:
+        if left == 0 and n.enabled >> current & 1:
+            return <uint32_t>1 << current
+        return n.enabled | (st.first_due if left else 0)
+    may = st.first_due if left else 0
+    next = current
+    while rest and left + 1:
+        next = in_turn(rest, next)
+        rest &= ~(<uint32_t>1 << next)
+        may |= <uint32_t>1 << next
+        left -= 1
+    return may
+
+
 cdef uint32_t choose_fresh(tree *t, node *n, stage *st) noexcept nogil:
     """Whom to try first at a fresh node; CUT when nothing new can come."""
     cdef node *before = n - 1 if t.length else NULL
-    cdef uint32_t may = n.enabled, current
-    n.preemptions = 0
+    cdef uint32_t may, current = before.choice if before != NULL else 0
+    n.spent = <uint16_t>(before.spent + cost(t, before)) if before != NULL else 0
+    if t.by != WALK_REDUCED:
+        n.todo = within(t, n, st, current)
+        return in_turn(n.todo & n.enabled, current)
     if before != NULL:
-        current = before.choice
-        n.preemptions = before.preemptions
-        if not before.enabled >> current & 1:
-            n.preemptions += 1  # it slept, and time passed
-        elif t.length > 1 and current != (before - 1).choice and before.enabled >> (before - 1).choice & 1:
-            n.preemptions += 1
-        if t.bounded:
-            if n.preemptions < t.bound:
-                may |= st.first_due
-            elif n.enabled >> current & 1:
-                may = <uint32_t>1 << current
-        else:
-            n.sleep = still_asleep(before)
-            may &= ~n.sleep
-    if not t.bounded and st.first_due:
+        n.sleep = still_asleep(before)
+    may = n.enabled & ~n.sleep
+    if st.first_due:
         t.timed = 1
     if may == 0:
         return CUT
     current = st.current if may >> st.current & 1 else <uint32_t>trailing_zeros64(may)
-    n.todo = may if t.bounded else <uint32_t>1 << current
+    n.todo = <uint32_t>1 << current
     return current
 
 
@@ -156,7 +190,7 @@ cdef void order(tree *t, uint32_t at) noexcept nogil:
         q = e.choice
         if steps_depend(where, kind, e.where[q], e.kind[q]):
             if q != p and e.sequence > base[q] and not (lock and e.kind[q] == ACC_UNLOCK):
-                if not t.bounded and (lock or e.sequence > n.clock[q]):
+                if t.by == WALK_REDUCED and (lock or e.sequence > n.clock[q]):
                     begin_other_order(t, j - 1, at, p, n.clock)
             for i in range(TREE_ACTORS):
                 if e.clock[i] > n.clock[i]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_prove_says_what_is_proved() -> None:
 def test_an_interrupt_between_two_bounds_is_told() -> None:
     proof = Proof(100, True, bounded=20, preemptions=0, most=2, stopped=True)
     assert proof.verdict == "interrupted: no schedule with at most 0 preemptions fails"
-    assert proof.played == "100 executions, then 20 schedules of at most 1 preemptions"
+    assert proof.played == "100 executions, then 20 schedules of at most 1 preemption"
 
 
 def test_prove_plays_every_schedule() -> None:
@@ -68,7 +69,7 @@ def test_prove_shows_the_schedule_that_fails() -> None:
 def test_prove_says_when_the_budget_has_ended() -> None:
     done = race("prove", "4.1", "--seconds", "0.01")
     assert done.returncode == Status.OK, done.stdout + done.stderr
-    assert "the budget ended: nothing is proved" in done.stdout
+    assert "the budget ended: " in done.stdout
     assert "proved: no schedule fails" not in done.stdout
     document = json.loads(race("prove", "4.1", "--seconds", "0.01", "--json").stdout)
     assert (document["complete"], document["complete_up_to_preemptions"]) == (False, None)
@@ -82,7 +83,16 @@ def test_prove_says_when_the_budget_has_ended() -> None:
     ("at", "says"),
     [
         ("all schedules, reduced", "interrupted: nothing is proved; 0 executions, in "),
-        ("all schedules of at most 0 preemptions", "interrupted: nothing is proved; "),
+        (
+            "all schedules of at most 1 delay",
+            r"interrupted: no schedule with at most 0 delays fails; [\d,]+ executions, then "
+            "1 schedule of at most 1 delay, in ",
+        ),
+        (
+            "all schedules of at most 0 preemptions",
+            r"interrupted: no schedule with at most \d delays? fails; [\d,]+ executions, then "
+            r"[\d,]+ schedules of at most \d delays, in ",
+        ),
     ],
 )
 def test_an_interrupted_proof_says_how_far_it_has_come(
@@ -96,7 +106,7 @@ def test_an_interrupted_proof_says_how_far_it_has_come(
     args = ["race", "prove", "discard-partial-unlocked", "--seconds", "1"]
     assert main(args) == Status.INTERRUPTED
     out, err = capsys.readouterr()
-    assert out.splitlines()[1].startswith(says)
+    assert re.match(says, out.splitlines()[1])
     assert err.splitlines()[-1] == "iopf: interrupted"
     assert main([*args, "--json"]) == Status.INTERRUPTED
     document = json.loads(capsys.readouterr().out)

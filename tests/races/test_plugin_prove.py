@@ -38,7 +38,7 @@ def test_every_schedule_is_played_and_the_report_says_how_many(tmp_path: Path) -
 def test_a_schedule_that_fails_is_told_and_kept(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         PROGRAMS
-        + "@pytest.mark.race(seconds=3)\n"
+        + "@pytest.mark.race(seconds=30)\n"
         + "def test_bug(iopf_race):\n    iopf_race.prove(UNBIND, SEND, **BUG)\n"
     )
     (text,) = failures(run(tmp_path, "-q"))
@@ -53,11 +53,11 @@ def test_a_schedule_that_fails_is_told_and_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("marker", "call", "says"),
     [
-        ("seconds=0.01", "UNBIND, SEND, preemptions=8", "the budget ended: "),
+        ("seconds=0.01", "UNBIND, SEND, delays=8", "the budget ended: "),
         ("memory='tso'", "SMALL", "race(memory='tso'): prove plays fibers under sequential"),
         ("mode='processes'", "SMALL", "race(mode='processes'): prove plays fibers under"),
-        ("", "SMALL, preemptions=9", "prove(preemptions=9): expected 0 to 8"),
-        ("", "SMALL, preemptions='2'", "prove(preemptions='2'): expected 0 to 8"),
+        ("", "SMALL, delays=9", "prove(delays=9): expected 0 to 8"),
+        ("", "SMALL, delays='2'", "prove(delays='2'): expected 0 to 8"),
         ("", "['mapp t0 4']", "program 0, 'mapp t0 4': 'mapp' is no operation"),
         ("", "SMALL, kernel={'handlers': 20}", "26 processes; all schedules are played of at most"),
     ],

@@ -10,6 +10,7 @@ import pytest
 
 from emulator.sched.catalogue import Race, catalogue
 from emulator.sched.judge import Bug
+from emulator.sched.tree import Walk
 from tools.lab.prove import prove
 from tools.lab.races import lab_of
 from tools.lab.search import walk
@@ -20,22 +21,38 @@ BUDGET_NS = 60_000_000_000
 MOST = 5000
 
 
-@pytest.mark.parametrize("reduced", [False, True], ids=["without-preemptions", "reduced"])
+@pytest.mark.parametrize("by", list(Walk), ids=["reduced", "preemptions", "delays"])
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
-def test_no_schedule_of_a_walk_through_the_fixed_variant_fails(race: Race, reduced: bool) -> None:
-    """All of them, or the first thousands: without preemptions somebody has to go when somebody else cannot, and that may be anybody."""
+def test_no_schedule_of_a_walk_through_the_fixed_variant_fails(race: Race, by: Walk) -> None:
+    """All of them, without preemptions, or with one delay; or the first thousands."""
     with lab_of(race, defective=False) as lab:
-        bug, schedules, whole = lab.conductor.walk(not reduced, 0, BUDGET_NS, MOST)
+        bug, schedules, whole = lab.conductor.walk(by, int(by == Walk.WALK_DELAYS), BUDGET_NS, MOST)
         assert bug == Bug.BUG_NONE
         assert whole or schedules == MOST
 
 
 def test_a_bug_that_needs_a_preemption_is_found_with_one_and_not_without() -> None:
     with lab_of(catalogue()["discard-partial-unlocked"], defective=True) as lab:
-        bug, schedules, whole = lab.conductor.walk(True, 0, BUDGET_NS)
+        bug, schedules, whole = lab.conductor.walk(Walk.WALK_PREEMPTIONS, 0, BUDGET_NS)
         assert (bug, whole) == (Bug.BUG_NONE, True)
         assert schedules > 1
-        assert lab.conductor.walk(True, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
+        assert lab.conductor.walk(Walk.WALK_PREEMPTIONS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
+
+
+def test_a_bug_that_needs_a_delay_is_found_with_one_and_not_without() -> None:
+    with lab_of(catalogue()["discard-partial-unlocked"], defective=True) as lab:
+        assert lab.conductor.walk(Walk.WALK_DELAYS, 0, BUDGET_NS) == (Bug.BUG_NONE, 1, True)
+        assert lab.conductor.walk(Walk.WALK_DELAYS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
+
+
+def test_a_proof_that_has_no_time_for_all_has_it_for_delays() -> None:
+    with lab_of(catalogue()["remove-before-drain"], defective=False) as lab:
+        proof = prove(lab, seconds=20, preemptions=-1, delays=1)
+    assert not proof.complete
+    assert (proof.delays, proof.preemptions, proof.bounded) == (1, -1, 0)
+    assert proof.delayed > 100
+    assert proof.verdict == "the budget ended: no schedule with at most 1 delay fails"
+    assert proof.played.endswith(f"then {proof.delayed:,} schedules of at most 1 delay")
 
 
 def test_a_long_walk_tells_how_far_it_has_come() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from emulator.sched.judge import Bug
+from emulator.sched.tree import Walk
 from tools.lab.players import Players
 from tools.lab.prove import prove
 from tools.lab.search import search, walk
@@ -78,9 +79,9 @@ def test_a_bounded_walk_lets_time_pass_as_a_preemption() -> None:
     """The device finds no binding to send to only if the pause before the unbind ends while it could go on."""
     later = ["map t0 4", "bind d0 t0", "t0: start", "t0: pause 1ms", "unbind d0 t0"]
     with build_lab(later, ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=1 group=a"]) as lab:
-        bug, _, whole = lab.conductor.walk(True, 0, MINUTE_NS)
+        bug, _, whole = lab.conductor.walk(Walk.WALK_PREEMPTIONS, 0, MINUTE_NS)
         assert (bug, whole) == (Bug.BUG_NONE, True)
-        assert lab.conductor.walk(True, 1, MINUTE_NS)[0] == Bug.BUG_DEADLOCK
+        assert lab.conductor.walk(Walk.WALK_PREEMPTIONS, 1, MINUTE_NS)[0] == Bug.BUG_DEADLOCK
 
 
 @pytest.mark.parametrize("pause", ["9ms", "20ms", "500ms", "60s"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from emulator.sched.litmus import Litmus
 from emulator.sched.strategies import Strategy
+from emulator.sched.tree import Walk
 
 Operation = tuple[str, int, int]
 Trace = list[tuple[int, int, int]]
@@ -129,7 +130,7 @@ program = st.lists(
 @given(st.lists(program, min_size=2, max_size=3).filter(lambda p: sum(map(len, p)) <= 10))
 def test_the_walk_sees_every_behaviour_once(programs: list[list[Operation]]) -> None:
     litmus = Litmus(programs)
-    every = litmus.walk(True, EVERYTHING, 300_000)
+    every = litmus.walk(Walk.WALK_PREEMPTIONS, EVERYTHING, 300_000)
     reduced = litmus.walk()
     classes = {normal_form(trace) for _, trace in every}
     seen = [normal_form(trace) for _, trace in reduced]
@@ -149,10 +150,28 @@ def test_what_chance_finds_the_walk_has_seen(programs: list[list[Operation]]) ->
 
 def test_a_bound_on_preemptions_bounds_them() -> None:
     litmus = Litmus([[("add", 0, 0)] * 3, [("add", 0, 0)] * 3])
-    sizes = [len(litmus.walk(True, bound)) for bound in range(8)]
+    sizes = [len(litmus.walk(Walk.WALK_PREEMPTIONS, bound)) for bound in range(8)]
     assert sizes == sorted(sizes)
     assert sizes[0] == 2
-    assert sizes[-1] == sizes[-2] == len(litmus.walk(True, EVERYTHING))
+    assert sizes[-1] == sizes[-2] == len(litmus.walk(Walk.WALK_PREEMPTIONS, EVERYTHING))
+
+
+def test_delays_are_fewer_than_preemptions_and_come_to_everything() -> None:
+    """Without any there is one schedule; each delay leaves the turn once more; in the end every order has been played."""
+    litmus = Litmus([[("add", 0, 0)] * 3, [("add", 1, 0)] * 3, [("add", 0, 0)] * 2])
+    every = {tuple(trace) for _, trace in litmus.walk(Walk.WALK_PREEMPTIONS, EVERYTHING)}
+    before: set[tuple[tuple[int, int, int], ...]] = set()
+    for bound in range(8):
+        delays = [tuple(trace) for _, trace in litmus.walk(Walk.WALK_DELAYS, bound)]
+        assert len(delays) == len(set(delays))
+        assert before < set(delays) or set(delays) == every
+        preemptions = {tuple(t) for _, t in litmus.walk(Walk.WALK_PREEMPTIONS, bound)}
+        assert set(delays) <= preemptions
+        before = set(delays)
+        if bound < 2:
+            # Of the steps 4, 4 and 3 each of the first eight can be passed over: at the others only one is left.
+            assert len(delays) == (1, 9)[bound]
+    assert {tuple(trace) for _, trace in litmus.walk(Walk.WALK_DELAYS, EVERYTHING)} == every
 
 
 def test_bad_programs_are_refused() -> None:

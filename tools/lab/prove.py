@@ -1,4 +1,4 @@
-"""Playing every schedule of a system: all of them if the time is enough, else all up to a number of preemptions."""
+"""Playing every schedule of a system: all of them if the time is enough, else all up to a number of delays and of preemptions."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from dataclasses import dataclass, field
 
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
+from emulator.sched.tree import Walk
 from tools.lab.failure import failure_of, what
 from tools.lab.search import AT_REST, check_walk
 from tools.lab.shorten import shortest
 from tools.lab.system import Lab
 
-PREEMPTIONS_MOST = 8
-_REDUCED = 0.7  # of the budget
+DELAYS_MOST = 8
+_REDUCED = 0.6  # of the budget
+_DELAYED = 0.85  # the same, with what is played before
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 @dataclass(slots=True)
 class Proof:
     """`executions` of the reduced walk, each for all orders of its independent steps; `reduced`: it is over; `complete`: there are no
-    more. `preemptions`: with at most so many, all of `bounded` schedules were played; -1: with none; `most`: how many were asked for.
+    more. `delays`: with at most so many, all of `delayed` schedules were played; -1: with none; `turned`: that walk is over, too.
+    `preemptions`: the same of `bounded` schedules; `most`, `most_delays`: how many were asked for.
     `timed`: there are timeouts, and in `executions` they end only when nobody else can go on. `failure`: the shortest schedule that
     fails. `stopped`: by an interrupt, and the rest is what there was until then."""
 
@@ -35,6 +42,10 @@ class Proof:
     what: list[str] = field(default_factory=list)
     failure: Failure | None = None
     stopped: bool = False
+    delayed: int = 0
+    delays: int = -1
+    turned: bool = False
+    most_delays: int = 2
 
     @property
     def verdict(self) -> str:
@@ -45,23 +56,41 @@ class Proof:
                 if self.stopped
                 else "shortened to"
             )
-            return f"fails; {how} {self.failure.preemptions} preemptions"
+            return f"fails; {how} {_many(self.failure.preemptions, 'preemption')}"
         if self.complete:
             ends = AT_REST if self.timed else ""
             return f"proved: no schedule{ends} fails"
         end = "interrupted" if self.stopped else "the budget ended"
-        if self.preemptions >= 0:
-            early = " or timeouts" if self.timed else ""
-            return f"{end}: no schedule with at most {self.preemptions} preemptions{early} fails"
-        return f"{end}: nothing is proved"
+        early = " or timeouts" if self.timed else ""
+        bounds = [
+            f"at most {_many(number, kind)}{early}"
+            for number, kind in ((self.preemptions, "preemption"), (self.delays, "delay"))
+            if number >= 0
+        ]
+        if not bounds:
+            return f"{end}: nothing is proved"
+        return f"{end}: no schedule with {bounds[0]} fails" + "".join(
+            f", nor one with {each}" for each in bounds[1:]
+        )
+
+    @property
+    def _begun(self) -> int:
+        """The last walk by delays, whether it came to its end or not."""
+        return min(self.delays + 1, self.most_delays)
 
     @property
     def played(self) -> str:
         """What none of which fails, or how many there were before one did."""
-        counted = f"{self.executions:,} executions"
+        counted = _many(self.executions, "execution")
+        if self.delayed:
+            counted += (
+                f", then {_many(self.delayed, 'schedule')} of at most {_many(self._begun, 'delay')}"
+            )
         if self.bounded:
             bound = self.preemptions + 1 if self.preemptions < self.most else self.most
-            counted += f", then {self.bounded:,} schedules of at most {bound} preemptions"
+            counted += (
+                f", then {_many(self.bounded, 'schedule')} of at most {_many(bound, 'preemption')}"
+            )
         return counted
 
 
@@ -70,14 +99,21 @@ def prove(
     *,
     seconds: float,
     preemptions: int,
+    delays: int = 2,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Proof:
-    """All schedules, reduced; when these are too many for 0.7 of the budget, those of at most `preemptions`, beginning with none. An
-    interrupt ends it; what there is until then is returned. Raises TooManyActors."""
+    """All schedules, reduced; when these are too many for 0.6 of the budget, those of at most `delays` and of at most `preemptions`,
+    beginning with none. An interrupt ends it; what there is until then is returned. Raises TooManyActors."""
     check_walk(lab)
-    proof, began, before = Proof(most=preemptions), time.monotonic(), lab.conductor.played
+    proof = Proof(most=preemptions, most_delays=delays)
+    began, before = time.monotonic(), lab.conductor.played
     try:
-        _prove(lab, proof, seconds, tell)
+        bug = _prove(lab, proof, seconds, tell)
+        if bug != Bug.BUG_NONE:
+            lab.conductor.still = not proof.reduced
+            proof.what = what(lab, bug)
+            proof.failure = failure_of(lab, bug)
+            proof.failure = shortest(lab, proof.failure)
     except KeyboardInterrupt:
         proof.stopped = True
         if proof.failure is None:
@@ -88,40 +124,44 @@ def prove(
 
 def _count(proof: Proof, lab: Lab, played: int) -> None:
     """Schedules of a walk that was interrupted are counted like those of the ones before."""
-    if proof.reduced:
-        proof.bounded = played - proof.executions
-    else:
+    if not proof.reduced:
         proof.executions, proof.timed = played, lab.conductor.timed
+    elif proof.turned:
+        proof.bounded = played - proof.executions - proof.delayed
+    else:
+        proof.delayed = played - proof.executions
 
 
-def _prove(lab: Lab, proof: Proof, seconds: float, tell: Callable[[str], None]) -> None:
+def _prove(lab: Lab, proof: Proof, seconds: float, tell: Callable[[str], None]) -> Bug:
     began = time.monotonic()
 
-    def telling(what_is_played: str) -> Callable[[int], None]:
-        """For a walk: how many so far, and how much of the whole budget is over."""
-        tell(what_is_played)
-        return lambda played: tell(
-            f"{what_is_played}: {played:,}, {time.monotonic() - began:.0f} of {seconds:g} s"
-        )
+    def walk(by: Walk, bound: int, share: float, title: str) -> tuple[Bug, int, bool]:
+        """Up to a share of the budget, counted from its beginning."""
+        tell(title)
+        left = seconds * share - (time.monotonic() - began)
 
-    bug, proof.executions, proof.complete = lab.conductor.walk(
-        False,
-        0,
-        int(seconds * _REDUCED * 1e9),
-        tell=telling("all schedules, reduced"),
+        def say(played: int) -> None:
+            tell(f"{title}: {played:,}, {time.monotonic() - began:.0f} of {seconds:g} s")
+
+        return lab.conductor.walk(by, bound, max(0, int(left * 1e9)), tell=say)
+
+    bug, proof.executions, proof.complete = walk(
+        Walk.WALK_REDUCED, 0, _REDUCED, "all schedules, reduced"
     )
     proof.reduced, proof.timed = True, lab.conductor.timed
-    while bug == Bug.BUG_NONE and not proof.complete and proof.preemptions < proof.most:
+    whole = not proof.complete
+    while whole and bug == Bug.BUG_NONE and proof.delays < proof.most_delays:
+        bound = proof.delays + 1
+        title = f"all schedules of at most {_many(bound, 'delay')}"
+        bug, played, whole = walk(Walk.WALK_DELAYS, bound, _DELAYED, title)
+        proof.delayed += played
+        proof.delays += whole
+    proof.turned = True
+    whole = not proof.complete
+    while whole and bug == Bug.BUG_NONE and proof.preemptions < proof.most:
         bound = proof.preemptions + 1
-        left = seconds - (time.monotonic() - began)
-        say = telling(f"all schedules of at most {bound} preemptions")
-        bug, played, whole = lab.conductor.walk(True, bound, max(0, int(left * 1e9)), tell=say)
+        title = f"all schedules of at most {_many(bound, 'preemption')}"
+        bug, played, whole = walk(Walk.WALK_PREEMPTIONS, bound, 1, title)
         proof.bounded += played
-        if not whole:
-            break
-        proof.preemptions = bound
-    if bug != Bug.BUG_NONE:
-        lab.conductor.still = proof.bounded == 0
-        proof.what = what(lab, bug)
-        proof.failure = failure_of(lab, bug)
-        proof.failure = shortest(lab, proof.failure)
+        proof.preemptions += whole
+    return bug

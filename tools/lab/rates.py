@@ -32,6 +32,7 @@ from tools.lab.system import Lab
 
 _ROOM = 256
 _BATCH = 64
+_FIRST = 50  # schedules that are not counted
 _POINTS = 4  # of a record that goes through the ring alone
 
 Tell = Callable[[str], None]
@@ -86,20 +87,21 @@ def rates(races: Iterable[Race], effort: Effort, tell: Tell) -> list[Figure]:
 
 def _per_second(lab: Lab | PointsLab, strategy: str, seconds: float) -> float:
     """Schedules a second; the first few are not counted, so that every page has been written once."""
-    conductor, plan = lab.conductor, STRATEGIES[strategy]
-    at, batch = 0, 50
-    began = time.monotonic()
-    while True:
-        bug, at, _ = conductor.explore(plan, 1, at, batch)
+
+    def play(first: int, most: int) -> int:
+        bug, at, _ = lab.conductor.explore(STRATEGIES[strategy], 1, first, most)
         if bug != Bug.BUG_NONE:
             raise RateError(f"schedule {at} of {strategy} fails: {bug.name}")
+        return int(at)
+
+    at = before = play(0, _FIRST)
+    batch, took, began = _FIRST, 0.0, time.monotonic()
+    while took <= seconds:
+        at = play(at, batch)
         took = time.monotonic() - began
-        if took > seconds:
-            return (at - 50) / took
-        if at == 50:
-            began = time.monotonic()
-        elif took < seconds / 10:
+        if took < seconds / 10:
             batch *= 2
+    return (at - before) / took
 
 
 def _control(effort: Effort, tell: Tell) -> list[Figure]:

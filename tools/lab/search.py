@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure
 from emulator.sched.strategies import Strategy
+from emulator.sched.tree import Walk
 from emulator.spec.roles import slots_of
 from tools.cli.status import Failed, Status
 from tools.lab.failure import check_players, failure_of, what
@@ -91,9 +92,10 @@ def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
     began, steps, played = time.monotonic(), conductor.steps, 0
     dfs, whole, complete, bug = strategy == "dfs", True, False, Bug.BUG_NONE
     bound, before = 0, -1
+    by = Walk.WALK_PREEMPTIONS if dfs else Walk.WALK_REDUCED
     while bug == Bug.BUG_NONE and played < most and whole and not complete:
         left = max(0.0, seconds - (time.monotonic() - began))
-        bug, schedules, whole = conductor.walk(dfs, bound, int(left * 1e9), most - played)
+        bug, schedules, whole = conductor.walk(by, bound, int(left * 1e9), most - played)
         played += schedules
         # With another preemption there are more, or there are none with still more of them.
         complete = whole and (not dfs or schedules == before)

@@ -8,6 +8,7 @@ from cython_ext.stage import FIRST_DRAIN
 from emulator.sched.constraints import MOST, Constraint, ConstraintError, fewest, of_schedule
 from emulator.sched.judge import Bug
 from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
+from emulator.sched.tree import Walk
 from tools.lab.failure import failure_of, signature, what
 from tools.lab.search import PORTFOLIO, Found
 from tools.lab.system import Lab
@@ -52,7 +53,7 @@ def _fewer_preemptions(lab: Lab, failure: Failure) -> Failure | None:
     """The same failure with fewer preemptions than moving runs together has come to: all schedules with none, with one, and so on are
     played, for a short time each."""
     for bound in range(failure.preemptions):
-        bug, _, complete = lab.conductor.walk(True, bound, _WALK_NS)
+        bug, _, complete = lab.conductor.walk(Walk.WALK_PREEMPTIONS, bound, _WALK_NS)
         if bug != Bug.BUG_NONE:
             found = failure_of(lab, bug)
             return found if found.signature == failure.signature else None

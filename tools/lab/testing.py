@@ -16,7 +16,7 @@ from tools.lab.calls import Settings, clear, fail, plainly, whole
 from tools.lab.failure import failure_of
 from tools.lab.places import file_name, places, shown
 from tools.lab.players import players_of
-from tools.lab.prove import PREEMPTIONS_MOST, Proof, prove
+from tools.lab.prove import DELAYS_MOST, Proof, prove
 from tools.lab.races import save_schedule
 from tools.lab.replay import lab_in, replay_test
 from tools.lab.search import Found, search
@@ -47,7 +47,7 @@ class IopfRace:
     """Call it with programs and tables (`iopf help programs`): the test fails when a schedule fails.
 
     `finds` is the opposite: the test fails unless a schedule fails, and the text of the failure is returned.
-    `prove` plays every schedule, or every one of few preemptions: the test fails when one fails, or the time is too short.
+    `prove` plays every schedule, or every one of few delays: the test fails when one fails, or the time is too short.
     `replay` plays a schedule file: the test fails when it still fails; with `fails=True`, when it does not any more. A relative path is
     meant from where pytest was started, else from where the test is.
     """
@@ -79,34 +79,34 @@ class IopfRace:
         self._say(f"{self._played(found)}: the last one fails as it has to, {first}")
         return first
 
-    def prove(self, *programs: Sequence[str], preemptions: int = 2, **tables: Any) -> Proof:
-        """Plays every schedule within the marker's seconds, or, when these are too many, every one of at most so many preemptions. The
+    def prove(self, *programs: Sequence[str], delays: int = 2, **tables: Any) -> Proof:
+        """Plays every schedule within the marker's seconds, or, when these are too many, every one of at most so many delays. The
         test fails when one fails, and when the time is not enough for either."""
         self._node.stash[self._called] = True
         for name, wrong in (("memory", "tso"), ("mode", "processes")):
             if self._given.get(name) == wrong:
                 fail(f"race({name}={wrong!r}): prove plays fibers under sequential consistency")
-        if not whole(preemptions, 0, PREEMPTIONS_MOST):
-            fail(f"prove(preemptions={preemptions!r}): expected 0 to {PREEMPTIONS_MOST}")
-        proof, text = self._prove(programs, tables, preemptions)
+        if not whole(delays, 0, DELAYS_MOST):
+            fail(f"prove(delays={delays!r}): expected 0 to {DELAYS_MOST}")
+        proof, text = self._prove(programs, tables, delays)
         if proof.stopped:
             raise KeyboardInterrupt
         if text:
             fail(text)
         said = f"{proof.verdict}; {proof.played} in {proof.seconds:.2f} s, memory model sc"
-        if not proof.complete and proof.preemptions < preemptions:
-            fail(f"{said}; give race(seconds=...), or fewer preemptions")
+        if not proof.complete and proof.delays < delays:
+            fail(f"{said}; give race(seconds=...), or fewer delays")
         self._say(said)
         return proof
 
     def _prove(
-        self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any], preemptions: int
+        self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any], delays: int
     ) -> tuple[Proof, str]:
         """The proof, and the report of a failure, whose schedule is then in a file."""
         text, file = "", None
         with clear(programs, tables), build_lab(*programs, memory="sc", **tables) as lab:
-            proof = prove(lab, seconds=self.settings.seconds, preemptions=preemptions)
-            played = proof.executions + proof.bounded
+            proof = prove(lab, seconds=self.settings.seconds, preemptions=-1, delays=delays)
+            played = proof.executions + proof.delayed
             found = Found(played, 0, proof.seconds, proof.failure, proof.what)
             if proof.failure is not None and not proof.stopped:
                 text, file = self._failure(lab, programs, tables, found, proof.verdict)

@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     metavar="N",
     help="When all are too many: at most so many preemptions (default 2).",
 )
+@click.option(
+    "--delays",
+    type=click.IntRange(0, 8),
+    default=2,
+    metavar="N",
+    help="When all are too many: at most so many delays (default 2).",
+)
 @seconds_option(60)
 @json_option
 @click.pass_context
@@ -50,6 +57,7 @@ def command(
     name: str,
     defective: bool,
     preemptions: int,
+    delays: int,
     seconds: float,
     json_out: bool,
 ) -> int:
@@ -58,9 +66,10 @@ def command(
     NAME is a race, of which the fixed variant is played, or a scenario (a shipped name or a TOML file),
     which is made small.
 
-    When the budget ends before them, every schedule with no preemption is played, then with one, and so
-    on. Proved is: under sequential consistency, with switches at the scheduling points. Status 1: a
-    schedule fails. Status 0: none does, or the budget ended, which is said. Ctrl-C says how far it has come.
+    When the budget ends before them, every schedule with few delays is played, then every one with no
+    preemption, with one, and so on (`iopf help races`). Proved is: under sequential consistency, with
+    switches at the scheduling points. Status 1: a schedule fails. Status 0: none does, or the budget
+    ended, which is said. Ctrl-C says how far it has come.
     """
     from tools.lab.prove import prove
     from tools.lab.table import rows
@@ -71,7 +80,7 @@ def command(
         a_race(ctx, target, "--defective")
     table: list[str] = []
     with target.lab(memory="sc") as lab:
-        proof = prove(lab, seconds=seconds, preemptions=preemptions, tell=progress)
+        proof = prove(lab, seconds=seconds, preemptions=preemptions, delays=delays, tell=progress)
         progress("")
         if proof.failure is not None and not proof.stopped:
             lab.conductor.replay(proof.failure.path)
@@ -85,6 +94,8 @@ def command(
             "executions": proof.executions,
             "complete": proof.complete,
             "bounded_schedules": proof.bounded,
+            "delayed_schedules": proof.delayed,
+            "complete_up_to_delays": proof.delays if proof.delays >= 0 else None,
             "timeouts_only_at_rest": proof.timed,
             "complete_up_to_preemptions": proof.preemptions if proof.preemptions >= 0 else None,
             "seconds": proof.seconds,

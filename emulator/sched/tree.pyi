@@ -1,0 +1,6 @@
+from enum import IntEnum
+
+class Walk(IntEnum):
+    WALK_REDUCED = 0
+    WALK_PREEMPTIONS = 1
+    WALK_DELAYS = 2

@@ -32,6 +32,7 @@ def test_every_schedule_is_played_and_the_report_says_how_many(tmp_path: Path) -
         p.get("name"): p.get("value") for p in ET.parse(tmp_path / "junit.xml").iter("property")
     }
     assert properties["iopf_complete"] == "True"
+    assert properties["iopf_memory"] == "sc"
     assert int(properties["iopf_schedules"] or 0) > 0
 
 

@@ -111,7 +111,7 @@ class IopfRace:
             if proof.failure is not None and not proof.stopped:
                 text, file = self._failure(lab, programs, tables, found, proof.verdict)
         self._node.user_properties.append(("iopf_complete", proof.complete))
-        self._properties(found, file)
+        self._properties(found, file, "sc")
         return proof, text
 
     def replay(self, file: str | Path, *, fails: bool = False) -> str:
@@ -171,7 +171,7 @@ class IopfRace:
             if found.failure is not None and keep:
                 place = f"schedule {found.schedules} of seed {settings.seed}"
                 text, file = self._failure(lab, programs, tables, found, place)
-        self._properties(found, file)
+        self._properties(found, file, settings.memory)
         return found, text
 
     def _played(self, found: Found) -> str:
@@ -229,13 +229,13 @@ class IopfRace:
             return None, f"not written, {where}: {error.strerror}"
         return name, f"iopf race replay {name}"
 
-    def _properties(self, found: Found, file: Path | None) -> None:
+    def _properties(self, found: Found, file: Path | None, memory: str) -> None:
         """For JUnit and whoever reads reports."""
         self._node.user_properties += [
             ("iopf_schedules", found.schedules),
             ("iopf_schedules_per_second", round(found.per_second)),
             ("iopf_seed", self.settings.seed),
-            ("iopf_memory", self.settings.memory),
+            ("iopf_memory", memory),
         ]
         if file is not None:
             self._node.user_properties.append(("iopf_schedule_file", str(file)))

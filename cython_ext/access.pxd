@@ -8,8 +8,8 @@ to. ``tools/points`` finds what is missing.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 
 cdef inline uint32_t read32(iopf_actor *self, uint32_t *p, uint32_t site) noexcept nogil:
     point(self, site << 8 | OP_FIELD_READ, p, ACC_READ)

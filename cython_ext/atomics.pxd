@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-cdef extern from "cython_ext/atomic.h" nogil:
+cdef extern from "iopf/cython_ext/atomic.h" nogil:
     uint32_t ld32_rlx(const uint32_t *p)
     uint32_t ld32_acq(const uint32_t *p)
     void st32_rlx(uint32_t *p, uint32_t v)

@@ -7,7 +7,7 @@ its own (``channel_core.pxd``).
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.channel_core cimport *
+from iopf.cython_ext.channel_core cimport *
 
 cdef class Channel:
     cdef Py_buffer view

@@ -2,9 +2,8 @@
 
 from typing import Self
 
+from iopf.cython_ext.memory import Memory
 from typing_extensions import Buffer, disjoint_base
-
-from cython_ext.memory import Memory
 
 RECORD_BYTES: int
 

@@ -12,8 +12,8 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from cython_ext.channel_claim cimport *
-from cython_ext.memory cimport Memory
+from iopf.cython_ext.channel_claim cimport *
+from iopf.cython_ext.memory cimport Memory
 
 cdef enum:
     BOUND_NS = 100000000

@@ -6,7 +6,7 @@ import os
 from libc.stdint cimport uint64_t
 from posix.unistd cimport getpid
 
-from cython_ext.atomics cimport *
+from iopf.cython_ext.atomics cimport *
 
 fork_count = 0
 

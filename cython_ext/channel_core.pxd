@@ -26,10 +26,10 @@ look comes while it sleeps, at the latest when half of the link is free or the c
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.link cimport *
-from cython_ext.wait cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.link cimport *
+from iopf.cython_ext.wait cimport *
 
 cdef enum:
     CHANNEL_RECORD_BYTES = 64

@@ -18,8 +18,8 @@
 #ifndef IOPF_CREW_H
 #define IOPF_CREW_H
 
-#include "cython_ext/atomic.h"
-#include "cython_ext/stage.h"
+#include "iopf/cython_ext/atomic.h"
+#include "iopf/cython_ext/runqueue.h"
 
 #define CREW_MAX_CLASSES 32  /* lock classes and pools, each */
 #define CREW_VERDICTS 16

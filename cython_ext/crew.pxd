@@ -7,7 +7,7 @@ the flow the call stands (``emulator/spec/sites.pxd``). The point id is ``site <
 
 from libc.stdint cimport uint32_t, uint64_t
 
-cdef extern from "cython_ext/crew.h" nogil:
+cdef extern from "iopf/cython_ext/crew.h" nogil:
     enum:
         POINT_NORMAL
         POINT_NOISE

@@ -12,8 +12,8 @@ is thrown away and counted. ``written - capacity`` is how many are gone for good
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 
 cdef struct event_record:
     uint64_t ticks

@@ -8,7 +8,7 @@ number of histograms by adding bins. Values 0..31 have a bin each; value v >= 32
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
+from iopf.cython_ext.atomics cimport *
 
 cdef enum:
     HIST_STEPS = 32

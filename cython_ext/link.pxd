@@ -18,8 +18,8 @@ is a verdict, and the ring counts as empty (full).
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 
 cdef enum:
     LINK_WORDS = 8             # 64-bit words in a record

@@ -4,7 +4,7 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport ld32_acq, ld64_acq, st32_rel, st64_rel, xadd64
+from iopf.cython_ext.atomics cimport ld32_acq, ld64_acq, st32_rel, st64_rel, xadd64
 
 
 cdef class Memory:

@@ -22,9 +22,9 @@ work ring is an edge to the ring's class as well (``lockdep_acquire`` / ``lockde
 
 from libc.stdint cimport uint32_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.wait cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.wait cimport *
 
 cdef enum:
     LOCK_DIED = 130            # EOWNERDEAD

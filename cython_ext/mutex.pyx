@@ -3,9 +3,9 @@
 
 from libc.stdint cimport uint32_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.wait cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.wait cimport *
 
 
 cdef bint lockdep_reaches(iopf_crew *crew, uint32_t start, uint32_t target) noexcept nogil:

@@ -6,7 +6,7 @@
 #ifndef IOPF_NO_POINTS_H
 #define IOPF_NO_POINTS_H
 
-#include "cython_ext/crew.h"
+#include "iopf/cython_ext/crew.h"
 
 #define point(self, id, addr, kind) ((void)(self))
 

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint8_t, uint64_t
 
-cdef extern from "cython_ext/pages.h" nogil:
+cdef extern from "iopf/cython_ext/pages.h" nogil:
     enum:
         PAGES_SHIFT
     int pages_watch(char *base, uint64_t bytes, uint8_t *mark)

@@ -14,7 +14,7 @@
 #ifndef IOPF_PLAIN_RING_H
 #define IOPF_PLAIN_RING_H
 
-#include "cython_ext/atomic.h"
+#include "iopf/cython_ext/atomic.h"
 
 typedef struct {
     uint64_t records, sum, wrong;

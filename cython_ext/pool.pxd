@@ -24,8 +24,8 @@ magazine (less than two batches) stays there: reachable, and out of the others' 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 
 cdef enum:
     OBJ_FREE = 0x6F4AEE00

@@ -3,8 +3,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 
 
 cdef uint32_t pool_grab(iopf_actor *self, pool *p, uint32_t site) noexcept nogil:

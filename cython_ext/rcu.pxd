@@ -15,10 +15,10 @@ DEAD. What may run against what: any number of readers and waiters.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.wait cimport *
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.wait cimport *
 
 cdef inline void rcu_read_lock(iopf_actor *self, uint32_t site) noexcept nogil:
     cdef uint64_t epoch

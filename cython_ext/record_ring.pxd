@@ -13,8 +13,8 @@ A register that holds an offset beyond the ring or off the grid is a verdict and
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 
 cdef struct ring_regs:
     uint64_t head        # bytes

@@ -11,8 +11,8 @@ every earlier use before the free that follows it.
 
 from libc.stdint cimport uint32_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 
 cdef enum:
     REF_SATURATED = 0x40000000

@@ -1,9 +1,8 @@
 """Types of the compiled module; ``ring_bench.pyx`` says what its loops do."""
 
+from iopf.cython_ext.channel import Consumer, Producer
+from iopf.cython_ext.memory import Memory
 from typing_extensions import Buffer, disjoint_base
-
-from cython_ext.channel import Consumer, Producer
-from cython_ext.memory import Memory
 
 @disjoint_base
 class Tally:

@@ -13,13 +13,13 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from cython_ext.atomics cimport *
-from cython_ext.channel cimport *
-from cython_ext.crew cimport *
-from cython_ext.link cimport *
-from cython_ext.memory cimport Memory
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.channel cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.link cimport *
+from iopf.cython_ext.memory cimport Memory
 
-cdef extern from "cython_ext/plain_ring.h" nogil:
+cdef extern from "iopf/cython_ext/plain_ring.h" nogil:
     ctypedef struct bench_tally:
         uint64_t records
         uint64_t sum

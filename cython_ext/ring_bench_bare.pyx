@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The loops of ``ring_bench.pyx`` compiled without scheduling points: the yardstick for what a point costs that nobody uses."""
 
-cdef extern from "cython_ext/no_points.h":
+cdef extern from "iopf/cython_ext/no_points.h":
     pass
 
 include "ring_bench.pyx"

@@ -5,7 +5,7 @@
 #ifndef IOPF_STORES_H
 #define IOPF_STORES_H
 
-#include "cython_ext/crew.h"
+#include "iopf/cython_ext/crew.h"
 
 static inline void store_put(const stage_store *e, uint64_t value) {
     uint64_t *word = (uint64_t *)(uintptr_t)e->where;

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint64_t
 
-from cython_ext.atomics cimport clock_ns, cpu_pause, cycle_counter
+from iopf.cython_ext.atomics cimport clock_ns, cpu_pause, cycle_counter
 
 
 def tick_mult(uint64_t measure_ns=5000000) -> int:

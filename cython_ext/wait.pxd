@@ -17,8 +17,8 @@ there is counted in ``timeouts_with_work`` and means a lost wake-up: it must sta
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 
 cdef enum:
     LOST_BOUND_NS = 100000000

@@ -3,11 +3,11 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.mutex cimport lockdep_acquire, lockdep_release
-from cython_ext.wait cimport *
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.mutex cimport lockdep_acquire, lockdep_release
+from iopf.cython_ext.wait cimport *
 
 
 cdef void work_format(workring *r, uint32_t count, uint32_t cls) noexcept nogil:

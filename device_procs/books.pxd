@@ -1,17 +1,17 @@
 # cython: language_level=3, cdivision=True
 """The device's look into the books of the other two sides, when it retires a request.
 
-Hardware and kernel each note in a ledger of their own what they did with a request (``emulator/spec/ledger.pxd``:
+Hardware and kernel each note in a ledger of their own what they did with a request (``emulator/board/ledger.pxd``:
 ``ledger``). The device reads both after the response has come, so whatever led to the response is visible; only what the
 hardware answered by itself may have its remains still under way in the kernel.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.access cimport read32
-from emulator.spec.board cimport view
-from emulator.spec.ledger cimport *
-from emulator.spec.sites cimport DEV_RECEIVE
+from iopf.cython_ext.access cimport read32
+from iopf.emulator.board.board cimport view
+from iopf.emulator.board.ledger cimport *
+from iopf.emulator.spec.sites cimport DEV_RECEIVE
 
 cdef enum:
     EARLY_REFUSED = 1            # the last request was refused before anybody looked for its partials, which stay

@@ -1,5 +1,5 @@
 from typing import Any
 
-from emulator.spec.process import Process
+from iopf.emulator.board.process import Process
 
 def prepare(process: Process, dev: int, p: dict[str, Any]) -> None: ...

@@ -7,27 +7,27 @@ the process stays to answer invalidations and stop requests until the machine en
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.link cimport link_waiting
-from cython_ext.wait cimport *
-from device_procs.atc cimport atc_fill, atc_lookup
-from device_procs.interleave cimport begin_batch, send_batch
-from device_procs.pri cimport *
-from device_procs.responses cimport receive
-from device_procs.script cimport script_step
-from device_procs.stop cimport serve_stop
-from device_procs.workload cimport *
-from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
-from emulator.spec.board cimport view
-from emulator.spec.flow cimport flow_begin, program
-from emulator.spec.layout cimport GROUP_MAX
-from emulator.spec.process cimport Process
-from emulator.spec.program cimport *
-from emulator.spec.roles cimport PHASE_ENDING, PHASE_RELEASING, PHASE_RUNNING, PHASE_STOPPING
-from emulator.spec.sites cimport *
-from emulator.spec.tenants cimport tenant, tenant_bound, tenant_refused
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.link cimport link_waiting
+from iopf.cython_ext.wait cimport *
+from iopf.device_procs.atc cimport atc_fill, atc_lookup
+from iopf.device_procs.interleave cimport begin_batch, send_batch
+from iopf.device_procs.pri cimport *
+from iopf.device_procs.responses cimport receive
+from iopf.device_procs.script cimport script_step
+from iopf.device_procs.stop cimport serve_stop
+from iopf.device_procs.workload cimport *
+from iopf.emulator.mm.pgtable cimport walk_begin, walk_grants, walker
+from iopf.emulator.board.board cimport view
+from iopf.emulator.board.flow cimport flow_begin, program
+from iopf.emulator.board.layout cimport GROUP_MAX
+from iopf.emulator.board.process cimport Process
+from iopf.emulator.spec.program cimport *
+from iopf.emulator.spec.roles cimport PHASE_ENDING, PHASE_RELEASING, PHASE_RUNNING, PHASE_STOPPING
+from iopf.emulator.spec.sites cimport *
+from iopf.emulator.board.tenants cimport tenant, tenant_bound, tenant_refused
 
 cdef enum:
     IDLE_NS = 400000000

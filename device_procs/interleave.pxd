@@ -7,7 +7,7 @@ device process.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from device_procs.pri cimport function
+from iopf.device_procs.pri cimport function
 
 cdef bint begin_batch(function *f, uint32_t pasid, uint64_t now_ns, uint64_t *next_ns) noexcept nogil
 cdef bint send_batch(function *f) noexcept nogil

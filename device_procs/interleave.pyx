@@ -3,11 +3,11 @@
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from device_procs.pri cimport *
-from device_procs.workload cimport workload_next, workload_over
-from emulator.spec.layout cimport GROUP_MAX
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.device_procs.pri cimport *
+from iopf.device_procs.workload cimport workload_next, workload_over
+from iopf.emulator.board.layout cimport GROUP_MAX
 
 cdef enum:
     PRGI_COUNT = 512

@@ -16,12 +16,12 @@ Credits count requests: each takes one when sent, and the response to the group 
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from cython_ext.link cimport link_end
-from device_procs.atc cimport atc_entry
-from device_procs.workload cimport workload
-from emulator.spec.board cimport view
-from emulator.spec.devices cimport device
-from emulator.spec.flow cimport flow
+from iopf.cython_ext.link cimport link_end
+from iopf.device_procs.atc cimport atc_entry
+from iopf.device_procs.workload cimport workload
+from iopf.emulator.board.board cimport view
+from iopf.emulator.board.devices cimport device
+from iopf.emulator.board.flow cimport flow
 
 cdef enum:
     GROUP_FREE = 0

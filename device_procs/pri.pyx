@@ -4,21 +4,21 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.link cimport *
-from cython_ext.wait cimport *
-from device_procs.books cimport fate_of
-from emulator.spec.board cimport note_event, private_alloc, view
-from emulator.spec.iommus cimport iommu_slot, unit_of
-from emulator.spec.layout cimport OFF_LEDGER_KERNEL
-from emulator.spec.ledger cimport FATE_UNANSWERED, uid_of
-from emulator.spec.links cimport DOWN_SLOTS, UP_REQUEST, UP_SLOTS, downlink, uplink
-from emulator.spec.progress cimport done_count
-from emulator.spec.sites cimport *
-from emulator.spec.tenants cimport tenant
-from emulator.spec.vtd cimport *
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.link cimport *
+from iopf.cython_ext.wait cimport *
+from iopf.device_procs.books cimport fate_of
+from iopf.emulator.board.board cimport note_event, private_alloc, view
+from iopf.emulator.board.iommus cimport iommu_slot, unit_of
+from iopf.emulator.board.layout cimport OFF_LEDGER_KERNEL
+from iopf.emulator.board.ledger cimport FATE_UNANSWERED, uid_of
+from iopf.emulator.board.links cimport DOWN_SLOTS, UP_REQUEST, UP_SLOTS, downlink, uplink
+from iopf.emulator.board.progress cimport done_count
+from iopf.emulator.spec.sites cimport *
+from iopf.emulator.board.tenants cimport tenant
+from iopf.emulator.spec.vtd cimport *
 
 cdef function *function_make(view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil:
     """The state of one function, private to its process; NULL without memory. ``atc_entries`` is a power of two."""

@@ -3,26 +3,26 @@
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.histogram cimport hist_add
-from cython_ext.link cimport *
-from device_procs.atc cimport *
-from device_procs.books cimport EARLY_ANSWER, EARLY_REFUSED, fate_of, fates_agree
-from device_procs.pri cimport *
-from device_procs.workload cimport PATTERN_PROGRAM
-from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
-from emulator.spec.board cimport note_event
-from emulator.spec.devices cimport devside
-from emulator.spec.latency cimport STAGE_RETURN, STAGE_ROUND, stage_hist
-from emulator.spec.layout cimport OFF_LEDGER_HW, OFF_LEDGER_KERNEL
-from emulator.spec.ledger cimport FATE_ACKNOWLEDGED, FATE_REJECTED, uid_number, uid_of
-from emulator.spec.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE, DOWN_SLOTS, UP_INVALIDATED
-from emulator.spec.program cimport LABEL_OTHER, LABELS
-from emulator.spec.progress cimport label_at, label_note
-from emulator.spec.sites cimport *
-from emulator.spec.vtd cimport *
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.histogram cimport hist_add
+from iopf.cython_ext.link cimport *
+from iopf.device_procs.atc cimport *
+from iopf.device_procs.books cimport EARLY_ANSWER, EARLY_REFUSED, fate_of, fates_agree
+from iopf.device_procs.pri cimport *
+from iopf.device_procs.workload cimport PATTERN_PROGRAM
+from iopf.emulator.mm.pgtable cimport walk_begin, walk_grants, walker
+from iopf.emulator.board.board cimport note_event
+from iopf.emulator.board.devices cimport devside
+from iopf.emulator.board.latency cimport STAGE_RETURN, STAGE_ROUND, stage_hist
+from iopf.emulator.board.layout cimport OFF_LEDGER_HW, OFF_LEDGER_KERNEL
+from iopf.emulator.board.ledger cimport FATE_ACKNOWLEDGED, FATE_REJECTED, uid_number, uid_of
+from iopf.emulator.board.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE, DOWN_SLOTS, UP_INVALIDATED
+from iopf.emulator.spec.program cimport LABEL_OTHER, LABELS
+from iopf.emulator.board.progress cimport label_at, label_note
+from iopf.emulator.spec.sites cimport *
+from iopf.emulator.spec.vtd cimport *
 
 cdef enum:
     RETRY_NS = 2000              # a function's own pause before it asks again; doubles with each retry

@@ -9,6 +9,6 @@ next step, so responses and stop requests are served meanwhile.
 
 from libc.stdint cimport uint64_t
 
-from device_procs.pri cimport function
+from iopf.device_procs.pri cimport function
 
 cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil

@@ -3,22 +3,22 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.wait cimport *
-from device_procs.pri cimport *
-from device_procs.stop cimport send_marker
-from emulator.mm.pgtable cimport walk_begin, walk_grants, walker
-from emulator.spec.board cimport note_event
-from emulator.spec.flow cimport *
-from emulator.spec.iommus cimport iommu_regs, regs_of
-from emulator.spec.layout cimport GROUP_MAX
-from emulator.spec.program cimport *
-from emulator.spec.progress cimport label_at, label_note
-from emulator.spec.roles cimport PHASE_RELEASING, PHASE_STOPPING
-from emulator.spec.sites cimport *
-from emulator.spec.tenants cimport tenant, tenant_bound, tenant_refused
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.wait cimport *
+from iopf.device_procs.pri cimport *
+from iopf.device_procs.stop cimport send_marker
+from iopf.emulator.mm.pgtable cimport walk_begin, walk_grants, walker
+from iopf.emulator.board.board cimport note_event
+from iopf.emulator.board.flow cimport *
+from iopf.emulator.board.iommus cimport iommu_regs, regs_of
+from iopf.emulator.board.layout cimport GROUP_MAX
+from iopf.emulator.spec.program cimport *
+from iopf.emulator.board.progress cimport label_at, label_note
+from iopf.emulator.spec.roles cimport PHASE_RELEASING, PHASE_STOPPING
+from iopf.emulator.spec.sites cimport *
+from iopf.emulator.board.tenants cimport tenant, tenant_bound, tenant_refused
 
 cdef enum:
     EFAULT = -14

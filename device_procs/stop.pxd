@@ -9,7 +9,7 @@ With one it acknowledges at once; later responses only return credits.
 
 from libc.stdint cimport uint32_t
 
-from device_procs.pri cimport function
+from iopf.device_procs.pri cimport function
 
 cdef bint serve_stop(function *f) noexcept nogil
 cdef bint send_marker(function *f, uint32_t pasid) noexcept nogil

@@ -3,15 +3,15 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.link cimport link_filled, link_room
-from cython_ext.wait cimport bell_ring
-from device_procs.pri cimport *
-from emulator.spec.links cimport UP_MARKER
-from emulator.spec.sites cimport *
-from emulator.spec.vtd cimport PRI_LAST
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.link cimport link_filled, link_room
+from iopf.cython_ext.wait cimport bell_ring
+from iopf.device_procs.pri cimport *
+from iopf.emulator.board.links cimport UP_MARKER
+from iopf.emulator.spec.sites cimport *
+from iopf.emulator.spec.vtd cimport PRI_LAST
 
 
 cdef void drop_retries(function *f, uint32_t pasid) noexcept nogil:

@@ -4,7 +4,7 @@
 from libc.math cimport exp, log, pow
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from cython_ext.atomics cimport xorshift64
+from iopf.cython_ext.atomics cimport xorshift64
 
 
 cdef double uniform(workload *w) noexcept nogil:

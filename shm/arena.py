@@ -22,9 +22,8 @@ import time
 from dataclasses import dataclass
 
 import posix_ipc
-
-from cython_ext.memory import Memory
-from shm.naming import SHM_DIR, Name, own_name
+from iopf.cython_ext.memory import Memory
+from iopf.shm.naming import SHM_DIR, Name, own_name
 
 MAGIC = b"IOPFBRD\x01"
 LAYOUT_VERSION = 1

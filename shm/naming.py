@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from shm.procs import is_alive, start_time
+from iopf.shm.procs import is_alive, start_time
 
 SHM_DIR = Path("/dev/shm")
 _PATTERN = re.compile(r"iopf-(\d+)-(\d+)-(\d+)(?:-(\d+))?")

@@ -6,9 +6,8 @@ The creator stands in the name, so an object that is being made is never mistake
 from __future__ import annotations
 
 import posix_ipc
-
-from shm.arena import cannot
-from shm.naming import Name, find_all
+from iopf.shm.arena import cannot
+from iopf.shm.naming import Name, find_all
 
 
 def dead_objects() -> list[Name]:

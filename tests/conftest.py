@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from shm.naming import SHM_DIR, parse
+from iopf.shm.naming import SHM_DIR, parse
 
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 3.0

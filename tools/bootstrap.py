@@ -19,7 +19,7 @@ import sys
 
 if __name__ == "__main__":
     # Python put this folder first on the path; a module here must not hide one of the library.
-    sys.path[0] = __file__.rpartition("/")[0] + "/.."
+    sys.path[0] = __file__.rpartition("/")[0] + "/../.src"
 
 import contextlib
 import fcntl
@@ -33,8 +33,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from tools.machine import apt_line, missing_packages, report
-from tools.sources import fingerprints, packages_stamp, remove_orphans, stamp, touch_changed
+from iopf.tools.machine import apt_line, missing_packages, report
+from iopf.tools.sources import fingerprints, packages_stamp, remove_orphans, stamp, touch_changed
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -97,8 +97,10 @@ def write_state(state: dict[str, Any]) -> None:
 
 def up_to_date(state: dict[str, Any], extras: tuple[str, ...]) -> bool:
     have = state.get("extras", {})
-    wanted = packages_stamp(ROOT)
-    return state.get("build") == stamp(ROOT) and all(have.get(e) == wanted for e in extras)
+    wanted, built = packages_stamp(ROOT), stamp(ROOT)
+    if state.get("build") != built or ("test" in extras and state.get("probes") != built):
+        return False
+    return all(have.get(e) == wanted for e in extras)
 
 
 # Building.
@@ -224,6 +226,11 @@ def _bring_up_to_date(state: dict[str, Any], extras: tuple[str, ...]) -> None:
         if state.get("build") != built:
             build(log, install, project, state)
             state.update(build=built, files=files)
+            write_state(state)
+        if "test" in extras and state.get("probes") != built:
+            say("building the compiled helpers of the tests ...")
+            must(log, "the build of the helpers", str(PYTHON), "-m", "iopf.tools.build_ext")
+            state["probes"] = built
             write_state(state)
         for extra in extras:
             if state.setdefault("extras", {}).get(extra) != wanted:

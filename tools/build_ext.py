@@ -1,22 +1,30 @@
-"""The build command behind ext-modules: setuptools' own, made quick.
+"""The build command behind ext-modules: setuptools' own, made quick, and one extension for each .pyx.
 
+* pyproject.toml has one extension whose sources are a pattern. It is replaced here by an extension for each file that the
+  pattern names, with the name of its module.
 * An editable install compiles into an empty temporary folder and copies the modules beside their
   sources, so it would compile all of them after each change. Putting the module of the last build
   where the new one is expected lets setuptools compare dates as it does for an ordinary build.
 * setuptools compiles in several threads when `parallel` is set, and would call Cython from them.
   Cython translates everything here first, in processes of its own; the threads only run gcc.
+
+Run as a program it builds the compiled helpers of the tests, in place: python -m iopf.tools.build_ext
 """
 
 from __future__ import annotations
 
+import copy
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from Cython.Build import cythonize
-from setuptools import Extension
+from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
-PACKAGES = ("cython_ext", "device_procs", "emulator", "shm")
+SOURCE_ROOT = Path(".src")  # the build runs at the top of the tree
+PROBES = Path("tests/probes")
 
 
 class BuildExt(build_ext):
@@ -25,8 +33,16 @@ class BuildExt(build_ext):
     # Options are looked up under this name; the default is that of the class.
     command_name = "build_ext"
 
+    def finalize_options(self) -> None:
+        found = expanded(self.distribution.ext_modules or [])
+        self.distribution.ext_modules = list(found)
+        super().finalize_options()
+
     def build_extensions(self) -> None:
-        translated = cythonize(self.extensions, nthreads=int(self.parallel or 0))
+        include = [str(SOURCE_ROOT), "."]
+        translated = cythonize(
+            self.extensions, nthreads=int(self.parallel or 0), include_path=include
+        )
         for extension, ready in zip(self.extensions, translated, strict=True):
             extension.sources = ready.sources
             # Cython follows .pxd files by itself and passes on nothing about C headers. They are
@@ -41,12 +57,59 @@ class BuildExt(build_ext):
 
     def _keep_last_build(self, ext: Extension) -> None:
         expected = Path(self.get_ext_fullpath(ext.name))
-        last = Path(*ext.name.split(".")).with_name(expected.name)
+        last = SOURCE_ROOT.joinpath(*ext.name.split(".")).with_name(expected.name)
         if last.exists() and not expected.exists():
             expected.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(last, expected)  # with its date, which is what is compared
 
 
+def expanded(extensions: Iterable[Extension]) -> Iterator[Extension]:
+    """An extension for each file of a pattern, named after its module; the others as they are."""
+    for extension in extensions:
+        pattern = extension.sources[0]
+        if "*" not in pattern:
+            yield extension
+            continue
+        # Expanded folder by folder: rglob does not follow the links below the source root.
+        for package in sorted((SOURCE_ROOT / "iopf").iterdir()):
+            for source in sorted(package.glob("**/*.pyx")):
+                one = copy.copy(extension)
+                one.name = ".".join(source.relative_to(SOURCE_ROOT).with_suffix("").parts)
+                one.sources = [str(source)]
+                yield one
+
+
 def headers() -> list[str]:
-    """Every C header of the tree. The build runs in the root of the project."""
-    return sorted(str(path) for package in PACKAGES for path in Path(package).rglob("*.h"))
+    """Every C header of the packages."""
+    return sorted(str(path) for path in (SOURCE_ROOT / "iopf/cython_ext").rglob("*.h"))
+
+
+def build_probes(compile_args: list[str]) -> None:
+    """Compiles tests/probes beside their sources. The packages have to be built."""
+    modules = [
+        Extension(
+            ".".join(source.with_suffix("").parts),
+            [str(source)],
+            include_dirs=[str(SOURCE_ROOT)],
+            extra_compile_args=compile_args,
+        )
+        for source in sorted(PROBES.glob("*.pyx"))
+    ]
+    options: dict[str, Any] = {"ext_modules": modules, "script_name": "probes"}
+    command = BuildExt(Distribution(options))
+    command.inplace = True
+    command.parallel = 2
+    command.ensure_finalized()
+    command.run()
+
+
+def main() -> None:
+    import tomllib
+
+    project = tomllib.loads(Path("pyproject.toml").read_text())
+    (pattern,) = project["tool"]["setuptools"]["ext-modules"]
+    build_probes(pattern["extra-compile-args"])
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cython_ext", "device_procs", "emulator", "shm", "tools")
+PROBES = "tests/probes"
 TAIL = 40
 
 # Cython adds these to every class; a stub does not speak of them.
@@ -34,12 +35,17 @@ def compiled_modules_with_stub() -> list[str]:
     for package in PACKAGES:
         for stub in sorted((ROOT / package).rglob("*.pyi")):
             if stub.with_suffix(".pyx").exists() and stub.with_suffix(suffix).exists():
-                names.append(".".join(stub.relative_to(ROOT).with_suffix("").parts))
+                names.append(".".join(["iopf", *stub.relative_to(ROOT).with_suffix("").parts]))
     return names
 
 
 def cython_sources() -> list[str]:
-    found = [path for p in PACKAGES for s in ("pyx", "pxd") for path in (ROOT / p).rglob(f"*.{s}")]
+    found = [
+        path
+        for p in (*PACKAGES, PROBES)
+        for s in ("pyx", "pxd")
+        for path in (ROOT / p).rglob(f"*.{s}")
+    ]
     return sorted(str(path.relative_to(ROOT)) for path in found)
 
 
@@ -56,7 +62,7 @@ def commands(allowlist: str) -> dict[str, list[str]]:
         "stubtest": stubtest if modules else [],
         "cython-lint": ["cython-lint", *cython] if cython else [],
         "lint-imports": ["lint-imports"],
-        "points": [python, "-m", "tools.points.lint"],
+        "points": [python, "-m", "iopf.tools.points.lint"],
     }
 
 
@@ -66,7 +72,7 @@ def check(name: str, command: list[str]) -> bool:
         return True
     began = time.monotonic()
     # Modules are looked up in the tree, also by the tools that are programs of their own.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / '.src'}{os.pathsep}{ROOT}"}
     try:
         done = subprocess.run(
             command,

@@ -12,13 +12,14 @@ import sys
 from pathlib import Path
 
 PACKAGES = ("cython_ext", "device_procs", "emulator", "shm", "tools")
+PROBES = "tests/probes"
 SUFFIXES = ("pyx", "pxd", "pxi", "h")
 
 
 def sources(root: Path) -> list[Path]:
-    """Every file that the build reads."""
+    """Every file that the build reads, and those of the compiled helpers of the tests."""
     found = [root / "pyproject.toml"]
-    for package in PACKAGES:
+    for package in (*PACKAGES, PROBES):
         for suffix in SUFFIXES:
             found += (root / package).rglob(f"*.{suffix}")
     return sorted(found)
@@ -46,7 +47,7 @@ def packages_stamp(root: Path) -> str:
 
 def remove_orphans(root: Path) -> None:
     """A compiled module whose .pyx was deleted would still be imported."""
-    for package in PACKAGES:
+    for package in (*PACKAGES, PROBES):
         for path in [*(root / package).rglob("*.so"), *(root / package).rglob("*.c")]:
             if (path.parent / f"{path.name.split('.')[0]}.pyx").exists():
                 continue

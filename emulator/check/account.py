@@ -1,6 +1,6 @@
 """The account: every request that a device sent is answered, in flight, or lost with a name.
 
-Three sides keep their own counters (``emulator/spec/devices.pxd``: ``devside``, ``hwside``,
+Three sides keep their own counters (``emulator/board/devices.pxd``: ``devside``, ``hwside``,
 ``kernside``). What leaves one side arrives at the next:
 
     sent        = received by the hardware + on the link

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from emulator.check.violations import GENERATIONS
+from iopf.emulator.check.violations import GENERATIONS
 
 RECORDS = 128  # size of the page request queue in all cases
 

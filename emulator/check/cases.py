@@ -8,7 +8,7 @@ not computed: the model and the emulator are both held against it.
 
 from __future__ import annotations
 
-from emulator.check.case import Case, Expected, spread
+from iopf.emulator.check.case import Case, Expected, spread
 
 _EBADF, _ENOMEM, _EBUSY, _ENODEV, _EINVAL, _EOPNOTSUPP = -9, -12, -16, -19, -22, -95
 _WORKER = "use after free of a group: freed by iopf_queue_remove_device, used by the worker"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from emulator.check.fates import EVENTS, Cell, Fate, cell
-from emulator.check.violations import KNOWN
-from emulator.spec.ledger import Event
+from iopf.emulator.board.ledger import Event
+from iopf.emulator.check.fates import EVENTS, Cell, Fate, cell
+from iopf.emulator.check.violations import KNOWN
 
 # Rows that the processes count as events, the others are sums of the kernel's counters.
 _COUNTED: dict[str, Event] = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from emulator.check.violations import GENERATIONS
+from iopf.emulator.check.violations import GENERATIONS
 
 V5_13, V6_2, V6_9, V6_11, V6_14, V7_2, GUNTHORPE = GENERATIONS
 

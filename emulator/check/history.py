@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emulator.check.violations import MERGED
+from iopf.emulator.check.violations import MERGED
 
 
 @dataclass(frozen=True, slots=True)

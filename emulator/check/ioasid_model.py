@@ -1,7 +1,7 @@
 """The IOASID allocator as a sequential program: what each call does and answers, one call at a time.
 
 Source: drivers/iommu/ioasid.c of Linux v5.5 to v5.17, as spec/kernel.md 3.1 describes it. To be read
-beside ``emulator/kernel/ioasid.pxd``, which says what may happen at once; here nothing does.
+beside ``emulator/kernel/ioasid/ioasid.pxd``, which says what may happen at once; here nothing does.
 
     framework   a default space, and a list of custom spaces in the order of their registration
     space       id -> Entry; a custom one belongs to all ops that have its pair of functions
@@ -19,7 +19,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from emulator.spec.ioasid import (
+from iopf.emulator.board.ioasid import (
     IOASID_ALLOCATORS,
     IOASID_IDS,
     IOASID_OBJECTS,

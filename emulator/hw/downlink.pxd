@@ -6,13 +6,13 @@ A message is written at once and seen when ``flush_responses`` publishes it, whi
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.crew cimport crew_actor
-from cython_ext.link cimport link_filled, link_publish, link_room
-from cython_ext.wait cimport bell_ring
-from emulator.hw.vtd cimport unit
-from emulator.spec.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE
-from emulator.spec.sites cimport HW_INVALIDATE, HW_RESPOND
-from emulator.spec.vtd cimport prq_prgi
+from iopf.cython_ext.crew cimport crew_actor
+from iopf.cython_ext.link cimport link_filled, link_publish, link_room
+from iopf.cython_ext.wait cimport bell_ring
+from iopf.emulator.hw.vtd.engine cimport unit
+from iopf.emulator.board.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE
+from iopf.emulator.spec.sites cimport HW_INVALIDATE, HW_RESPOND
+from iopf.emulator.spec.vtd cimport prq_prgi
 
 cdef inline void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
     if not u.is_dirty[dev]:

@@ -1,3 +1,3 @@
-from emulator.spec.process import Process
+from iopf.emulator.board.process import Process
 
 def prepare_iommu(process: Process, index: int) -> None: ...

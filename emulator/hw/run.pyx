@@ -3,23 +3,23 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.link cimport *
-from cython_ext.record_ring cimport *
-from cython_ext.wait cimport *
-from emulator.hw.downlink cimport flush_responses
-from emulator.hw.qi cimport serve_commands
-from emulator.hw.vtd cimport serve_links, unit
-from emulator.spec.board cimport private_alloc, view, view_region
-from emulator.spec.iommus cimport prq_note, unit_regs
-from emulator.spec.layout cimport OFF_PRQ_NOTES, OFF_PRQ_RECORDS, OFF_QI_RECORDS
-from emulator.spec.links cimport DOWN_SLOTS, UP_SLOTS, downlink, uplink
-from emulator.spec.process cimport Process
-from emulator.spec.roles cimport PHASE_ENDING, PHASE_PROBING
-from emulator.spec.sites cimport HW_WAIT
-from emulator.spec.vtd cimport PRQ_RECORD_BYTES, QI_RECORD_BYTES
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.link cimport *
+from iopf.cython_ext.record_ring cimport *
+from iopf.cython_ext.wait cimport *
+from iopf.emulator.hw.downlink cimport flush_responses
+from iopf.emulator.hw.vtd.qi cimport serve_commands
+from iopf.emulator.hw.vtd.engine cimport serve_links, unit
+from iopf.emulator.board.board cimport private_alloc, view, view_region
+from iopf.emulator.board.iommus cimport prq_note, unit_regs
+from iopf.emulator.board.layout cimport OFF_PRQ_NOTES, OFF_PRQ_RECORDS, OFF_QI_RECORDS
+from iopf.emulator.board.links cimport DOWN_SLOTS, UP_SLOTS, downlink, uplink
+from iopf.emulator.board.process cimport Process
+from iopf.emulator.spec.roles cimport PHASE_ENDING, PHASE_PROBING
+from iopf.emulator.spec.sites cimport HW_WAIT
+from iopf.emulator.spec.vtd cimport PRQ_RECORD_BYTES, QI_RECORD_BYTES
 
 cdef enum:
     IDLE_NS = 400000000

@@ -13,8 +13,8 @@ has two counts, as in the kernel: ``users`` (the address space is alive; the ten
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport view
-from emulator.spec.objects cimport mm_struct
+from iopf.emulator.board.board cimport view
+from iopf.emulator.board.objects cimport mm_struct
 
 cdef uint64_t mm_alloc(view *v, uint32_t ten) noexcept nogil
 cdef bint mmget_not_zero(view *v, mm_struct *mm) noexcept nogil

@@ -4,18 +4,18 @@
 from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.mutex cimport *
-from cython_ext.pool cimport *
-from cython_ext.refcount cimport *
-from emulator.mm.pgtable cimport *
-from emulator.mm.vmas cimport *
-from emulator.spec.board cimport view
-from emulator.spec.classes cimport LOCK_MMAP, POOL_MM, POOL_TABLE
-from emulator.spec.objects cimport mm_struct, table_page, vma
-from emulator.spec.sites cimport *
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.mutex cimport *
+from iopf.cython_ext.pool cimport *
+from iopf.cython_ext.refcount cimport *
+from iopf.emulator.mm.pgtable cimport *
+from iopf.emulator.mm.vmas cimport *
+from iopf.emulator.board.board cimport view
+from iopf.emulator.spec.classes cimport LOCK_MMAP, POOL_MM, POOL_TABLE
+from iopf.emulator.board.objects cimport mm_struct, table_page, vma
+from iopf.emulator.spec.sites cimport *
 
 cdef enum:
     WALK_ZAP = 0         # clear what is present

@@ -11,14 +11,14 @@ Every index is checked before it is followed, since a walker may run while its m
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.pool cimport OBJ_LIVE, objhdr, pool, pool_slot, pool_try
-from emulator.spec.board cimport view
-from emulator.spec.classes cimport POOL_MM, POOL_TABLE
-from emulator.spec.objects cimport mm_struct, table_page
-from emulator.spec.pasid_table cimport PTE_PASS, PTE_PRESENT, PTE_QUIET, pasid_table
-from emulator.spec.sites cimport PAGE_WALK
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.pool cimport OBJ_LIVE, objhdr, pool, pool_slot, pool_try
+from iopf.emulator.board.board cimport view
+from iopf.emulator.spec.classes cimport POOL_MM, POOL_TABLE
+from iopf.emulator.board.objects cimport mm_struct, table_page
+from iopf.emulator.board.pasid_table cimport PTE_PASS, PTE_PRESENT, PTE_QUIET, pasid_table
+from iopf.emulator.spec.sites cimport PAGE_WALK
 
 cdef enum:
     PT_PRESENT = 1

@@ -3,9 +3,9 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.board cimport view, view_region
-from emulator.spec.layout cimport OFF_VMAS
-from emulator.spec.objects cimport mm_struct, vma
+from iopf.emulator.board.board cimport view, view_region
+from iopf.emulator.board.layout cimport OFF_VMAS
+from iopf.emulator.board.objects cimport mm_struct, vma
 
 cdef enum:
     VMA_SHARED = 1

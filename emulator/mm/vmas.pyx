@@ -4,8 +4,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memmove
 
-from emulator.spec.board cimport view
-from emulator.spec.objects cimport mm_struct, vma
+from iopf.emulator.board.board cimport view
+from iopf.emulator.board.objects cimport mm_struct, vma
 
 
 cdef int vma_open(view *v, mm_struct *mm, vma *a, uint32_t at) noexcept nogil:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from emulator.program.errors import LineError
-from emulator.scenario.errors import did_you_mean
+from iopf.emulator.program.errors import LineError
+from iopf.emulator.scenario.errors import did_you_mean
 
 DRIVERS_MAX = 8
 

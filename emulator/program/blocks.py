@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from emulator.program.actors import Actor
-from emulator.program.errors import at_line
-from emulator.program.grammar import Runs
-from emulator.program.lines import Line
-from emulator.scenario.errors import Problem
-from emulator.spec.program import LOOPS
+from iopf.emulator.program.actors import Actor
+from iopf.emulator.program.errors import at_line
+from iopf.emulator.program.grammar import Runs
+from iopf.emulator.program.lines import Line
+from iopf.emulator.scenario.errors import Problem
+from iopf.emulator.spec.program import LOOPS
 
 
 @dataclass(slots=True)

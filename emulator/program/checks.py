@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from emulator.program.actors import Actor, Kind
-from emulator.program.blocks import Block, Node, actors_of, steps
-from emulator.program.errors import at_line
-from emulator.program.groups import Labels
-from emulator.scenario.errors import Problem
-from emulator.spec import program as spec
+from iopf.emulator.program.actors import Actor, Kind
+from iopf.emulator.program.blocks import Block, Node, actors_of, steps
+from iopf.emulator.program.errors import at_line
+from iopf.emulator.program.groups import Labels
+from iopf.emulator.scenario.errors import Problem
+from iopf.emulator.spec import program as spec
 
 LINES_MAX = 4096
 _SUBJECTS = {"device": Kind.DEVICE, "tenant": Kind.TENANT, "child": Kind.TENANT}

@@ -15,17 +15,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from emulator.program import checks
-from emulator.program.actors import Actor, Kind, Names
-from emulator.program.blocks import Block, Node, Step, actors_of, build, steps
-from emulator.program.checks import LINES_MAX, Parsed, bound_devices, parsed
-from emulator.program.encode import encode
-from emulator.program.errors import LineError, ProgramError, at_line
-from emulator.program.groups import Labels
-from emulator.program.lines import Line, parse_line
-from emulator.scenario.errors import Problem
-from emulator.spec import program as spec
-from emulator.trace.program import Record, pack
+from iopf.emulator.program import checks
+from iopf.emulator.program.actors import Actor, Kind, Names
+from iopf.emulator.program.blocks import Block, Node, Step, actors_of, build, steps
+from iopf.emulator.program.checks import LINES_MAX, Parsed, bound_devices, parsed
+from iopf.emulator.program.encode import encode
+from iopf.emulator.program.errors import LineError, ProgramError, at_line
+from iopf.emulator.program.groups import Labels
+from iopf.emulator.program.lines import Line, parse_line
+from iopf.emulator.scenario.errors import Problem
+from iopf.emulator.spec import program as spec
+from iopf.emulator.trace.program import Record, pack
 
 Source = tuple[int, int, str]
 
@@ -242,7 +242,7 @@ def compile_programs(
 ) -> Compiled:
     """Compiles the lines of all programs of a run.
 
-    The names are those of the scenario in the order of their numbers (`emulator.scenario.expand`).
+    The names are those of the scenario in the order of their numbers (`iopf.emulator.scenario.expand`).
     Raises ProgramError with every mistake that was found.
     """
     trees, labels = parse_programs(programs, Names(device_names, tenant_names))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from emulator.program.grammar import Runs
-from emulator.program.verbs import VERBS
+from iopf.emulator.program.grammar import Runs
+from iopf.emulator.program.verbs import VERBS
 
 _WIDTH = 98
 _INDENT = 6

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.program.groups import Labels
-from emulator.program.lines import TRY, Line
-from emulator.program.verbs import PROGRAM_BASE
-from emulator.spec import program as spec
-from emulator.trace.program import PAGE_BYTES, Record, map_arg
+from iopf.emulator.program.groups import Labels
+from iopf.emulator.program.lines import TRY, Line
+from iopf.emulator.program.verbs import PROGRAM_BASE
+from iopf.emulator.spec import program as spec
+from iopf.emulator.trace.program import PAGE_BYTES, Record, map_arg
 
 
 def address(line: Line) -> int:

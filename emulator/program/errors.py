@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emulator.scenario.errors import Problem, one_line
+from iopf.emulator.scenario.errors import Problem, one_line
 
 
 class LineError(ValueError):

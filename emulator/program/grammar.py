@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from emulator.program.words import Reader, Value
+from iopf.emulator.program.words import Reader, Value
 
 
 class Runs(Enum):

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from emulator.program.lines import Line
-from emulator.program.verbs import GROUP_PAGES_MAX
-from emulator.spec import program as spec
+from iopf.emulator.program.lines import Line
+from iopf.emulator.program.verbs import GROUP_PAGES_MAX
+from iopf.emulator.spec import program as spec
 
 LABEL_NONE = spec.LABEL_OTHER - 1  # requests whose line names no group
 _OPENING = ("send", "report")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from emulator.program.actors import Actor, Kind, Names
-from emulator.program.errors import LineError
-from emulator.program.grammar import ACTOR_SUBJECT, Runs, Verb, Word
-from emulator.program.verbs import VERBS
-from emulator.program.words import Value
-from emulator.scenario.errors import did_you_mean
-from emulator.spec import program as spec
+from iopf.emulator.program.actors import Actor, Kind, Names
+from iopf.emulator.program.errors import LineError
+from iopf.emulator.program.grammar import ACTOR_SUBJECT, Runs, Verb, Word
+from iopf.emulator.program.verbs import VERBS
+from iopf.emulator.program.words import Value
+from iopf.emulator.scenario.errors import did_you_mean
+from iopf.emulator.spec import program as spec
 
 LINE_MAX = 400
 TRY = "try"

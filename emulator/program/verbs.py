@@ -6,9 +6,9 @@ count from PROGRAM_BASE in pages of 4096 bytes.
 
 from __future__ import annotations
 
-from emulator.program import words
-from emulator.program.grammar import Runs, Verb, Word
-from emulator.spec import program as spec
+from iopf.emulator.program import words
+from iopf.emulator.program.grammar import Runs, Verb, Word
+from iopf.emulator.spec import program as spec
 
 PROGRAM_BASE = 0x1000_0000_0000
 GROUP_PAGES_MAX = 64

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from emulator.program.actors import LETTERS, Kind, Names
-from emulator.program.errors import LineError
-from emulator.scenario.errors import did_you_mean
-from emulator.spec import classes
-from emulator.spec import program as spec
+from iopf.emulator.program.actors import LETTERS, Kind, Names
+from iopf.emulator.program.errors import LineError
+from iopf.emulator.scenario.errors import did_you_mean
+from iopf.emulator.spec import classes
+from iopf.emulator.spec import program as spec
 
 Value = int | str
 

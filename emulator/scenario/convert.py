@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
+from iopf.emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean
+from iopf.emulator.scenario.schema import LIST_LIMITS, LISTS, SCHEMA, TABLES, Section
 from msgspec import Meta, ValidationError, convert
-
-from emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean
-from emulator.scenario.schema import LIST_LIMITS, LISTS, SCHEMA, TABLES, Section
 
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 

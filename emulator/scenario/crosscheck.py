@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from emulator.program.compile import Compiled, compile_programs
-from emulator.program.errors import ProgramError
-from emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean
-from emulator.scenario.expand import DeviceInstance, answers_to, binds, devices, tenants
-from emulator.scenario.schema import (
+from iopf.emulator.program.compile import Compiled, compile_programs
+from iopf.emulator.program.errors import ProgramError
+from iopf.emulator.races.catalogue import catalogue, find
+from iopf.emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean
+from iopf.emulator.scenario.expand import DeviceInstance, answers_to, binds, devices, tenants
+from iopf.emulator.scenario.schema import (
     DEVICES_MAX,
     SUPPORTED_GENERATIONS,
     SUPPORTED_PROFILES,
     TENANTS_MAX,
     Scenario,
 )
-from emulator.sched.catalogue import catalogue, find
-from emulator.spec.defects import defect_slugs
+from iopf.emulator.spec.defects import defect_slugs
 
 
 def _supported(scenario: Scenario) -> Iterator[Problem]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from iopf.emulator.scenario.convert import choices, metas, nested_table
+from iopf.emulator.scenario.schema import LISTS, SCHEMA, TABLES, Scenario, Section
 from msgspec import NODEFAULT, Meta
-
-from emulator.scenario.convert import choices, metas, nested_table
-from emulator.scenario.schema import LISTS, SCHEMA, TABLES, Scenario, Section
 
 _WIDTH = 98
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emulator.scenario.schema import Device, Scenario, Tenant
+from iopf.emulator.scenario.schema import Device, Scenario, Tenant
 
 
 @dataclass(frozen=True, slots=True)

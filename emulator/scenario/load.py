@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.scenario import shipped
-from emulator.scenario.errors import Problem, ScenarioError, did_you_mean
+from iopf.emulator.scenario import shipped
+from iopf.emulator.scenario.errors import Problem, ScenarioError, did_you_mean
 
 # A scenario is written by a person. Larger files are something else given by mistake.
 FILE_BYTES_MAX = 1 << 20

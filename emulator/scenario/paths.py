@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.scenario.convert import check_value, field_types, nested_table
-from emulator.scenario.errors import Problem, ScenarioError, did_you_mean
-from emulator.scenario.schema import LISTS, TABLES
+from iopf.emulator.scenario.convert import check_value, field_types, nested_table
+from iopf.emulator.scenario.errors import Problem, ScenarioError, did_you_mean
+from iopf.emulator.scenario.schema import LISTS, TABLES
 
 _PATH = re.compile(r"(?P<section>\w+)(\[(?P<index>\d{1,6})\])?(?P<keys>(\.\w+)+)", re.ASCII)
 

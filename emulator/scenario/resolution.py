@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
-from emulator.scenario import crosscheck, paths, shipped
-from emulator.scenario.convert import check_document, check_value
-from emulator.scenario.errors import Problem, ScenarioError, worst_status
-from emulator.scenario.load import Layer, load_chain, settle_traces, user_config
-from emulator.scenario.schema import LISTS, SCHEMA, Scenario
+from iopf.emulator.scenario import crosscheck, paths, shipped
+from iopf.emulator.scenario.convert import check_document, check_value
+from iopf.emulator.scenario.errors import Problem, ScenarioError, worst_status
+from iopf.emulator.scenario.load import Layer, load_chain, settle_traces, user_config
+from iopf.emulator.scenario.schema import LISTS, SCHEMA, Scenario
 
 DEFAULT = "default"
 CLOCK = "clock"

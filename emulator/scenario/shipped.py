@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emulator.scenario.errors import ScenarioError, did_you_mean
+from iopf.emulator.scenario.errors import ScenarioError, did_you_mean
 
 _SCENARIOS = Path(__file__).parent / "library"
 _TRACES = Path(__file__).parent.parent / "trace" / "data"

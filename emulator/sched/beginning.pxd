@@ -10,8 +10,8 @@ Whoever has the token puts back; nobody else runs then.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.stage cimport stage, stage_slot
-from emulator.sched.board_copy cimport BoardCopy
+from iopf.cython_ext.runqueue cimport stage, stage_slot
+from iopf.emulator.sched.board_copy cimport BoardCopy
 
 cdef class Beginning:
     cdef BoardCopy copy

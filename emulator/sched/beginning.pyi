@@ -1,8 +1,7 @@
 from typing import Self
 
+from iopf.emulator.board.process import Process
 from typing_extensions import disjoint_base
-
-from emulator.spec.process import Process
 
 @disjoint_base
 class Beginning:

@@ -4,11 +4,11 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from cython_ext.stage cimport *
-from emulator.sched.board_copy cimport BoardCopy
-from emulator.spec.board cimport view, view_region
-from emulator.spec.layout cimport *
-from emulator.spec.process cimport Process
+from iopf.cython_ext.runqueue cimport *
+from iopf.emulator.sched.board_copy cimport BoardCopy
+from iopf.emulator.board.board cimport view, view_region
+from iopf.emulator.board.layout cimport *
+from iopf.emulator.board.process cimport Process
 
 
 cdef uint64_t region_end(view *v, uint32_t which):

@@ -9,7 +9,7 @@ and of which little is worth keeping, pieces are put back instead.
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from cython_ext.memory cimport Memory
+from iopf.cython_ext.memory cimport Memory
 
 ctypedef void (*escape_route)() noexcept nogil
 

@@ -1,9 +1,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Self
 
+from iopf.cython_ext.memory import Memory
 from typing_extensions import disjoint_base
-
-from cython_ext.memory import Memory
 
 @disjoint_base
 class BoardCopy:

@@ -8,8 +8,8 @@ from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from cython_ext.atomics cimport trailing_zeros64
-from cython_ext.pages cimport *
+from iopf.cython_ext.atomics cimport trailing_zeros64
+from iopf.cython_ext.pages cimport *
 
 cdef enum:
     PAGE = 1 << PAGES_SHIFT

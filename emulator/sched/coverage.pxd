@@ -7,7 +7,7 @@ plays while it is set. What a search has not handed over in some order it has no
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.stage cimport stage
+from iopf.cython_ext.runqueue cimport stage
 
 cdef enum:
     HANDOVERS = 65536

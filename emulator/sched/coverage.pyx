@@ -4,8 +4,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from cython_ext.crew cimport ACC_FENCE, ACC_LOCAL, ACC_NAP
-from cython_ext.stage cimport *
+from iopf.cython_ext.crew cimport ACC_FENCE, ACC_LOCAL, ACC_NAP
+from iopf.cython_ext.runqueue cimport *
 
 
 cdef class Coverage:

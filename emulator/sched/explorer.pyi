@@ -1,10 +1,9 @@
 from collections.abc import Callable
 
+from iopf.emulator.sched.judge import Bug
+from iopf.emulator.sched.scheduler import Conductor
+from iopf.emulator.sched.tree import Walk
 from typing_extensions import disjoint_base
-
-from emulator.sched.conductor import Conductor
-from emulator.sched.judge import Bug
-from emulator.sched.tree import Walk
 
 @disjoint_base
 class Explorer(Conductor):

@@ -9,18 +9,18 @@ By processes, whoever has the token when a schedule is over judges it and begins
 
 import mmap
 
-from emulator.sched.judge import Bug as Outcome
+from iopf.emulator.sched.judge import Bug as Outcome
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
-from cython_ext.atomics cimport *
-from cython_ext.stage cimport *
-from emulator.sched.conductor cimport TOKEN_NS, Conductor, on_stage
-from emulator.sched.judge cimport *
-from emulator.sched.strategies cimport *
-from emulator.sched.tree cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.runqueue cimport *
+from iopf.emulator.sched.scheduler cimport TOKEN_NS, Conductor, on_stage
+from iopf.emulator.sched.judge cimport *
+from iopf.emulator.sched.strategies cimport *
+from iopf.emulator.sched.tree cimport *
 
 cdef enum:
     PLANS = 32               # most strategies of an exploration

@@ -7,8 +7,8 @@ order of what says most: a detector that has spoken, then who is stuck, then wha
 
 from libc.stdint cimport int64_t, uint32_t
 
-from cython_ext.stage cimport stage
-from emulator.spec.board cimport view
+from iopf.cython_ext.runqueue cimport stage
+from iopf.emulator.board.board cimport view
 
 cpdef enum Bug:
     BUG_NONE = 0

@@ -3,13 +3,13 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from cython_ext.crew cimport crew_actor
-from cython_ext.stage cimport *
-from emulator.spec.board cimport view, view_region
-from emulator.spec.classes cimport POOL_CLASSES
-from emulator.spec.flow cimport note_of, program
-from emulator.spec.layout cimport OFF_PASID_BITMAP
-from emulator.spec.program cimport FLAG_TRY
+from iopf.cython_ext.crew cimport crew_actor
+from iopf.cython_ext.runqueue cimport *
+from iopf.emulator.board.board cimport view, view_region
+from iopf.emulator.spec.classes cimport POOL_CLASSES
+from iopf.emulator.board.flow cimport note_of, program
+from iopf.emulator.board.layout cimport OFF_PASID_BITMAP
+from iopf.emulator.spec.program cimport FLAG_TRY
 
 
 cdef int64_t live(view *v, uint32_t cls) noexcept nogil:

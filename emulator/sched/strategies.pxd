@@ -19,7 +19,7 @@ State: ``stage`` line 0 and the slots' priorities, written by whoever has the to
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from cython_ext.stage cimport stage
+from iopf.cython_ext.runqueue cimport stage
 
 cpdef enum Strategy:
     STRATEGY_FIRST = 0

@@ -3,10 +3,10 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.stage cimport *
-from emulator.sched.tree cimport steps_depend, tree_choose
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.runqueue cimport *
+from iopf.emulator.sched.tree cimport steps_depend, tree_choose
 
 cdef enum:
     NOBODY = 0

@@ -24,8 +24,8 @@ The walk is this process's own; fibers only. Steps beyond what is kept are playe
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from cython_ext.crew cimport ACC_FENCE, ACC_LOCAL, ACC_NAP, ACC_READ
-from cython_ext.stage cimport stage
+from iopf.cython_ext.crew cimport ACC_FENCE, ACC_LOCAL, ACC_NAP, ACC_READ
+from iopf.cython_ext.runqueue cimport stage
 
 cpdef enum Walk:
     WALK_REDUCED = 0

@@ -5,9 +5,9 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.stage cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.runqueue cimport *
 
 cdef enum:
     HEADS = 4096

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from emulator.spec.vtd cimport *
+from iopf.emulator.spec.vtd cimport *
 
 
 def encode_request(uint32_t rid, pasid, uint64_t address, uint32_t prgi, *, bint read=False, bint write=False,

@@ -7,8 +7,8 @@ stand in ``emulator/sched/catalogue``.
 
 from libc.stdint cimport uint32_t
 
-from cython_ext.atomics cimport iopf_unlikely
-from emulator.spec.board cimport view
+from iopf.cython_ext.atomics cimport iopf_unlikely
+from iopf.emulator.board.board cimport view
 
 cpdef enum Defect:
     DEFECT_FLUSH_HOLDS_LOCK_OF_HWQUEUE = 0

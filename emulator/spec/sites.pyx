@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Names of sites and scheduling points for people. The numbers stand in ``sites.pxd``."""
 
-from cython_ext.crew import PointOp
+from iopf.cython_ext.crew import PointOp
 
 
 def point_name(point: int) -> str:

@@ -1,3 +1,3 @@
-from emulator.spec.process import Process
+from iopf.emulator.board.process import Process
 
 def prepare_tenant(process: Process, index: int, programs: list[tuple[int, int]]) -> None: ...

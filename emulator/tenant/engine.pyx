@@ -3,26 +3,26 @@
 
     ops_done       this process, after each operation (release); devices read it (acquire) before they send what comes after
     gate_waiting   this process, while it waits at a gate; devices ring its bell then
-    box            this process posts, its task answers (``emulator/kernel/task.pxd``)
+    box            this process posts, its task answers (``emulator/kernel/proc/task.pxd``)
 A gate is passed when the tenant's devices have finished as many of its groups as the program says. A device that died counts for every
 group that it would have had to finish by then.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from cython_ext.access cimport *
-from cython_ext.atomics cimport *
-from cython_ext.crew cimport *
-from cython_ext.wait cimport *
-from emulator.spec.board cimport private_alloc, view
-from emulator.spec.flow cimport *
-from emulator.spec.layout cimport GROUP_MAX, USER_BUFFER
-from emulator.spec.process cimport Process
-from emulator.spec.program cimport *
-from emulator.spec.progress cimport done_count, user_buffer
-from emulator.spec.roles cimport PHASE_RELEASING, PHASE_RUNNING, PHASE_STOPPING
-from emulator.spec.sites cimport *
-from emulator.spec.tenants cimport syscall_box, tenant
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.wait cimport *
+from iopf.emulator.board.board cimport private_alloc, view
+from iopf.emulator.board.flow cimport *
+from iopf.emulator.board.layout cimport GROUP_MAX, USER_BUFFER
+from iopf.emulator.board.process cimport Process
+from iopf.emulator.spec.program cimport *
+from iopf.emulator.board.progress cimport done_count, user_buffer
+from iopf.emulator.spec.roles cimport PHASE_RELEASING, PHASE_RUNNING, PHASE_STOPPING
+from iopf.emulator.spec.sites cimport *
+from iopf.emulator.board.tenants cimport syscall_box, tenant
 
 cdef enum:
     IDLE_NS = 400000000

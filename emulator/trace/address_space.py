@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from emulator.trace.program import GROWSDOWN, PAGE_BYTES, PROT_MASK, Op
+from iopf.emulator.trace.program import GROWSDOWN, PAGE_BYTES, PROT_MASK, Op
 
 ADDRESS_END = 1 << 63
 STACK_LIMIT_BYTES = 8 << 20
@@ -31,7 +31,7 @@ class Step(NamedTuple):
     """One step in the life of an address space: an operation or a fault, with its place.
 
     ``line`` is the line of the trace.  a, b, c, d, arg and flags are those of the operation in
-    :class:`emulator.trace.program.Op`.  For a REQUEST a is the address of the page, flags the
+    :class:`iopf.emulator.trace.program.Op`.  For a REQUEST a is the address of the page, flags the
     permissions asked for, and b identifies a group made by a device (0 for a CPU fault).  A raw
     MREMAP carries the flags of mremap(2) in flags.
     """

@@ -2,7 +2,7 @@
 
 A *tenant* is a thread group, the owner of an address space.  It has one :class:`RawMm` per program
 it executed (plus the one it started with).  The steps are raw: mappings that the trace does not
-show are still missing; :mod:`emulator.trace.implicit` adds them.
+show are still missing; :mod:`iopf.emulator.trace.implicit` adds them.
 
 ``prq_report`` lines make one tenant per PASID; its groups are told by requester id and PRGI and end
 with the last flag.
@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from emulator.trace.address_space import ADDRESS_END, Step, page_down
-from emulator.trace.events import (
+from iopf.emulator.trace.address_space import ADDRESS_END, Step, page_down
+from iopf.emulator.trace.events import (
     ERROR_FETCH,
     ERROR_WRITE,
     Event,
@@ -29,10 +29,10 @@ from emulator.trace.events import (
     SyscallReturn,
     Unknown,
 )
-from emulator.trace.program import Flag, Op
-from emulator.trace.source import SkipLog
-from emulator.trace.syscalls import Break, Pairing, effects
-from emulator.trace.threads import Lifetimes
+from iopf.emulator.trace.program import Flag, Op
+from iopf.emulator.trace.source import SkipLog
+from iopf.emulator.trace.syscalls import Break, Pairing, effects
+from iopf.emulator.trace.threads import Lifetimes
 
 KERNEL_ADDRESS = "address in the kernel half"
 FOREIGN_EXIT_MMAP = "exit_mmap of another address space"

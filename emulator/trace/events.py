@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from emulator.trace.program import Flag
+from iopf.emulator.trace.program import Flag
 
 ERROR_PRESENT = 1
 ERROR_WRITE = 2

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from emulator.trace.events import (
+from iopf.emulator.trace.events import (
     ERROR_FETCH,
     ERROR_USER,
     ERROR_WRITE,
@@ -35,7 +35,7 @@ from emulator.trace.events import (
     SyscallReturn,
     Unknown,
 )
-from emulator.trace.program import PAGE_SHIFT, Flag
+from iopf.emulator.trace.program import PAGE_SHIFT, Flag
 
 LOST = "CPU [LOST EVENTS]"
 """Name given to the line by which ftrace says that its ring buffer overflowed."""

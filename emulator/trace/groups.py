@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from emulator.trace.address_space import Step
-from emulator.trace.program import PAGE_BYTES, Op
+from iopf.emulator.trace.address_space import Step
+from iopf.emulator.trace.program import PAGE_BYTES, Op
 
 GROUP_LIMIT_MAX = 64
 GAP_LIMIT_NS = 100_000

@@ -20,9 +20,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from emulator.trace.address_space import AddressSpace, Step
-from emulator.trace.collect import RawMm
-from emulator.trace.program import PAGE_BYTES, Op, Prot, map_arg
+from iopf.emulator.trace.address_space import AddressSpace, Step
+from iopf.emulator.trace.collect import RawMm
+from iopf.emulator.trace.program import PAGE_BYTES, Op, Prot, map_arg
 
 JOIN_PAGES = 32
 _PROT_BITS = 7

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from emulator.trace.address_space import AddressSpace, Step
-from emulator.trace.collect import Collector, RawTenant, Tally
-from emulator.trace.events import Event, Unknown
-from emulator.trace.ftrace import MalformedLine, parse_line
-from emulator.trace.implicit import MmPlan, plan_mm
-from emulator.trace.program import Op
-from emulator.trace.source import Skip, SkipLog, TraceError, open_trace
-from emulator.trace.threads import survey
+from iopf.emulator.trace.address_space import AddressSpace, Step
+from iopf.emulator.trace.collect import Collector, RawTenant, Tally
+from iopf.emulator.trace.events import Event, Unknown
+from iopf.emulator.trace.ftrace import MalformedLine, parse_line
+from iopf.emulator.trace.implicit import MmPlan, plan_mm
+from iopf.emulator.trace.program import Op
+from iopf.emulator.trace.source import Skip, SkipLog, TraceError, open_trace
+from iopf.emulator.trace.threads import survey
 
 MALFORMED = "malformed line"
 CLOCK_STEPPED_BACK = "time stamp before that of the line above"

@@ -6,7 +6,7 @@ and a group the place of its first request.  Then
 * records of a tenant program stand in the order of their places;
 * groups of a device program stand in the order of their places, and the records of a group follow
   each other;
-* no group reaches over a step of its own tenant (:mod:`emulator.trace.groups`), so all requests of
+* no group reaches over a step of its own tenant (:mod:`iopf.emulator.trace.groups`), so all requests of
   a group wait for the same epoch, made of tenant records with places before the group's;
 * a GATE waits for the groups of its tenant with places before its own, and no other group can
   finish instead of those, because later ones wait for an epoch behind the gate;
@@ -24,11 +24,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from emulator.trace.address_space import Step
-from emulator.trace.groups import GAP_LIMIT_NS, GROUP_LIMIT_MAX, Group, Item, items
-from emulator.trace.implicit import MmPlan
-from emulator.trace.plan import TenantPlan, TracePlan
-from emulator.trace.program import Flag, Op, Record, pack
+from iopf.emulator.trace.address_space import Step
+from iopf.emulator.trace.groups import GAP_LIMIT_NS, GROUP_LIMIT_MAX, Group, Item, items
+from iopf.emulator.trace.implicit import MmPlan
+from iopf.emulator.trace.plan import TenantPlan, TracePlan
+from iopf.emulator.trace.program import Flag, Op, Record, pack
 
 _DESTRUCTIVE = frozenset({Op.UNMAP, Op.PROTECT, Op.ZAP, Op.MREMAP, Op.FORK})
 _REGION_SHIFT = 21
@@ -37,7 +37,7 @@ _Place = tuple[int, int, int]
 
 @dataclass
 class Programs:
-    """Programs packed as in :mod:`emulator.trace.program`, and what is needed to size a run.
+    """Programs packed as in :mod:`iopf.emulator.trace.program`, and what is needed to size a run.
 
     ``tenants`` and ``devices`` hold one program each (a device without work has an empty one).
     ``groups_by_tenant`` counts groups; ``group_sizes`` maps requests per group to groups.

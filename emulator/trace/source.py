@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from emulator.trace.decompress import (
+from iopf.emulator.trace.decompress import (
     CHUNK_BYTES,
     GZ_MAGIC,
     XZ_MAGIC,

@@ -8,10 +8,10 @@ the generic and x86 UAPI headers (asm-generic/mman-common.h, linux/mman.h).
 
 from __future__ import annotations
 
-from emulator.trace.address_space import ADDRESS_END, Step, page_down, page_up
-from emulator.trace.events import Syscall, SyscallReturn
-from emulator.trace.program import PROT_MASK, Op, map_arg
-from emulator.trace.source import SkipLog
+from iopf.emulator.trace.address_space import ADDRESS_END, Step, page_down, page_up
+from iopf.emulator.trace.events import Syscall, SyscallReturn
+from iopf.emulator.trace.program import PROT_MASK, Op, map_arg
+from iopf.emulator.trace.source import SkipLog
 
 MAP_SHARED = 0x1
 MAP_ANONYMOUS = 0x20

@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from emulator.trace.address_space import ADDRESS_END
-from emulator.trace.events import (
+from iopf.emulator.trace.address_space import ADDRESS_END
+from iopf.emulator.trace.events import (
     ERROR_WRITE,
     Event,
     Exec,

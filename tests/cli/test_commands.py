@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from emulator.scenario.resolution import Resolved, resolve
-from emulator.scenario.schema import LISTS, TABLES
-from emulator.scenario.shipped import scenario_names
-from tools.cli.color import wants_color
-from tools.cli.commands.demo import demo_flags
-from tools.cli.commands.help import topics
-from tools.cli.main import main
-from tools.cli.overrides import replay_flags, to_flags
-from tools.cli.status import Status
+from iopf.emulator.scenario.resolution import Resolved, resolve
+from iopf.emulator.scenario.schema import LISTS, TABLES
+from iopf.emulator.scenario.shipped import scenario_names
+from iopf.tools.cli.color import wants_color
+from iopf.tools.cli.commands.demo import demo_flags
+from iopf.tools.cli.commands.help import topics
+from iopf.tools.cli.main import main
+from iopf.tools.cli.overrides import replay_flags, to_flags
+from iopf.tools.status import Status
 
 
 def test_check_accepts_every_shipped_scenario(capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,10 +154,12 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         calls.append({"resolved": resolved, **options})
         return Status.STUCK
 
-    stand_in = types.ModuleType("tools.supervisor.run")
+    stand_in = types.ModuleType("iopf.tools.supervisor.run")
     stand_in.run_scenario = run_scenario  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tools.supervisor", types.ModuleType("tools.supervisor"))
-    monkeypatch.setitem(sys.modules, "tools.supervisor.run", stand_in)
+    monkeypatch.setitem(
+        sys.modules, "iopf.tools.supervisor", types.ModuleType("iopf.tools.supervisor")
+    )
+    monkeypatch.setitem(sys.modules, "iopf.tools.supervisor.run", stand_in)
     return calls
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgpack
 import pytest
+from iopf.tools.cli.main import main
+from iopf.tools.status import Status
+from iopf.tools.watch.events import EventsError, read_log
 
 from tests.support.running import iopf
-from tools.cli.main import main
-from tools.cli.status import Status
-from tools.watch.events import EventsError, read_log
 
 PROGRAM = """
 schema = 1

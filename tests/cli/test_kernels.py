@@ -6,13 +6,12 @@ import json
 from itertools import product
 
 import pytest
-
-from emulator.check.fates import CELLS, EVENTS, Fate, cell
-from emulator.check.history import AGES, steps
-from emulator.check.violations import GENERATIONS, known_in
-from tools.cli.commands.help import page
-from tools.cli.main import main
-from tools.cli.status import Status
+from iopf.emulator.check.fates import CELLS, EVENTS, Fate, cell
+from iopf.emulator.check.history import AGES, steps
+from iopf.emulator.check.violations import GENERATIONS, known_in
+from iopf.tools.cli.commands.help import page
+from iopf.tools.cli.main import main
+from iopf.tools.status import Status
 
 
 def printed(capsys: pytest.CaptureFixture[str], *args: str) -> str:

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-from emulator.scenario import errors
-from tools.cli.main import ENTRIES, cli, main
-from tools.cli.status import WORST_FIRST, Status
+from iopf.emulator.scenario import errors
+from iopf.tools.cli.main import ENTRIES, cli, main
+from iopf.tools.status import WORST_FIRST, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, as a shell starts it."""
-    command = [sys.executable, "-m", "tools.cli.main", *arguments]
+    command = [sys.executable, "-m", "iopf.tools.cli.main", *arguments]
     return subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -44,9 +43,9 @@ def test_every_command_has_help_with_examples(name: str) -> None:
 
 def test_help_imports_no_command_and_no_heavy_library() -> None:
     code = (
-        "import sys; from tools.cli.main import main; main(['--help']); "
+        "import sys; from iopf.tools.cli.main import main; main(['--help']); "
         "bad = {'msgspec', 'rich', 'multiprocess', 'emulator'} & set(sys.modules); "
-        "bad |= {name for name in sys.modules if name.startswith('tools.cli.commands')}; "
+        "bad |= {name for name in sys.modules if name.startswith('iopf.tools.cli.commands')}; "
         "sys.exit(f'imported: {bad}' if bad else 0)"
     )
     done = subprocess.run(
@@ -98,7 +97,7 @@ def test_interrupt_is_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tools.cli.commands.help.topics", interrupted)
+    monkeypatch.setattr("iopf.tools.cli.commands.help.topics", interrupted)
     assert main(["help"]) == Status.INTERRUPTED
 
 
@@ -109,7 +108,7 @@ def test_a_bug_of_ours_is_one_line_and_status_7(
     def broken(*_args: object) -> None:
         raise ZeroDivisionError("two\nlines")
 
-    monkeypatch.setattr("tools.cli.commands.help.topics", broken)
+    monkeypatch.setattr("iopf.tools.cli.commands.help.topics", broken)
     arguments = ["--debug", "help"] if debug else ["help"]
     assert main(arguments) == Status.UNTRUSTED
     captured = capsys.readouterr().err
@@ -119,7 +118,9 @@ def test_a_bug_of_ours_is_one_line_and_status_7(
 
 
 def test_a_closed_pipe_is_not_an_error_message() -> None:
-    command = f"{sys.executable} -m tools.cli.main show --schema | head -1; exit ${{PIPESTATUS[0]}}"
+    command = (
+        f"{sys.executable} -m iopf.tools.cli.main show --schema | head -1; exit ${{PIPESTATUS[0]}}"
+    )
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from shm.arena import ArenaError
-from tools.cli.main import main
-from tools.cli.status import Status
+from iopf.shm.arena import ArenaError
+from iopf.tools.cli.main import main
+from iopf.tools.status import Status
 
 RUN = ("race", "run", "4.22")
 BENCH = ("race", "bench", "4.22", "--trials", "1", "--seconds", "0.1", "--strategy", "random")
@@ -100,8 +99,8 @@ def test_a_machine_without_room_is_one_line_and_status_3(
     def no_room(*_args: object) -> None:
         raise ArenaError("/dev/shm: no room")
 
-    monkeypatch.setattr("tools.lab.system.new_arena", no_room)
-    monkeypatch.setattr("tools.supervisor.system.new_arena", no_room)
+    monkeypatch.setattr("iopf.tools.lab.play.system.new_arena", no_room)
+    monkeypatch.setattr("iopf.tools.supervisor.system.new_arena", no_room)
     assert main(command) == Status.MACHINE
     assert capsys.readouterr().err == "iopf: /dev/shm: no room\n"
 
@@ -129,7 +128,7 @@ def iopf(command: tuple[str, ...], redirection: str) -> subprocess.CompletedProc
             "-",
             sys.executable,
             "-m",
-            "tools.cli.main",
+            "iopf.tools.cli.main",
             *command,
         ],
         capture_output=True,
@@ -145,7 +144,7 @@ def test_a_reader_that_has_left_is_status_141(command: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "tools.cli.main", *command],
+        [sys.executable, "-m", "iopf.tools.cli.main", *command],
         stdout=writer,
         stderr=subprocess.PIPE,
         text=True,
@@ -237,7 +236,7 @@ def test_a_number_of_the_catalogue_as_a_defect_says_its_name(
 def test_a_plot_keeps_to_the_locale(locale: str, blocks: bool) -> None:
     settings = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", "tools.cli.main", *BENCH],
+        [sys.executable, "-m", "iopf.tools.cli.main", *BENCH],
         capture_output=True,
         check=True,
         timeout=60,

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from iopf.tools.status import Status
 
 from tests.support.race import assert_refused, race, text_and_document
-from tools.cli.status import Status
 
 
 def test_list_names_every_race_with_what_tools_need() -> None:

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from iopf.emulator.races.catalogue import Race
+from iopf.tools.cli.main import main
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.play.system import Lab
+from iopf.tools.status import Status
 
-from emulator.sched.catalogue import Race
 from tests.support.running import iopf
-from tools.cli.main import main
-from tools.cli.status import Status
-from tools.lab.races import lab_of
-from tools.lab.system import Lab
 
 HARD = "second-bind-refused"  # shows as an operation that fails, which ordinary runs do not count
 
@@ -47,7 +47,7 @@ def interrupted_at(slug: str, monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         return lab_of(race, defective=defective)
 
-    monkeypatch.setattr("tools.lab.bench.lab_of", lab)
+    monkeypatch.setattr("iopf.tools.lab.search.bench.lab_of", lab)
 
 
 def test_an_interrupted_bench_hands_out_what_was_measured(

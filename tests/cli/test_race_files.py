@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tools.cli.main import main
-from tools.cli.status import Status
+from iopf.tools.cli.main import main
+from iopf.tools.status import Status
 
 Document = dict[str, Any]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from iopf.tools.status import Status
+
 from tests.support.race import race
-from tools.cli.status import Status
 
 
 def test_fuzz_tells_what_it_has_played(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from iopf.tools.status import Status
 
 from tests.support.race import assert_refused, race, text_and_document
-from tools.cli.status import Status
 
 
 @pytest.mark.parametrize("mode", ["fibers", "processes"])

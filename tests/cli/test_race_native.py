@@ -11,10 +11,10 @@ import sys
 import time
 
 import pytest
+from iopf.shm.naming import find_all
+from iopf.tools.status import Status
 
-from shm.naming import find_all
 from tests.support.running import iopf
-from tools.cli.status import Status
 
 EVERY_RUN = "pasid-mutex-abba"  # its locks are taken in the wrong order in every run
 SOME_RUNS = "remove-before-drain"  # with noise about one run in three
@@ -91,7 +91,7 @@ def test_what_needs_a_schedule_is_refused(given: tuple[str, ...], named: str) ->
 )
 def test_an_interrupt_ends_it_and_leaves_nothing(number: signal.Signals, status: Status) -> None:
     """The whole group gets the signal, as from a terminal."""
-    command = [sys.executable, "-m", "tools.cli.main", "race", "run", SOME_RUNS, "--fixed"]
+    command = [sys.executable, "-m", "iopf.tools.cli.main", "race", "run", SOME_RUNS, "--fixed"]
     process = subprocess.Popen(
         [*command, "--mode", "noise", "--seconds", "60"],
         stdout=subprocess.PIPE,

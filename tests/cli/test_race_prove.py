@@ -6,11 +6,11 @@ import json
 import re
 
 import pytest
+from iopf.tools.cli.main import main
+from iopf.tools.lab.search.prove import Proof
+from iopf.tools.status import Status
 
 from tests.support.race import race
-from tools.cli.main import main
-from tools.cli.status import Status
-from tools.lab.prove import Proof
 
 
 def test_prove_says_what_is_proved() -> None:
@@ -102,7 +102,7 @@ def test_an_interrupted_proof_says_how_far_it_has_come(
         if line == at:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("tools.cli.commands.race.prove.progress", interrupts)
+    monkeypatch.setattr("iopf.tools.cli.commands.race.prove.progress", interrupts)
     args = ["race", "prove", "discard-partial-unlocked", "--seconds", "1"]
     assert main(args) == Status.INTERRUPTED
     out, err = capsys.readouterr()

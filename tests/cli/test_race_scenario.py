@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from iopf.tools.status import Status
 
 from tests.support.running import iopf
-from tools.cli.status import Status
 
 BOTH = """
 schema = 1

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from iopf.emulator.scenario.shipped import scenario_names, trace_names
+from iopf.tools.status import Status
 
-from emulator.scenario.shipped import scenario_names, trace_names
 from tests.support.running import ENDLESS, Running, iopf
-from tools.cli.status import Status
 
 
 @pytest.mark.parametrize("name", scenario_names())
@@ -198,7 +198,7 @@ def test_a_machine_without_room_is_status_3(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
     done = subprocess.run(
-        [sys.executable, "-m", "tools.cli.main", "run", "--run-dir", str(tmp_path / "run")],
+        [sys.executable, "-m", "iopf.tools.cli.main", "run", "--run-dir", str(tmp_path / "run")],
         capture_output=True,
         text=True,
         check=False,

@@ -12,13 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-
-from shm.naming import find_all
-from tools.cli.commands.race.common import tells_when_stopped
-from tools.cli.main import main
-from tools.cli.status import Status
-from tools.lab.search import search
-from tools.lab.system import build_lab
+from iopf.shm.naming import find_all
+from iopf.tools.cli.commands.race.common import tells_when_stopped
+from iopf.tools.cli.main import main
+from iopf.tools.lab.play.system import build_lab
+from iopf.tools.lab.search.search import search
+from iopf.tools.status import Status
 
 RUN = ("race", "run", "4.22", "--fixed")
 LONG = {
@@ -36,7 +35,7 @@ SEND = ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=2 group=a", "await d0
 
 def begun(*args: str, at: Path | None = None, by: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*by, sys.executable, "-m", "tools.cli.main", *args],
+        [*by, sys.executable, "-m", "iopf.tools.cli.main", *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -128,7 +127,7 @@ def test_a_closed_terminal_ends_it(command: tuple[str, ...], tmp_path: Path) -> 
     """Nothing can be written to it any more, which is no reason to leave anything behind."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tools.cli.main", *command, "--seconds", "60"],
+        [sys.executable, "-m", "iopf.tools.cli.main", *command, "--seconds", "60"],
         stdin=slave,
         stdout=slave,
         stderr=slave,

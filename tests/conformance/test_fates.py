@@ -1,15 +1,15 @@
 """The fate table, cell by cell: what the processes do is what the table says, and what the model says.
 
-Expectations are written down in `emulator.check.cases`; tests/unit/test_model.py holds the model against them.
+Expectations are written down in `iopf.emulator.check.cases`; tests/unit/test_model.py holds the model against them.
 """
 
 from __future__ import annotations
 
 import pytest
+from iopf.emulator.check.case import Case, differences
+from iopf.emulator.check.cases import CASES
+from iopf.emulator.check.violations import GENERATIONS
 
-from emulator.check.case import Case, differences
-from emulator.check.cases import CASES
-from emulator.check.violations import GENERATIONS
 from tests.support.cases import run_real
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import errno
 
 import pytest
-
-from emulator.check.ioasid_model import INVALID_IOASID
-from emulator.spec.classes import POOL_ALLOCATOR, POOL_IOASID
-from emulator.spec.ioasid import (
+from iopf.emulator.board.ioasid import (
     IOASID_ALLOCATORS,
     IOASID_IDS,
     IOASID_OBJECTS,
     IOASID_SHARERS,
     Getter,
 )
+from iopf.emulator.check.ioasid_model import INVALID_IOASID
+from iopf.emulator.spec.classes import POOL_ALLOCATOR, POOL_IOASID
+
 from tests.support.ioasid import IoasidBoard
 
 SET, OTHER_SET = 7, 8

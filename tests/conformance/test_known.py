@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from emulator.check.coverage import coverage, known_violations
-from emulator.check.fates import CELLS, EVENTS
-from emulator.check.violations import GENERATIONS, KNOWN, known_in
-from emulator.spec.ledger import Event
-from tools.supervisor.run import run_programs
+from iopf.emulator.board.ledger import Event
+from iopf.emulator.check.coverage import coverage, known_violations
+from iopf.emulator.check.fates import CELLS, EVENTS
+from iopf.emulator.check.violations import GENERATIONS, KNOWN, known_in
+from iopf.tools.supervisor.run import run_programs
 
 KERNEL = dict.fromkeys(
     ("partial_added", "groups", "discarded", "freed", "acknowledged", "markers"), 0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from emulator.check.violations import GENERATIONS
-from tools.supervisor.run import run_programs
+from iopf.emulator.check.violations import GENERATIONS
+from iopf.tools.supervisor.run import run_programs
 
 LARGE = {"credits": 256, "groups_in_flight": 64}
 SMALL_QUEUE = {"prq_records": 128}

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from iopf.emulator.check.violations import GENERATIONS
+from iopf.emulator.scenario.resolution import resolve
+from iopf.emulator.spec.roles import Role
+from iopf.shm.arena import ArenaError
+from iopf.tools.supervisor.run import measure, run_programs
 
-from emulator.check.violations import GENERATIONS
-from emulator.scenario.resolution import resolve
-from emulator.spec.roles import Role
-from shm.arena import ArenaError
 from tests.support.running import ENDLESS, Running
-from tools.supervisor.run import measure, run_programs
 
 GROUPS = 300
 LOAD = (

@@ -7,9 +7,9 @@ answered.
 from __future__ import annotations
 
 import pytest
+from iopf.emulator.check.case import Case, differences
+from iopf.emulator.check.cases import CASES
 
-from emulator.check.case import Case, differences
-from emulator.check.cases import CASES
 from tests.support.cases import run_real
 from tests.support.machine import ALL, Machine, fate
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from emulator.check.fates import Fate, cell
-from emulator.check.model.run import run_case
-from emulator.check.violations import GENERATIONS
-from emulator.scenario.resolution import resolve
-from emulator.scenario.shipped import scenario_names
-from tools.supervisor.run import measure
+from iopf.emulator.check.fates import Fate, cell
+from iopf.emulator.check.model.run import run_case
+from iopf.emulator.check.violations import GENERATIONS
+from iopf.emulator.scenario.resolution import resolve
+from iopf.emulator.scenario.shipped import scenario_names
+from iopf.tools.supervisor.run import measure
 
 CODE = {Fate.SUCCESS: [0], Fate.INVALID: [1], Fate.FAILURE: [15]}
 

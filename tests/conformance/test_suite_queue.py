@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from iopf.cython_ext.crew import VerdictKind
+from iopf.emulator.board.config import Generation
+from iopf.emulator.board.layout import OFF_CREW
+from iopf.emulator.board.process import Process
+from iopf.emulator.board.snapshot import Snapshot
+from iopf.emulator.check.case import RECORDS
+from iopf.emulator.spec.classes import LockClass
 
-from cython_ext.crew import VerdictKind
-from cython_ext.probe_crew import Crew
-from emulator.check.case import RECORDS
-from emulator.kernel.probe_workqueue import Workqueue
-from emulator.spec.classes import LockClass
-from emulator.spec.config import Generation
-from emulator.spec.layout import OFF_CREW
-from emulator.spec.process import Process
-from emulator.spec.snapshot import Snapshot
+from tests.probes.crew import Crew
+from tests.probes.workqueue import Workqueue
 from tests.support.boards import make_board
 from tests.support.machine import ALL, OLD, Machine, fate
 

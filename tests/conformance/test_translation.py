@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from iopf.emulator.scenario.errors import ScenarioError
 
-from emulator.scenario.errors import ScenarioError
 from tests.support.machine import ALL, USER, Machine
 
 RELEASING = [g for g in ALL if g not in ("v5.13", "v6.2", "gunthorpe")]

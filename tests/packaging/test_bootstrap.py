@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tools import bootstrap, machine
-from tools.sources import PACKAGES, fingerprints, remove_orphans, stamp, touch_changed
+from iopf.tools import bootstrap, machine
+from iopf.tools.sources import PACKAGES, fingerprints, remove_orphans, stamp, touch_changed
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tools" / "bootstrap.py"
@@ -168,9 +167,9 @@ def test_help_names_the_verbs() -> None:
 
 def test_only_the_standard_library_and_our_tools_are_imported() -> None:
     code = (
-        "import sys; before = set(sys.modules); import tools.bootstrap; "
+        "import sys; before = set(sys.modules); import iopf.tools.bootstrap; "
         "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
-        "sys.exit(', '.join(new - set(sys.stdlib_module_names) - {'tools'}) or 0)"
+        "sys.exit(', '.join(new - set(sys.stdlib_module_names) - {'iopf'}) or 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

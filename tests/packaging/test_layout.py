@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tools import build_ext, checks, sources
+from iopf.tools import build_ext, checks, sources
+from setuptools import Extension
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {
@@ -47,13 +48,25 @@ def test_the_top_level_holds_what_it_should() -> None:
     assert not (ROOT / "setup.py").exists()
 
 
-def test_every_pyx_is_built_and_nothing_else(project: dict[str, Any]) -> None:
-    listed = project["tool"]["setuptools"]["ext-modules"]
-    compiled = {source for module in listed for source in module["sources"]}
-    assert compiled == {str(path.relative_to(ROOT)) for path in cython_files("pyx")}
-    for module in listed:
-        (source,) = module["sources"]
-        assert module["name"] == source.removesuffix(".pyx").replace("/", ".")
+def test_every_pyx_is_built_and_nothing_else(
+    project: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pattern,) = project["tool"]["setuptools"]["ext-modules"]
+    monkeypatch.chdir(ROOT)
+    built = list(build_ext.expanded([Extension(pattern["name"], pattern["sources"])]))
+    sources = {one.name: one.sources for one in built}
+    assert sources == {
+        "iopf." + str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): [
+            f".src/iopf/{path.relative_to(ROOT)}"
+        ]
+        for path in cython_files("pyx")
+    }
+
+
+def test_the_import_root_is_links_to_the_folders() -> None:
+    root = ROOT / ".src" / "iopf"
+    links = {path.name: os.readlink(path) for path in root.iterdir() if path.is_symlink()}
+    assert links == {package: f"../../{package}" for package in LAYERS}
 
 
 def test_every_folder_with_code_is_a_package() -> None:
@@ -72,12 +85,10 @@ def test_every_dependency_says_why() -> None:
 
 def test_the_lists_of_folders_agree(project: dict[str, Any]) -> None:
     contracts = project["tool"]["importlinter"]["contracts"]
-    assert contracts[0]["layers"] == list(reversed(LAYERS))
-    assert {name.replace(".", "/") for name in contracts[1]["modules"]} == set(STRANGERS)
+    assert contracts[0]["layers"] == [f"iopf.{layer}" for layer in reversed(LAYERS)]
+    strangers = {name.removeprefix("iopf.").replace(".", "/") for name in contracts[1]["modules"]}
+    assert strangers == set(STRANGERS)
     assert set(sources.PACKAGES) == set(checks.PACKAGES) == set(LAYERS)
-    assert set(build_ext.PACKAGES) == set(LAYERS) - {"tools"}
-    for package in LAYERS:
-        assert package in project["tool"]["setuptools"]["packages"]["find"]["include"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +97,9 @@ def test_the_lists_of_folders_agree(project: dict[str, Any]) -> None:
 def test_cimports_go_one_way(path: Path) -> None:
     """import-linter reads .py files only; the compiled ones follow the same direction."""
     own = path.relative_to(ROOT)
-    for name in re.findall(r"^\s*(?:from|cimport)\s+([\w.]+)", path.read_text(), re.MULTILINE):
+    for name in re.findall(
+        r"^\s*(?:from|cimport)\s+iopf\.([\w.]+)", path.read_text(), re.MULTILINE
+    ):
         top = name.split(".")[0]
         if top in LAYERS:
             assert LAYERS.index(top) <= LAYERS.index(own.parts[0]), f"{own} cimports {name}"

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
-from emulator.sched.catalogue import THEMES, Race, catalogue, find
-from emulator.sched.judge import Bug
-from emulator.spec.defects import defect_slugs
-from tools.lab.players import Players
-from tools.lab.races import lab_of
-from tools.lab.search import PORTFOLIO, STRATEGIES, search
-from tools.lab.shorten import shortest
-from tools.lab.system import Lab, build_lab
+from iopf.emulator.races.catalogue import THEMES, Race, catalogue, find
+from iopf.emulator.sched.judge import Bug
+from iopf.emulator.spec.defects import defect_slugs
+from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.play.system import Lab, build_lab
+from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.search import PORTFOLIO, STRATEGIES, search
 
 RACES = list(catalogue().values())
 EACH = pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])

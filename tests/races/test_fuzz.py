@@ -8,21 +8,28 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from iopf.cython_ext.runqueue import FIRST_DRAIN
+from iopf.emulator.races.catalogue import catalogue
+from iopf.emulator.scenario.errors import ScenarioError
+from iopf.emulator.scenario.schema import GENERATIONS
+from iopf.emulator.sched.coverage import Coverage
+from iopf.emulator.sched.judge import Bug
+from iopf.emulator.sched.strategies import Strategy
+from iopf.emulator.spec.sites import point_name
+from iopf.tools.lab.play.system import Lab, LabError, build_lab
+from iopf.tools.lab.search.draw import Drawn, draw, mutate
+from iopf.tools.lab.search.fuzz import (
+    Campaign,
+    Finding,
+    Fuzzer,
+    its_own_fault,
+    known_failures,
+    signature,
+)
+from iopf.tools.lab.search.search import PORTFOLIO
+from iopf.tools.status import Status
 
-from cython_ext.stage import FIRST_DRAIN
-from emulator.scenario.errors import ScenarioError
-from emulator.scenario.schema import GENERATIONS
-from emulator.sched.catalogue import catalogue
-from emulator.sched.coverage import Coverage
-from emulator.sched.judge import Bug
-from emulator.sched.strategies import Strategy
-from emulator.spec.sites import point_name
 from tests.support.running import iopf
-from tools.cli.status import Status
-from tools.lab.draw import Drawn, draw, mutate
-from tools.lab.fuzz import Campaign, Finding, Fuzzer, its_own_fault, known_failures, signature
-from tools.lab.search import PORTFOLIO
-from tools.lab.system import Lab, LabError, build_lab
 
 EACH_GENERATION = pytest.mark.parametrize("generation", list(GENERATIONS))
 SEEDS = range(40)

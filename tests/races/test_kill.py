@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from iopf.emulator.races.catalogue import Race, catalogue
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.search.kill import kill_everywhere, victims
 
-from emulator.sched.catalogue import Race, catalogue
 from tests.support.victims import assert_processes_do_as_fibers, assert_the_others_go_on
-from tools.lab.kill import kill_everywhere, victims
-from tools.lab.races import lab_of
 
 RACES = list(catalogue().values())
 

@@ -11,19 +11,18 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-
-from emulator.scenario.errors import ScenarioError
-from emulator.sched.catalogue import catalogue
-from emulator.sched.judge import Bug
-from emulator.sched.strategies import Strategy
-from shm.arena import Arena
-from tools.lab import system
-from tools.lab.failure import PlayerLost
-from tools.lab.players import Players
-from tools.lab.races import lab_of
-from tools.lab.search import PORTFOLIO, search
-from tools.lab.system import Lab, LabError, LabOpenError, build_lab
-from tools.supervisor.plan import SystemPlan
+from iopf.emulator.races.catalogue import catalogue
+from iopf.emulator.scenario.errors import ScenarioError
+from iopf.emulator.sched.judge import Bug
+from iopf.emulator.sched.strategies import Strategy
+from iopf.shm.arena import Arena
+from iopf.tools.lab.play import system
+from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.play.system import Lab, LabError, LabOpenError, build_lab
+from iopf.tools.lab.search.failure import PlayerLost
+from iopf.tools.lab.search.search import PORTFOLIO, search
+from iopf.tools.supervisor.plan import SystemPlan
 
 BIND = ["map t0 4", "bind d0 t0"]
 SEND = ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=2 group=a", "await d0"]

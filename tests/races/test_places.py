@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-
-from tools.lab.places import file_name
+from iopf.tools.lab.pytest.places import file_name
 
 IDS = [
     "test_it.py::test_x",

@@ -9,11 +9,11 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from iopf.emulator.races.catalogue import catalogue
+from iopf.tools.status import Status
 
-from emulator.sched.catalogue import catalogue
 from tests.support.plugin import FAILING, failures, outcomes, run
 from tests.support.running import iopf
-from tools.cli.status import Status
 
 
 @pytest.mark.parametrize("ci", [False, True], ids=["desk", "ci"])
@@ -96,7 +96,7 @@ def test_a_deadlock_says_who_waits_where(tmp_path: Path) -> None:
 
 REPLAYS = """
 import pytest
-from tools.lab.players import Players
+from iopf.tools.lab.play.processes import Players
 
 FILE = ".iopf-schedules/test_it.py-test_unbind.json"
 FIXED = ".iopf-schedules/fixed.json"
@@ -292,7 +292,7 @@ def test_a_mistake_in_a_call_is_one_clear_line(tmp_path: Path) -> None:
 
 
 OPEN = """
-from tools.lab.system import build_lab
+from iopf.tools.lab.play.system import build_lab
 
 def test_another_is_open(iopf_race):
     with build_lab(["t0: start", "map t0 4"]):
@@ -387,8 +387,9 @@ def test_a_project_that_does_not_use_it_imports_nothing_of_ours(tmp_path: Path) 
     (tmp_path / "test_it.py").write_text(
         "import sys\n"
         "def test_nothing():\n"
-        "    ours = [m for m in sys.modules if m.split('.')[0] in ('emulator', 'tools', 'shm', 'cython_ext')]\n"
-        "    assert sorted(ours) == ['emulator', 'emulator.sched', 'emulator.sched.plugin']\n"
+        "    ours = sorted(name for name in sys.modules if name.split('.')[0] == 'iopf')\n"
+        "    plugin = 'iopf.tools.lab.pytest.plugin'.split('.')\n"
+        "    assert ours == ['.'.join(plugin[:i]) for i in range(1, 6)]\n"
     )
     done = run(tmp_path, "-q")
     assert done.returncode == 0, done.stdout

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from iopf.tools.status import Status
+
 from tests.support.plugin import FAILING, failures, run
 from tests.support.running import iopf
-from tools.cli.status import Status
 
 ODD = """
 import pytest

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from cython_ext.crew import PointOp
-from emulator.sched.catalogue import catalogue
-from tools.lab.races import lab_of
-from tools.lab.search import PORTFOLIO
-from tools.points.build import instrumented
-from tools.points.lint import ROOT, lines, play
+from iopf.cython_ext.crew import PointOp
+from iopf.emulator.races.catalogue import catalogue
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.search.search import PORTFOLIO
+from iopf.tools.points.build import instrumented
+from iopf.tools.points.lint import ROOT, lines, play
 
 RACE = "remove-before-drain"
 SCHEDULES = 50
@@ -81,7 +80,7 @@ def blind(operation: PointOp) -> list[dict[str, Any]]:
 
 
 def check_place(text: str) -> None:
-    """A line like `    emulator/kernel/qi.pyx:58 qi_submit: ring_publish(...)`, and the text is what stands there."""
+    """A line like `    emulator/kernel/vtd/qi.pyx:58 qi_submit: ring_publish(...)`, and the text is what stands there."""
     place = re.fullmatch(r"    ([\w/]+\.(?:pyx|pxd|h)):(\d+) (\w+): (.+)", text)
     assert place is not None, text
     file, number, _function, source = place.groups()
@@ -136,7 +135,7 @@ def test_a_locked_instruction_without_its_point_is_found(operation: PointOp) -> 
 def test_what_plays_is_not_instrumented_and_steps_are() -> None:
     sources = [str(file.relative_to(ROOT)) for file in (ROOT / "emulator").rglob("*.pyx")]
     steps = [source for source in sources if instrumented(source)]
-    assert "emulator/kernel/iopf.pyx" in steps
+    assert "emulator/kernel/core/group.pyx" in steps
     assert not any(source.startswith("emulator/sched/") for source in steps)
     assert not any("probe" in source for source in steps)
     assert len(steps) > len(sources) / 2

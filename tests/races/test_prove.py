@@ -7,14 +7,13 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-
-from emulator.sched.catalogue import Race, catalogue
-from emulator.sched.judge import Bug
-from emulator.sched.tree import Walk
-from tools.lab.prove import prove
-from tools.lab.races import lab_of
-from tools.lab.search import walk
-from tools.lab.system import Lab, build_lab
+from iopf.emulator.races.catalogue import Race, catalogue
+from iopf.emulator.sched.judge import Bug
+from iopf.emulator.sched.tree import Walk
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.play.system import Lab, build_lab
+from iopf.tools.lab.search.prove import prove
+from iopf.tools.lab.search.search import walk
 
 RACES = list(catalogue().values())
 BUDGET_NS = 60_000_000_000

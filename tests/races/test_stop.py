@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from iopf.cython_ext.runqueue import End
+from iopf.emulator.races.catalogue import Race, catalogue
+from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.play.system import build_lab
+from iopf.tools.lab.play.target import scenario_target
+from iopf.tools.lab.search.kill import kill_everywhere, kill_pairs, victims
+from iopf.tools.lab.search.stop import stop_everywhere
 
-from cython_ext.stage import End
-from emulator.sched.catalogue import Race, catalogue
 from tests.support.victims import assert_processes_do_as_fibers, assert_the_others_go_on
-from tools.lab.kill import kill_everywhere, kill_pairs, victims
-from tools.lab.players import Players
-from tools.lab.races import lab_of
-from tools.lab.stop import stop_everywhere
-from tools.lab.system import build_lab
-from tools.lab.target import scenario_target
 
 RACES = list(catalogue().values())
 ONE = "remove-before-drain"

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from emulator.sched.judge import Bug
-from emulator.sched.tree import Walk
-from tools.lab.players import Players
-from tools.lab.prove import prove
-from tools.lab.search import search, walk
-from tools.lab.shorten import shortest
-from tools.lab.system import Lab, build_lab
-from tools.lab.table import rows
-from tools.lab.target import scenario_target
-from tools.lab.where import Where
+from iopf.emulator.sched.judge import Bug
+from iopf.emulator.sched.tree import Walk
+from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.system import Lab, build_lab
+from iopf.tools.lab.play.target import scenario_target
+from iopf.tools.lab.report.table import rows
+from iopf.tools.lab.report.where import Where
+from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.prove import prove
+from iopf.tools.lab.search.search import search, walk
 
 REMOVE = ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"]
 LATE = ["wait-bound d0 t0", "d0: start", "d0: pause 1ms", "send d0 t0 pages=1 group=a try"]

@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from iopf.emulator.board.layout import OFF_LEDGER_HW, layout_hash
+from iopf.emulator.spec.roles import Role
+from iopf.shm.arena import Arena
+from iopf.shm.naming import Name, find_all
+from iopf.shm.procs import state
+from iopf.tools.status import Status
 
-from emulator.spec.layout import OFF_LEDGER_HW, layout_hash
-from emulator.spec.roles import Role
-from shm.arena import Arena
-from shm.naming import Name, find_all
-from shm.procs import state
 from tests.support.running import ENDLESS, Running, iopf
-from tools.cli.status import Status
 
 FOUR = ("--devices", "4", "--handlers", "2", *ENDLESS)
 
@@ -174,8 +174,8 @@ def test_sigusr1_prints_where_everybody_is(tmp_path: Path) -> None:
 
 def test_many_starts_and_stops_leave_nothing(tmp_path: Path) -> None:
     """Two hundred systems, one after the other, in one process."""
-    from emulator.scenario.resolution import resolve
-    from tools.supervisor.run import measure
+    from iopf.emulator.scenario.resolution import resolve
+    from iopf.tools.supervisor.run import measure
 
     resolved = resolve(None, ["device.workload.groups=5"], {"device.count": (2, "test")})
 

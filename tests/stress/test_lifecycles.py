@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from emulator.spec.roles import Role
+from iopf.emulator.spec.roles import Role
+from iopf.tools.status import Status
+
 from tests.support.running import Running, iopf
-from tools.cli.status import Status
 
 
 def fault(comm: str, pid: int, second: float, page: int) -> str:

@@ -12,17 +12,17 @@ from typing import Any
 
 import click
 import pytest
+from iopf.emulator.check.fates import CELLS, Fate
+from iopf.emulator.check.violations import GENERATIONS, known_in
+from iopf.emulator.spec.roles import Role
+from iopf.tools.status import Status
+from iopf.tools.stress.mix import MEANING, default_mix, parse_mix
+from iopf.tools.stress.programs import Shape, stress_programs
+from iopf.tools.stress.report import rates
+from iopf.tools.stress.run import resolve_stress
+from iopf.tools.supervisor.run import measure
 
-from emulator.check.fates import CELLS, Fate
-from emulator.check.violations import GENERATIONS, known_in
-from emulator.spec.roles import Role
 from tests.support.running import Running, iopf
-from tools.cli.status import Status
-from tools.stress.mix import MEANING, default_mix, parse_mix
-from tools.stress.programs import Shape, stress_programs
-from tools.stress.report import rates
-from tools.stress.run import resolve_stress
-from tools.supervisor.run import measure
 
 
 def run(generation: str, seconds: float, seed: int = 1, **more: Any) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import mmap
 import os
 import time
 
-from cython_ext.memory import Memory
-from cython_ext.probe_crew import SIZES, Crew
+from iopf.cython_ext.memory import Memory
+
+from tests.probes.crew import SIZES, Crew
 
 
 class Board:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import mmap
 
-from cython_ext.memory import Memory
-from emulator.spec.board import format_board
-from emulator.spec.layout import plan_layout
+from iopf.cython_ext.memory import Memory
+from iopf.emulator.board.board import format_board
+from iopf.emulator.board.layout import plan_layout
 
 CONFIG = {
     "devices": 2, "handlers": 1, "tenants": 2, "prq_records": 128, "ref_limit": 0, "qi_records": 64, "max_pasids": 16,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from emulator.check.case import Case, Expected, document, observed
-from tools.supervisor.run import run_document
+from iopf.emulator.check.case import Case, Expected, document, observed
+from iopf.tools.supervisor.run import run_document
 
 _REASONS = (
     "overflow",

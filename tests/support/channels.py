@@ -6,9 +6,9 @@ import mmap
 import time
 from collections.abc import Callable
 
-from cython_ext.channel import Channel
-from cython_ext.memory import Memory
-from cython_ext.ring_bench import records_of
+from iopf.cython_ext.channel import Channel
+from iopf.cython_ext.memory import Memory
+from iopf.cython_ext.ring_bench import records_of
 
 PATIENCE_S = 20.0
 

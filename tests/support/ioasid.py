@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from cython_ext.memory import Memory
-from cython_ext.probe_crew import Crew
-from emulator.kernel.probe_sva_lib import SvaLib
-from emulator.spec.ioasid import IOASID_IDS, VCMD_BACKENDS
-from emulator.spec.layout import OFF_CREW
-from emulator.spec.process import Process
-from emulator.spec.snapshot import Snapshot
+from iopf.cython_ext.memory import Memory
+from iopf.emulator.board.ioasid import IOASID_IDS, VCMD_BACKENDS
+from iopf.emulator.board.layout import OFF_CREW
+from iopf.emulator.board.process import Process
+from iopf.emulator.board.snapshot import Snapshot
+
+from tests.probes.crew import Crew
+from tests.probes.sva_lib import SvaLib
 from tests.support.boards import make_board
 
 SUPERVISOR, KERNEL = 0, 3

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cython_ext.memory import Memory
-from cython_ext.probe_crew import Crew
-from cython_ext.probe_victim import Step, step
+from iopf.cython_ext.memory import Memory
+
+from tests.probes.crew import Crew
+from tests.probes.victim import Step, step
 from tests.support.board import Board
 
 SUPERVISOR, VICTIM, SURVIVOR, OTHER = 0, 1, 2, 3

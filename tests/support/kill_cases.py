@@ -4,7 +4,7 @@ death with the cases of each primitive.
 
 from __future__ import annotations
 
-from cython_ext.probe_victim import Step
+from tests.probes.victim import Step
 from tests.support.kill_case import SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
 from tests.support.kill_cases_ioasid import ioasid_cases
 from tests.support.kill_cases_locks import EventCountCase, MutexCase, RcuCase, RefCase, RwCase

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import errno
 
-from cython_ext.probe_crew import Crew
-from cython_ext.probe_victim import Step
-from emulator.check.ioasid_model import INVALID_IOASID
-from emulator.kernel.probe_sva_lib import Call
+from iopf.emulator.check.ioasid_model import INVALID_IOASID
+
+from tests.probes.crew import Crew
+from tests.probes.sva_lib import Call
+from tests.probes.victim import Step
 from tests.support.ioasid import IoasidBoard
 from tests.support.kill_case import SUPERVISOR, VICTIM, Case, Notes, Stage
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cython_ext.probe_crew import Crew
-from cython_ext.probe_locks import LOCK_DIED_STATUS, EventCount, Mutex, Refcount, RwLock
-from cython_ext.probe_victim import Step
+from tests.probes.crew import Crew
+from tests.probes.locks import LOCK_DIED_STATUS, EventCount, Mutex, Refcount, RwLock
+from tests.probes.victim import Step
 from tests.support.kill_case import OTHER, ROUNDS, VICTIM, Case, Notes, Stage
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cython_ext.probe_crew import SIZES, Crew
-from cython_ext.probe_locks import Mutex
-from cython_ext.probe_pool import List, Pool
-from cython_ext.probe_victim import Step
+from tests.probes.crew import SIZES, Crew
+from tests.probes.locks import Mutex
+from tests.probes.pool import List, Pool
+from tests.probes.victim import Step
 from tests.support.kill_case import ROUNDS, SUPERVISOR, VICTIM, Args, Case, Notes, Stage
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cython_ext.probe_crew import Crew
-from cython_ext.probe_rings import EventRing, Histogram, Link, RecordRing
-from cython_ext.probe_victim import Step
+from tests.probes.crew import Crew
+from tests.probes.rings import EventRing, Histogram, Link, RecordRing
+from tests.probes.victim import Step
 from tests.support.kill_case import OTHER, ROUNDS, Args, Case, Notes, Stage
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cython_ext.probe_crew import Crew
-from cython_ext.probe_victim import Step
-from cython_ext.probe_work import WorkRing
+from tests.probes.crew import Crew
+from tests.probes.victim import Step
+from tests.probes.work import WorkRing
 from tests.support.kill_case import OTHER, ROUNDS, SURVIVOR, VICTIM, Args, Case, Notes, Stage
 
 SECOND = 1_000_000_000

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.check.case import RECORDS
-from emulator.check.fates import Fate, cell
-from emulator.check.violations import GENERATIONS
-from tools.supervisor.run import run_programs
+from iopf.emulator.check.case import RECORDS
+from iopf.emulator.check.fates import Fate, cell
+from iopf.emulator.check.violations import GENERATIONS
+from iopf.tools.supervisor.run import run_programs
 
 ALL = GENERATIONS
 OLD = GENERATIONS[:2]  # report core and queue apart: v5.13, v6.2

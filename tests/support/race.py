@@ -6,8 +6,9 @@ import json
 import subprocess
 from typing import Any
 
+from iopf.tools.status import Status
+
 from tests.support.running import iopf
-from tools.cli.status import Status
 
 
 def race(*args: str) -> subprocess.CompletedProcess[str]:

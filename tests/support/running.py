@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from emulator.spec.snapshot import Snapshot
-from shm.arena import Arena
-from tools.watch.attach import attach
+from iopf.emulator.board.snapshot import Snapshot
+from iopf.shm.arena import Arena
+from iopf.tools.watch.attach import attach
 
 BOUND_S = 30.0
 ENDLESS = ("--set", "device.workload.requests=always", "--set", "device.workload.groups=1000000000")
@@ -26,7 +26,7 @@ def iopf(
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "tools.cli.main", *args],
+        [sys.executable, "-m", "iopf.tools.cli.main", *args],
         capture_output=True,
         text=True,
         check=False,
@@ -51,7 +51,7 @@ class Running:
         command = [
             sys.executable,
             "-m",
-            "tools.cli.main",
+            "iopf.tools.cli.main",
             self.verb,
             *self.args,
             "--run-dir",

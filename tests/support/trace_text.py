@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from emulator.trace.plan import TenantPlan, TracePlan, build_plan
-from emulator.trace.program import IMPLICIT, Op
+from iopf.emulator.trace.plan import TenantPlan, TracePlan, build_plan
+from iopf.emulator.trace.program import IMPLICIT, Op
 
 Planner = Callable[..., TracePlan]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.sched.catalogue import Race
-from tools.lab.kill import Tried, victims
-from tools.lab.players import Players
-from tools.lab.races import lab_of
+from iopf.emulator.races.catalogue import Race
+from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.search.kill import Tried, victims
 
 Everywhere = Callable[..., Tried]  # kill_everywhere, stop_everywhere
 

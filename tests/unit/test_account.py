@@ -6,9 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-
-from emulator.check.account import check_device, check_pools, device_totals, totals
-from emulator.check.latency import bin_bounds, percentile, stage_summary
+from iopf.emulator.check.account import check_device, check_pools, device_totals, totals
+from iopf.emulator.check.latency import bin_bounds, percentile, stage_summary
 
 
 def balanced() -> dict[str, Any]:

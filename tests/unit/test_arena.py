@@ -11,12 +11,11 @@ from collections.abc import Iterator
 
 import posix_ipc
 import pytest
-
-from emulator.spec.layout import layout_hash
-from shm.arena import Arena, ArenaError, read_header
-from shm.naming import Name, find_all, own_name, parse
-from shm.procs import is_alive, start_time
-from shm.reap import dead_objects, remove
+from iopf.emulator.board.layout import layout_hash
+from iopf.shm.arena import Arena, ArenaError, read_header
+from iopf.shm.naming import Name, find_all, own_name, parse
+from iopf.shm.procs import is_alive, start_time
+from iopf.shm.reap import dead_objects, remove
 
 SIZE = 1 << 20
 
@@ -118,7 +117,9 @@ def test_only_objects_of_the_dead_are_cleaned(
     arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dead one lives, so that no start elsewhere on this machine removes what it has."""
-    script = "from shm.arena import Arena; print(Arena.create(65536, 1).name, flush=True); input()"
+    script = (
+        "from iopf.shm.arena import Arena; print(Arena.create(65536, 1).name, flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -130,7 +131,7 @@ def test_only_objects_of_the_dead_are_cleaned(
         def alive(pid: int, started: int) -> bool:
             return pid != name.pid and is_alive(pid, started)
 
-        monkeypatch.setattr("shm.naming.is_alive", alive)
+        monkeypatch.setattr("iopf.shm.naming.is_alive", alive)
         assert name in dead_objects()
         assert arena.name in find_all()
         assert arena.name not in dead_objects()

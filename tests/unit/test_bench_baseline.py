@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from tools.bench.baseline import run_baseline
+from iopf.tools.bench.baseline import run_baseline
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64])

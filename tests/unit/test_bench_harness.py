@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tools.bench import harness, main, queues, report, transports
-from tools.bench.harness import (
+from iopf.tools.bench import harness, main, queues, report, transports
+from iopf.tools.bench.harness import (
     Contender,
     Outcome,
     Plan,
@@ -23,7 +22,7 @@ from tools.bench.harness import (
     interleave,
     ratio,
 )
-from tools.bench.team import TeamError, run_team
+from iopf.tools.bench.team import TeamError, run_team
 
 
 def worker(value: Any) -> Any:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-
-from device_procs.responses import books_agree
+from iopf.device_procs.responses import books_agree
 
 NONE, ENQUEUED, AUTO_SUCCESS, AUTO_INVALID, DROP_OVERFLOW, DROP_REFUSED, LINK_DOWN = range(7)
 ANSWERED, DISCARDED, FREED, REJECTED, NOMEM, UNANSWERED, ACKNOWLEDGED = range(8, 15)

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-
-from cython_ext.channel import Channel, ChannelClosed, ChannelError, Consumer
-from cython_ext.memory import Memory
-from cython_ext.ring_bench import (
+from iopf.cython_ext.channel import Channel, ChannelClosed, ChannelError, Consumer
+from iopf.cython_ext.memory import Memory
+from iopf.cython_ext.ring_bench import (
     Tally,
     consume_channel,
     consume_link,
@@ -24,6 +23,7 @@ from cython_ext.ring_bench import (
     ring_bytes,
     sum_of,
 )
+
 from tests.support.channels import (
     PATIENCE_S,
     make,

@@ -9,10 +9,10 @@ from collections import deque
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from iopf.cython_ext.channel import Channel, ChannelError
+from iopf.cython_ext.memory import Memory
+from iopf.cython_ext.ring_bench import records_of
 
-from cython_ext.channel import Channel, ChannelError
-from cython_ext.memory import Memory
-from cython_ext.ring_bench import records_of
 from tests.support.channels import PATIENCE_S, make
 
 HEADER = struct.Struct("<QIIQQII")  # magic, layout, producers, capacity, bytes, closed, padding

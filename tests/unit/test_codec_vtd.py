@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from emulator.spec.codec import (
+from iopf.emulator.spec.codec import (
     decode_request,
     decode_response,
     descriptor_type,

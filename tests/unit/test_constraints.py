@@ -8,17 +8,16 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from emulator.sched.catalogue import Race, catalogue
-from emulator.sched.constraints import Constraint, ConstraintError, Place, fewest, parse
-from emulator.sched.schedule_file import read
-from emulator.spec.sites import Site
-from tools.lab.failure import failure_of
-from tools.lab.races import lab_of, save_schedule, tables_of
-from tools.lab.replay import lab_in, replay_test
-from tools.lab.search import search
-from tools.lab.shorten import constraints_of, play_constraints, shortest
-from tools.lab.system import Lab
+from iopf.emulator.races.catalogue import Race, catalogue
+from iopf.emulator.races.constraints import Constraint, ConstraintError, Place, fewest, parse
+from iopf.emulator.races.schedule_file import read
+from iopf.emulator.spec.sites import Site
+from iopf.tools.lab.play.races import lab_of, save_schedule, tables_of
+from iopf.tools.lab.play.replay import lab_in, replay_test
+from iopf.tools.lab.play.system import Lab
+from iopf.tools.lab.search.failure import failure_of
+from iopf.tools.lab.search.minimise import constraints_of, play_constraints, shortest
+from iopf.tools.lab.search.search import search
 
 ACTOR = st.sampled_from(["irq", "dev-00", "task:tenant-00", "driver-k0"])
 PLACE = st.builds(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from iopf.emulator.sched.strategies import Strategy
+from iopf.emulator.sched.tree import Walk
 
-from emulator.sched.litmus import Litmus
-from emulator.sched.strategies import Strategy
-from emulator.sched.tree import Walk
+from tests.probes.litmus import Litmus
 
 Operation = tuple[str, int, int]
 Trace = list[tuple[int, int, int]]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from iopf.emulator.board.ioasid import VCMD_BACKENDS, Getter, IoasidSet
+from iopf.emulator.check.ioasid_model import INVALID_IOASID, IoasidModel, Ops
 
-from emulator.check.ioasid_model import INVALID_IOASID, IoasidModel, Ops
-from emulator.spec.ioasid import VCMD_BACKENDS, Getter, IoasidSet
 from tests.support.ioasid import IoasidBoard
 
 SET_SVA = IoasidSet.IOASID_SET_SVA

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from iopf.emulator.board.ioasid import Getter, IoasidSet
 
-from cython_ext.probe_crew import meet
-from emulator.spec.ioasid import Getter, IoasidSet
+from tests.probes.crew import meet
 from tests.support.children import Children
 from tests.support.ioasid import IoasidBoard
 

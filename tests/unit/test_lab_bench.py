@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from tools.lab.bench import Measured, Plan, Search, p95
-from tools.lab.bench_report import bars, document, table, within, wrong
+from iopf.tools.lab.report.bench import bars, document, table, within, wrong
+from iopf.tools.lab.search.bench import Measured, Plan, Search, p95
 
 
 @pytest.mark.parametrize(

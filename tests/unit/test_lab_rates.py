@@ -5,14 +5,13 @@ from __future__ import annotations
 import mmap
 
 import pytest
-
-from cython_ext import ring_bench, ring_bench_bare
-from cython_ext.memory import Memory
-from emulator.sched.judge import Bug
-from tools.lab.players import Players
-from tools.lab.points import PointsLab
-from tools.lab.rates import Figure, table
-from tools.lab.search import STRATEGIES
+from iopf.cython_ext import ring_bench, ring_bench_bare
+from iopf.cython_ext.memory import Memory
+from iopf.emulator.sched.judge import Bug
+from iopf.tools.lab.play.points import PointsLab
+from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.report.rates import Figure, table
+from iopf.tools.lab.search.search import STRATEGIES
 
 
 @pytest.mark.parametrize(

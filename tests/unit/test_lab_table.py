@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from emulator.sched.catalogue import catalogue
-from emulator.spec.sites import Site
-from tools.lab.races import lab_of
-from tools.lab.table import WIDTH, heads, rows
-from tools.lab.where import Where
+from iopf.emulator.races.catalogue import catalogue
+from iopf.emulator.spec.sites import Site
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.report.table import WIDTH, heads, rows
+from iopf.tools.lab.report.where import Where
 
 NAMES = st.text("ab:_ -", min_size=1, max_size=60).map(str.strip).filter(bool)
 

@@ -7,10 +7,10 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from iopf.emulator.board.process import Process
+from iopf.emulator.board.snapshot import Snapshot
 
-from emulator.mm.probe import AddressSpace
-from emulator.spec.process import Process
-from emulator.spec.snapshot import Snapshot
+from tests.probes.mm import AddressSpace
 from tests.support.boards import make_board
 
 BASE = 0x7000_0000_0000

@@ -6,17 +6,16 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from emulator.check.case import RECORDS, Case, Expected, differences, document
-from emulator.check.case import observed as as_observed
-from emulator.check.cases import CASES
-from emulator.check.fates import CELLS, EVENTS, Cell, Fate, cell
-from emulator.check.model import Observation, run_case, run_programs
-from emulator.check.model.flows import FLOWS
-from emulator.check.model.run import NOT_RUN
-from emulator.check.violations import GENERATIONS, KNOWN, MERGED
-from emulator.program.errors import ProgramError
-from emulator.scenario import crosscheck, schema
+from iopf.emulator.check.case import RECORDS, Case, Expected, differences, document
+from iopf.emulator.check.case import observed as as_observed
+from iopf.emulator.check.cases import CASES
+from iopf.emulator.check.fates import CELLS, EVENTS, Cell, Fate, cell
+from iopf.emulator.check.model import Observation, run_case, run_programs
+from iopf.emulator.check.model.flows import FLOWS
+from iopf.emulator.check.model.run import NOT_RUN
+from iopf.emulator.check.violations import GENERATIONS, KNOWN, MERGED
+from iopf.emulator.program.errors import ProgramError
+from iopf.emulator.scenario import crosscheck, schema
 
 BY_EVENT = {case.event: case for case in CASES}
 SETUP = ["map t0 8", "bind d0 t0"]

@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cython_ext.probe_crew import SIZES
-from cython_ext.probe_rings import Histogram
+from tests.probes.crew import SIZES
+from tests.probes.rings import Histogram
 from tests.support.board import Board
 
 STEPS, BINS, LIMIT = 32, 1024, 2**36

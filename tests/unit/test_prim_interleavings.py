@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from iopf.cython_ext.crew import VerdictKind
 
-from cython_ext.crew import VerdictKind
-from cython_ext.probe_crew import SIZES, Crew
-from cython_ext.probe_pool import Pool
-from cython_ext.probe_victim import Step, step
+from tests.probes.crew import SIZES, Crew
+from tests.probes.pool import Pool
+from tests.probes.victim import Step, step
 from tests.support.board import Board
 from tests.support.tracing import Victim, why_not
 

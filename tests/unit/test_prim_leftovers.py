@@ -25,7 +25,7 @@ LEAKS = {
 PROGRAM = """
 import posix_ipc, socket, subprocess, warnings
 import tests.conftest
-from shm.naming import own_name
+from iopf.shm.naming import own_name
 tests.conftest._GRACE_S = 0.3
 kept = []
 def test_leaks():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from iopf.cython_ext.crew import VerdictKind
 
-from cython_ext.crew import VerdictKind
-from cython_ext.probe_crew import SIZES, Crew
-from cython_ext.probe_locks import Mutex, RwLock
-from cython_ext.probe_work import WorkRing
+from tests.probes.crew import SIZES, Crew
+from tests.probes.locks import Mutex, RwLock
+from tests.probes.work import WorkRing
 from tests.support.board import Board
 from tests.support.children import run_together
 

@@ -13,11 +13,11 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from iopf.cython_ext.crew import VerdictKind
 
-from cython_ext.crew import VerdictKind
-from cython_ext.probe_crew import SIZES
-from cython_ext.probe_pool import Pool
-from cython_ext.probe_work import WorkRing
+from tests.probes.crew import SIZES
+from tests.probes.pool import Pool
+from tests.probes.work import WorkRing
 from tests.support.board import Board
 
 ACTORS = 3

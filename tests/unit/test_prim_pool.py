@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from iopf.cython_ext.crew import VerdictKind
 
-from cython_ext.crew import VerdictKind
-from cython_ext.probe_crew import SIZES
-from cython_ext.probe_pool import List, Pool
+from tests.probes.crew import SIZES
+from tests.probes.pool import List, Pool
 from tests.support.board import Board
 from tests.support.children import Children, run_together
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from iopf.cython_ext.crew import VerdictKind
 
-from cython_ext.crew import VerdictKind
-from cython_ext.probe_crew import meet
-from cython_ext.probe_locks import REFCOUNT_SATURATED, Refcount
-from cython_ext.probe_pool import Pool
+from tests.probes.crew import meet
+from tests.probes.locks import REFCOUNT_SATURATED, Refcount
+from tests.probes.pool import Pool
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
 

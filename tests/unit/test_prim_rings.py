@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from iopf.cython_ext.crew import VerdictKind
 
-from cython_ext.crew import VerdictKind
-from cython_ext.probe_crew import SIZES
-from cython_ext.probe_rings import EventRing, Link, RecordRing
+from tests.probes.crew import SIZES
+from tests.probes.rings import EventRing, Link, RecordRing
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
 

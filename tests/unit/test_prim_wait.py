@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from cython_ext.probe_crew import SIZES
-from cython_ext.probe_locks import EventCount
+from tests.probes.crew import SIZES
+from tests.probes.locks import EventCount
 from tests.support.board import Board
 from tests.support.children import Children, run_together
 

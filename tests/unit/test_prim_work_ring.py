@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from iopf.cython_ext.crew import VerdictKind
 
-from cython_ext.crew import VerdictKind
-from cython_ext.probe_crew import SIZES
-from cython_ext.probe_work import WorkRing
+from tests.probes.crew import SIZES
+from tests.probes.work import WorkRing
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from cython_ext.probe_crew import SIZES
-from cython_ext.probe_work import WorkRing
+from tests.probes.crew import SIZES
+from tests.probes.work import WorkRing
 from tests.support.board import Board
 
 SECOND = 1_000_000_000

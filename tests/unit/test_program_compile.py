@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from emulator.program.actors import default_names
-from emulator.program.compile import Compiled, compile_programs
-from emulator.program.errors import ProgramError
-from emulator.program.lines import parse_line, show_line
-from emulator.program.verbs import PROGRAM_BASE, VERBS
-from emulator.scenario.errors import ScenarioError
-from emulator.scenario.resolution import resolve
-from emulator.spec import program as spec
-from emulator.trace.program import RECORD, Record, map_arg
-from tools.cli.commands.help import page
-from tools.cli.main import main
-from tools.cli.status import Status
+from iopf.emulator.program.actors import default_names
+from iopf.emulator.program.compile import Compiled, compile_programs
+from iopf.emulator.program.errors import ProgramError
+from iopf.emulator.program.lines import parse_line, show_line
+from iopf.emulator.program.verbs import PROGRAM_BASE, VERBS
+from iopf.emulator.scenario.errors import ScenarioError
+from iopf.emulator.scenario.resolution import resolve
+from iopf.emulator.spec import program as spec
+from iopf.emulator.trace.program import RECORD, Record, map_arg
+from iopf.tools.cli.commands.help import page
+from iopf.tools.cli.main import main
+from iopf.tools.status import Status
 
 NAMES = default_names(2, 2)
 

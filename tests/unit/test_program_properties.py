@@ -6,16 +6,15 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from emulator.program.actors import LETTERS, Kind, default_names
-from emulator.program.compile import compile_programs
-from emulator.program.errors import LineError, ProgramError
-from emulator.program.grammar import Runs, Verb, Word
-from emulator.program.lines import TRY, parse_line, show_line
-from emulator.program.verbs import VERBS
-from emulator.program.words import CODES, DOMAINS, NANOSECONDS, POOLS, UNITS
-from emulator.spec import program as spec
-from emulator.trace.program import RECORD, RECORD_BYTES
+from iopf.emulator.program.actors import LETTERS, Kind, default_names
+from iopf.emulator.program.compile import compile_programs
+from iopf.emulator.program.errors import LineError, ProgramError
+from iopf.emulator.program.grammar import Runs, Verb, Word
+from iopf.emulator.program.lines import TRY, parse_line, show_line
+from iopf.emulator.program.verbs import VERBS
+from iopf.emulator.program.words import CODES, DOMAINS, NANOSECONDS, POOLS, UNITS
+from iopf.emulator.spec import program as spec
+from iopf.emulator.trace.program import RECORD, RECORD_BYTES
 
 NAMES = default_names(3, 2)
 KNOWN_WORDS = [

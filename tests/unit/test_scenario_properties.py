@@ -12,14 +12,13 @@ import pytest
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from iopf.emulator.scenario import crosscheck
+from iopf.emulator.scenario.convert import choices, field_types, metas, nested_table
+from iopf.emulator.scenario.errors import ScenarioError
+from iopf.emulator.scenario.resolution import resolve
+from iopf.emulator.scenario.schema import LISTS, SCHEMA, TABLES, Scenario, Section
+from iopf.emulator.scenario.shipped import scenario_names, scenario_path
 from msgspec import Meta
-
-from emulator.scenario import crosscheck
-from emulator.scenario.convert import choices, field_types, metas, nested_table
-from emulator.scenario.errors import ScenarioError
-from emulator.scenario.resolution import resolve
-from emulator.scenario.schema import LISTS, SCHEMA, TABLES, Scenario, Section
-from emulator.scenario.shipped import scenario_names, scenario_path
 
 NAMES = st.sampled_from(["a", "b", "gpu", "nic-1"])
 SPECIAL: dict[str, st.SearchStrategy[Any]] = {

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from emulator.scenario.errors import UNSUPPORTED, USAGE, ScenarioError
-from emulator.scenario.expand import devices, tenants
-from emulator.scenario.resolution import resolve
+from iopf.emulator.scenario.errors import UNSUPPORTED, USAGE, ScenarioError
+from iopf.emulator.scenario.expand import devices, tenants
+from iopf.emulator.scenario.resolution import resolve
 
 
 @pytest.fixture

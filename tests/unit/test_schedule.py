@@ -6,8 +6,7 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from emulator.sched.schedule import Failure, Step, minimise, preemptions, runs
+from iopf.emulator.races.schedule import Failure, Step, minimise, preemptions, runs
 
 PATHS = st.binary(max_size=40).map(lambda raw: bytes(1 + b % 4 for b in raw))
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from emulator.trace.address_space import MREMAP_DONTUNMAP, MREMAP_MAYMOVE, AddressSpace, Step, Vma
-from emulator.trace.program import GROWSDOWN, PAGE_BYTES, Op, map_arg
+from iopf.emulator.trace.address_space import (
+    MREMAP_DONTUNMAP,
+    MREMAP_MAYMOVE,
+    AddressSpace,
+    Step,
+    Vma,
+)
+from iopf.emulator.trace.program import GROWSDOWN, PAGE_BYTES, Op, map_arg
 
 PAGES = 24
 Model = dict[int, int]

@@ -7,8 +7,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from emulator.trace.events import (
+from iopf.emulator.trace.events import (
     Event,
     Exec,
     Exit,
@@ -21,8 +20,8 @@ from emulator.trace.events import (
     SyscallReturn,
     Unknown,
 )
-from emulator.trace.ftrace import LOST, MalformedLine, parse_line
-from emulator.trace.program import Flag
+from iopf.emulator.trace.ftrace import LOST, MalformedLine, parse_line
+from iopf.emulator.trace.program import Flag
 
 HEAD = "             gcc-995     [001] d....  5637.505402: "
 FAULT = "page_fault_user: address=0x7f4b79aa7280 ip=0x7f4b797aba17 error_code=0x7"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from iopf.emulator.trace.collect import KERNEL_ADDRESS
+from iopf.emulator.trace.program import ANONYMOUS, SHARED
 
-from emulator.trace.collect import KERNEL_ADDRESS
-from emulator.trace.program import ANONYMOUS, SHARED
 from tests.support.trace_text import Planner, call, fault, mmap, planner, shape
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from iopf.emulator.trace.collect import FOREIGN_EXIT_MMAP, UNFINISHED_GROUP
+from iopf.emulator.trace.plan import MALFORMED, build_plan, summary_lines
+from iopf.emulator.trace.program import Op
+from iopf.emulator.trace.source import DATA_DIR, TRUNCATED, TraceError
+from iopf.emulator.trace.syscalls import BAD_RANGE, NO_ENTRY, NO_RETURN
 
-from emulator.trace.collect import FOREIGN_EXIT_MMAP, UNFINISHED_GROUP
-from emulator.trace.plan import MALFORMED, build_plan, summary_lines
-from emulator.trace.program import Op
-from emulator.trace.source import DATA_DIR, TRUNCATED, TraceError
-from emulator.trace.syscalls import BAD_RANGE, NO_ENTRY, NO_RETURN
 from tests.support.trace_text import (
     Planner,
     call,

@@ -7,13 +7,12 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from emulator.trace.address_space import AddressSpace, Step
-from emulator.trace.collect import KERNEL_ADDRESS
-from emulator.trace.groups import items
-from emulator.trace.implicit import MmPlan
-from emulator.trace.plan import TenantPlan, TracePlan, build_plan
-from emulator.trace.program import (
+from iopf.emulator.trace.address_space import AddressSpace, Step
+from iopf.emulator.trace.collect import KERNEL_ADDRESS
+from iopf.emulator.trace.groups import items
+from iopf.emulator.trace.implicit import MmPlan
+from iopf.emulator.trace.plan import TenantPlan, TracePlan, build_plan
+from iopf.emulator.trace.program import (
     IMPLICIT,
     RECORD_BYTES,
     SHARED,
@@ -24,8 +23,8 @@ from emulator.trace.program import (
     pack,
     unpack,
 )
-from emulator.trace.replay import Programs, build_programs, devices_of
-from emulator.trace.source import open_trace
+from iopf.emulator.trace.replay import Programs, build_programs, devices_of
+from iopf.emulator.trace.source import open_trace
 
 U16, U32, U64 = (st.integers(0, (1 << bits) - 1) for bits in (16, 32, 64))
 

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from emulator.trace.source import (
+from iopf.emulator.trace.source import (
     DATA_DIR,
     TRUNCATED,
     UNDECODABLE,

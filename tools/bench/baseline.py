@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from typing import Any
 
-from tools.bench.team import Worker, run_team
+from iopf.tools.bench.team import Worker, run_team
 
 VMAS = 64
 VMA_PAGES = 1024

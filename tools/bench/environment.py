@@ -14,9 +14,9 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from cython_ext.memory import Memory
-from cython_ext.ring_bench import ping, pong
-from tools.bench.team import run_team
+from iopf.cython_ext.memory import Memory
+from iopf.cython_ext.ring_bench import ping, pong
+from iopf.tools.bench.team import run_team
 
 RTT_ROUNDS = 5000
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tools.bench.harness import Outcome, Plan, Series, Table, interleave
-from tools.bench.report import duration, rate, times
-from tools.bench.runs import Setting, system
+from iopf.tools.bench.harness import Outcome, Plan, Series, Table, interleave
+from iopf.tools.bench.report import duration, rate, times
+from iopf.tools.bench.runs import Setting, system
 
 DEVICES = (1, 4, 16, 64, 256)
 OPEN_GROUPS = (1, 8, 64, 512)

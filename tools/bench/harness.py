@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.bench.environment import core_rtt_ns
+from iopf.tools.bench.environment import core_rtt_ns
 
 Sample = dict[str, float]
 

@@ -13,9 +13,18 @@ import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tools.bench.harness import Contender, Outcome, Plan, Sample, Series, Table, interleave, ratio
-from tools.bench.report import duration, number, rate, times
-from tools.bench.runs import run_system, system
+from iopf.tools.bench.harness import (
+    Contender,
+    Outcome,
+    Plan,
+    Sample,
+    Series,
+    Table,
+    interleave,
+    ratio,
+)
+from iopf.tools.bench.report import duration, number, rate, times
+from iopf.tools.bench.runs import run_system, system
 
 STAGES = {"hardware queue": "queue", "work queue": "work", "mm fault": "mm"}
 # So many pages that no device comes back to one that is present already.

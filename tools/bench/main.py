@@ -10,20 +10,20 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tools.bench import report
-from tools.bench.harness import PROGRESS, Outcome, Plan
-from tools.cli.output import written
+from iopf.tools.bench import report
+from iopf.tools.bench.harness import PROGRESS, Outcome, Plan
+from iopf.tools.cli.output import written
 
 # Name -> module; each has `run(plan: Plan) -> Outcome`. Loaded on use.
 BENCHMARKS = {
-    "queue": "tools.bench.queues",
-    "path": "tools.bench.path",
-    "kernel": "tools.bench.kernel",
-    "proposal": "tools.bench.proposal",
-    "waiting": "tools.bench.waiting",
-    "size": "tools.bench.size",
-    "growth": "tools.bench.growth",
-    "start": "tools.bench.start",
+    "queue": "iopf.tools.bench.queues",
+    "path": "iopf.tools.bench.path",
+    "kernel": "iopf.tools.bench.kernel",
+    "proposal": "iopf.tools.bench.proposal",
+    "waiting": "iopf.tools.bench.waiting",
+    "size": "iopf.tools.bench.size",
+    "growth": "iopf.tools.bench.growth",
+    "start": "iopf.tools.bench.start",
 }
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -57,7 +57,7 @@ def _unknown(name: str) -> str:
 
 
 def _run(names: list[str], plan: Plan, json_out: bool) -> tuple[dict[str, Any], list[str], bool]:
-    from tools.bench import environment
+    from iopf.tools.bench import environment
 
     document: dict[str, Any] = {
         "schema": "iopf/1",

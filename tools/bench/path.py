@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tools.bench.baseline import run_baseline
-from tools.bench.harness import (
+from iopf.tools.bench.baseline import run_baseline
+from iopf.tools.bench.harness import (
     Contender,
     Outcome,
     Plan,
@@ -16,8 +16,8 @@ from tools.bench.harness import (
     interleave,
     ratio,
 )
-from tools.bench.report import duration, rate, times
-from tools.bench.runs import run_system, system
+from iopf.tools.bench.report import duration, rate, times
+from iopf.tools.bench.runs import run_system, system
 
 LIST = 64
 

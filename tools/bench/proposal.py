@@ -10,10 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tools.bench.harness import Contender, ContenderError, Outcome, Plan, Sample, Table, interleave
-from tools.bench.harness import ratio as ratio_of
-from tools.bench.report import duration, rate, times
-from tools.supervisor.run import run_programs
+from iopf.tools.bench.harness import (
+    Contender,
+    ContenderError,
+    Outcome,
+    Plan,
+    Sample,
+    Table,
+    interleave,
+)
+from iopf.tools.bench.harness import ratio as ratio_of
+from iopf.tools.bench.report import duration, rate, times
+from iopf.tools.supervisor.run import run_programs
 
 GENERATIONS = ("v7.2", "gunthorpe")
 DEVICES = 4

@@ -10,10 +10,10 @@ import mmap
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from cython_ext import ring_bench
-from cython_ext.channel import Channel
-from cython_ext.memory import Memory
-from tools.bench.harness import (
+from iopf.cython_ext import ring_bench
+from iopf.cython_ext.channel import Channel
+from iopf.cython_ext.memory import Memory
+from iopf.tools.bench.harness import (
     Contender,
     ContenderError,
     Outcome,
@@ -26,9 +26,9 @@ from tools.bench.harness import (
     ratio,
     scaled_count,
 )
-from tools.bench.report import number, rate, times
-from tools.bench.team import Report, Worker, run_team
-from tools.bench.transports import PEERS, RECORD_BYTES, ROOM, OurChannel, Transport
+from iopf.tools.bench.report import number, rate, times
+from iopf.tools.bench.team import Report, Worker, run_team
+from iopf.tools.bench.transports import PEERS, RECORD_BYTES, ROOM, OurChannel, Transport
 
 CYCLE = 1024  # distinct records of a producer, sent again and again
 BATCH = 64

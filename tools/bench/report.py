@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from tools.bench.harness import Table
+from iopf.tools.bench.harness import Table
 
 WIDTH = 100
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.bench.harness import Contender, ContenderError, Sample
+from iopf.tools.bench.harness import Contender, ContenderError, Sample
 
 # Values of a result that count as a measurement, and where they stand in it.
 TAKEN = {
@@ -67,11 +67,11 @@ def system(
 
 def run_system(sets: Sequence[str], sizes: bool = False) -> Sample:
     """Runs a system and returns its numbers, with its memory if ``sizes``. Raises ContenderError unless its verdict is PASS."""
-    from emulator.scenario.errors import ScenarioError
-    from emulator.scenario.resolution import resolve
-    from emulator.trace.source import TraceError
-    from shm.arena import ArenaError
-    from tools.supervisor.run import measure
+    from iopf.emulator.scenario.errors import ScenarioError
+    from iopf.emulator.scenario.resolution import resolve
+    from iopf.emulator.trace.source import TraceError
+    from iopf.shm.arena import ArenaError
+    from iopf.tools.supervisor.run import measure
 
     try:
         # Without the user's own defaults, or the numbers of two users would not mean the same.

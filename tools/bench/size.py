@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tools.bench.harness import Outcome, Plan, Series, Table, interleave
-from tools.bench.report import duration, size
-from tools.bench.runs import Setting, system
+from iopf.tools.bench.harness import Outcome, Plan, Series, Table, interleave
+from iopf.tools.bench.report import duration, size
+from iopf.tools.bench.runs import Setting, system
 
 DEVICES = (16, 64, 256)
 

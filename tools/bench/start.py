@@ -8,16 +8,24 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.bench.harness import Contender, ContenderError, Outcome, Plan, Sample, Table, interleave
-from tools.bench.report import duration
-from tools.bench.runs import run_system, system
+from iopf.tools.bench.harness import (
+    Contender,
+    ContenderError,
+    Outcome,
+    Plan,
+    Sample,
+    Table,
+    interleave,
+)
+from iopf.tools.bench.report import duration
+from iopf.tools.bench.runs import run_system, system
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 60
 
 
 def run(plan: Plan) -> Outcome:
-    iopf = [sys.executable, "-m", "tools.cli.main"]
+    iopf = [sys.executable, "-m", "iopf.tools.cli.main"]
     contenders = [
         Contender("python, doing nothing", lambda: _command([sys.executable, "-c", "pass"])),
         Contender("iopf --version", lambda: _command([*iopf, "--version"]), ours=True),

@@ -18,8 +18,8 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-from cython_ext.channel import Channel
-from cython_ext.memory import Memory
+from iopf.cython_ext.channel import Channel
+from iopf.cython_ext.memory import Memory
 
 ROOM = 1024
 RECORD_BYTES = 64

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tools.bench.harness import Outcome, Plan, Series, Table, interleave
-from tools.bench.report import number, rate
-from tools.bench.runs import Setting, system
+from iopf.tools.bench.harness import Outcome, Plan, Series, Table, interleave
+from iopf.tools.bench.report import number, rate
+from iopf.tools.bench.runs import Setting, system
 
 IDLE_DEVICES = 64
 

@@ -11,12 +11,11 @@ import sys
 from collections.abc import Iterator, Sequence
 
 import click
-
-from shm.procs import ending_signals
-from tools.cli.color import wants_color
-from tools.cli.lazy import Entry, LazyGroup
-from tools.cli.status import Status, stopped_by
-from tools.cli.streams import discard, leave_terminal, open_streams
+from iopf.shm.procs import ending_signals
+from iopf.tools.cli.color import wants_color
+from iopf.tools.cli.lazy import Entry, LazyGroup
+from iopf.tools.cli.streams import discard, leave_terminal, open_streams
+from iopf.tools.status import Status, stopped_by
 
 _STRAY_BYTE = re.compile("[\udc80-\udcff]")  # an argument or a file name may be any bytes
 _NO_NUMBER = re.compile(r"is not a valid (integer|float)( range)?\.?$")
@@ -24,26 +23,30 @@ _NUMBERS = {"integer": "is no whole number", "float": "is no number"}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 ENTRIES = {
-    "demo": Entry("tools.cli.commands.demo", "replay a shipped trace on four devices"),
-    "run": Entry("tools.cli.commands.run", "run a scenario or a trace and check it"),
-    "stress": Entry("tools.cli.commands.stress", "random programs on many devices, checked"),
-    "race": Entry("tools.cli.commands.race", "search, replay and shorten interleavings"),
-    "check": Entry("tools.cli.commands.check", "check scenarios without running them"),
-    "show": Entry("tools.cli.commands.show", "every value of a scenario and where it comes from"),
-    "kernels": Entry("tools.cli.commands.kernels", "what kernel generations do with a fault"),
-    "events": Entry("tools.cli.commands.events", "what the processes of a run did last"),
-    "ps": Entry("tools.cli.commands.ps", "list running emulators"),
-    "top": Entry("tools.cli.commands.top", "watch the counters of a running emulator"),
-    "clean": Entry("tools.cli.commands.clean", "remove what killed runs left behind"),
-    "bench": Entry("tools.cli.commands.bench", "measure this machine against other queues"),
-    "help": Entry("tools.cli.commands.help", "explain a topic: exit-codes, scenario, programs ..."),
+    "demo": Entry("iopf.tools.cli.commands.demo", "replay a shipped trace on four devices"),
+    "run": Entry("iopf.tools.cli.commands.run", "run a scenario or a trace and check it"),
+    "stress": Entry("iopf.tools.cli.commands.stress", "random programs on many devices, checked"),
+    "race": Entry("iopf.tools.cli.commands.race", "search, replay and shorten interleavings"),
+    "check": Entry("iopf.tools.cli.commands.check", "check scenarios without running them"),
+    "show": Entry(
+        "iopf.tools.cli.commands.show", "every value of a scenario and where it comes from"
+    ),
+    "kernels": Entry("iopf.tools.cli.commands.kernels", "what kernel generations do with a fault"),
+    "events": Entry("iopf.tools.cli.commands.events", "what the processes of a run did last"),
+    "ps": Entry("iopf.tools.cli.commands.ps", "list running emulators"),
+    "top": Entry("iopf.tools.cli.commands.top", "watch the counters of a running emulator"),
+    "clean": Entry("iopf.tools.cli.commands.clean", "remove what killed runs left behind"),
+    "bench": Entry("iopf.tools.cli.commands.bench", "measure this machine against other queues"),
+    "help": Entry(
+        "iopf.tools.cli.commands.help", "explain a topic: exit-codes, scenario, programs ..."
+    ),
 }
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from tools.cli.version import version_line
+    from iopf.tools.cli.version import version_line
 
     click.echo(version_line())
     ctx.exit(Status.OK)
@@ -138,8 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _remove_own() -> None:
     """A signal may come between the making of a segment and whoever would close it, and end as an error where click cannot write."""
-    from shm.naming import find_all
-    from shm.reap import remove
+    from iopf.shm.naming import find_all
+    from iopf.shm.reap import remove
 
     for name in find_all():
         if name.pid == os.getpid():
@@ -168,9 +171,9 @@ def _say_usage(error: click.ClickException) -> int:
 
 
 def _report(error: Exception, debug: bool) -> int:
-    from emulator.scenario.errors import ScenarioError, one_line
-    from shm.arena import ArenaError
-    from tools.cli.status import Failed
+    from iopf.emulator.scenario.errors import ScenarioError, one_line
+    from iopf.shm.arena import ArenaError
+    from iopf.tools.status import Failed
 
     if isinstance(error, ScenarioError):
         for line in error.lines:

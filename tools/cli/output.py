@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-
-from tools.cli.options import Option
-from tools.cli.status import Failed, Status
+from iopf.tools.cli.options import Option
+from iopf.tools.status import Failed, Status
 
 
 class OutputError(Failed):

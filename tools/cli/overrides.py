@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from tools.cli.options import json_option
+from iopf.tools.cli.options import json_option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -40,8 +39,7 @@ def complete_scenario(
 ) -> list[CompletionItem]:
     """Shipped scenarios by name; the shell completes files itself."""
     from click.shell_completion import CompletionItem
-
-    from emulator.scenario.shipped import scenario_names
+    from iopf.emulator.scenario.shipped import scenario_names
 
     names = [name for name in scenario_names() if name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
@@ -52,8 +50,7 @@ def complete_trace(
 ) -> list[CompletionItem]:
     """Shipped traces by name; the shell completes files itself."""
     from click.shell_completion import CompletionItem
-
-    from emulator.scenario.shipped import trace_names
+    from iopf.emulator.scenario.shipped import trace_names
 
     names = [name for name in trace_names() if name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
@@ -74,8 +71,7 @@ def _complete_defect(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
-
-    from emulator.spec.defects import defect_slugs
+    from iopf.emulator.spec.defects import defect_slugs
 
     return [CompletionItem(slug) for slug in defect_slugs() if slug.startswith(incomplete)]
 

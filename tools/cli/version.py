@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-from emulator.scenario.schema import SCHEMA
+from iopf.emulator.scenario.schema import SCHEMA
 
 DISTRIBUTION = "iopf-emulator"
 

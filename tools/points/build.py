@@ -23,13 +23,13 @@ RUNTIME = "libiopf_points.so"
 _PLAIN = (
     "emulator/sched/",
     "shm/",
-    "cython_ext/stage",
+    "cython_ext/runqueue",
     "cython_ext/memory",
     "cython_ext/ticks",
     "cython_ext/ring_bench",
     "cython_ext/channel",
-    "emulator/spec/control",
-    "emulator/spec/snapshot",
+    "emulator/board/control",
+    "emulator/board/snapshot",
     "emulator/spec/codec",
 )
 _FLAGS = ["-O1", "-g", "-fPIC", "-shared", "-fno-strict-aliasing", "-w"]
@@ -48,13 +48,14 @@ class BuildError(Exception):
 
 def instrumented(source: str) -> bool:
     """Whether the module of this .pyx, a path within the tree, holds steps of actors."""
-    name = source.rpartition("/")[2]
-    return not source.startswith(_PLAIN) and not name.startswith("probe")
+    return not source.startswith(_PLAIN)
 
 
 def build(tree: Path, to: Path) -> Path:
-    """Makes or renews the copy in `to`; returns it. The tree has to be built. Raises BuildError, OSError."""
-    to.mkdir(parents=True, exist_ok=True)
+    """Makes or renews the copy in `to`/iopf; returns `to`. The tree has to be built. Raises BuildError, OSError."""
+    inner = to / "iopf"
+    inner.mkdir(parents=True, exist_ok=True)
+    _copy(tree / ".src/iopf/__init__.py", inner / "__init__.py")
     files = [
         file
         for package in PACKAGES
@@ -62,16 +63,27 @@ def build(tree: Path, to: Path) -> Path:
         if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".c"
     ]
     sources = [file for file in files if file.suffix == ".pyx"]
+    suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
     replaced = {
-        _module(tree, file, tree) for file in sources if instrumented(str(file.relative_to(tree)))
+        file.with_suffix(suffix) for file in sources if instrumented(str(file.relative_to(tree)))
     }
     for file in files:
         if file not in replaced:
-            _copy(file, to / file.relative_to(tree))
-    shutil.copyfile(tree / "tools/points/runtime.c", to / "tools/points/runtime.c")
+            _copy(file, inner / file.relative_to(tree))
+    shutil.copyfile(tree / "tools/points/runtime.c", inner / "tools/points/runtime.c")
     declarations = _digest(file for file in files if file.suffix in (".pxd", ".h"))
     (to / "memory.h").write_text(_MEMORY)
-    runtime = ["gcc", "-O2", "-g", "-fPIC", "-shared", "-w", "-I", ".", "tools/points/runtime.c"]
+    runtime = [
+        "gcc",
+        "-O2",
+        "-g",
+        "-fPIC",
+        "-shared",
+        "-w",
+        "-I",
+        ".",
+        "iopf/tools/points/runtime.c",
+    ]
     _run([*runtime, "-o", RUNTIME], to)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         chosen = [file for file in sources if instrumented(str(file.relative_to(tree)))]
@@ -81,7 +93,7 @@ def build(tree: Path, to: Path) -> Path:
 
 def _module(tree: Path, source: Path, to: Path) -> Path:
     suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
-    return (to / source.relative_to(tree)).with_suffix(suffix)
+    return (to / "iopf" / source.relative_to(tree)).with_suffix(suffix)
 
 
 def _copy(source: Path, to: Path) -> None:
@@ -104,7 +116,7 @@ def _compile(tree: Path, source: Path, to: Path, declarations: str) -> None:
     stamp = module.with_suffix(".stamp")
     if module.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
-    made, name = module.with_suffix(".c"), str(source.relative_to(tree))
+    made, name = module.with_suffix(".c"), f"iopf/{source.relative_to(tree)}"
     cython = [sys.executable, "-m", "cython", "-3", "--line-directives", "-I", "."]
     _run([*cython, name, "-o", str(made)], to)
     include = ["-I", sysconfig.get_paths()["include"], "-I", ".", "-include", "memory.h"]

@@ -1,6 +1,6 @@
 """The check of scheduling points: does every access that another actor may meet stand behind one?
 
-    python -m tools.points.lint [--schedules N] [--programs N]
+    python -m iopf.tools.points.lint [--schedules N] [--programs N]
 
 Compiles the step code once more, with every access to memory reported, plays the catalogue and random programs of every
 generation there, and prints each pair of accesses that no point orders: function, line and word. Run by `tools/bootstrap.py check`.
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.points.build import BuildError, build
+from iopf.tools.points.build import BuildError, build
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COPY = ROOT / "build" / "points"
@@ -38,7 +38,7 @@ def play(schedules: int, programs: int, *, blind: int = 0, only: str = "") -> di
 
 def _play(schedules: int, programs: int, blind: int, only: str) -> dict[str, Any]:
     build(ROOT, COPY)
-    command = [sys.executable, "-m", "tools.points.play"]
+    command = [sys.executable, "-m", "iopf.tools.points.play"]
     done = subprocess.run(
         [*command, str(schedules), str(programs), str(blind), only],
         cwd=COPY,
@@ -77,12 +77,12 @@ def _access(kind: str, frames: list[str]) -> list[str]:
     outside = [frame for frame in frames if not frame.startswith("cython_ext/")]
     place, _, function = (outside or frames)[0].partition(" ")
     file, _, line = place.rpartition(":")
-    text = linecache.getline(str(ROOT / file), int(line) if line.isdigit() else 0).strip()
+    text = linecache.getline(str(COPY / "iopf" / file), int(line) if line.isdigit() else 0).strip()
     return [f"    {place} {function}: {text[:90]}", f"        {kind}"]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tools.points.lint")
+    parser = argparse.ArgumentParser(prog="iopf.tools.points.lint")
     parser.add_argument("--schedules", type=int, default=150, metavar="N")
     parser.add_argument("--programs", type=int, default=10, metavar="N")
     asked = parser.parse_args()

@@ -13,20 +13,20 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import emulator
-from emulator.scenario.errors import ScenarioError
-from emulator.scenario.schema import GENERATIONS
-from emulator.sched.catalogue import catalogue
-from emulator.spec.layout import OFF_CREW, OFF_STACKS, OFF_STAGE, plan_layout
-from emulator.spec.sites import point_name
-from tools.lab.draw import draw
-from tools.lab.races import lab_of
-from tools.lab.search import search
-from tools.lab.system import Lab, LabError, build_lab
-from tools.lab.where import Where
-from tools.points.build import RUNTIME
+import iopf
+from iopf.emulator.board.layout import OFF_CREW, OFF_STACKS, OFF_STAGE, plan_layout
+from iopf.emulator.races.catalogue import catalogue
+from iopf.emulator.scenario.errors import ScenarioError
+from iopf.emulator.scenario.schema import GENERATIONS
+from iopf.emulator.spec.sites import point_name
+from iopf.tools.lab.play.races import lab_of
+from iopf.tools.lab.play.system import Lab, LabError, build_lab
+from iopf.tools.lab.report.where import Where
+from iopf.tools.lab.search.draw import draw
+from iopf.tools.lab.search.search import search
+from iopf.tools.points.build import RUNTIME
 
-ROOT = Path(emulator.__file__).parent.parent
+ROOT = Path(iopf.__file__).parent.parent
 WHAT = {1: "race", 2: "locked", 3: "fence"}
 
 
@@ -157,7 +157,13 @@ def _frames(lines: list[str]) -> Iterator[str]:
         name = function.removeprefix("__pyx_f_").removeprefix("__pyx_")
         if place.startswith("??") or "atomic.h" in place:
             continue
-        path = place.split(" (")[0].removeprefix(f"{ROOT}/").split("/./")[-1].removeprefix("./")
+        path = (
+            place.split(" (")[0]
+            .removeprefix(f"{ROOT}/")
+            .split("/./")[-1]
+            .removeprefix("./")
+            .removeprefix("iopf/")
+        )
         yield f"{path} {_plain(name)}"
 
 

@@ -22,7 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "cython_ext/crew.h"
+#include "iopf/cython_ext/crew.h"
 
 #define PUBLIC __attribute__((visibility("default")))
 #define SLOTS STAGE_SLOTS

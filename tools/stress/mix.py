@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import click
-
-from emulator.scenario.errors import did_you_mean
+from iopf.emulator.scenario.errors import did_you_mean
 
 WEIGHT_MAX = 1_000_000
 

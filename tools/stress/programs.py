@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from tools.stress.mix import DRIVER, TENANT, Mix
+from iopf.tools.stress.mix import DRIVER, TENANT, Mix
 
 PAGES = 64  # mapped by a tenant
 STEP = 16

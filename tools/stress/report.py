@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emulator.check.fates import EVENTS, Fate, cell
-from emulator.check.violations import KNOWN
-from tools.supervisor.status_line import short
+from iopf.emulator.check.fates import EVENTS, Fate, cell
+from iopf.emulator.check.violations import KNOWN
+from iopf.tools.supervisor.status_line import short
 
 CONTROL = frozenset({"pause", "repeat", "choose", "or", "end"})
 

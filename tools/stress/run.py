@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from emulator.scenario.load import Layer
-from emulator.scenario.resolution import Flags, Resolved, resolve
-from emulator.scenario.schema import GENERATIONS, TENANTS_MAX
-from tools.stress.mix import Mix
-from tools.stress.programs import PAGES, Shape, stress_programs
+from iopf.emulator.scenario.load import Layer
+from iopf.emulator.scenario.resolution import Flags, Resolved, resolve
+from iopf.emulator.scenario.schema import GENERATIONS, TENANTS_MAX
+from iopf.tools.stress.mix import Mix
+from iopf.tools.stress.programs import PAGES, Shape, stress_programs
 
 FIRST_WITH_FAULT_OBJECTS = "v6.11"
 RECORDS_PER_DEVICE = (

@@ -10,10 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgpack
-
-from emulator.spec.roles import slots_of
-from emulator.spec.sites import Site
-from tools.supervisor.system import System
+from iopf.emulator.spec.roles import slots_of
+from iopf.emulator.spec.sites import Site
+from iopf.tools.supervisor.system import System
 
 
 def write_events(system: System, path: Path) -> int:

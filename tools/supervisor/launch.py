@@ -18,16 +18,15 @@ from functools import partial
 from typing import Any
 
 import multiprocess
-
-from cython_ext.memory import Memory
-from device_procs import engine as device_engine
-from emulator.hw.run import prepare_iommu
-from emulator.kernel.run import prepare_driver, prepare_irq, prepare_task, prepare_worker
-from emulator.spec.process import Process
-from emulator.spec.roles import slots_of
-from emulator.tenant.engine import prepare_tenant
-from shm.procs import die_with_parent, ignore_ending, start_time
-from tools.supervisor.plan import SystemPlan
+from iopf.cython_ext.memory import Memory
+from iopf.device_procs import engine as device_engine
+from iopf.emulator.board.process import Process
+from iopf.emulator.hw.run import prepare_iommu
+from iopf.emulator.kernel.proc.run import prepare_driver, prepare_irq, prepare_task, prepare_worker
+from iopf.emulator.spec.roles import slots_of
+from iopf.emulator.tenant.engine import prepare_tenant
+from iopf.shm.procs import die_with_parent, ignore_ending, start_time
+from iopf.tools.supervisor.plan import SystemPlan
 
 PR_SET_NAME = 15
 KERNEL_ROLES = frozenset({"iommu", "irq", "handler", "task", "driver"})

@@ -18,13 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulator.spec.roles import Order, Phase
-from shm.procs import ending_signals
-from tools.cli.status import Status, stopped_by
-from tools.cli.streams import leave_terminal
-from tools.supervisor.launch import KERNEL_ROLES, Child
-from tools.supervisor.system import Death, System
-from tools.supervisor.watchdog import Watchdog, longest_pause_s, longest_service_s
+from iopf.emulator.spec.roles import Order, Phase
+from iopf.shm.procs import ending_signals
+from iopf.tools.cli.streams import leave_terminal
+from iopf.tools.status import Status, stopped_by
+from iopf.tools.supervisor.launch import KERNEL_ROLES, Child
+from iopf.tools.supervisor.system import Death, System
+from iopf.tools.supervisor.watchdog import Watchdog, longest_pause_s, longest_service_s
 
 POLL_MS = 20
 
@@ -259,8 +259,8 @@ class Monitor:
 
     def _orphans(self, parent: int) -> None:
         """Tenants that the dead one would have forked never come to be."""
-        from emulator.spec.program import DO_FORK
-        from emulator.trace.program import RECORD
+        from iopf.emulator.spec.program import DO_FORK
+        from iopf.emulator.trace.program import RECORD
 
         for op, _, arg, *_ in RECORD.iter_unpack(self.system.plan.tenants[parent].program):
             if op == DO_FORK and not self.system.snapshot.tenant(arg)["started"]:

@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from device_procs.workload import Pattern
-from emulator.program.compile import Compiled
-from emulator.scenario import crosscheck, expand
-from emulator.scenario.schema import Scenario
-from emulator.spec import program as spec
-from emulator.trace.plan import TracePlan, build_plan
-from emulator.trace.program import RECORD, RECORD_BYTES, Op, Record, pack, unpack
-from emulator.trace.replay import Programs, build_programs
-from tools.supervisor.sizes import board_config
+from iopf.device_procs.workload import Pattern
+from iopf.emulator.program.compile import Compiled
+from iopf.emulator.scenario import crosscheck, expand
+from iopf.emulator.scenario.schema import Scenario
+from iopf.emulator.spec import program as spec
+from iopf.emulator.trace.plan import TracePlan, build_plan
+from iopf.emulator.trace.program import RECORD, RECORD_BYTES, Op, Record, pack, unpack
+from iopf.emulator.trace.replay import Programs, build_programs
+from iopf.tools.supervisor.sizes import board_config
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class TenantPlan:
 
 @dataclass(slots=True)
 class DevicePlan:
-    """A device process: its PRI set-up, and its workload as `device_procs.engine.prepare` takes it."""
+    """A device process: its PRI set-up, and its workload as `iopf.device_procs.engine.prepare` takes it."""
 
     name: str
     credits: int
@@ -209,7 +209,7 @@ def _synthetic_tenants(
 
 def _synthetic_program(vmas: int, vma_pages: int, devices: list[int]) -> bytes:
     """New mm, its mappings (one page apart, so that they stay apart), bind, wait for the work, exit."""
-    from device_procs.workload import Synthetic
+    from iopf.device_procs.workload import Synthetic
 
     base = int(Synthetic.SYNTH_BASE)
     records = [Record(Op.NEW_MM)]

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from emulator.program.actors import Kind
-from emulator.spec import program as spec
-from emulator.spec.snapshot import Snapshot
-from emulator.trace.program import RECORD, RECORD_BYTES
-from tools.supervisor.plan import SystemPlan
+from iopf.emulator.board.snapshot import Snapshot
+from iopf.emulator.program.actors import Kind
+from iopf.emulator.spec import program as spec
+from iopf.emulator.trace.program import RECORD, RECORD_BYTES
+from iopf.tools.supervisor.plan import SystemPlan
 
 
 def _records(plan: SystemPlan) -> Iterator[tuple[tuple[int, int], int, bytes]]:

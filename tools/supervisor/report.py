@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from tools.supervisor.status_line import short, span
+from iopf.tools.supervisor.status_line import short, span
 
 WIDTH = 100
 GROUP_LINES = 8

@@ -12,18 +12,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from emulator.check.account import check_device, check_pools, device_totals, totals
-from emulator.check.coverage import coverage, known_violations
-from emulator.check.latency import STAGES, stage_summary
-from emulator.scenario.resolution import Resolved
-from emulator.trace.program import Op, unpack
-from tools.cli.status import STOPPED, Status
-from tools.cli.version import package_version
-from tools.supervisor.monitor import Outcome
-from tools.supervisor.plan import SystemPlan
-from tools.supervisor.programs import failed_lines, failure_text, group_answers, line_results
-from tools.supervisor.system import System
-from tools.supervisor.verdicts import describe
+from iopf.emulator.check.account import check_device, check_pools, device_totals, totals
+from iopf.emulator.check.coverage import coverage, known_violations
+from iopf.emulator.check.latency import STAGES, stage_summary
+from iopf.emulator.scenario.resolution import Resolved
+from iopf.emulator.trace.program import Op, unpack
+from iopf.tools.cli.version import package_version
+from iopf.tools.status import STOPPED, Status
+from iopf.tools.supervisor.monitor import Outcome
+from iopf.tools.supervisor.plan import SystemPlan
+from iopf.tools.supervisor.programs import failed_lines, failure_text, group_answers, line_results
+from iopf.tools.supervisor.system import System
+from iopf.tools.supervisor.verdicts import describe
 
 RESULT_SCHEMA = "iopf/1"
 COUNTED = (

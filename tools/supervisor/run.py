@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emulator.scenario.load import Layer
-from emulator.scenario.resolution import Resolved, resolve
-from emulator.trace.source import TraceError
-from shm.arena import ArenaError
-from tools.cli.status import Status
-from tools.supervisor.event_log import write_events
-from tools.supervisor.monitor import Monitor, Outcome
-from tools.supervisor.plan import plan_system
-from tools.supervisor.report import render as render_run
-from tools.supervisor.result import RunDirectory, build_result
-from tools.supervisor.status_line import StatusLine
-from tools.supervisor.system import Options, System
+from iopf.emulator.scenario.load import Layer
+from iopf.emulator.scenario.resolution import Resolved, resolve
+from iopf.emulator.trace.source import TraceError
+from iopf.shm.arena import ArenaError
+from iopf.tools.status import Status
+from iopf.tools.supervisor.event_log import write_events
+from iopf.tools.supervisor.monitor import Monitor, Outcome
+from iopf.tools.supervisor.plan import plan_system
+from iopf.tools.supervisor.report import render as render_run
+from iopf.tools.supervisor.result import RunDirectory, build_result
+from iopf.tools.supervisor.status_line import StatusLine
+from iopf.tools.supervisor.system import Options, System
 
 
 def _options(resolved: Resolved) -> Options:

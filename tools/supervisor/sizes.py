@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device_procs.workload import Pattern
-from emulator.scenario import expand
-from emulator.scenario.schema import Scenario
-from emulator.spec import program as spec
-from emulator.spec.config import Generation, Option, QueueMode
-from emulator.spec.defects import defect_number
-from emulator.trace.program import RECORD
-from emulator.trace.replay import Programs
+from iopf.device_procs.workload import Pattern
+from iopf.emulator.board.config import Generation, Option, QueueMode
+from iopf.emulator.scenario import expand
+from iopf.emulator.scenario.schema import Scenario
+from iopf.emulator.spec import program as spec
+from iopf.emulator.spec.defects import defect_number
+from iopf.emulator.trace.program import RECORD
+from iopf.emulator.trace.replay import Programs
 
 if TYPE_CHECKING:
-    from tools.supervisor.plan import DevicePlan, TenantPlan
+    from iopf.tools.supervisor.plan import DevicePlan, TenantPlan
 
 BATCH_SLACK = 64  # objects that one process may keep in its magazine
 TABLES_MAX = 1 << 18

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tools.supervisor.system import System
+    from iopf.tools.supervisor.system import System
 
 REDRAW_S = 0.25
 PLAIN_S = 10.0

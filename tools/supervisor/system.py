@@ -16,22 +16,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
-
-from cython_ext.ticks import tick_mult
-from emulator.spec.board import format_board
-from emulator.spec.config import Option
-from emulator.spec.control import Control
-from emulator.spec.layout import layout_hash, plan_layout
-from emulator.spec.roles import slots_of
-from emulator.spec.sites import point_name
-from emulator.spec.snapshot import Snapshot
-from shm import procs
-from shm.arena import Arena, ArenaError
-from shm.naming import find_all, own_name
-from shm.reap import dead_objects, remove
-from tools.closing import Closing
-from tools.supervisor.launch import Child, launch
-from tools.supervisor.plan import SystemPlan, wait_policy
+from iopf.cython_ext.ticks import tick_mult
+from iopf.emulator.board.board import format_board
+from iopf.emulator.board.config import Option
+from iopf.emulator.board.control import Control
+from iopf.emulator.board.layout import layout_hash, plan_layout
+from iopf.emulator.board.snapshot import Snapshot
+from iopf.emulator.spec.roles import slots_of
+from iopf.emulator.spec.sites import point_name
+from iopf.shm import procs
+from iopf.shm.arena import Arena, ArenaError
+from iopf.shm.naming import find_all, own_name
+from iopf.shm.reap import dead_objects, remove
+from iopf.tools.closing import Closing
+from iopf.tools.supervisor.launch import Child, launch
+from iopf.tools.supervisor.plan import SystemPlan, wait_policy
 
 HIGHPRI_NICE = -20
 READY_BOUND_S = 30.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cython_ext.crew import VerdictKind
-from emulator.spec.classes import POOLS, LockClass
-from emulator.spec.ledger import Fate
-from emulator.spec.sites import Site
+from iopf.cython_ext.crew import VerdictKind
+from iopf.emulator.board.ledger import Fate
+from iopf.emulator.spec.classes import POOLS, LockClass
+from iopf.emulator.spec.sites import Site
 
 
 def _site(number: int) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from shm import procs
-from tools.supervisor.launch import Child
-from tools.supervisor.plan import SystemPlan
-from tools.supervisor.system import System
+from iopf.shm import procs
+from iopf.tools.supervisor.launch import Child
+from iopf.tools.supervisor.plan import SystemPlan
+from iopf.tools.supervisor.system import System
 
 STILL_S = 1.0  # a process that shows no sign of life for so long is named
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgpack
-
-from emulator.spec.layout import layout_hash
-from emulator.spec.snapshot import Snapshot
-from shm.arena import Arena, ArenaError, Header, read_header
-from shm.naming import Name, find_all, parse
+from iopf.emulator.board.layout import layout_hash
+from iopf.emulator.board.snapshot import Snapshot
+from iopf.shm.arena import Arena, ArenaError, Header, read_header
+from iopf.shm.naming import Name, find_all, parse
 
 META_BYTES = 65536
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from shm.naming import find_all
-from shm.reap import dead_objects, remove
+from iopf.shm.naming import find_all
+from iopf.shm.reap import dead_objects, remove
 
 
 def main(json_out: bool, dry_run: bool) -> int:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
-
-from tools.cli.status import Failed, Status
+from iopf.tools.status import Failed, Status
 
 RUNS = Path("iopf-runs")
 _CODES = {0: "SUCCESS", 1: "INVALID", 15: "FAILURE"}

@@ -7,11 +7,11 @@ import sys
 import time
 from typing import Any
 
-from emulator.spec.layout import layout_hash
-from emulator.spec.snapshot import Snapshot
-from shm.arena import Arena, ArenaError
-from tools.supervisor.status_line import PHASES, short
-from tools.watch.attach import Found, read_meta, systems
+from iopf.emulator.board.layout import layout_hash
+from iopf.emulator.board.snapshot import Snapshot
+from iopf.shm.arena import Arena, ArenaError
+from iopf.tools.supervisor.status_line import PHASES, short
+from iopf.tools.watch.attach import Found, read_meta, systems
 
 
 def _row(found: Found) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from emulator.check.latency import STAGES, percentile
-from emulator.spec.snapshot import Snapshot
-from shm.arena import ArenaError
-from tools.supervisor.status_line import PHASES, short, span
-from tools.watch.attach import attach
+from iopf.emulator.board.snapshot import Snapshot
+from iopf.emulator.check.latency import STAGES, percentile
+from iopf.shm.arena import ArenaError
+from iopf.tools.supervisor.status_line import PHASES, short, span
+from iopf.tools.watch.attach import attach
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -204,7 +204,7 @@ def _wait(snapshot: Snapshot, interval_s: float) -> bool:
 
 def _supervised(snapshot: Snapshot) -> bool:
     """Whether the processes of the system are still there: their IOMMU is the last to leave."""
-    from shm.procs import is_alive
+    from iopf.shm.procs import is_alive
 
     actor = snapshot.actor(1)
     return actor["pid"] == 0 or is_alive(actor["pid"], actor["start_time"])

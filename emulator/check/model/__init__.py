@@ -16,6 +16,6 @@ shared with the emulator except the language of programs and the table of fates.
 * `run`        interprets programs
 """
 
-from emulator.check.model.run import Observation, run_case, run_programs
+from iopf.emulator.check.model.run import Observation, run_case, run_programs
 
 __all__ = ["Observation", "run_case", "run_programs"]

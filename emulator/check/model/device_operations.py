@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.check.model import hardware, lifecycle
-from emulator.check.model.objects import (
+from iopf.emulator.check.model import hardware, lifecycle
+from iopf.emulator.check.model.objects import (
     EBUSY,
     EFAULT,
     EINVAL,
@@ -15,10 +15,10 @@ from emulator.check.model.objects import (
     Device,
     Request,
 )
-from emulator.check.model.operands import device_of, pages_of, tenant_of
-from emulator.check.model.state import OTHERS, State, Waiting
-from emulator.check.model.teardown import discard_partial, drain
-from emulator.program.lines import Line
+from iopf.emulator.check.model.operands import device_of, pages_of, tenant_of
+from iopf.emulator.check.model.state import OTHERS, State, Waiting
+from iopf.emulator.check.model.teardown import discard_partial, drain
+from iopf.emulator.program.lines import Line
 
 PRGIS = 512
 

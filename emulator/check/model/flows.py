@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from emulator.check.model import memory, report, teardown, userspace
-from emulator.check.model.objects import Device, FaultObject, Group, Handle, Mm, Request
-from emulator.check.model.state import State, Waiting
+from iopf.emulator.check.model import memory, report, teardown, userspace
+from iopf.emulator.check.model.objects import Device, FaultObject, Group, Handle, Mm, Request
+from iopf.emulator.check.model.state import State, Waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ A queue of N records holds N - 1. PRO is cleared when the queue is empty and the
 
 from __future__ import annotations
 
-from emulator.check.model.objects import INVALID, RID, SUCCESS, Request
-from emulator.check.model.state import State
-from emulator.check.model.teardown import discard_partial
-from emulator.spec import program as spec
+from iopf.emulator.check.model.objects import INVALID, RID, SUCCESS, Request
+from iopf.emulator.check.model.state import State
+from iopf.emulator.check.model.teardown import discard_partial
+from iopf.emulator.spec import program as spec
 
 
 def submit(state: State, request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.check.model.objects import (
+from iopf.emulator.check.model.objects import (
     EBUSY,
     EFAULT,
     EINVAL,
@@ -18,9 +18,9 @@ from emulator.check.model.objects import (
     Mm,
     Tenant,
 )
-from emulator.check.model.state import State, Waiting
-from emulator.check.model.teardown import drain
-from emulator.spec import classes
+from iopf.emulator.check.model.state import State, Waiting
+from iopf.emulator.check.model.teardown import drain
+from iopf.emulator.spec import classes
 
 
 def queue_add(state: State, device: Device) -> int:

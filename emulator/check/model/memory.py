@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from emulator.check.model.objects import EFAULT, ENOMEM, INVALID, SUCCESS, DomainKind, Group, Mm
-from emulator.check.model.state import State
-from emulator.spec import program as spec
+from iopf.emulator.check.model.objects import (
+    EFAULT,
+    ENOMEM,
+    INVALID,
+    SUCCESS,
+    DomainKind,
+    Group,
+    Mm,
+)
+from iopf.emulator.check.model.state import State
+from iopf.emulator.spec import program as spec
 
 
 def handle_mm_fault(mm: Mm, page: int, perm: int) -> int:

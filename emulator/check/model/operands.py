@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from emulator.check.model.objects import Device, Tenant
-from emulator.check.model.state import State
-from emulator.program.lines import Line
+from iopf.emulator.check.model.objects import Device, Tenant
+from iopf.emulator.check.model.state import State
+from iopf.emulator.program.lines import Line
 
 
 def device_of(state: State, line: Line) -> Device:

@@ -9,7 +9,7 @@ Every report returns 0 or -errno as the driver's interrupt thread sees it.
 
 from __future__ import annotations
 
-from emulator.check.model.objects import (
+from iopf.emulator.check.model.objects import (
     EINVAL,
     ENODEV,
     ENOMEM,
@@ -23,8 +23,8 @@ from emulator.check.model.objects import (
     Handle,
     Request,
 )
-from emulator.check.model.state import State
-from emulator.spec import classes
+from iopf.emulator.check.model.state import State
+from iopf.emulator.spec import classes
 
 PAGE_REQ = 1
 

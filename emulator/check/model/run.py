@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from emulator.check.model import lifecycle, operations
-from emulator.check.model.flows import FLOWS
-from emulator.check.model.objects import Device, Mm, Tenant
-from emulator.check.model.state import State, StopRun
-from emulator.program.actors import default_names
-from emulator.program.blocks import Block, Node, Step, steps
-from emulator.program.checks import Parsed
-from emulator.program.compile import parse_programs
+from iopf.emulator.check.model import lifecycle, operations
+from iopf.emulator.check.model.flows import FLOWS
+from iopf.emulator.check.model.objects import Device, Mm, Tenant
+from iopf.emulator.check.model.state import State, StopRun
+from iopf.emulator.program.actors import default_names
+from iopf.emulator.program.blocks import Block, Node, Step, steps
+from iopf.emulator.program.checks import Parsed
+from iopf.emulator.program.compile import parse_programs
 
 NOT_RUN = 1  # the result of a line that was never reached, or is not over
 

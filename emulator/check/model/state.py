@@ -7,10 +7,18 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from emulator.check.model.objects import FAILURE, Device, FaultObject, Group, Mm, Request, Tenant
+from iopf.emulator.check.model.objects import (
+    FAILURE,
+    Device,
+    FaultObject,
+    Group,
+    Mm,
+    Request,
+    Tenant,
+)
 
 if TYPE_CHECKING:
-    from emulator.check.model.flows import Flow
+    from iopf.emulator.check.model.flows import Flow
 
 OTHERS = "others"
 Waiting = Generator[str, None, int]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.check.model.objects import ENODEV, INVALID, SUCCESS, Device, FaultParam, Group
-from emulator.check.model.state import State, Waiting
+from iopf.emulator.check.model.objects import ENODEV, INVALID, SUCCESS, Device, FaultParam, Group
+from iopf.emulator.check.model.state import State, Waiting
 
 
 def discard_partial(state: State, reason: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.check.model import lifecycle, memory, userspace
-from emulator.check.model.objects import (
+from iopf.emulator.check.model import lifecycle, memory, userspace
+from iopf.emulator.check.model.objects import (
     EBUSY,
     EFAULT,
     EOPNOTSUPP,
@@ -15,9 +15,9 @@ from emulator.check.model.objects import (
     Mm,
     Tenant,
 )
-from emulator.check.model.operands import device_of, pages_of, tenant_of
-from emulator.check.model.state import State, Waiting
-from emulator.program.lines import Line
+from iopf.emulator.check.model.operands import device_of, pages_of, tenant_of
+from iopf.emulator.check.model.state import State, Waiting
+from iopf.emulator.program.lines import Line
 
 
 def _map(state: State, line: Line, tenant: Tenant) -> int:

@@ -6,7 +6,7 @@ whole, with one cookie per group. A cookie is good for one answer.
 
 from __future__ import annotations
 
-from emulator.check.model.objects import (
+from iopf.emulator.check.model.objects import (
     EBADF,
     EFAULT,
     EINVAL,
@@ -17,8 +17,8 @@ from emulator.check.model.objects import (
     Group,
     Handle,
 )
-from emulator.check.model.state import State, Waiting
-from emulator.check.model.teardown import answer_old_domain
+from iopf.emulator.check.model.state import State, Waiting
+from iopf.emulator.check.model.teardown import answer_old_domain
 
 RECORD_BYTES = 40
 

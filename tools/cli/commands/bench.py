@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.options import json_option
-from tools.cli.output import output_option
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option
+from iopf.tools.cli.output import output_option
 
 
 @click.command(
@@ -34,6 +33,6 @@ def command(
     names: tuple[str, ...], json_out: bool, repeat: int, quick: bool, output: Path | None
 ) -> int:
     """Measure the queues of this emulator and of installed peers. NAME selects benchmarks."""
-    from tools.bench.main import main
+    from iopf.tools.bench.main import main
 
     return main(list(names), json_out, repeat, quick, output)

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.options import json_option
-from tools.cli.overrides import complete_scenario, set_option
-from tools.cli.status import Status
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option
+from iopf.tools.cli.overrides import complete_scenario, set_option
+from iopf.tools.status import Status
 
 
 @click.command(
@@ -46,8 +45,8 @@ def command(scenarios: tuple[str, ...], sets: tuple[str, ...], json_out: bool) -
 
 
 def _check(name: str, sets: tuple[str, ...]) -> dict[str, Any]:
-    from emulator.scenario.errors import ScenarioError, one_line
-    from emulator.scenario.resolution import resolve
+    from iopf.emulator.scenario.errors import ScenarioError, one_line
+    from iopf.emulator.scenario.resolution import resolve
 
     result = {"name": one_line(name), "status": int(Status.OK)}
     try:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.options import json_option
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option
 
 
 @click.command(
@@ -20,6 +19,6 @@ from tools.cli.options import json_option
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
 def command(json_out: bool, dry_run: bool) -> int:
     """Remove what killed runs left behind. Running emulators are not touched."""
-    from tools.watch.clean import main
+    from iopf.tools.watch.clean import main
 
     return main(json_out, dry_run)

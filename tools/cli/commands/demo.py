@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.options import json_option
-from tools.cli.overrides import Flags, replay_flags
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option
+from iopf.tools.cli.overrides import Flags, replay_flags
 
 TRACE = "sqlite-index"
 DEVICES = 4
@@ -35,9 +34,9 @@ def demo_flags() -> Flags:
 @click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict.")
 def command(json_out: bool, quiet: int) -> int:
     """Replay a recorded trace (sqlite building an index) on four devices and two handlers."""
-    from emulator.scenario.resolution import resolve
+    from iopf.emulator.scenario.resolution import resolve
 
     resolved = resolve(None, (), demo_flags())
-    from tools.supervisor.run import run_scenario
+    from iopf.tools.supervisor.run import run_scenario
 
     return run_scenario(resolved, json_out=json_out, status="auto", run_dir=None, quiet=quiet)

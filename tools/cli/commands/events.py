@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 
 import click
-
-from tools.cli.lazy import Command, near
-from tools.cli.options import json_option
-from tools.cli.status import Status
+from iopf.tools.cli.lazy import Command, near
+from iopf.tools.cli.options import json_option
+from iopf.tools.status import Status
 
 
 @click.command(
@@ -39,7 +38,7 @@ def command(
     RUN is the directory of a run, or a file; the newest run in iopf-runs otherwise. A run writes them when
     its verdict is not PASS, or with -v; each process keeps its last ones (system.event_records).
     """
-    from tools.watch.events import chosen, find_log, read_log
+    from iopf.tools.watch.events import chosen, find_log, read_log
 
     log = read_log(find_log(run))
     for name in actors:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
-
-from tools.cli.lazy import Command, LazyGroup, near
-from tools.cli.status import Status
+from iopf.tools.cli.lazy import Command, LazyGroup, near
+from iopf.tools.status import Status
 
 _PAGES = Path(__file__).parent.parent / "pages"
 
@@ -26,15 +25,15 @@ def page(topic: str) -> str:
     """The text of a topic. What a table of the code says is generated from it."""
     text = (_PAGES / f"{topic}.md").read_text(encoding="utf-8")
     if topic == "scenario":
-        from emulator.scenario.describe import help_lines
+        from iopf.emulator.scenario.describe import help_lines
 
         text += "\n".join(help_lines()) + "\n"
     elif topic == "programs":
-        from emulator.program.describe import help_lines as verb_lines
+        from iopf.emulator.program.describe import help_lines as verb_lines
 
         text += "\n".join(verb_lines()) + "\n"
     elif topic == "stress":
-        from tools.stress.mix import help_lines as mix_lines
+        from iopf.tools.stress.mix import help_lines as mix_lines
 
         text += "\n".join(mix_lines()) + "\n"
     return text

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
-
-from tools.cli.lazy import Command, near
-from tools.cli.options import json_option
-from tools.cli.status import Status
+from iopf.tools.cli.lazy import Command, near
+from iopf.tools.cli.options import json_option
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from emulator.check.fates import Cell
+    from iopf.emulator.check.fates import Cell
 
 _WIDTH = 98
 _FATE = 24
@@ -24,7 +23,7 @@ _FATE = 24
 def _complete(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    from emulator.check.history import AGES
+    from iopf.emulator.check.history import AGES
 
     found = AGES.items()
     return [CompletionItem(n, help=a.kernels) for n, a in found if n.startswith(incomplete)]
@@ -46,7 +45,7 @@ def _complete(
 @click.pass_context
 def command(ctx: click.Context, generations: tuple[str, ...], json_out: bool) -> int:
     """Show what becomes of a fault by event and kernel generation, or compare two generations."""
-    from emulator.check.history import AGES
+    from iopf.emulator.check.history import AGES
 
     if len(generations) > 2:
         ctx.fail("name at most two generations")
@@ -85,8 +84,8 @@ def _cell_text(cell: Cell) -> str:
 
 def _all() -> Iterator[str]:
     """Every event; generations with equal cells share a line."""
-    from emulator.check.fates import EVENTS
-    from emulator.check.history import AGES
+    from iopf.emulator.check.fates import EVENTS
+    from iopf.emulator.check.history import AGES
 
     for name, age in AGES.items():
         yield from _wrapped(f"{name:<10}  {age.kernels:<34}  ", age.character)
@@ -99,7 +98,7 @@ def _all() -> Iterator[str]:
 
 def _runs(event: str) -> Iterator[tuple[str, Cell]]:
     """Neighbouring generations with the same fate and note, as `first..last`, and their cell."""
-    from emulator.check.fates import CELLS
+    from iopf.emulator.check.fates import CELLS
 
     row = [cell for cell in CELLS if cell.event == event]
     start = 0
@@ -115,9 +114,9 @@ def _runs(event: str) -> Iterator[tuple[str, Cell]]:
 
 def _one(name: str) -> Iterator[str]:
     """The column of one generation, its changes, and what it is known for."""
-    from emulator.check.fates import EVENTS, cell
-    from emulator.check.history import AGES
-    from emulator.check.violations import known_in
+    from iopf.emulator.check.fates import EVENTS, cell
+    from iopf.emulator.check.history import AGES
+    from iopf.emulator.check.violations import known_in
 
     yield from _wrapped(f"{name}: ", f"{AGES[name].kernels}; {AGES[name].character}")
     for event, title in EVENTS.items():
@@ -133,7 +132,7 @@ def _one(name: str) -> Iterator[str]:
 
 
 def _changes(names: tuple[str, ...]) -> Iterator[str]:
-    from emulator.check.history import AGES
+    from iopf.emulator.check.history import AGES
 
     yield ""
     yield click.style("What changed, and why", bold=True)
@@ -144,7 +143,7 @@ def _changes(names: tuple[str, ...]) -> Iterator[str]:
 
 def _differing(older: str, newer: str) -> list[tuple[str, Cell, Cell]]:
     """The events of which two generations make something different."""
-    from emulator.check.fates import EVENTS, cell
+    from iopf.emulator.check.fates import EVENTS, cell
 
     pairs = [(event, cell(event, older), cell(event, newer)) for event in EVENTS]
     return [(e, a, b) for e, a, b in pairs if (a.fate, a.note) != (b.fate, b.note)]
@@ -152,8 +151,8 @@ def _differing(older: str, newer: str) -> list[tuple[str, Cell, Cell]]:
 
 def _two(older: str, newer: str) -> Iterator[str]:
     """The cells that differ, one generation above the other, and the changes in between."""
-    from emulator.check.fates import EVENTS
-    from emulator.check.history import steps
+    from iopf.emulator.check.fates import EVENTS
+    from iopf.emulator.check.history import steps
 
     found = _differing(older, newer)
     yield f"{older} to {newer}: {len(found)} of {len(EVENTS)} events differ"
@@ -170,9 +169,9 @@ def _two(older: str, newer: str) -> Iterator[str]:
 
 def _document(generations: tuple[str, ...]) -> dict[str, Any]:
     """All cells of the generations that were named, or of all; with two, the events that differ."""
-    from emulator.check.fates import CELLS, EVENTS
-    from emulator.check.history import AGES, steps
-    from emulator.check.violations import KNOWN
+    from iopf.emulator.check.fates import CELLS, EVENTS
+    from iopf.emulator.check.history import AGES, steps
+    from iopf.emulator.check.violations import KNOWN
 
     names = generations or tuple(AGES)
     document: dict[str, Any] = {

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.options import json_option
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option
 
 
 @click.command(
@@ -19,6 +18,6 @@ from tools.cli.options import json_option
 @json_option
 def command(json_out: bool) -> int:
     """List running emulators, their processes and when each last made progress."""
-    from tools.watch.ps import main
+    from iopf.tools.watch.ps import main
 
     return main(json_out)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.overrides import (
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.overrides import (
     complete_scenario,
     complete_trace,
     defect_option,
@@ -69,12 +68,12 @@ def command(
     Without either, the defaults are run. The exit status tells the outcome: see iopf help
     exit-codes.
     """
-    from emulator.scenario.resolution import resolve
+    from iopf.emulator.scenario.resolution import resolve
 
     flags = {**replay_flags(traces, scenario), **to_flags(options)}
     resolved = resolve(scenario, sets, flags)
     # Imported after the scenario was found good: a mistake in it is told at once.
-    from tools.supervisor.run import run_scenario
+    from iopf.tools.supervisor.run import run_scenario
 
     return run_scenario(
         resolved, json_out=json_out, status=status, run_dir=run_dir, quiet=quiet - verbose

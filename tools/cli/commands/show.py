@@ -6,13 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.overrides import complete_scenario, set_option
-from tools.cli.status import Status
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.overrides import complete_scenario, set_option
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from emulator.scenario.resolution import Resolved
+    from iopf.emulator.scenario.resolution import Resolved
 
 
 @click.command(
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
 def command(scenario: str | None, sets: tuple[str, ...], form: str | None) -> int:
     """Show every value of a scenario and where it comes from; without one, the defaults."""
     if form == "schema":
-        from emulator.scenario.describe import json_schema
+        from iopf.emulator.scenario.describe import json_schema
 
         click.echo(json.dumps(json_schema(), indent=2))
         return Status.OK
-    from emulator.scenario.resolution import resolve
+    from iopf.emulator.scenario.resolution import resolve
 
     resolved = resolve(scenario, sets)
     if form == "json":

@@ -6,9 +6,8 @@ import time
 from typing import Any
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.overrides import defect_option, output_options, set_option, to_flags
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.overrides import defect_option, output_options, set_option, to_flags
 
 
 @click.command(
@@ -68,8 +67,8 @@ def command(
     Violations that the generation is known for are counted and do not fail the run without --strict.
     The run directory holds the scenario, which iopf run can run again.
     """
-    from tools.stress.mix import parse_mix
-    from tools.stress.run import resolve_stress
+    from iopf.tools.stress.mix import parse_mix
+    from iopf.tools.stress.run import resolve_stress
 
     weights = parse_mix(mix)
     flags = to_flags(options)
@@ -77,8 +76,8 @@ def command(
     resolved = resolve_stress(
         devices, kernel, drawn, weights, strict=strict, sets=sets, flags=flags
     )
-    from tools.stress.report import render_stress
-    from tools.supervisor.run import run_scenario
+    from iopf.tools.stress.report import render_stress
+    from iopf.tools.supervisor.run import run_scenario
 
     return run_scenario(
         resolved,

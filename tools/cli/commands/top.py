@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import click
-
-from tools.cli.lazy import Command
+from iopf.tools.cli.lazy import Command
 
 
 @click.command(
@@ -28,6 +27,6 @@ from tools.cli.lazy import Command
 )
 def command(system: str | None, once: bool, json_out: bool, interval_s: float) -> int:
     """Watch the counters of a running emulator. SYSTEM is a name that iopf ps prints."""
-    from tools.watch.top import main
+    from iopf.tools.watch.top import main
 
     return main(system, once, json_out, interval_s)

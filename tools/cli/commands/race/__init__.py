@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from tools.cli.lazy import Entry, LazyGroup
+from iopf.tools.cli.lazy import Entry, LazyGroup
 
 ENTRIES = {
-    "list": Entry("tools.cli.commands.race.list", "the catalogue of historic races"),
+    "list": Entry("iopf.tools.cli.commands.race.list", "the catalogue of historic races"),
     "show": Entry(
-        "tools.cli.commands.race.show", "the story of a race, its program and its oracle"
+        "iopf.tools.cli.commands.race.show", "the story of a race, its program and its oracle"
     ),
-    "run": Entry("tools.cli.commands.race.run", "search for a race, print its shortest schedule"),
-    "replay": Entry("tools.cli.commands.race.replay", "play a schedule file again"),
-    "minimise": Entry("tools.cli.commands.race.minimise", "leave out what a failure does not need"),
-    "prove": Entry("tools.cli.commands.race.prove", "every schedule, or every one up to a bound"),
-    "fuzz": Entry("tools.cli.commands.race.fuzz", "random programs and random schedules"),
-    "kill": Entry("tools.cli.commands.race.kill", "kill actors at their scheduling points"),
-    "bench": Entry("tools.cli.commands.race.bench", "how well and how fast races are found"),
+    "run": Entry(
+        "iopf.tools.cli.commands.race.run", "search for a race, print its shortest schedule"
+    ),
+    "replay": Entry("iopf.tools.cli.commands.race.replay", "play a schedule file again"),
+    "minimise": Entry(
+        "iopf.tools.cli.commands.race.minimise", "leave out what a failure does not need"
+    ),
+    "prove": Entry(
+        "iopf.tools.cli.commands.race.prove", "every schedule, or every one up to a bound"
+    ),
+    "fuzz": Entry("iopf.tools.cli.commands.race.fuzz", "random programs and random schedules"),
+    "kill": Entry("iopf.tools.cli.commands.race.kill", "kill actors at their scheduling points"),
+    "bench": Entry("iopf.tools.cli.commands.race.bench", "how well and how fast races are found"),
 }
 
 command = LazyGroup(

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from tools.cli.commands.race.common import complete_race, given, progress, race_named
-from tools.cli.lazy import Command
-from tools.cli.options import json_option, seconds_option
-from tools.cli.output import output_option, written
-from tools.cli.status import Status
-from tools.cli.streams import can_print
+from iopf.tools.cli.commands.race.common import complete_race, given, progress, race_named
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option, seconds_option
+from iopf.tools.cli.output import output_option, written
+from iopf.tools.cli.streams import can_print
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from emulator.sched.catalogue import Race
-    from tools.lab.bench import Measured
+    from iopf.emulator.races.catalogue import Race
+    from iopf.tools.lab.search.bench import Measured
 
 
 @click.command(
@@ -82,15 +81,15 @@ def command(
 
     Ctrl-C ends it with what was measured of the races before.
     """
-    from emulator.sched.catalogue import catalogue
+    from iopf.emulator.races.catalogue import catalogue
 
     races = [race_named(ctx, name) for name in names] or list(catalogue().values())
     if rates:
         return _rates(ctx, races, quick, json_out, output)
-    from tools.lab.bench import Plan, measure
-    from tools.lab.bench_report import ASCII, BLOCKS, document, table, wrong
-    from tools.lab.native import Stopped
-    from tools.lab.search import STRATEGIES
+    from iopf.tools.lab.play.native import Stopped
+    from iopf.tools.lab.report.bench import ASCII, BLOCKS, document, table, wrong
+    from iopf.tools.lab.search.bench import Plan, measure
+    from iopf.tools.lab.search.search import STRATEGIES
 
     if quick:
         _refuse(ctx, ("trials", "seconds"), "--quick")
@@ -131,9 +130,9 @@ def _refuse(ctx: click.Context, names: Sequence[str], with_flag: str) -> None:
 def _rates(
     ctx: click.Context, races: Sequence[Race], quick: bool, json_out: bool, output: Path | None
 ) -> int:
-    from tools.bench.harness import ContenderError
-    from tools.bench.team import TeamError
-    from tools.lab.rates import QUICK, Effort, RateError, document, rates, table
+    from iopf.tools.bench.harness import ContenderError
+    from iopf.tools.bench.team import TeamError
+    from iopf.tools.lab.report.rates import QUICK, Effort, RateError, document, rates, table
 
     _refuse(ctx, ("trials", "seconds", "strategies"), "--rates")
     try:

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
-
-from tools.cli.lazy import near
+from iopf.tools.cli.lazy import near
 
 if TYPE_CHECKING:
-    from emulator.sched.catalogue import Race
-    from tools.lab.system import Lab
-    from tools.lab.target import Target
+    from iopf.emulator.races.catalogue import Race
+    from iopf.tools.lab.play.system import Lab
+    from iopf.tools.lab.play.target import Target
 
 
 def complete_race(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    from emulator.sched.catalogue import catalogue
+    from iopf.emulator.races.catalogue import catalogue
 
     found = catalogue().values()
     return [CompletionItem(r.slug, help=r.title) for r in found if r.slug.startswith(incomplete)]
@@ -33,7 +32,7 @@ race_argument = click.argument("name", shell_complete=complete_race)
 
 def race_named(ctx: click.Context, name: str) -> Race:
     """The entry, or a usage error with the nearest slug."""
-    from emulator.sched.catalogue import catalogue, find
+    from iopf.emulator.races.catalogue import catalogue, find
 
     race = find(name)
     if race is None:
@@ -50,7 +49,7 @@ def complete_system(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Races, and scenarios: shipped ones by name, files by the shell itself."""
-    from tools.cli.overrides import complete_scenario
+    from iopf.tools.cli.overrides import complete_scenario
 
     return complete_race(ctx, param, incomplete) + complete_scenario(ctx, param, incomplete)
 
@@ -60,7 +59,7 @@ system_argument = click.argument("name", shell_complete=complete_system)
 
 def a_race(ctx: click.Context, target: Target, option: str) -> Race:
     """The race that is played; a usage error when it is a scenario, which this option has no sense for."""
-    from emulator.sched.catalogue import catalogue
+    from iopf.emulator.races.catalogue import catalogue
 
     if not target.race:
         ctx.fail(f"{option} is for races; {target.name} is a scenario")
@@ -71,10 +70,10 @@ def target_named(ctx: click.Context, name: str, *, defective: bool) -> Target:
     """A variant of the race of this name, or the scenario, made small; a usage error when it is neither. Raises ScenarioError."""
     from pathlib import Path
 
-    from emulator.scenario.errors import did_you_mean
-    from emulator.scenario.shipped import scenario_names
-    from emulator.sched.catalogue import catalogue, find
-    from tools.lab.target import race_target, scenario_target
+    from iopf.emulator.races.catalogue import catalogue, find
+    from iopf.emulator.scenario.errors import did_you_mean
+    from iopf.emulator.scenario.shipped import scenario_names
+    from iopf.tools.lab.play.target import race_target, scenario_target
 
     race = find(name)
     if race is not None:
@@ -101,7 +100,7 @@ def table_width() -> int:
     """Of a schedule. What goes to a file or a mail is the same on every machine."""
     import shutil
 
-    from tools.lab.table import WIDTH
+    from iopf.tools.lab.report.table import WIDTH
 
     return max(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
 

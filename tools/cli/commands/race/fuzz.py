@@ -7,18 +7,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from emulator.scenario.schema import GENERATIONS
-from tools.cli.lazy import Command
-from tools.cli.options import json_option, memory_option, seconds_option, seed_option
-from tools.cli.output import directory_option
-from tools.cli.overrides import defect_option
-from tools.cli.status import Status
+from iopf.emulator.scenario.schema import GENERATIONS
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option, memory_option, seconds_option, seed_option
+from iopf.tools.cli.output import directory_option
+from iopf.tools.cli.overrides import defect_option
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.lab.fuzz import Campaign, Finding
+    from iopf.tools.lab.search.fuzz import Campaign, Finding
 
 
 @click.command(
@@ -62,8 +61,8 @@ def command(
     Failures that the generation has by itself and the catalogue knows are counted, not judged. Status 1:
     something else failed. Status 0: nothing else did.
     """
-    from emulator.scenario.crosscheck import wrong_defect
-    from tools.lab.fuzz import Fuzzer
+    from iopf.emulator.scenario.crosscheck import wrong_defect
+    from iopf.tools.lab.search.fuzz import Fuzzer
 
     for slug in defects:
         if text := wrong_defect(slug, generation):
@@ -88,7 +87,7 @@ def command(
 
 
 def _document(campaign: Campaign, memory: str) -> dict[str, Any]:
-    from emulator.spec.sites import point_name
+    from iopf.emulator.spec.sites import point_name
 
     return {
         "generation": campaign.generation,

@@ -10,21 +10,20 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
-
-from tools.cli.commands.race.common import (
+from iopf.tools.cli.commands.race.common import (
     progress,
     system_argument,
     target_named,
     tells_when_stopped,
 )
-from tools.cli.lazy import Command, near
-from tools.cli.options import json_option, mode_option, seed_option
-from tools.cli.status import Status
+from iopf.tools.cli.lazy import Command, near
+from iopf.tools.cli.options import json_option, mode_option, seed_option
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from tools.lab.kill import Tried, TriedPair, Victim
-    from tools.lab.players import Players
-    from tools.lab.system import Lab
+    from iopf.tools.lab.play.processes import Players
+    from iopf.tools.lab.play.system import Lab
+    from iopf.tools.lab.search.kill import Tried, TriedPair, Victim
 
 
 @click.command(
@@ -88,8 +87,8 @@ def command(
     come to rest. Whoever is stopped goes on when the others rest, and everything must end well.
     Status 1 when it does not.
     """
-    from tools.lab.kill import victims
-    from tools.lab.players import players_of
+    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.search.kill import victims
 
     if pairs is not None and number == "stop":
         ctx.fail("--pairs kills; leave out --signal stop")
@@ -143,8 +142,8 @@ def command(
 def _each(
     lab: Lab, chosen: Sequence[Victim], number: str, seeds: range, players: Players | None
 ) -> Iterator[Tried]:
-    from tools.lab.kill import kill_everywhere
-    from tools.lab.stop import stop_everywhere
+    from iopf.tools.lab.search.kill import kill_everywhere
+    from iopf.tools.lab.search.stop import stop_everywhere
 
     everywhere = stop_everywhere if number == "stop" else kill_everywhere
     for victim in chosen:
@@ -159,7 +158,7 @@ def _pairs(
     seeds: range,
     players: Players | None,
 ) -> Iterator[TriedPair]:
-    from tools.lab.kill import kill_pairs
+    from iopf.tools.lab.search.kill import kill_pairs
 
     for first in firsts:
         for second in seconds:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 import click
-
-from tools.cli.lazy import Command
-from tools.cli.status import Status
+from iopf.tools.cli.lazy import Command
+from iopf.tools.status import Status
 
 
 @click.command(
@@ -24,7 +23,7 @@ def command(json_out: bool) -> int:
 
     A race is called by its number or its slug; one with - (in JSON the number is "new") by its slug.
     """
-    from emulator.sched.catalogue import THEMES, UNNUMBERED, catalogue
+    from iopf.emulator.races.catalogue import THEMES, UNNUMBERED, catalogue
 
     if json_out:
         entries = [

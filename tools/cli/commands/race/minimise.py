@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-
-from tools.cli.commands.race.common import table_width
-from tools.cli.lazy import Command
-from tools.cli.output import output_option, written
-from tools.cli.status import Status
+from iopf.tools.cli.commands.race.common import table_width
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.output import output_option, written
+from iopf.tools.status import Status
 
 
 @click.command(
@@ -29,14 +28,13 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     Status 1: it fails; what is printed is the smallest that was found. Status 0: it does not fail any more.
     """
     import msgspec
-
-    from emulator.sched.schedule_file import ScheduleError, build_id, points_id, read, write
-    from tools.lab.replay import lab_in
-    from tools.lab.shorten import constraints_of
-    from tools.lab.shrink import shrink
-    from tools.lab.system import build_lab
-    from tools.lab.table import rows
-    from tools.lab.where import Where
+    from iopf.emulator.races.schedule_file import ScheduleError, build_id, points_id, read, write
+    from iopf.tools.lab.play.replay import lab_in
+    from iopf.tools.lab.play.system import build_lab
+    from iopf.tools.lab.report.table import rows
+    from iopf.tools.lab.report.where import Where
+    from iopf.tools.lab.search.minimise import constraints_of
+    from iopf.tools.lab.search.minimise_programs import shrink
 
     try:
         schedule = read(Path(file))

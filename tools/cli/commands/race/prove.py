@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
-
-from tools.cli.commands.race.common import (
+from iopf.tools.cli.commands.race.common import (
     a_race,
     progress,
     system_argument,
     table_width,
     target_named,
 )
-from tools.cli.lazy import Command
-from tools.cli.options import json_option, seconds_option
-from tools.cli.status import Status
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option, seconds_option
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from tools.lab.prove import Proof
+    from iopf.tools.lab.search.prove import Proof
 
 
 @click.command(
@@ -71,9 +70,9 @@ def command(
     switches at the scheduling points. Status 1: a schedule fails. Status 0: none does, or the budget
     ended, which is said. Ctrl-C says how far it has come.
     """
-    from tools.lab.prove import prove
-    from tools.lab.table import rows
-    from tools.lab.where import Where
+    from iopf.tools.lab.report.table import rows
+    from iopf.tools.lab.report.where import Where
+    from iopf.tools.lab.search.prove import prove
 
     target = target_named(ctx, name, defective=defective)
     if defective:

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from tools.cli.commands.race.common import table_width
-from tools.cli.lazy import Command
-from tools.cli.options import json_option, mode_option
-from tools.cli.status import Status
+from iopf.tools.cli.commands.race.common import table_width
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option, mode_option
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from emulator.sched.schedule_file import ScheduleFile
-    from tools.lab.replay import Replay
-    from tools.lab.system import Lab
+    from iopf.emulator.races.schedule_file import ScheduleFile
+    from iopf.tools.lab.play.replay import Replay
+    from iopf.tools.lab.play.system import Lab
 
 
 @click.command(
@@ -43,9 +42,9 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
     steps were others is said. Status 7: it cannot be played as written, and the step at which it
     diverges is named, or it fails by other steps than were written.
     """
-    from emulator.sched.schedule_file import ScheduleError, read
-    from tools.lab.players import players_of
-    from tools.lab.replay import lab_in, other_build, replay_constraints, replay_steps
+    from iopf.emulator.races.schedule_file import ScheduleError, read
+    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.play.replay import lab_in, other_build, replay_constraints, replay_steps
 
     try:
         schedule = read(Path(file))
@@ -80,8 +79,8 @@ def _document(played: Replay, mode: str, other: list[str]) -> dict[str, Any]:
 
 
 def _print(lab: Lab, played: Replay) -> None:
-    from tools.lab.table import rows
-    from tools.lab.where import Where
+    from iopf.tools.lab.report.table import rows
+    from iopf.tools.lab.report.where import Where
 
     for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
         click.echo(row)
@@ -93,7 +92,7 @@ def _print(lab: Lab, played: Replay) -> None:
 
 def _comment(played: Replay, schedule: ScheduleFile) -> None:
     """On standard error: how far this is the schedule that was written."""
-    from tools.lab.replay import other_build
+    from iopf.tools.lab.play.replay import other_build
 
     other = other_build(schedule)
     if other:

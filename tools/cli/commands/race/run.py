@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from tools.cli.commands.race.common import (
+from iopf.tools.cli.commands.race.common import (
     a_race,
     given,
     system_argument,
@@ -16,18 +15,24 @@ from tools.cli.commands.race.common import (
     target_named,
     tells_when_stopped,
 )
-from tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
-from tools.cli.commands.race.uncontrolled import refuse_control, run_uncontrolled
-from tools.cli.lazy import Command
-from tools.cli.options import json_option, memory_option, mode_option, seconds_option, seed_option
-from tools.cli.output import output_option, written
-from tools.cli.status import Status
+from iopf.tools.cli.commands.race.uncontrolled import MODES as UNCONTROLLED
+from iopf.tools.cli.commands.race.uncontrolled import refuse_control, run_uncontrolled
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import (
+    json_option,
+    memory_option,
+    mode_option,
+    seconds_option,
+    seed_option,
+)
+from iopf.tools.cli.output import output_option, written
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from emulator.sched.schedule import Failure
-    from tools.lab.search import Found
-    from tools.lab.system import Lab
-    from tools.lab.target import Target
+    from iopf.emulator.races.schedule import Failure
+    from iopf.tools.lab.play.system import Lab
+    from iopf.tools.lab.play.target import Target
+    from iopf.tools.lab.search.search import Found
 
 SCHEDULES_MOST = 2**62
 
@@ -106,10 +111,10 @@ def command(
             mode=mode,
             json_out=json_out,
         )
-    from tools.lab.players import players_of
-    from tools.lab.races import save_schedule
-    from tools.lab.search import STRATEGIES, WALKS, search, walk
-    from tools.lab.shorten import shorten
+    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.play.races import save_schedule
+    from iopf.tools.lab.search.minimise import shorten
+    from iopf.tools.lab.search.search import STRATEGIES, WALKS, search, walk
 
     if strategy in WALKS and mode == "processes":
         ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
@@ -154,8 +159,8 @@ def _document(
     found: Found,
     short: Failure | None,
 ) -> dict[str, Any]:
-    from emulator.sched.schedule_file import segments
-    from tools.lab.shorten import constraints_of
+    from iopf.emulator.races.schedule_file import segments
+    from iopf.tools.lab.search.minimise import constraints_of
 
     constraints = constraints_of(lab, short) if short else None
     return {
@@ -179,10 +184,10 @@ def _document(
 
 
 def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
-    from tools.lab.search import AT_REST
-    from tools.lab.shorten import constraints_of
-    from tools.lab.table import rows
-    from tools.lab.where import Where
+    from iopf.tools.lab.report.table import rows
+    from iopf.tools.lab.report.where import Where
+    from iopf.tools.lab.search.minimise import constraints_of
+    from iopf.tools.lab.search.search import AT_REST
 
     click.echo(click.style(title, bold=True))
     played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"

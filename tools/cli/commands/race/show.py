@@ -7,11 +7,10 @@ import textwrap
 
 import click
 import msgspec
-
-from tools.cli.commands.race.common import race_argument, race_named
-from tools.cli.lazy import Command
-from tools.cli.options import json_option
-from tools.cli.status import Status
+from iopf.tools.cli.commands.race.common import race_argument, race_named
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import json_option
+from iopf.tools.status import Status
 
 _WIDTH = 98
 

@@ -6,14 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from tools.cli.commands.race.common import given, progress
-from tools.cli.status import Status
+from iopf.tools.cli.commands.race.common import given, progress
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from emulator.sched.catalogue import Race
-    from tools.lab.search import Found
-    from tools.lab.target import Target
+    from iopf.emulator.races.catalogue import Race
+    from iopf.tools.lab.play.target import Target
+    from iopf.tools.lab.search.search import Found
 
 MODES = ("native", "noise")
 
@@ -45,7 +44,7 @@ def run_uncontrolled(
     """Runs the variant of the race until it fails or the budget ends, and prints what came of it; returns the exit status.
 
     Raises ScenarioError, ArenaError."""
-    from tools.lab.native import NATIVE, Stopped, search_native
+    from iopf.tools.lab.play.native import NATIVE, Stopped, search_native
 
     status, fixed = Status.OK, target.variant == "fixed"
     try:

@@ -1,0 +1,1 @@
+"""The one import root. The packages beside this file are links to the folders at the top of the tree (src layout)."""

@@ -1,0 +1,123 @@
+# cython: language_level=3, cdivision=True
+"""The stage for Cython: actors on stacks of their own, and the token. The essay stands in ``stage.h``.
+
+    raise_curtain   puts an actor at the beginning of its part
+    stage_fibers    plays one schedule, everybody in this process
+    stage_processes plays one by handing the token to the others; stage_relay: one after the other
+    stage_play      the loop of a process that plays one actor, until it is told to quit
+    stage_pick      who could go, and whom the chooser takes: run by whoever has the token
+The chooser is a function of this process; its state lies on the stage, since every process runs it.
+"""
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from iopf.cython_ext.crew cimport iopf_actor, iopf_crew
+
+cdef extern from "iopf/cython_ext/runqueue.h" nogil:
+    enum:
+        STAGE_SLOTS
+        STAGE_DRAIN
+        STAGE_SC
+        STAGE_TSO
+        STAGE_STEP_NS
+        PLAY_ABSENT
+        PLAY_READY
+        PLAY_ASLEEP
+        PLAY_OVER
+        PLAY_DEAD
+
+    ctypedef struct stage_slot:
+        void *sp
+        void *loop_sp
+        uint64_t where
+        uint64_t due
+        uint32_t id
+        uint32_t kind
+        uint32_t state
+        uint32_t result
+        uint32_t want
+        uint64_t since
+        uint64_t priority
+        uint64_t taken
+        uint64_t expected
+        uint64_t low
+        uint64_t high
+        uint32_t go
+        uint32_t asleep
+
+    ctypedef struct stage_buffer:
+        uint32_t count
+        uint32_t entered
+
+    ctypedef struct stage_step:
+        uint32_t id
+        uint32_t where
+        uint16_t slot
+        uint16_t kind
+        uint32_t enabled
+
+    ctypedef struct stage:
+        uint64_t now
+        uint64_t steps
+        uint64_t hash
+        uint64_t budget
+        uint64_t arena
+        uint64_t room
+        uint32_t current
+        uint32_t players
+        uint32_t ended
+        uint32_t quit
+        uint32_t strategy
+        uint32_t depth
+        uint64_t rng
+        uint64_t max_steps
+        uint64_t length
+        uint64_t change[16]
+        uint64_t path_steps
+        uint64_t path
+        uint64_t path_at
+        uint32_t memory
+        uint32_t step_ns
+        uint32_t held
+        uint32_t early
+        uint32_t ready
+        uint32_t locking
+        uint32_t timed
+        uint32_t buffered
+        uint32_t first_due
+        stage_slot slot[32]
+        stage_buffer buffer[16]
+        stage_step step[0]
+
+    void iopf_switch(void **save, void *load)
+    void stage_note(stage *st, uint32_t slot, uint32_t enabled)
+    void stage_stand(stage *st, uint32_t slot, uint32_t state)
+    void stage_pend(stage *st, uint32_t slot, uint32_t takes_lock)
+    void stage_rise(stage *st, uint32_t slot, uint32_t result)
+
+cpdef enum End:
+    END_NONE = 0
+    END_QUIET = 1            # nobody can go on
+    END_STEPS = 2            # the bound on steps
+    END_VERDICT = 3          # a detector has spoken
+    END_DIVERGED = 4         # the path asks for somebody who cannot go
+    END_LOST = 5             # a process died, or did not come back with the token
+    END_CUT = 6              # the chooser has seen enough of it
+
+cdef enum:
+    CUT = 0xFFFFFFFF         # instead of a slot: the chooser ends the schedule
+
+ctypedef int (*part_main)(void *arg, uint32_t index) noexcept nogil
+ctypedef uint32_t (*chooser)(stage *st, uint32_t enabled) noexcept nogil
+ctypedef uint32_t (*follower)(void *arg) noexcept nogil    # begins another schedule: the first slot, or nobody
+
+cdef void raise_curtain(stage *st, iopf_actor *actor, char *stack, uint64_t stack_bytes, part_main main, void *arg,
+                        uint32_t index) noexcept nogil
+cdef void stage_begin(stage *st, uint64_t max_steps) noexcept nogil
+cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil
+cdef void stage_fibers(stage *st, iopf_crew *crew, chooser choose) noexcept nogil
+cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil
+cdef bint stage_processes(stage *st, iopf_crew *crew, chooser choose, uint64_t bound_ns) noexcept nogil
+cdef bint stage_relay(stage *st, uint32_t slot, const uint64_t *progress, uint64_t bound_ns) noexcept nogil
+cdef void stage_quit(stage *st) noexcept nogil
+cdef void stage_stir(stage *st) noexcept nogil

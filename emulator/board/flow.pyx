@@ -1,0 +1,204 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The control records of programs. Words and writers stand in ``flow.pxd``."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from iopf.cython_ext.access cimport *
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.wait cimport *
+from iopf.emulator.board.board cimport view
+from iopf.emulator.spec.program cimport *
+from iopf.emulator.board.progress cimport driver_at
+from iopf.emulator.spec.roles cimport PHASE_ENDING
+from iopf.emulator.spec.sites cimport *
+
+cdef enum:
+    IDLE_NS = 400000000
+    ALWAYS_ARRIVED = 0xFFFFFFFF
+    ACTOR_TENANT = 1         # kinds of a packed actor name
+    ACTOR_DEVICE = 2
+    ACTOR_DRIVER = 3
+
+
+cdef void flow_begin(flow *f, uint64_t first, uint64_t count, uint64_t seed) noexcept nogil:
+    cdef uint32_t i
+    f.first = first
+    f.count = count
+    f.pc = f.steps = f.due_ns = 0
+    f.depth = f.arrived = 0
+    f.rng = seed or 1
+    for i in range(64):
+        f.arrivals[i] = 0
+
+
+cdef uint32_t slot_of(view *v, uint64_t name) noexcept nogil:
+    """Crew slot of a packed actor name (kind << 16 | index); slot 0 for a name that nobody has."""
+    cdef uint32_t kind = <uint32_t>(name >> 16) & 0xFFFF, index = <uint32_t>name & 0xFFFF
+    if kind == ACTOR_TENANT and index < v.cfg.tenants:
+        return v.tenants[index].actor
+    if kind == ACTOR_DEVICE and index < v.cfg.devices:
+        return v.devices[index].actor
+    if kind == ACTOR_DRIVER and index + 1 < v.cfg.drivers:
+        return driver_at(v, index + 1).actor
+    return 0
+
+
+cdef void ring_participants(view *v, uint32_t index) noexcept nogil:
+    cdef barrier *b = barrier_at(v, index)
+    cdef uint32_t slot
+    for slot in range(v.cfg.slots):
+        if slot < 512 and b.participants[slot >> 6] >> (slot & 63) & 1 and slot != v.self.slot:
+            bell_ring(v.self, crew_actor(v.crew, slot), PROGRAM_WAIT)
+
+
+cdef bint barrier_open(view *v, flow *f, uint32_t index) noexcept nogil:
+    """Arrives once, and says whether everybody has."""
+    cdef barrier *b = barrier_at(v, index)
+    cdef uint32_t slot
+    if not f.arrived:
+        f.arrived = 1
+        f.arrivals[index] += 1
+        write32(v.self, barrier_arrivals(v, index, v.self.slot), f.arrivals[index], PROGRAM_WAIT)
+        fence_at(v.self, PROGRAM_WAIT)  # partner: the fence of another one that arrives; one of the two sees both
+        ring_participants(v, index)
+    for slot in range(v.cfg.slots):
+        if slot < 512 and b.participants[slot >> 6] >> (slot & 63) & 1:
+            if read32(v.self, barrier_arrivals(v, index, slot), PROGRAM_WAIT) < f.arrivals[index]:
+                return False
+    return True
+
+
+cdef void flow_done(view *v, flow *f, int64_t result) noexcept nogil:
+    """The current record is over: its result is noted and the next one is current."""
+    cdef op_note *note = note_of(v, f.first + f.pc)
+    note.runs += 1
+    note.errors += result < 0
+    st64_rel(<uint64_t *>&note.result, <uint64_t>result)
+    f.pc += 1
+    f.steps += 1
+    f.arrived = 0
+    f.due_ns = 0
+
+
+cdef uint64_t chosen(view *v, flow *f, prog_op *op) noexcept nogil:
+    """The first record of a branch, picked by weight."""
+    cdef uint64_t n = op.a, i, sum = 0, pick
+    cdef prog_op *branch = op + 1
+    if n == 0 or f.pc + n >= f.count:
+        return f.count
+    for i in range(n):
+        sum += branch[i].a
+    pick = xorshift64(&f.rng) % sum if sum else 0
+    for i in range(n):
+        if pick < branch[i].a:
+            return branch[i].b
+        pick -= branch[i].a
+    return branch[0].b
+
+
+cdef void again(flow *f, prog_op *op, bint stopping) noexcept nogil:
+    if f.depth == 0:
+        f.pc += 1
+        return
+    if f.left[f.depth - 1] != <uint64_t>-1:
+        f.left[f.depth - 1] -= 1
+    if f.left[f.depth - 1] == 0 or stopping:
+        f.depth -= 1
+        f.pc += 1
+    else:
+        f.pc = op.a + 1
+
+
+cdef bint jump(view *v, flow *f, prog_op *op, bint stopping) noexcept nogil:
+    """Repetition and choice; false when the record is none of these."""
+    if op.op == DO_REPEAT:
+        if f.depth >= LOOPS:
+            f.pc = op.b
+        else:
+            f.left[f.depth] = op.a if op.a else <uint64_t>-1
+            f.depth += 1
+            f.pc += 1
+    elif op.op == DO_AGAIN:
+        again(f, op, stopping)
+    elif op.op == DO_CHOOSE:
+        f.pc = chosen(v, f, op)
+    elif op.op == DO_GOTO:
+        f.pc = op.a
+    else:
+        return False
+    return True
+
+
+cdef bint waiting_over(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
+    """Turns, barriers and pauses: whether the program goes on."""
+    cdef uint64_t now
+    if op.op == DO_TURN:
+        return stopping or op.arg >= SEQUENCES or read64(v.self, sequence_turn(v, op.arg), PROGRAM_WAIT) >= op.a
+    if op.op == DO_START:
+        return stopping or v.cfg.controlled == 0 or ld32_acq(&v.board.cut) != 0
+    if op.op == DO_BARRIER:
+        return op.arg >= BARRIERS or barrier_open(v, f, op.arg) or stopping
+    now = actor_clock(v.self)
+    if f.due_ns == 0:
+        f.due_ns = now + op.a
+    if f.due_ns > now and not stopping:
+        next_ns[0] = f.due_ns if f.due_ns < next_ns[0] else next_ns[0]
+        return False
+    return True
+
+
+cdef void pass_on(view *v, uint64_t *turn, uint64_t following) noexcept nogil:
+    """Partner: the load of whoever waits for its turn. The supervisor opens all turns of a sequence when an actor of it has died, at any
+    moment; that stays."""
+    cdef uint64_t seen = read64(v.self, turn, PROGRAM_STEP)
+    if seen < following:
+        try64(v.self, turn, seen, following, PROGRAM_STEP)
+
+
+cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns) noexcept nogil:
+    """Executes a control record, or says that the current one is the caller's. ``next_ns`` gets the end of a pause.
+
+    From ``stop_phase`` on nothing is waited for and nothing is repeated, so every program comes to its end.
+    """
+    cdef prog_op *op
+    cdef bint stopping = ld32_acq(&v.board.phase) >= stop_phase
+    if f.pc >= f.count:
+        return FLOW_END
+    op = flow_op(v, f)
+    if op.op < DO_TURN:
+        return FLOW_OP
+    point(v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
+    if jump(v, f, op, stopping):
+        return FLOW_MOVED
+    if op.op == DO_PASS:
+        if op.arg < SEQUENCES:
+            pass_on(v, sequence_turn(v, op.arg), op.a)
+            fence_at(v.self, PROGRAM_STEP)
+            bell_ring(v.self, crew_actor(v.crew, slot_of(v, op.b)), PROGRAM_STEP)
+    elif not waiting_over(v, f, op, stopping, next_ns):
+        return FLOW_BLOCKED
+    flow_done(v, f, 0)
+    return FLOW_MOVED
+
+
+cdef void flow_leave(view *v, uint32_t slot) noexcept nogil:
+    """An actor will not come to any barrier any more: it has finished, or it is dead."""
+    cdef uint32_t i
+    st64_rel(&crew_actor(v.crew, slot).program_over, 1)
+    for i in range(BARRIERS):
+        if slot < 512 and barrier_at(v, i).participants[slot >> 6] >> (slot & 63) & 1:
+            write32(v.self, barrier_arrivals(v, i, slot), ALWAYS_ARRIVED, PROGRAM_WAIT)
+            ring_participants(v, i)
+
+
+cdef void wait_held(view *v, uint32_t which) noexcept nogil:
+    """A program holds this stage: sleeps until it lets go."""
+    cdef uint32_t key
+    while read32(v.self, &v.board.hold, HELD) & which and ld32_acq(&v.board.phase) < PHASE_ENDING:
+        v.self.heartbeat += 1
+        key = ec_prepare(v.self, &v.board.hold_bell, HELD)
+        if not read32(v.self, &v.board.hold, HELD) & which:
+            ec_cancel(v.self, &v.board.hold_bell, key)
+            return
+        ec_sleep(v.self, &v.board.hold_bell, key, IDLE_NS, HELD)

@@ -1,0 +1,81 @@
+# cython: language_level=3
+"""One process of the system: attached to the board, with an actor of its own, and cast for a part.
+
+A part is prepared by the package that has its main loop (``prepare_irq``, ``prepare_device`` ...), played by ``play``. Preparing
+allocates what the loop needs and touches nothing that others read, so it may be done before the fork.
+"""
+
+import os
+import time
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.cython_ext.memory cimport Memory
+from iopf.cython_ext.wait cimport *
+from iopf.emulator.board.board cimport view_attach, view_region
+from iopf.emulator.board.layout cimport OFF_PRIVATE, STAGE_PRIVATE
+from iopf.emulator.spec.sites cimport START_BARRIER
+
+
+cdef class Process:
+    """Takes crew slot ``slot`` of the board in ``memory``.
+
+    Raises ValueError when the memory holds no board of this build or the slot does not exist.
+    """
+
+    def __cinit__(self, Memory memory not None, uint32_t slot):
+        cdef int ret = view_attach(&self.v, memory.base, memory.size, slot)
+        if ret != 0:
+            raise ValueError("the shared memory holds no board of this build, or has no such slot; start a new system")
+        self.memory = memory
+        self.slot = slot
+        if self.v.cfg.controlled:
+            # What the part keeps lies on the board too, so that a copy of the board is a copy of the part.
+            self.v.private_at = view_region(&self.v, OFF_PRIVATE) + <uint64_t>slot * STAGE_PRIVATE
+            self.v.private_end = self.v.private_at + STAGE_PRIVATE
+
+    def arrive(self, uint64_t start_time) -> None:
+        """First words of a process: who it is. ``start_time`` in clock ticks since boot, from /proc."""
+        self.v.self.pid = <uint32_t>os.getpid()
+        self.v.self.start_time = start_time
+        st32_rel(&self.v.self.state, ACTOR_STARTING)
+
+    cdef void cast(self, part_main main, void *arg, uint32_t index, uint32_t phase) noexcept:
+        """``main(arg, index)`` is the part; it begins in ``phase``: kernel and hardware start before devices and tenants."""
+        self.main = main
+        self.arg = arg
+        self.index = index
+        self.phase = phase
+
+    def play(self) -> int:
+        """Says that the process is up, waits for its phase, plays its part to the end: 0, or a negative errno."""
+        cdef int ret
+        if self.main == NULL:
+            raise ValueError("the process has no part to play")
+        self._ready()
+        with nogil:
+            ret = self.main(self.arg, self.index)
+        return ret
+
+    cdef _ready(self):
+        cdef uint32_t phase
+        st32_rel(&self.v.self.state, ACTOR_READY)
+        xadd32(&self.v.board.ready, 1)
+        with nogil:
+            bell_ring(self.v.self, crew_actor(self.v.crew, 0), START_BARRIER)
+            while True:
+                phase = ld32_acq(&self.v.board.phase)
+                if phase >= self.phase:
+                    break
+                self.v.self.heartbeat += 1
+                point(self.v.self, START_BARRIER << 8 | OP_BELL_SLEEP, &self.v.board.phase, ACC_WAIT)
+                futex_wait32(&self.v.board.phase, phase, 250000000)
+        self.started_cpu_ns = time.process_time_ns()
+        st32_rel(&self.v.self.state, ACTOR_RUNNING)
+
+    def done(self, uint64_t cpu_ns) -> None:
+        """Last words: the CPU time of the process in nanoseconds; kept is what it has used since its start."""
+        self.v.self.work[7] = cpu_ns - min(cpu_ns, self.started_cpu_ns)
+        st32_rel(&self.v.self.state, ACTOR_DONE)

@@ -1,8 +1,0 @@
-# cython: language_level=3, cdivision=True
-"""Serving the command queue of one unit. The order that a wait with page drain keeps is told in ``vtd.pxd``."""
-
-from libc.stdint cimport uint32_t
-
-from emulator.hw.vtd cimport unit
-
-cdef uint32_t serve_commands(unit *u) noexcept nogil

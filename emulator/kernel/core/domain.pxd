@@ -1,0 +1,28 @@
+# cython: language_level=3, cdivision=True
+"""Domains: what a (device, PASID) can be attached to (spec/kernel.md 2.5).
+
+Kinds: blocking (no table entry, so the hardware refuses), identity (nothing ever faults, hardware refuses requests), paging (a table, no
+fault handler), fault (a table, faults go to a fault object of user space), SVA. ``domain.users`` is written under sva_lock: one user
+for each handle. ``domain.pending`` counts the groups that refer to it (gunthorpe), atomically; freeing waits for it, or leaves the
+domain to ``domain_reap`` while user space holds groups.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from iopf.cython_ext.pool cimport pool_try
+from iopf.emulator.board.board cimport view
+from iopf.emulator.spec.classes cimport POOL_DOMAIN
+from iopf.emulator.board.objects cimport iommu_domain, mm_struct
+from iopf.emulator.spec.program cimport DOMAIN_FAULT, DOMAIN_SVA
+
+cdef iommu_domain *domain_alloc(view *v, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil
+cdef void reap_locked(view *v) noexcept nogil
+cdef void domain_reap(view *v) noexcept nogil
+cdef void domain_free(view *v, iommu_domain *domain) noexcept nogil
+cdef void domain_put(view *v, iommu_domain *domain) noexcept nogil
+
+cdef inline bint domain_takes_faults(iommu_domain *domain) noexcept nogil:
+    return domain.kind == DOMAIN_SVA or domain.kind == DOMAIN_FAULT
+
+cdef inline iommu_domain *domain_of(view *v, uint64_t ref, uint32_t site) noexcept nogil:
+    return <iommu_domain *>pool_try(v.self, v.pools[POOL_DOMAIN], ref, site)

@@ -1,0 +1,15 @@
+# cython: language_level=3, cdivision=True
+"""What happens to a group that is complete: queued for a worker, handled at once, or handed to user space.
+
+``domain_iopf_handler`` is the ``iopf_handler`` of the group's domain; it runs in the IRQ thread with no core lock
+held. Once it has returned 0 somebody else owns the group and the caller does not look at it again.
+"""
+
+from libc.stdint cimport uint32_t
+
+from iopf.emulator.board.board cimport view
+from iopf.emulator.board.objects cimport attach_handle, fault_event, iommu_domain, iopf_group
+
+cdef int domain_iopf_handler(view *v, iopf_group *group) noexcept nogil
+cdef int queue_group(view *v, iopf_group *group, iommu_domain *domain) noexcept nogil
+cdef void eager_fault(view *v, attach_handle *handle, fault_event *evt) noexcept nogil

@@ -1,8 +1,0 @@
-# cython: language_level=3, cdivision=True
-"""Registering custom allocators and removing them. Rules, and what may run against what, stand in ``ioasid.pxd``."""
-
-from emulator.spec.board cimport view
-from emulator.spec.ioasid cimport *
-
-cdef int ioasid_register_allocator(view *v, ioasid_ops *ops) noexcept nogil
-cdef void ioasid_unregister_allocator(view *v, ioasid_ops *ops) noexcept nogil

@@ -1,0 +1,44 @@
+# cython: language_level=3
+"""The parts of the kernel processes: interrupt threads, workers, tasks and drivers."""
+
+from libc.stdint cimport uint32_t
+
+from iopf.emulator.kernel.proc.driver cimport driver_main
+from iopf.emulator.kernel.vtd.prq cimport irq_main
+from iopf.emulator.kernel.proc.task cimport task_main
+from iopf.emulator.kernel.core.worker cimport worker_main
+from iopf.emulator.board.board cimport view
+from iopf.emulator.board.process cimport Process
+from iopf.emulator.spec.roles cimport PHASE_PROBING
+
+
+cdef int irq_part(void *v, uint32_t unit) noexcept nogil:
+    return irq_main(<view *>v, unit)
+
+
+cdef int worker_part(void *v, uint32_t index) noexcept nogil:
+    return worker_main(<view *>v)
+
+
+cdef int task_part(void *v, uint32_t tenant) noexcept nogil:
+    return task_main(<view *>v, tenant)
+
+
+cdef int driver_part(void *v, uint32_t index) noexcept nogil:
+    return driver_main(<view *>v, index)
+
+
+def prepare_irq(Process process not None, uint32_t unit) -> None:
+    process.cast(irq_part, &process.v, unit, PHASE_PROBING)
+
+
+def prepare_worker(Process process not None) -> None:
+    process.cast(worker_part, &process.v, 0, PHASE_PROBING)
+
+
+def prepare_task(Process process not None, uint32_t tenant) -> None:
+    process.cast(task_part, &process.v, tenant, PHASE_PROBING)
+
+
+def prepare_driver(Process process not None, uint32_t index) -> None:
+    process.cast(driver_part, &process.v, index, PHASE_PROBING)

@@ -1,0 +1,40 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""A part that does nothing but come to scheduling points: what a schedule costs by itself.
+
+Each point stands before adding one to one of a few words that all the parts share: counters of the supervisor's slot, where nothing
+is counted. So their sum says how many steps were made.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
+from iopf.emulator.board.board cimport view
+from iopf.emulator.board.process cimport Process
+from iopf.emulator.spec.roles cimport PHASE_RUNNING
+from iopf.emulator.spec.sites cimport START_BARRIER
+
+cdef enum:
+    WORDS = 4
+
+
+cdef int points_part(void *arg, uint32_t points) noexcept nogil:
+    cdef view *v = <view *>arg
+    cdef uint64_t *word
+    cdef uint32_t i
+    for i in range(points):
+        word = &crew_actor(v.crew, 0).work[i % WORDS]
+        point(v.self, START_BARRIER << 8 | OP_LOCAL, word, ACC_RMW)
+        word[0] += 1
+    st64_rel(&v.self.program_over, 1)
+    return 0
+
+
+def prepare(Process process not None, uint32_t points) -> None:
+    """The part of a process that comes to so many points."""
+    process.cast(points_part, &process.v, points, PHASE_RUNNING)
+
+
+def steps_made(Process process not None) -> int:
+    """By all parts together, since the beginning of the schedule."""
+    return sum([crew_actor(process.v.crew, 0).work[i] for i in range(WORDS)])

@@ -1,0 +1,8 @@
+# cython: language_level=3, cdivision=True
+"""The handles of ``probe_work.pyx``: what each one keeps."""
+
+from tests.probes.crew cimport Handle
+from iopf.cython_ext.work_ring cimport workring
+
+cdef class WorkRing(Handle):
+    cdef workring *ring

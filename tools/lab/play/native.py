@@ -1,0 +1,86 @@
+"""A race without control: its programs run again and again as an ordinary system, every actor a process, until a run fails.
+
+This is what stress does, and what controlled schedules are compared with. `noise` yields and sleeps at random points. Nobody is held at
+`start` here, so an operation may fail because the others were not ready; such a failure alone does not count. What counts is what
+must hold of every run: no detector speaks, the books agree, nothing is left, nobody dies, nobody is stuck.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from iopf.emulator.races.catalogue import Race
+from iopf.emulator.scenario.schema import System as Defaults
+from iopf.tools.lab.play.system import resolve_programs
+from iopf.tools.lab.search.search import Found
+from iopf.tools.status import Status
+from iopf.tools.supervisor.monitor import Monitor, Signals
+from iopf.tools.supervisor.plan import plan_system
+from iopf.tools.supervisor.programs import failed_lines, failure_text, line_results
+from iopf.tools.supervisor.result import build_result
+from iopf.tools.supervisor.system import Options, System
+
+NATIVE: dict[str, bool] = {"native": False, "noise": True}  # whether points make noise
+WATCHDOG_S = 2.0
+SEEDS = 2**63  # a scenario has no larger one
+_NOISE = (Defaults().noise_yield_in, Defaults().noise_sleep_in)
+
+
+class Stopped(Exception):
+    """A signal that ends this process has come, and the run that was under way has been ended. `found`: what had been done before it."""
+
+    def __init__(self, status: Status, found: Found | None = None) -> None:
+        super().__init__(f"stopped with status {status}")
+        self.status, self.found = status, found
+
+
+def run_once(race: Race, seed: int, *, defective: bool, noise: bool) -> list[str]:
+    """One run: what fails, empty when nothing does. Raises ScenarioError, ArenaError, Stopped."""
+    with Signals().installed() as signals:
+        tables = race.document(defective=defective)
+        tables["system"] = {**tables.get("system", {}), "watchdog_s": WATCHDOG_S, "seed": seed}
+        resolved = resolve_programs(race.programs, tables)
+        plan = plan_system(resolved.scenario, race.slug, seed)
+        if race.queue_records:
+            plan.config["prq_records"] = race.queue_records
+        with System.build(plan, Options(noise=_NOISE if noise else (0, 0)), {}) as system:
+            monitor = Monitor(system, 0.0, WATCHDOG_S, lambda _: None, lambda _: None)
+            outcome = monitor.run()
+            result = build_result(resolved, plan, system, outcome)
+            refused = set(map(failure_text, failed_lines(line_results(plan, system.snapshot))))
+    for each in (signals, monitor.signals):
+        if each.stops:
+            raise Stopped(each.status)
+    problems = [problem for problem in result["problems"] if problem not in refused]
+    if result["status"] in (Status.DIED, Status.STUCK):
+        return [outcome.reason, *problems]
+    return problems if result["status"] != Status.OK else []
+
+
+def search_native(
+    race: Race,
+    seed: int,
+    *,
+    seconds: float,
+    noise: bool,
+    defective: bool = True,
+    most: int | None = None,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Found:
+    """Runs of a variant until one fails, or the budget ends, or there have been as many as `most`. Raises what `run_once` raises."""
+    began, runs = time.monotonic(), 0
+    with Signals().installed() as signals:
+        while True:
+            try:
+                what = run_once(race, (seed + runs) % SEEDS, defective=defective, noise=noise)
+            except Stopped as stopped:
+                stopped.found = Found(runs, 0, time.monotonic() - began)
+                raise
+            runs += 1
+            found = Found(runs, 0, time.monotonic() - began, None, what or None)
+            if what or found.seconds > seconds or runs == most:
+                return found
+            if signals.stops:
+                raise Stopped(signals.status, found)
+            tell(f"{runs:,} runs, {found.seconds:.0f} s")

@@ -1,0 +1,102 @@
+"""The actors of a system under control as processes: each plays one part whenever the token comes to it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import multiprocess
+from iopf.shm.procs import die_with_parent, ignore_ending, signals_held
+from iopf.tools.closing import Closing
+from iopf.tools.lab.play.points import PointsLab
+from iopf.tools.lab.play.system import Lab
+
+END_BOUND_MS = 5000
+
+
+def _play(lab: Lab | PointsLab, slot: int, parent: int) -> None:
+    die_with_parent(parent)
+    ignore_ending()
+    lab.conductor.play_part(slot)
+    os._exit(0)
+
+
+def _core(allowed: set[int]) -> int:
+    """The one that this process runs on: the kernel has chosen it, and two labs seldom get the same."""
+    here = int(ctypes.CDLL(None).sched_getcpu())
+    return here if here in allowed else min(allowed)
+
+
+def players_of(lab: Lab, mode: str) -> AbstractContextManager[Players | None]:
+    """Players for the mode `processes`; none for `fibers`."""
+    return Players(lab) if mode == "processes" else nullcontext()
+
+
+class Players(Closing):
+    """Forks a process for every actor of `lab`; its schedules are played by them until `close`.
+
+    All run on one core: the token is with one at a time, and a hand-over to another core costs several times as much.
+    """
+
+    def __init__(self, lab: Lab | PointsLab) -> None:
+        self.lab = lab
+        self.processes: dict[int, Any] = {}
+        self._cores = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {_core(self._cores)})
+            lab.conductor.assemble()
+            for process in lab.conductor.processes:
+                self._start(process.slot)
+        except BaseException:
+            self.close()
+            raise
+        lab.conductor.by_processes = True
+
+    def _start(self, slot: int) -> None:
+        context = multiprocess.get_context("fork")
+        player = context.Process(target=_play, args=(self.lab, slot, os.getpid()), daemon=True)
+        with signals_held():
+            player.start()
+        self.processes[slot] = player
+
+    def pids(self) -> list[int]:
+        return [int(player.pid) for player in self.processes.values()]
+
+    def kill(self, slot: int) -> None:
+        """SIGKILL to the player of an actor, between two steps; waits for its end."""
+        player = self.processes.pop(slot)
+        player.kill()
+        player.join()
+        player.close()
+
+    def stop(self, slot: int) -> None:
+        """SIGSTOP to the player of an actor, between two steps; returns when it stands still."""
+        self._send(slot, signal.SIGSTOP, os.WSTOPPED)
+
+    def resume(self, slot: int) -> None:
+        self._send(slot, signal.SIGCONT, os.WCONTINUED)
+
+    def _send(self, slot: int, number: int, until: int) -> None:
+        pid = self.processes[slot].pid
+        os.kill(pid, number)
+        os.waitid(os.P_PID, pid, until)
+
+    def replace(self, slot: int) -> None:
+        """A new process for an actor whose player was killed, for the next schedule."""
+        self._start(slot)
+
+    def close(self) -> None:
+        """Ends the players; the system can be played as fibers again."""
+        self.lab.conductor.by_processes = False
+        self.lab.conductor.dismiss()
+        for player in self.processes.values():
+            if not select.select([player.sentinel], [], [], END_BOUND_MS / 1000)[0]:
+                player.kill()
+            player.join()
+            player.close()
+        self.processes.clear()
+        os.sched_setaffinity(0, self._cores)

@@ -1,0 +1,77 @@
+"""Races of the catalogue in the lab, and their schedules written to files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from iopf.emulator.races.catalogue import Race
+from iopf.emulator.races.schedule import Failure
+from iopf.emulator.races.schedule_file import (
+    FORMAT,
+    ScheduleFile,
+    build_id,
+    points_id,
+    segments,
+    write,
+)
+from iopf.tools.lab.play.system import Lab, build_lab
+from iopf.tools.lab.search.minimise import constraints_of
+from iopf.tools.lab.search.search import Found
+
+
+def lab_of(race: Race, *, defective: bool, memory: str = "tso") -> Lab:
+    """The system of a variant. Raises ScenarioError, ArenaError, LabError."""
+    return build_lab(*race.programs, memory=memory, **tables_of(race, defective=defective))
+
+
+def tables_of(race: Race, *, defective: bool) -> dict[str, Any]:
+    """Everything of a variant but its programs, as `build_lab` takes it."""
+    made = race.document(defective=defective)
+    return {**made, "live": race.leaks, "queue_records": race.queue_records}
+
+
+def save_schedule(
+    lab: Lab,
+    programs: Sequence[Sequence[str]],
+    tables: Mapping[str, Any],
+    short: Failure,
+    found: Found,
+    *,
+    seed: int,
+    strategy: str,
+    to: Path,
+    race: str = "",
+) -> None:
+    """Writes the schedule that has just been replayed. `tables` is what the lab was built with. Raises OSError."""
+    constraints = constraints_of(lab, short)
+    lab.conductor.replay(short.path)
+    scenario = dict(tables)
+    live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
+    whole = bool(scenario.pop("whole", False))
+    for name in ("memory", "still"):
+        scenario.pop(name, None)
+    write(
+        ScheduleFile(
+            format=FORMAT,
+            build=build_id(),
+            points=points_id(),
+            race=race,
+            programs=[list(program) for program in programs],
+            scenario=scenario,
+            live=dict(live or {}),
+            queue_records=queue_records,
+            seed=seed,
+            strategy=strategy,
+            memory=lab.memory,
+            still=lab.conductor.still,
+            whole=whole,
+            failure=found.what or [],
+            preemptions=short.preemptions,
+            segments=segments(short.path, lab.names),
+            trace_hash=f"{lab.conductor.trace_hash:016x}",
+            constraints=None if constraints is None else [str(each) for each in constraints],
+        ),
+        to,
+    )

@@ -1,0 +1,73 @@
+"""The pytest plugin: races as regression tests.
+
+    @pytest.mark.race(schedules=2000, seed=1)
+    def test_unbind_against_a_fault(iopf_race):
+        iopf_race(
+            ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"],
+            ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=1 group=a try"],
+        )
+
+Loaded by every pytest run of an environment that has the emulator, so it imports nothing until a test asks for the fixture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARKER = (
+    "race(schedules=1000, seconds=60, depth=None, seed=1, memory='tso', mode='fibers'): budget and strategy of the "
+    "schedules that iopf_race plays; depth selects PCT of that depth instead of the portfolio"
+)
+REPORT = pytest.StashKey[dict[str, str]]()  # sections by title
+CALLED = pytest.StashKey[bool]()  # there is a fixture, and whether it has been called
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("iopf").addoption(
+        "--iopf-schedules",
+        metavar="DIR",
+        default=".iopf-schedules",
+        help="where iopf_race writes the schedules that fail, from the directory in which pytest is started (default .iopf-schedules)",
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.when != "call":
+        return
+    report.sections.extend(item.stash.get(REPORT, {}).items())
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if CALLED in item.stash and crash is not None and report.failed:
+        # Where CI is set, pytest repeats the message in its summary, however long it is.
+        crash.message = crash.message.partition("\n")[0]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that has the marker and the fixture, but never calls it, checks nothing. A marker `race` without the fixture is somebody
+    else's."""
+    outcome: Any = yield
+    marked = item.get_closest_marker("race") is not None
+    if marked and outcome.excinfo is None and not item.stash.get(CALLED, True):
+        text = "marked race, but iopf_race was never called: the test checks nothing"
+        outcome.force_exception(pytest.fail.Exception(text, pytrace=False))
+
+
+@pytest.fixture
+def iopf_race(request: pytest.FixtureRequest) -> Any:
+    """Plays schedules of programs and fails the test with the shortest one that fails. See `tools/lab/pytest/testing.py`."""
+    # By name: this package may not import the tools that build systems.
+    from importlib import import_module
+
+    return import_module("iopf.tools.lab.pytest.testing").race_fixture(request, REPORT, CALLED)

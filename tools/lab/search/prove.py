@@ -1,0 +1,167 @@
+"""Playing every schedule of a system: all of them if the time is enough, else all up to a number of delays and of preemptions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from iopf.emulator.races.schedule import Failure
+from iopf.emulator.sched.judge import Bug
+from iopf.emulator.sched.tree import Walk
+from iopf.tools.lab.play.system import Lab
+from iopf.tools.lab.search.failure import failure_of, what
+from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.search import AT_REST, check_walk
+
+DELAYS_MOST = 8
+_REDUCED = 0.6  # of the budget
+_DELAYED = 0.85  # the same, with what is played before
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+@dataclass(slots=True)
+class Proof:
+    """`executions` of the reduced walk, each for all orders of its independent steps; `reduced`: it is over; `complete`: there are no
+    more. `delays`: with at most so many, all of `delayed` schedules were played; -1: with none; `turned`: that walk is over, too.
+    `preemptions`: the same of `bounded` schedules; `most`, `most_delays`: how many were asked for.
+    `timed`: there are timeouts, and in `executions` they end only when nobody else can go on. `failure`: the shortest schedule that
+    fails. `stopped`: by an interrupt, and the rest is what there was until then."""
+
+    executions: int = 0
+    reduced: bool = False
+    complete: bool = False
+    bounded: int = 0
+    preemptions: int = -1
+    most: int = 0
+    timed: bool = False
+    seconds: float = 0.0
+    what: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+    stopped: bool = False
+    delayed: int = 0
+    delays: int = -1
+    turned: bool = False
+    most_delays: int = 2
+
+    @property
+    def verdict(self) -> str:
+        """In one line. What the words rest on stands in `iopf help races`."""
+        if self.failure is not None:
+            how = (
+                "interrupted before it was shortened to fewer than"
+                if self.stopped
+                else "shortened to"
+            )
+            return f"fails; {how} {_many(self.failure.preemptions, 'preemption')}"
+        if self.complete:
+            ends = AT_REST if self.timed else ""
+            return f"proved: no schedule{ends} fails"
+        end = "interrupted" if self.stopped else "the budget ended"
+        early = " or timeouts" if self.timed else ""
+        bounds = [
+            f"at most {_many(number, kind)}{early}"
+            for number, kind in ((self.preemptions, "preemption"), (self.delays, "delay"))
+            if number >= 0
+        ]
+        if not bounds:
+            return f"{end}: nothing is proved"
+        return f"{end}: no schedule with {bounds[0]} fails" + "".join(
+            f", nor one with {each}" for each in bounds[1:]
+        )
+
+    @property
+    def _begun(self) -> int:
+        """The last walk by delays, whether it came to its end or not."""
+        return min(self.delays + 1, self.most_delays)
+
+    @property
+    def played(self) -> str:
+        """What none of which fails, or how many there were before one did."""
+        counted = _many(self.executions, "execution")
+        if self.delayed:
+            counted += (
+                f", then {_many(self.delayed, 'schedule')} of at most {_many(self._begun, 'delay')}"
+            )
+        if self.bounded:
+            bound = self.preemptions + 1 if self.preemptions < self.most else self.most
+            counted += (
+                f", then {_many(self.bounded, 'schedule')} of at most {_many(bound, 'preemption')}"
+            )
+        return counted
+
+
+def prove(
+    lab: Lab,
+    *,
+    seconds: float,
+    preemptions: int,
+    delays: int = 2,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Proof:
+    """All schedules, reduced; when these are too many for 0.6 of the budget, those of at most `delays` and of at most `preemptions`,
+    beginning with none. An interrupt ends it; what there is until then is returned. Raises TooManyActors."""
+    check_walk(lab)
+    proof = Proof(most=preemptions, most_delays=delays)
+    began, before = time.monotonic(), lab.conductor.played
+    try:
+        bug = _prove(lab, proof, seconds, tell)
+        if bug != Bug.BUG_NONE:
+            lab.conductor.still = not proof.reduced
+            proof.what = what(lab, bug)
+            proof.failure = failure_of(lab, bug)
+            proof.failure = shortest(lab, proof.failure)
+    except KeyboardInterrupt:
+        proof.stopped = True
+        if proof.failure is None:
+            _count(proof, lab, lab.conductor.played - before)
+    proof.seconds = time.monotonic() - began
+    return proof
+
+
+def _count(proof: Proof, lab: Lab, played: int) -> None:
+    """Schedules of a walk that was interrupted are counted like those of the ones before."""
+    if not proof.reduced:
+        proof.executions, proof.timed = played, lab.conductor.timed
+    elif proof.turned:
+        proof.bounded = played - proof.executions - proof.delayed
+    else:
+        proof.delayed = played - proof.executions
+
+
+def _prove(lab: Lab, proof: Proof, seconds: float, tell: Callable[[str], None]) -> Bug:
+    began = time.monotonic()
+
+    def walk(by: Walk, bound: int, share: float, title: str) -> tuple[Bug, int, bool]:
+        """Up to a share of the budget, counted from its beginning."""
+        tell(title)
+        left = seconds * share - (time.monotonic() - began)
+
+        def say(played: int) -> None:
+            tell(f"{title}: {played:,}, {time.monotonic() - began:.0f} of {seconds:g} s")
+
+        return lab.conductor.walk(by, bound, max(0, int(left * 1e9)), tell=say)
+
+    bug, proof.executions, proof.complete = walk(
+        Walk.WALK_REDUCED, 0, _REDUCED, "all schedules, reduced"
+    )
+    proof.reduced, proof.timed = True, lab.conductor.timed
+    whole = not proof.complete
+    while whole and bug == Bug.BUG_NONE and proof.delays < proof.most_delays:
+        bound = proof.delays + 1
+        title = f"all schedules of at most {_many(bound, 'delay')}"
+        bug, played, whole = walk(Walk.WALK_DELAYS, bound, _DELAYED, title)
+        proof.delayed += played
+        proof.delays += whole
+    proof.turned = True
+    whole = not proof.complete
+    while whole and bug == Bug.BUG_NONE and proof.preemptions < proof.most:
+        bound = proof.preemptions + 1
+        title = f"all schedules of at most {_many(bound, 'preemption')}"
+        bug, played, whole = walk(Walk.WALK_PREEMPTIONS, bound, 1, title)
+        proof.bounded += played
+        proof.preemptions += whole
+    return bug

@@ -18,7 +18,7 @@ from iopf.emulator.board.links cimport DOWN_SLOTS, UP_REQUEST, UP_SLOTS, downlin
 from iopf.emulator.board.progress cimport done_count
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.board.tenants cimport tenant
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.pci cimport *
 
 cdef function *function_make(view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil:
     """The state of one function, private to its process; NULL without memory. ``atc_entries`` is a power of two."""
@@ -101,7 +101,7 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
     slot[0] = (UP_REQUEST | <uint64_t>(not g.rid) << 8 | <uint64_t>((rwx & 4) != 0) << 9 | <uint64_t>((rwx & 8) != 0) << 10
                | <uint64_t>g.pasid << 32)
     # A request asks for something: one without read and write would be a stop marker.
-    slot[1] = prq_qw1(address, g.prgi, (rwx & 3 or PRI_READ) | (PRI_LAST if last else 0))
+    slot[1] = pri_message(address, g.prgi, (rwx & 3 or PRI_READ) | (PRI_LAST if last else 0))
     if f.work.private_permille and xorshift64(&f.work.rng) % 1000 < f.work.private_permille:
         slot[0] |= <uint64_t>1 << 11
     slot[2] = uid_of(number, place)

@@ -22,7 +22,7 @@ from iopf.emulator.board.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONS
 from iopf.emulator.spec.program cimport LABEL_OTHER, LABELS
 from iopf.emulator.board.progress cimport label_at, label_note
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.pci cimport *
 
 cdef enum:
     RETRY_NS = 2000              # a function's own pause before it asks again; doubles with each retry
@@ -141,6 +141,8 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
     cdef group *g
     cdef bint by_hardware = rec[1] & 1
     cdef uint64_t now
+    if code > RESP_INVALID:
+        code = RESP_FAILURE  # PCIe: all other codes are Response Failure; Linux's VT-d driver sends 2
     if index == NO_GROUP:
         dev.unexpected += 1
         note_label(f, label_of_index(f, prgi), code, 0)

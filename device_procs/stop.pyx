@@ -11,7 +11,7 @@ from iopf.cython_ext.wait cimport bell_ring
 from iopf.device_procs.pri cimport *
 from iopf.emulator.board.links cimport UP_MARKER
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport PRI_LAST
+from iopf.emulator.spec.pci cimport PRI_LAST
 
 
 cdef void drop_retries(function *f, uint32_t pasid) noexcept nogil:

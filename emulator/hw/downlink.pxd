@@ -12,7 +12,7 @@ from iopf.cython_ext.wait cimport bell_ring
 from iopf.emulator.hw.vtd.engine cimport unit
 from iopf.emulator.board.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE
 from iopf.emulator.spec.sites cimport HW_INVALIDATE, HW_RESPOND
-from iopf.emulator.spec.vtd cimport prq_prgi
+from iopf.emulator.spec.vtd cimport pri_prgi
 
 cdef inline void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
     if not u.is_dirty[dev]:
@@ -47,7 +47,7 @@ cdef inline bint send_early_response(unit *u, uint32_t dev, uint64_t *rec) noexc
     slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
     if slot == NULL:
         return False
-    slot[0] = DOWN_EARLY | <uint64_t>prq_prgi(rec[1]) << 16
+    slot[0] = DOWN_EARLY | <uint64_t>pri_prgi(rec[1]) << 16
     slot[1] = 0
     slot[2] = rec[2]
     slot[3] = u.ticks

@@ -25,7 +25,7 @@ from iopf.emulator.spec.vtd cimport *
 
 
 cdef void hw_fate(unit *u, uint32_t dev, uint64_t *rec, uint32_t fate) noexcept nogil:
-    write32(u.v.self, ledger(u.v, OFF_LEDGER_HW, dev, prq_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate), HW_REQUEST)
+    write32(u.v.self, ledger(u.v, OFF_LEDGER_HW, dev, pri_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate), HW_REQUEST)
 
 
 cdef void raise_event(unit *u, uint32_t bit) noexcept nogil:
@@ -69,7 +69,7 @@ cdef void refuse(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp, 
     if rec[1] & PRI_LAST:
         hw.auto_invalid += 1
         hw_fate(u, dev, rec, FATE_AUTO_INVALID)
-        send_response(u, dev, pasid, pp, prq_prgi(rec[1]), RESP_INVALID, True, u.ticks)
+        send_response(u, dev, pasid, pp, pri_prgi(rec[1]), RESP_INVALID, True, u.ticks)
     else:
         hw.drop_refused += 1
         hw_fate(u, dev, rec, FATE_DROP_REFUSED)
@@ -81,7 +81,7 @@ cdef void lose(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp) no
     if rec[1] & PRI_LAST:
         hw.auto_success += 1
         hw_fate(u, dev, rec, FATE_AUTO_SUCCESS)
-        send_response(u, dev, pasid, pp, prq_prgi(rec[1]), RESP_SUCCESS, True, u.ticks)
+        send_response(u, dev, pasid, pp, pri_prgi(rec[1]), RESP_SUCCESS, True, u.ticks)
     else:
         hw.drop_overflow += 1
         hw_fate(u, dev, rec, FATE_DROP_OVERFLOW)

@@ -23,8 +23,11 @@ from Cython.Build import cythonize
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
+from iopf.tools.structs import layout_mark
+
 SOURCE_ROOT = Path(".src")  # the build runs at the top of the tree
 PROBES = Path("tests/probes")
+LAYOUT = "iopf.emulator.board.layout"
 
 
 class BuildExt(build_ext):
@@ -48,6 +51,8 @@ class BuildExt(build_ext):
             # Cython follows .pxd files by itself and passes on nothing about C headers. They are
             # few and most modules include them, so each module depends on all of them.
             extension.depends = [*extension.depends, *headers()]
+            if extension.name == LAYOUT:
+                extension.define_macros.append(("IOPF_LAYOUT_MARK", f"{layout_mark(SOURCE_ROOT / 'iopf')}u"))
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:

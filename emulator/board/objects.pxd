@@ -66,8 +66,7 @@ cdef struct fault_param:
     listhead partial
     listhead faults
     uint64_t rcu_epoch           # set when the last reference went
-    uint64_t on_queue
-    uint64_t pad[2]
+    uint64_t pad[3]
 
 cdef struct attach_handle:
     objhdr hdr

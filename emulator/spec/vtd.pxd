@@ -5,7 +5,7 @@ Page request descriptor, 256 bits. qw0: 7:0 type 1, 8 PASID present, 31:16 reque
 qw1: 0 read, 1 write, 2 last in group, 11:3 group index, 63:12 address. qw2 and qw3 are reserved. In revisions 3.x qw0 bit 9 says that
 qw2 and qw3 carry private data of the function, which its response (qw0 bit 5) echoes; a scenario with private data has such hardware.
 Page group response, qw0: 3:0 and 11:9 type 9, 4 PASID present, 15:12 code, 31:16 requester, 51:32 PASID. qw1: 11:3 group index.
-Invalidation wait, qw0: 3:0 type 5, 4 IF, 5 status write, 6 fence, 7 page-request drain, 63:32 status data.
+Invalidation wait, qw0: 3:0 type 5, 5 status write, 6 fence, 7 page-request drain, 63:32 status data.
 The low 12 bits and the address of qw1 of a page request are those of the PCIe Page Request message as well.
 """
 
@@ -17,15 +17,12 @@ cdef enum Vtd:
     PRQ_RECORD_BYTES = 32
     QI_RECORD_BYTES = 32
     PAGE_REQ_TYPE = 1
-    QI_IOTLB_INV = 2
     QI_DEV_TLB_INV = 3
     QI_INV_WAIT = 5
     QI_PAGE_GRP_RESP = 9
     PRS_PPR = 1
     PRS_PRO = 2
-    PECTL_IM = 1
     PECTL_IP = 2
-    WAIT_IF = 1 << 4
     WAIT_SW = 1 << 5
     WAIT_FN = 1 << 6
     WAIT_PD = 1 << 7

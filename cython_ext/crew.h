@@ -12,7 +12,7 @@
  * Readers (supervisor, `iopf top`) take each word on its own; they never need two words to agree.
  *
  * A scheduling point costs a store to the owner's own line and one predicted branch. `mode` selects what happens in
- * the slow path: noise (random yields and short sleeps), or control, where the actor leaves its stack (`stage.h`).
+ * the slow path: noise (random yields and short sleeps), or control, where the actor leaves its stack (`runqueue.h`).
  * Whatever sleeps, naps, wakes or looks at the clock does so through the functions here that take the actor.
  */
 #ifndef IOPF_CREW_H
@@ -83,7 +83,7 @@ typedef struct {
     uint32_t lockdep, poison;
     uint32_t verdict_count;
     uint32_t ref_limit;       /* a count of references that reaches it is a verdict; 0: only one that saturates */
-    uint64_t stage;           /* offset of the stage from the crew; 0: nothing is controlled */
+    uint64_t runqueue;           /* offset of the stage from the crew; 0: nothing is controlled */
     uint64_t pad1;
     uint32_t lock_order[CREW_MAX_CLASSES];
     iopf_verdict verdicts[CREW_VERDICTS];
@@ -104,32 +104,32 @@ static inline iopf_actor *crew_actor(iopf_crew *crew, uint32_t slot) {
     return (iopf_actor *)((char *)crew + sizeof(iopf_crew)) + slot;
 }
 
-static inline stage *stage_of(const iopf_actor *self) {
+static inline runqueue *rq_of(const iopf_actor *self) {
     iopf_crew *crew = crew_of(self);
-    return (stage *)((char *)crew + crew->stage);
+    return (runqueue *)((char *)crew + crew->runqueue);
 }
 
 /* Leaves the actor's stack with `kind` at `addr` pending; returns when the step is granted. Within a budget of plain
  * accesses nobody else is asked. Nobody but this actor runs here, and only its own process enters its stack. */
-static __attribute__((noinline, unused)) void stage_point(iopf_actor *self, uint32_t id, const volatile void *addr,
+static __attribute__((noinline, unused)) void rq_point(iopf_actor *self, uint32_t id, const volatile void *addr,
                                                           uint32_t kind) {
-    stage *st = stage_of(self);
-    uint32_t slot = self->slot & (STAGE_SLOTS - 1);
-    stage_slot *s = &st->slot[slot];
+    runqueue *rq = rq_of(self);
+    uint32_t slot = self->slot & (RQ_SLOTS - 1);
+    rq_slot *s = &rq->slot[slot];
     s->id = id, s->kind = kind, s->where = (uint64_t)(uintptr_t)addr;
-    if (st->budget && kind <= ACC_RMW) {
-        st->budget--;
-        stage_note(st, slot, 0);
+    if (rq->budget && kind <= ACC_RMW) {
+        rq->budget--;
+        rq_record(rq, slot, 0);
         return;
     }
-    stage_pend(st, slot, kind == ACC_LOCK);
+    rq_set_pending(rq, slot, kind == ACC_LOCK);
     iopf_switch(&s->sp, s->loop_sp);
 }
 
 static __attribute__((noinline, unused)) void point_slow(iopf_actor *self, uint32_t id, const volatile void *addr,
                                                          uint32_t kind) {
     if (self->mode == POINT_CONTROLLED) {
-        stage_point(self, id, addr, kind);
+        rq_point(self, id, addr, kind);
         return;
     }
     if (self->mode != POINT_NOISE) return;
@@ -142,31 +142,31 @@ static __attribute__((noinline, unused)) void point_slow(iopf_actor *self, uint3
 }
 
 /* What sleeps until it is woken or until a time of the virtual clock; 0 or -ETIMEDOUT. */
-static __attribute__((noinline, unused)) int stage_sleep(iopf_actor *self, uint32_t want, uint64_t timeout_ns) {
-    stage *st = stage_of(self);
-    uint32_t slot = self->slot & (STAGE_SLOTS - 1);
-    stage_slot *s = &st->slot[slot];
-    s->due = timeout_ns < STAGE_FUNCTIONAL_NS || timeout_ns & STAGE_TIMED ? st->now + (timeout_ns & ~STAGE_TIMED) + 1 : 0;
-    s->since = st->steps;
+static __attribute__((noinline, unused)) int rq_futex_wait(iopf_actor *self, uint32_t want, uint64_t timeout_ns) {
+    runqueue *rq = rq_of(self);
+    uint32_t slot = self->slot & (RQ_SLOTS - 1);
+    rq_slot *s = &rq->slot[slot];
+    s->due = timeout_ns < RQ_FUNCTIONAL_NS || timeout_ns & RQ_TIMED ? rq->now + (timeout_ns & ~RQ_TIMED) + 1 : 0;
+    s->since = rq->steps;
     s->want = want;
-    stage_stand(st, slot, PLAY_ASLEEP);
-    if (s->due) st->timed |= (uint32_t)1 << slot;
+    rq_set_state(rq, slot, RQ_BLOCKED);
+    if (s->due) rq->timed |= (uint32_t)1 << slot;
     iopf_switch(&s->sp, s->loop_sp);
     return -(int)s->result;
 }
 
-static __attribute__((noinline, unused)) void stage_wake(iopf_actor *self, const volatile void *word, uint32_t most) {
-    stage *st = stage_of(self);
+static __attribute__((noinline, unused)) void rq_futex_wake(iopf_actor *self, const volatile void *word, uint32_t most) {
+    runqueue *rq = rq_of(self);
     while (most--) {
         uint32_t first = 0;
-        for (uint32_t i = 1; i < st->players; i++) {
-            const stage_slot *s = &st->slot[i];
-            if (s->state == PLAY_ASLEEP && s->kind == ACC_WAIT && s->where == (uint64_t)(uintptr_t)word &&
-                (!first || s->since < st->slot[first].since))
+        for (uint32_t i = 1; i < rq->actors; i++) {
+            const rq_slot *s = &rq->slot[i];
+            if (s->state == RQ_BLOCKED && s->kind == ACC_WAIT && s->where == (uint64_t)(uintptr_t)word &&
+                (!first || s->since < rq->slot[first].since))
                 first = i;
         }
         if (!first) return;
-        stage_rise(st, first, 0);
+        rq_wake_slot(rq, first, 0);
     }
 }
 
@@ -181,7 +181,7 @@ static inline int point_wait(iopf_actor *self, uint32_t id, volatile uint32_t *p
     *(volatile uint32_t *)&self->last_point = id;
     if (iopf_unlikely(self->mode != POINT_NORMAL)) {
         point_slow(self, id, p, ACC_WAIT);
-        if (self->mode == POINT_CONTROLLED) return ld32_acq(p) != want ? 0 : stage_sleep(self, want, timeout_ns);
+        if (self->mode == POINT_CONTROLLED) return ld32_acq(p) != want ? 0 : rq_futex_wait(self, want, timeout_ns);
     }
     int ret = futex_wait32(p, want, timeout_ns);
     return ret == -ETIMEDOUT ? ret : 0;
@@ -190,7 +190,7 @@ static inline int point_wait(iopf_actor *self, uint32_t id, volatile uint32_t *p
 /* Wakes up to `most` sleepers of *p. The point is the caller's, before it changed the word. */
 static inline void point_wake(iopf_actor *self, volatile uint32_t *p, uint32_t most) {
     if (iopf_unlikely(self->mode == POINT_CONTROLLED))
-        stage_wake(self, p, most);
+        rq_futex_wake(self, p, most);
     else
         futex_wake32(p, most < 0x7fffffff ? (int)most : 0x7fffffff);
 }
@@ -202,26 +202,26 @@ static inline void point_nap(iopf_actor *self, uint32_t id, uint64_t ns) {
         nap_ns(ns);
         return;
     }
-    stage_slot *s = &stage_of(self)->slot[self->slot & (STAGE_SLOTS - 1)];
+    rq_slot *s = &rq_of(self)->slot[self->slot & (RQ_SLOTS - 1)];
     s->id = id, s->kind = ACC_NAP, s->where = 0;
-    stage_sleep(self, 0, ns < STAGE_FUNCTIONAL_NS ? ns : STAGE_FUNCTIONAL_NS - 1);
+    rq_futex_wait(self, 0, ns < RQ_FUNCTIONAL_NS ? ns : RQ_FUNCTIONAL_NS - 1);
 }
 
 /* The bound of a sleep until there is something to do, at the latest in `ns`: under control this time passes whole, on the virtual clock;
  * otherwise nobody sleeps for longer than `idle_ns` without a sign of life. No such time: UINT64_MAX less anything. */
 static inline uint64_t timed_ns(const iopf_actor *self, uint64_t ns, uint64_t idle_ns) {
-    if (iopf_unlikely(self->mode == POINT_CONTROLLED) && ns < STAGE_TIMED >> 1) return ns | STAGE_TIMED;
+    if (iopf_unlikely(self->mode == POINT_CONTROLLED) && ns < RQ_TIMED >> 1) return ns | RQ_TIMED;
     return ns < idle_ns ? ns : idle_ns;
 }
 
 /* The clock that the actor lives by. */
 static inline uint64_t actor_clock(const iopf_actor *self) {
-    return iopf_likely(self->mode != POINT_CONTROLLED) ? clock_ns() : stage_of(self)->now;
+    return iopf_likely(self->mode != POINT_CONTROLLED) ? clock_ns() : rq_of(self)->now;
 }
 
 static inline uint64_t crew_ticks(const iopf_crew *crew) {
     if (iopf_likely(crew->tick_mult != 0)) return cycle_counter();
-    return crew->stage ? ((stage *)((char *)crew + crew->stage))->now : clock_ns();
+    return crew->runqueue ? ((runqueue *)((char *)crew + crew->runqueue))->now : clock_ns();
 }
 static inline uint64_t crew_ticks_ns(const iopf_crew *crew, uint64_t ticks) {
     return crew->tick_mult ? (uint64_t)(((unsigned __int128)ticks * crew->tick_mult) >> 24) : ticks;

@@ -101,7 +101,7 @@ cdef extern from "iopf/cython_ext/crew.h" nogil:
         uint32_t poison
         uint32_t verdict_count
         uint32_t ref_limit
-        uint64_t stage
+        uint64_t runqueue
         uint32_t lock_order[32]
         iopf_verdict verdicts[16]
 

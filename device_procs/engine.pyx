@@ -238,7 +238,7 @@ cdef int device_main(function *f) noexcept nogil:
     return 0
 
 
-cdef int device_part(void *f, uint32_t dev) noexcept nogil:
+cdef int device_entry(void *f, uint32_t dev) noexcept nogil:
     return device_main(<function *>f)
 
 
@@ -275,4 +275,4 @@ def prepare(Process process not None, uint32_t dev, dict p) -> None:
     w.private_permille = p["private_permille"]
     w.rng = p["seed"]
     w.cursor = p["start_page"]
-    process.cast(device_part, f, dev, PHASE_RUNNING)
+    process.set_entry(device_entry, f, dev, PHASE_RUNNING)

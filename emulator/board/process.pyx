@@ -15,7 +15,7 @@ from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.memory cimport Memory
 from iopf.cython_ext.wait cimport *
 from iopf.emulator.board.board cimport view_attach, view_region
-from iopf.emulator.board.layout cimport OFF_PRIVATE, STAGE_PRIVATE
+from iopf.emulator.board.layout cimport OFF_PRIVATE, RQ_PRIVATE
 from iopf.emulator.spec.sites cimport START_BARRIER
 
 
@@ -33,8 +33,8 @@ cdef class Process:
         self.slot = slot
         if self.v.cfg.controlled:
             # What the part keeps lies on the board too, so that a copy of the board is a copy of the part.
-            self.v.private_at = view_region(&self.v, OFF_PRIVATE) + <uint64_t>slot * STAGE_PRIVATE
-            self.v.private_end = self.v.private_at + STAGE_PRIVATE
+            self.v.private_at = view_region(&self.v, OFF_PRIVATE) + <uint64_t>slot * RQ_PRIVATE
+            self.v.private_end = self.v.private_at + RQ_PRIVATE
 
     def arrive(self, uint64_t start_time) -> None:
         """First words of a process: who it is. ``start_time`` in clock ticks since boot, from /proc."""
@@ -42,7 +42,7 @@ cdef class Process:
         self.v.self.start_time = start_time
         st32_rel(&self.v.self.state, ACTOR_STARTING)
 
-    cdef void cast(self, part_main main, void *arg, uint32_t index, uint32_t phase) noexcept:
+    cdef void set_entry(self, actor_entry main, void *arg, uint32_t index, uint32_t phase) noexcept:
         """``main(arg, index)`` is the part; it begins in ``phase``: kernel and hardware start before devices and tenants."""
         self.main = main
         self.arg = arg

@@ -101,7 +101,7 @@ cdef int iommu_main(unit *u) noexcept nogil:
     return 0
 
 
-cdef int iommu_part(void *u, uint32_t index) noexcept nogil:
+cdef int iommu_entry(void *u, uint32_t index) noexcept nogil:
     return iommu_main(<unit *>u)
 
 
@@ -110,4 +110,4 @@ def prepare_iommu(Process process not None, uint32_t index) -> None:
     cdef unit *u = unit_make(&process.v, index)
     if u == NULL:
         raise MemoryError("no memory for the IOMMU's own state")
-    process.cast(iommu_part, u, index, PHASE_PROBING)
+    process.set_entry(iommu_entry, u, index, PHASE_PROBING)

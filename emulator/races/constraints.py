@@ -85,7 +85,7 @@ def of_schedule(steps: Sequence[Step], names: Sequence[str]) -> list[Constraint]
     return [Constraint(places[run.first - 1], places[run.first]) for run in found[1:]]
 
 
-def fewest(
+def minimal_constraints(
     constraints: Sequence[Constraint], fails: Callable[[Sequence[Constraint]], bool]
 ) -> list[Constraint]:
     """Those that it takes, none of which can be left out alone: all at once, halves, quarters and so on, then one by one until each has

@@ -106,9 +106,9 @@ def _check_list(data: object, section: str) -> Iterator[Problem]:
         text = f"write [[{section}]] with double brackets: it is a list of tables"
         yield Problem(section, text)
         return
-    fewest, most = LIST_LIMITS[section]
-    if not fewest <= len(data) <= most:
-        yield Problem(section, f"expected {fewest} to {most} entries, got {len(data)}")
+    least, most = LIST_LIMITS[section]
+    if not least <= len(data) <= most:
+        yield Problem(section, f"expected {least} to {most} entries, got {len(data)}")
         return
     for index, entry in enumerate(data):
         yield from check_table(entry, LISTS[section], f"{section}[{index}]")

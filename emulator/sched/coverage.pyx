@@ -36,16 +36,16 @@ cdef class Coverage:
             tries += 1
         self.full = True
 
-    cdef void note(self, stage *st) noexcept nogil:
+    cdef void note(self, runqueue *rq) noexcept nogil:
         """The steps of a schedule that is over. Two words may share a place among those remembered; then the older one is forgotten."""
-        cdef uint64_t i, n = st.steps if st.steps < st.room else st.room
-        cdef stage_step *s
+        cdef uint64_t i, n = rq.steps if rq.steps < rq.room else rq.room
+        cdef rq_step *s
         cdef last_touch *last
         # A store that is delayed is its actor's also when it reaches memory.
-        cdef uint32_t slot, own = STAGE_DRAIN - 1 if st.memory == STAGE_TSO else <uint32_t>0xffffffff
+        cdef uint32_t slot, own = RQ_DRAIN - 1 if rq.memory == RQ_TSO else <uint32_t>0xffffffff
         self.schedules += 1
         for i in range(n):
-            s = &st.step[i]
+            s = &rq.step[i]
             if s.kind == ACC_LOCAL or s.kind == ACC_NAP or s.kind == ACC_FENCE or s.id == 0:
                 continue
             slot = s.slot & own

@@ -18,7 +18,7 @@ cdef enum:
     WORDS = 4
 
 
-cdef int points_part(void *arg, uint32_t points) noexcept nogil:
+cdef int points_entry(void *arg, uint32_t points) noexcept nogil:
     cdef view *v = <view *>arg
     cdef uint64_t *word
     cdef uint32_t i
@@ -32,7 +32,7 @@ cdef int points_part(void *arg, uint32_t points) noexcept nogil:
 
 def prepare(Process process not None, uint32_t points) -> None:
     """The part of a process that comes to so many points."""
-    process.cast(points_part, &process.v, points, PHASE_RUNNING)
+    process.set_entry(points_entry, &process.v, points, PHASE_RUNNING)
 
 
 def steps_made(Process process not None) -> int:

@@ -17,7 +17,7 @@ from libc.string cimport memset
 
 from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.runqueue cimport *
-from iopf.emulator.sched.scheduler cimport TOKEN_NS, Conductor, on_stage
+from iopf.emulator.sched.scheduler cimport TOKEN_NS, Scheduler, use_runqueue
 from iopf.emulator.sched.judge cimport *
 from iopf.emulator.sched.strategies cimport *
 from iopf.emulator.sched.tree cimport *
@@ -54,11 +54,11 @@ cdef uint32_t follow(Explorer explorer) noexcept nogil:
         return 0
     while True:
         x.played += 1
-        x.steps += explorer.st.steps
-        x.bug = judge(&explorer.v, explorer.st, &explorer.expected)
+        x.steps += explorer.rq.steps
+        x.bug = judge(&explorer.v, explorer.rq, &explorer.expected)
         if x.bug != BUG_NONE:
             return 0
-        strategy_learn(explorer.st)
+        strategy_learn(explorer.rq)
         st64_rel(&x.at, x.at + 1)
         if x.at >= x.end:
             return 0
@@ -67,8 +67,8 @@ cdef uint32_t follow(Explorer explorer) noexcept nogil:
             return slot
 
 
-cdef class Explorer(Conductor):
-    """A conductor that plays many schedules of its system, one after the other."""
+cdef class Explorer(Scheduler):
+    """A scheduler that plays many schedules of its system, one after the other."""
 
     cdef object x_memory
     cdef exploration *x
@@ -82,29 +82,29 @@ cdef class Explorer(Conductor):
         self.x = <exploration *>&shared[0]
         self.early = True
 
-    def assemble(self) -> None:
+    def reset_tokens(self) -> None:
         """Before processes are started that play: nobody has the token, nobody is told to leave."""
         cdef uint32_t i
-        st32_rel(&self.st.quit, 0)
-        for i in range(STAGE_SLOTS):
-            st32_rel(&self.st.slot[i].go, 0)
+        st32_rel(&self.rq.quit, 0)
+        for i in range(RQ_SLOTS):
+            st32_rel(&self.rq.slot[i].go, 0)
 
-    def play_part(self, uint32_t slot) -> None:
-        """In a process of its own, forked after ``open``: plays one actor until ``dismiss``."""
-        self._is_player(slot)
+    def run_actor(self, uint32_t slot) -> None:
+        """In a process of its own, forked after ``open``: plays one actor until ``stop_processes``."""
+        self._check_slot(slot)
         self._opened()
-        self.beginning.watch()
+        self.initial.watch()
         with nogil:
-            on_stage(self.st, self.v.crew)
-            stage_play(self.st, self.v.crew, strategy_choose, slot, <follower><void *>follow, <void *>self)
+            use_runqueue(self.rq, self.v.crew)
+            rq_run_actor(self.rq, self.v.crew, strategy_choose, slot, <follower><void *>follow, <void *>self)
 
-    def dismiss(self) -> None:
+    def stop_processes(self) -> None:
         """Tells the processes that play to leave."""
-        stage_quit(self.st)
+        rq_quit(self.rq)
 
-    def forget(self) -> None:
+    def reset_strategies(self) -> None:
         """What strategies have learned from earlier schedules: a search plays the same ones whatever was played before it."""
-        strategy_forget(self.st)
+        strategy_forget(self.rq)
 
     def explore(self, list plan, uint64_t seed, uint64_t first, uint64_t most, uint64_t max_steps=0) -> tuple:
         """Schedules ``first`` and following, each by the next (strategy, depth) of ``plan`` in turn, until one fails. With ``tso`` stores
@@ -119,7 +119,7 @@ cdef class Explorer(Conductor):
             raise ValueError(f"a plan has one to {PLANS} strategies")
         self._set_memory()
         memset(x, 0, sizeof(exploration))
-        x.tso = self.st.memory == STAGE_TSO
+        x.tso = self.rq.memory == RQ_TSO
         x.early = self.early
         for strategy, depth in plan:
             x.strategies[x.plans], x.depths[x.plans] = strategy, depth
@@ -135,20 +135,20 @@ cdef class Explorer(Conductor):
     cdef uint32_t _begin(self) noexcept nogil:
         """Puts everything to the beginning of the schedule ``at``; in processes, the slot of its first step."""
         cdef uint64_t number = self.x.at % self.x.plans, turn = self.x.at // self.x.plans
-        self.st.memory = STAGE_TSO if self.x.tso and turn & 1 else STAGE_SC
+        self.rq.memory = RQ_TSO if self.x.tso and turn & 1 else RQ_SC
         self._start_over(self.x.max_steps)
-        self.st.early = EARLY if self.x.early and turn & 3 == 2 else 0
-        strategy_begin(self.st, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
-        return stage_pick(self.st, self.v.crew, strategy_choose) if self.x.on else 0
+        self.rq.early = EARLY if self.x.early and turn & 3 == 2 else 0
+        strategy_begin(self.rq, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
+        return rq_pick(self.rq, self.v.crew, strategy_choose) if self.x.on else 0
 
     cdef void _explore(self) noexcept nogil:
         cdef uint32_t slot
         if self.by_processes:
             self.x.on = 1
             slot = self._begin() or follow(self)
-            if slot != 0 and not stage_relay(self.st, slot, &self.x.at, TOKEN_NS):
-                self.st.ended = END_LOST
-            if self.st.ended == END_LOST:
+            if slot != 0 and not rq_relay(self.rq, slot, &self.x.at, TOKEN_NS):
+                self.rq.ended = END_LOST
+            if self.rq.ended == END_LOST:
                 self.x.bug = BUG_LOST
             self.x.on = 0
             return
@@ -157,13 +157,13 @@ cdef class Explorer(Conductor):
             self.x.bug = self._play()
             if self.x.bug != BUG_NONE:
                 return
-            strategy_learn(self.st)
+            strategy_learn(self.rq)
             self.x.at += 1
 
     @property
     def walkable(self) -> bool:
         """Whether `walk` can tell the actors apart: at most 15, as fibers."""
-        return self.st.players <= TREE_ACTORS and not self.by_processes
+        return self.rq.actors <= TREE_ACTORS and not self.by_processes
 
     def walk(self, uint32_t by, uint32_t bound, uint64_t budget_ns, uint64_t most=0, tell=None) -> tuple:
         """All schedules, reduced (``Walk``, see ``tree.pxd``), or those of at most ``bound`` preemptions or delays, until one fails.
@@ -195,12 +195,12 @@ cdef class Explorer(Conductor):
                     tried = 0
                     while more and bug == BUG_NONE and (most == 0 or n < most) and tried < PATIENCE:
                         self._start_over(0)
-                        strategy_begin(self.st, STRATEGY_TREE, 0, 1)
+                        strategy_begin(self.rq, STRATEGY_TREE, 0, 1)
                         tree_play(t)
                         bug = self._play()
                         tried += 1
-                        n += self.st.ended != END_CUT
-                        more = tree_next(t, self.st)
+                        n += self.rq.ended != END_CUT
+                        more = tree_next(t, self.rq)
                 now_ns = clock_ns()
             if by == WALK_REDUCED:
                 self.timed = t.timed

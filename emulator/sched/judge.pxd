@@ -7,7 +7,7 @@ order of what says most: a detector that has spoken, then who is stuck, then wha
 
 from libc.stdint cimport int64_t, uint32_t
 
-from iopf.cython_ext.runqueue cimport stage
+from iopf.cython_ext.runqueue cimport runqueue
 from iopf.emulator.board.board cimport view
 
 cpdef enum Bug:
@@ -29,4 +29,4 @@ cdef struct expectations:
     uint32_t must            # slots whose program has to come to its end
     int64_t live[16]         # live objects of a pool, or PASIDs in use, at the end; -1: any number
 
-cdef uint32_t judge(view *v, stage *st, expectations *expected) noexcept nogil
+cdef uint32_t judge(view *v, runqueue *rq, expectations *expected) noexcept nogil

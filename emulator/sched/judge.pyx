@@ -54,11 +54,11 @@ cdef bint left_over(view *v, expectations *expected) noexcept nogil:
     return False
 
 
-cdef uint32_t judge(view *v, stage *st, expectations *expected) noexcept nogil:
-    cdef uint32_t i, bug = of_end(st.ended)
-    if bug != BUG_NONE or st.ended == END_CUT:
+cdef uint32_t judge(view *v, runqueue *rq, expectations *expected) noexcept nogil:
+    cdef uint32_t i, bug = of_end(rq.ended)
+    if bug != BUG_NONE or rq.ended == END_CUT:
         return bug
-    for i in range(1, st.players):
+    for i in range(1, rq.actors):
         if expected.must >> i & 1 and not crew_actor(v.crew, i).program_over:
             return BUG_DEADLOCK
     for i in range(v.cfg.programs):

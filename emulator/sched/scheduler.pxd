@@ -1,12 +1,12 @@
 # cython: language_level=3, cdivision=True
-"""The conductor of a system under control; what it does stands in ``conductor.pyx``."""
+"""The scheduler of a system under control; what it does stands in ``scheduler.pyx``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
 from iopf.cython_ext.crew cimport iopf_crew
 from iopf.cython_ext.memory cimport Memory
-from iopf.cython_ext.runqueue cimport stage
-from iopf.emulator.sched.beginning cimport Beginning
+from iopf.cython_ext.runqueue cimport runqueue
+from iopf.emulator.sched.initial_state cimport InitialState
 from iopf.emulator.sched.coverage cimport Coverage
 from iopf.emulator.sched.judge cimport expectations
 from iopf.emulator.board.board cimport view
@@ -14,14 +14,14 @@ from iopf.emulator.board.board cimport view
 cdef enum:
     TOKEN_NS = 5000000000    # how long a schedule may keep the token
 
-cdef void on_stage(stage *st, iopf_crew *crew) noexcept nogil
+cdef void use_runqueue(runqueue *rq, iopf_crew *crew) noexcept nogil
 
-cdef class Conductor:
+cdef class Scheduler:
     cdef view v
-    cdef stage *st
+    cdef runqueue *rq
     cdef readonly Memory memory
     cdef readonly list processes
-    cdef Beginning beginning         # the board as it was when the programs were let go
+    cdef InitialState initial         # the board as it was when the programs were let go
     cdef expectations expected
     cdef public bint by_processes    # others play, each one actor; else this process plays all as fibers
     cdef public bint tso             # plain stores may be delayed, as x86 delays them; while programs come to their beginning they are not
@@ -32,7 +32,7 @@ cdef class Conductor:
 
     cdef char *_stack(self, uint32_t slot) noexcept
     cdef void _reset_schedule(self, uint64_t max_steps) noexcept nogil
-    cdef int _is_player(self, uint32_t slot) except -1
+    cdef int _check_slot(self, uint32_t slot) except -1
     cdef int _opened(self) except -1
     cdef void _start_over(self, uint64_t max_steps) noexcept nogil
     cdef void _set_memory(self) noexcept nogil

@@ -19,7 +19,7 @@ State: ``stage`` line 0 and the slots' priorities, written by whoever has the to
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from iopf.cython_ext.runqueue cimport stage
+from iopf.cython_ext.runqueue cimport runqueue
 
 cpdef enum Strategy:
     STRATEGY_FIRST = 0
@@ -43,7 +43,7 @@ cdef struct ordering:
     uint32_t second_number
     uint32_t second_been
 
-cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil
-cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil
-cdef void strategy_learn(stage *st) noexcept nogil
-cdef void strategy_forget(stage *st) noexcept nogil
+cdef void strategy_begin(runqueue *rq, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil
+cdef uint32_t strategy_choose(runqueue *rq, uint32_t enabled) noexcept nogil
+cdef void strategy_learn(runqueue *rq) noexcept nogil
+cdef void strategy_forget(runqueue *rq) noexcept nogil

@@ -25,7 +25,7 @@ The walk is this process's own; fibers only. Steps beyond what is kept are playe
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from iopf.cython_ext.crew cimport ACC_FENCE, ACC_LOCAL, ACC_NAP, ACC_READ
-from iopf.cython_ext.runqueue cimport stage
+from iopf.cython_ext.runqueue cimport runqueue
 
 cpdef enum Walk:
     WALK_REDUCED = 0
@@ -68,8 +68,8 @@ cdef struct tree:
 cdef tree *tree_new(uint32_t by, uint32_t bound) noexcept nogil
 cdef void tree_free(tree *t) noexcept nogil
 cdef void tree_play(tree *t) noexcept nogil
-cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil
-cdef bint tree_next(tree *t, stage *st) noexcept nogil
+cdef uint32_t tree_choose(runqueue *rq, uint32_t enabled) noexcept nogil
+cdef bint tree_next(tree *t, runqueue *rq) noexcept nogil
 
 cdef inline bint steps_depend(uint64_t a, uint32_t a_kind, uint64_t b, uint32_t b_kind) noexcept nogil:
     """Whether the order of two steps can matter: the same word, and not two plain reads."""

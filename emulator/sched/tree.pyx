@@ -50,15 +50,15 @@ cdef inline uint32_t *head_of(tree *t, uint64_t where) noexcept nogil:
     return &t.heads[((where >> 3) * <uint64_t>0x9E3779B97F4A7C15) >> 52 & (HEADS - 1)]
 
 
-cdef void look(node *n, stage *st, uint32_t enabled) noexcept nogil:
+cdef void look(node *n, runqueue *rq, uint32_t enabled) noexcept nogil:
     """Fills a fresh node with what can be seen before the step."""
     cdef uint32_t i
     n.enabled, n.todo, n.done, n.sleep, n.asleep = enabled, 0, 0, 0, 0
-    for i in range(1, st.players):
-        n.where[i] = st.slot[i].where
-        n.kind[i] = <uint8_t>st.slot[i].kind
-        n.op[i] = <uint8_t>(st.slot[i].id & 0xFF)
-        if st.slot[i].state == PLAY_ASLEEP:
+    for i in range(1, rq.actors):
+        n.where[i] = rq.slot[i].where
+        n.kind[i] = <uint8_t>rq.slot[i].kind
+        n.op[i] = <uint8_t>(rq.slot[i].id & 0xFF)
+        if rq.slot[i].state == RQ_BLOCKED:
             n.asleep |= <uint32_t>1 << i
 
 
@@ -99,14 +99,14 @@ cdef uint32_t cost(tree *t, node *n) noexcept nogil:
     return n != t.nodes and n.choice != current and n.enabled >> current & 1
 
 
-cdef uint32_t within(tree *t, node *n, stage *st, uint32_t current) noexcept nogil:
+cdef uint32_t within(tree *t, node *n, runqueue *rq, uint32_t current) noexcept nogil:
     """Who may go by what is left of the bound."""
     cdef uint32_t left = t.bound - n.spent, rest = n.enabled, may, next
     if t.by == WALK_PREEMPTIONS:
         if left == 0 and n.enabled >> current & 1:
             return <uint32_t>1 << current
-        return n.enabled | (st.first_due if left else 0)
-    may = st.first_due if left else 0
+        return n.enabled | (rq.first_due if left else 0)
+    may = rq.first_due if left else 0
     next = current
     while rest and left + 1:
         next = in_turn(rest, next)
@@ -116,22 +116,22 @@ cdef uint32_t within(tree *t, node *n, stage *st, uint32_t current) noexcept nog
     return may
 
 
-cdef uint32_t choose_fresh(tree *t, node *n, stage *st) noexcept nogil:
+cdef uint32_t choose_fresh(tree *t, node *n, runqueue *rq) noexcept nogil:
     """Whom to try first at a fresh node; CUT when nothing new can come."""
     cdef node *before = n - 1 if t.length else NULL
     cdef uint32_t may, current = before.choice if before != NULL else 0
     n.spent = <uint16_t>(before.spent + cost(t, before)) if before != NULL else 0
     if t.by != WALK_REDUCED:
-        n.todo = within(t, n, st, current)
+        n.todo = within(t, n, rq, current)
         return in_turn(n.todo & n.enabled, current)
     if before != NULL:
         n.sleep = still_asleep(before)
     may = n.enabled & ~n.sleep
-    if st.first_due:
+    if rq.first_due:
         t.timed = 1
     if may == 0:
         return CUT
-    current = st.current if may >> st.current & 1 else <uint32_t>trailing_zeros64(may)
+    current = rq.current if may >> rq.current & 1 else <uint32_t>trailing_zeros64(may)
     n.todo = <uint32_t>1 << current
     return current
 
@@ -202,7 +202,7 @@ cdef void order(tree *t, uint32_t at) noexcept nogil:
     n.clock[p] = n.sequence
 
 
-cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil:
+cdef uint32_t tree_choose(runqueue *rq, uint32_t enabled) noexcept nogil:
     """The next choice of the schedule: along the path of ``tree_next``, then freely."""
     cdef tree *t = walked
     cdef uint32_t at, choice
@@ -213,11 +213,11 @@ cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil:
     at = t.length
     if at >= TREE_STEPS:
         t.cut = 1
-        return st.current if enabled >> st.current & 1 else <uint32_t>trailing_zeros64(enabled)
+        return rq.current if enabled >> rq.current & 1 else <uint32_t>trailing_zeros64(enabled)
     n = &t.nodes[at]
     if at >= t.depth:
-        look(n, st, enabled)
-        choice = choose_fresh(t, n, st)
+        look(n, rq, enabled)
+        choice = choose_fresh(t, n, rq)
         if choice == CUT:
             return CUT
         n.choice = <uint16_t>choice
@@ -234,7 +234,7 @@ cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil:
     return choice
 
 
-cdef bint tree_next(tree *t, stage *st) noexcept nogil:
+cdef bint tree_next(tree *t, runqueue *rq) noexcept nogil:
     """After a schedule: sets the path of the next one; false when there is none."""
     cdef node *n
     cdef uint32_t rest

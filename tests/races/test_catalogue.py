@@ -8,10 +8,10 @@ import pytest
 from iopf.emulator.races.catalogue import THEMES, Race, catalogue, find
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.defects import defect_slugs
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab, build_lab
-from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.minimise import minimise_failure
 from iopf.tools.lab.search.search import PORTFOLIO, STRATEGIES, search
 
 RACES = list(catalogue().values())
@@ -51,19 +51,19 @@ def test_the_shortest_schedule_is_played_again_by_fibers_and_by_processes(
 ) -> None:
     found = search(defective, 1, seconds=60, most=10**6)
     assert found.failure is not None
-    short = shortest(defective, found.failure)
+    short = minimise_failure(defective, found.failure)
     assert short.cost <= found.failure.cost
     assert short.signature == found.failure.signature
-    conductor = defective.conductor
-    bug = conductor.replay(short.path)
+    scheduler = defective.scheduler
+    bug = scheduler.replay(short.path)
     assert bug not in (Bug.BUG_NONE, Bug.BUG_DIVERGED)
-    played = (bug, conductor.trace_hash)
+    played = (bug, scheduler.trace_hash)
     for _ in range(20):
-        assert (conductor.replay(short.path), conductor.trace_hash) == played
-    with Players(defective):
+        assert (scheduler.replay(short.path), scheduler.trace_hash) == played
+    with ActorProcesses(defective):
         for _ in range(5):
-            assert (conductor.replay(short.path), conductor.trace_hash) == played
-    assert (conductor.replay(short.path), conductor.trace_hash) == played
+            assert (scheduler.replay(short.path), scheduler.trace_hash) == played
+    assert (scheduler.replay(short.path), scheduler.trace_hash) == played
 
 
 @EACH
@@ -73,13 +73,13 @@ def test_same_seed_same_schedule_in_fibers_and_processes(race: Race) -> None:
         def hashes() -> list[int]:
             found = []
             for number, strategy in enumerate(PORTFOLIO * 4):
-                lab.conductor.explore([strategy], number, number, 1)
-                found.append(lab.conductor.trace_hash)
+                lab.scheduler.explore([strategy], number, number, 1)
+                found.append(lab.scheduler.trace_hash)
             return found
 
         first = hashes()
         assert len(set(first)) > len(first) // 4
-        with Players(lab):
+        with ActorProcesses(lab):
             assert hashes() == first
 
 

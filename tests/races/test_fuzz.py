@@ -59,8 +59,8 @@ def test_most_of_what_is_drawn_can_be_played(generation: str) -> None:
         drawn = draw(Random(seed), generation)
         try:
             with build_lab(*drawn.programs, **drawn.arguments) as lab:
-                assert lab.conductor.explore(ONE_AFTER_THE_OTHER, seed, 0, 1)[1] <= 1
-                assert lab.conductor.steps > 0
+                assert lab.scheduler.explore(ONE_AFTER_THE_OTHER, seed, 0, 1)[1] <= 1
+                assert lab.scheduler.steps > 0
         except (ScenarioError, LabError):
             refused += 1
     assert refused < len(SEEDS) / 2
@@ -110,13 +110,13 @@ def test_a_change_leaves_every_program_with_its_actor_and_its_start(generation: 
     assert changed > len(SEEDS) * 10
 
 
-def handed_over(lab: Lab, players: int = FIRST_DRAIN) -> set[tuple[str, str]]:
+def handed_over(lab: Lab, slots: int = FIRST_DRAIN) -> set[tuple[str, str]]:
     """Of the schedule just played, from its trace: the points before and after, where a word goes from one actor to another. More
-    `players`: who drains an actor's stores is taken for somebody else."""
+    `slots`: a drain of an actor's store buffer counts as another actor when this exceeds FIRST_DRAIN."""
     last: dict[int, tuple[int, int]] = {}
     made = set()
-    for player, point, kind, where, _ in lab.conductor.trace:
-        slot = player % players
+    for slot_of_step, point, kind, where, _ in lab.scheduler.trace:
+        slot = slot_of_step % slots
         if kind in QUIET:
             continue
         if where in last and last[where][0] != slot:
@@ -132,9 +132,9 @@ def names(coverage: Coverage) -> set[tuple[str, str]]:
 def follow(lab: Lab, *actors: str) -> set[tuple[str, str]]:
     """One schedule: each of these actors goes on for as long as it can, in this order, then whoever can."""
     path = b"".join(bytes([lab.names.index(actor)]) * 200 for actor in actors)
-    lab.conductor.coverage = coverage = Coverage()
-    assert lab.conductor.replay(path, loose=True) == Bug.BUG_NONE
-    lab.conductor.coverage = None
+    lab.scheduler.coverage = coverage = Coverage()
+    assert lab.scheduler.replay(path, loose=True) == Bug.BUG_NONE
+    lab.scheduler.coverage = None
     assert coverage.found == len(coverage.handovers())
     return names(coverage)
 
@@ -154,28 +154,28 @@ def test_coverage_counts_what_a_schedule_hands_over() -> None:
 
 def test_a_delayed_store_is_handed_over_by_whoever_made_it() -> None:
     with build_lab(BIND, SEND, memory="tso") as lab:
-        lab.conductor.coverage = coverage = Coverage()
-        lab.conductor.explore(ONE_AFTER_THE_OTHER, 1, 1, 1)  # the second round delays stores
-        assert lab.conductor.delayed
-        assert any(step[0] >= FIRST_DRAIN for step in lab.conductor.trace)
+        lab.scheduler.coverage = coverage = Coverage()
+        lab.scheduler.explore(ONE_AFTER_THE_OTHER, 1, 1, 1)  # the second round delays stores
+        assert lab.scheduler.delayed
+        assert any(step[0] >= FIRST_DRAIN for step in lab.scheduler.trace)
         assert names(coverage) == handed_over(lab)
-        own = handed_over(lab, players=2 * FIRST_DRAIN) - names(coverage)
+        own = handed_over(lab, slots=2 * FIRST_DRAIN) - names(coverage)
         assert any(after.endswith("/drain") for _, after in own)
         assert any(before.endswith("/drain") for before, _ in names(coverage))
 
 
 def test_coverage_only_grows_and_a_schedule_that_is_played_again_adds_nothing() -> None:
     with build_lab(BIND, SEND) as lab:
-        lab.conductor.coverage = coverage = Coverage()
+        lab.scheduler.coverage = coverage = Coverage()
         sizes, before = [0], set[tuple[str, str]]()
         for number in range(60):
-            lab.conductor.explore(PORTFOLIO, 1, number, 1)
+            lab.scheduler.explore(PORTFOLIO, 1, number, 1)
             assert before <= names(coverage)
             before = names(coverage)
             sizes.append(coverage.found)
-            path = lab.conductor.path
-            lab.follow("tso" if lab.conductor.delayed else "sc")
-            lab.conductor.replay(path)
+            path = lab.scheduler.path
+            lab.follow("tso" if lab.scheduler.delayed else "sc")
+            lab.scheduler.replay(path)
             lab.follow(lab.explores)
             assert coverage.found == sizes[-1]
         assert sizes == sorted(sizes)

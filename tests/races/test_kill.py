@@ -27,11 +27,11 @@ def test_a_kill_that_leaves_somebody_stuck_is_seen() -> None:
     with lab_of(race, defective=False) as lab:
         bad = 0
         (task,) = [victim for victim in victims(lab) if victim.role == "task"]
-        conductor = lab.conductor
-        conductor.explore([(0, 0)], 1, 0, 1)
-        path = conductor.path
+        scheduler = lab.scheduler
+        scheduler.explore([(0, 0)], 1, 0, 1)
+        path = scheduler.path
         for step in range(1, len(path)):
-            if path[step] == task.slot and conductor.play_to(path, step):
-                conductor.take_away(task.slot)
-                bad += int(conductor.go_on() != 0)
+            if path[step] == task.slot and scheduler.run_to(path, step):
+                scheduler.kill(task.slot)
+                bad += int(scheduler.continue_schedule() != 0)
         assert bad > 0

@@ -1,4 +1,4 @@
-"""The lab itself: systems that cannot be played, players that die, detectors of the conductor."""
+"""The lab itself: systems that cannot be played, players that die, detectors of the scheduler."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.strategies import Strategy
 from iopf.shm.arena import Arena
 from iopf.tools.lab.play import system
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab, LabError, LabOpenError, build_lab
-from iopf.tools.lab.search.failure import PlayerLost
+from iopf.tools.lab.search.failure import ActorLost
 from iopf.tools.lab.search.search import PORTFOLIO, search
 from iopf.tools.supervisor.plan import SystemPlan
 
@@ -114,8 +114,8 @@ def test_a_device_whose_table_has_a_workload_runs_it() -> None:
 def hashes(lab: Lab) -> list[int]:
     found = []
     for number, strategy in enumerate(PORTFOLIO * 3):
-        lab.conductor.explore([strategy], number, number, 1)
-        found.append(lab.conductor.trace_hash)
+        lab.scheduler.explore([strategy], number, number, 1)
+        found.append(lab.scheduler.trace_hash)
     return found
 
 
@@ -123,7 +123,7 @@ def test_a_schedule_starts_over_exactly() -> None:
     """The same schedules in another order, with thousands of others in between, are the same schedules."""
     with build_lab(BIND, SEND, ["k0: start", "discard d0"]) as lab:
         first = hashes(lab)
-        lab.conductor.explore(PORTFOLIO, 99, 0, 3000)
+        lab.scheduler.explore(PORTFOLIO, 99, 0, 3000)
         assert hashes(lab) == first
     with build_lab(BIND, SEND, ["k0: start", "discard d0"]) as lab:
         assert hashes(lab) == first
@@ -132,12 +132,12 @@ def test_a_schedule_starts_over_exactly() -> None:
 def test_a_player_that_is_killed_is_noticed_and_the_others_leave() -> None:
     with build_lab(BIND, SEND) as lab:
         before = hashes(lab)
-        with Players(lab) as players:
+        with ActorProcesses(lab) as procs:
             assert hashes(lab) == before
-            victim = players.pids()[0]
+            victim = procs.pids()[0]
             os.kill(victim, signal.SIGKILL)
             began = time.monotonic()
-            bug, _, _ = lab.conductor.explore(PORTFOLIO, 1, 0, 10)
+            bug, _, _ = lab.scheduler.explore(PORTFOLIO, 1, 0, 10)
             assert bug == Bug.BUG_LOST
             assert time.monotonic() - began < 10
         assert hashes(lab) == before
@@ -160,11 +160,11 @@ def test_players_leave_no_descriptor_behind() -> None:
     with build_lab(BIND, SEND) as lab:
         before = descriptors()
         for _ in range(3):
-            with Players(lab) as players:
-                victim = lab.conductor.processes[-1].slot
-                players.kill(victim)
-                players.replace(victim)
-                assert lab.conductor.explore(PORTFOLIO, 1, 0, 10)[0] == Bug.BUG_NONE
+            with ActorProcesses(lab) as procs:
+                victim = lab.scheduler.processes[-1].slot
+                procs.kill(victim)
+                procs.replace(victim)
+                assert lab.scheduler.explore(PORTFOLIO, 1, 0, 10)[0] == Bug.BUG_NONE
         assert descriptors() == before
 
 
@@ -173,24 +173,24 @@ def test_many_schedules_by_processes_are_those_by_fibers(defective: bool) -> Non
     """Who makes the last step of a schedule begins the next one; what comes of it is counted in one place."""
     plan = [(int(Strategy.STRATEGY_PCT), 3), (int(Strategy.STRATEGY_RANDOM), 0)]
     with lab_of(catalogue()["remove-before-drain"], defective=defective) as lab:
-        conductor = lab.conductor
+        scheduler = lab.scheduler
 
         def play() -> tuple[object, ...]:
             # The first schedules teach the strategies the length of a schedule, in both modes alike.
-            conductor.explore(PORTFOLIO, 5, 0, 1)
-            played, steps = conductor.played, conductor.steps
-            found = conductor.explore(plan, 7, 3, 120)
+            scheduler.explore(PORTFOLIO, 5, 0, 1)
+            played, steps = scheduler.played, scheduler.steps
+            found = scheduler.explore(plan, 7, 3, 120)
             return (
                 found,
-                conductor.played - played,
-                conductor.steps - steps,
-                conductor.trace_hash,
-                conductor.path,
+                scheduler.played - played,
+                scheduler.steps - steps,
+                scheduler.trace_hash,
+                scheduler.path,
             )
 
         fibers = play()
         assert (fibers[0] == (Bug.BUG_NONE, 123, None)) == (not defective)
-        with Players(lab):
+        with ActorProcesses(lab):
             assert play() == fibers
             assert play() == fibers
         assert play() == fibers
@@ -199,8 +199,8 @@ def test_many_schedules_by_processes_are_those_by_fibers(defective: bool) -> Non
 def test_all_players_share_one_core_that_was_allowed() -> None:
     before = os.sched_getaffinity(0)
     with build_lab(BIND, SEND) as lab:
-        with Players(lab) as players:
-            cores = {frozenset(os.sched_getaffinity(pid)) for pid in [0, *players.pids()]}
+        with ActorProcesses(lab) as procs:
+            cores = {frozenset(os.sched_getaffinity(pid)) for pid in [0, *procs.pids()]}
             (own,) = cores
             assert len(own) == 1
             assert own <= before
@@ -208,10 +208,10 @@ def test_all_players_share_one_core_that_was_allowed() -> None:
 
 
 def test_a_search_whose_player_is_killed_is_no_finding() -> None:
-    with build_lab(BIND, SEND) as lab, Players(lab) as players:
-        os.kill(players.pids()[0], signal.SIGKILL)
+    with build_lab(BIND, SEND) as lab, ActorProcesses(lab) as procs:
+        os.kill(procs.pids()[0], signal.SIGKILL)
         with pytest.raises(
-            PlayerLost, match=r"was killed, or does not come back .* had been played"
+            ActorLost, match=r"was killed, or does not come back .* had been played"
         ):
             search(lab, 1, seconds=60, most=10**9)
 

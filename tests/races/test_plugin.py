@@ -96,7 +96,7 @@ def test_a_deadlock_says_who_waits_where(tmp_path: Path) -> None:
 
 REPLAYS = """
 import pytest
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 
 FILE = ".iopf-schedules/test_it.py-test_unbind.json"
 FIXED = ".iopf-schedules/fixed.json"
@@ -110,8 +110,8 @@ def test_fails_as_said(iopf_race):
 
 @pytest.mark.race(mode="processes")
 def test_fails_by_processes(iopf_race, monkeypatch):
-    started, start = [], Players._start
-    monkeypatch.setattr(Players, "_start", lambda self, slot: (start(self, slot), started.append(slot)))
+    started, start = [], ActorProcesses._start
+    monkeypatch.setattr(ActorProcesses, "_start", lambda self, slot: (start(self, slot), started.append(slot)))
     iopf_race.replay(FILE, fails=True)
     assert len(started) > 3
 

@@ -99,8 +99,8 @@ def test_every_operation_of_the_race_stands_in_one_table() -> None:
     met = Counter[PointOp]()
     with lab_of(catalogue()[RACE], defective=False, memory="sc") as lab:
         for number in range(SCHEDULES):
-            lab.conductor.explore(PORTFOLIO, 1, number, 1)
-            met.update(PointOp(step[1] & 0xFF) for step in lab.conductor.trace)
+            lab.scheduler.explore(PORTFOLIO, 1, number, 1)
+            met.update(PointOp(step[1] & 0xFF) for step in lab.scheduler.trace)
     tables = [*NEEDED, *LOCKED, *UNSEEN]
     assert len(tables) == len(set(tables))
     assert set(met) == set(tables)

@@ -25,23 +25,23 @@ MOST = 5000
 def test_no_schedule_of_a_walk_through_the_fixed_variant_fails(race: Race, by: Walk) -> None:
     """All of them, without preemptions, or with one delay; or the first thousands."""
     with lab_of(race, defective=False) as lab:
-        bug, schedules, whole = lab.conductor.walk(by, int(by == Walk.WALK_DELAYS), BUDGET_NS, MOST)
+        bug, schedules, whole = lab.scheduler.walk(by, int(by == Walk.WALK_DELAYS), BUDGET_NS, MOST)
         assert bug == Bug.BUG_NONE
         assert whole or schedules == MOST
 
 
 def test_a_bug_that_needs_a_preemption_is_found_with_one_and_not_without() -> None:
     with lab_of(catalogue()["discard-partial-unlocked"], defective=True) as lab:
-        bug, schedules, whole = lab.conductor.walk(Walk.WALK_PREEMPTIONS, 0, BUDGET_NS)
+        bug, schedules, whole = lab.scheduler.walk(Walk.WALK_PREEMPTIONS, 0, BUDGET_NS)
         assert (bug, whole) == (Bug.BUG_NONE, True)
         assert schedules > 1
-        assert lab.conductor.walk(Walk.WALK_PREEMPTIONS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
+        assert lab.scheduler.walk(Walk.WALK_PREEMPTIONS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
 
 
 def test_a_bug_that_needs_a_delay_is_found_with_one_and_not_without() -> None:
     with lab_of(catalogue()["discard-partial-unlocked"], defective=True) as lab:
-        assert lab.conductor.walk(Walk.WALK_DELAYS, 0, BUDGET_NS) == (Bug.BUG_NONE, 1, True)
-        assert lab.conductor.walk(Walk.WALK_DELAYS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
+        assert lab.scheduler.walk(Walk.WALK_DELAYS, 0, BUDGET_NS) == (Bug.BUG_NONE, 1, True)
+        assert lab.scheduler.walk(Walk.WALK_DELAYS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
 
 
 def test_a_proof_that_has_no_time_for_all_has_it_for_delays() -> None:
@@ -91,7 +91,7 @@ def test_a_walk_says_whether_it_has_played_all() -> None:
 
 
 class Counted:
-    """Stands in for a conductor: so many schedules with at most no preemption, with one, and so on."""
+    """Stands in for a scheduler: so many schedules with at most no preemption, with one, and so on."""
 
     steps = 0
     timed = False
@@ -111,6 +111,6 @@ class Counted:
 def test_with_no_more_preemptions_to_come_a_walk_is_complete(
     most: int, played: int, complete: bool
 ) -> None:
-    lab = cast("Lab", SimpleNamespace(conductor=Counted(1, 4, 6, 6), follow=lambda _model: None))
+    lab = cast("Lab", SimpleNamespace(scheduler=Counted(1, 4, 6, 6), follow=lambda _model: None))
     found = walk(lab, "dfs", seconds=60, most=most)
     assert (found.schedules, found.complete) == (played, complete)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.tree import Walk
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.system import Lab, build_lab
 from iopf.tools.lab.play.target import scenario_target
 from iopf.tools.lab.report.table import rows
 from iopf.tools.lab.report.where import Where
-from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.minimise import minimise_failure
 from iopf.tools.lab.search.prove import prove
 from iopf.tools.lab.search.search import search, walk
 
@@ -31,19 +31,19 @@ def lab() -> Iterator[Lab]:
 
 
 def test_a_sleep_ends_last_unless_it_is_chosen_to_end(lab: Lab) -> None:
-    lab.conductor.early = False
+    lab.scheduler.early = False
     assert search(lab, 1, seconds=60, most=6000).failure is None
-    lab.conductor.early = True
+    lab.scheduler.early = True
     assert search(lab, 1, seconds=60, most=60_000).failure is not None
 
 
 def test_a_schedule_in_which_time_passes_is_the_same_in_processes(lab: Lab) -> None:
     found = search(lab, 1, seconds=60, most=60_000)
     assert found.failure is not None
-    path, result = found.failure.path, lab.conductor.trace_hash
-    with Players(lab):
-        assert lab.conductor.replay(path) == Bug.BUG_VERDICT
-        assert lab.conductor.trace_hash == result
+    path, result = found.failure.path, lab.scheduler.trace_hash
+    with ActorProcesses(lab):
+        assert lab.scheduler.replay(path) == Bug.BUG_VERDICT
+        assert lab.scheduler.trace_hash == result
         again = search(lab, 1, seconds=60, most=60_000)
         assert again.failure is not None
         assert again.failure.path == path
@@ -52,9 +52,9 @@ def test_a_schedule_in_which_time_passes_is_the_same_in_processes(lab: Lab) -> N
 def test_the_table_says_where_a_sleep_ended_early(lab: Lab) -> None:
     found = search(lab, 1, seconds=60, most=60_000)
     assert found.failure is not None
-    short = shortest(lab, found.failure)
-    assert lab.conductor.replay(short.path) == Bug.BUG_VERDICT
-    table = "\n".join(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))
+    short = minimise_failure(lab, found.failure)
+    assert lab.scheduler.replay(short.path) == Bug.BUG_VERDICT
+    table = "\n".join(rows(lab.scheduler.trace, lab.names, Where(lab.plan.config)))
     assert "out of time" in table
 
 
@@ -78,9 +78,9 @@ def test_a_bounded_walk_lets_time_pass_as_a_preemption() -> None:
     """The device finds no binding to send to only if the pause before the unbind ends while it could go on."""
     later = ["map t0 4", "bind d0 t0", "t0: start", "t0: pause 1ms", "unbind d0 t0"]
     with build_lab(later, ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=1 group=a"]) as lab:
-        bug, _, whole = lab.conductor.walk(Walk.WALK_PREEMPTIONS, 0, MINUTE_NS)
+        bug, _, whole = lab.scheduler.walk(Walk.WALK_PREEMPTIONS, 0, MINUTE_NS)
         assert (bug, whole) == (Bug.BUG_NONE, True)
-        assert lab.conductor.walk(Walk.WALK_PREEMPTIONS, 1, MINUTE_NS)[0] == Bug.BUG_DEADLOCK
+        assert lab.scheduler.walk(Walk.WALK_PREEMPTIONS, 1, MINUTE_NS)[0] == Bug.BUG_DEADLOCK
 
 
 @pytest.mark.parametrize("pause", ["9ms", "20ms", "500ms", "60s"])
@@ -94,7 +94,7 @@ def test_a_pause_passes_however_long_it_is(pause: str) -> None:
         found = search(lab, 1, seconds=60, most=500)
         assert found.what is None
         assert found.schedules == 500
-        assert lab.conductor.leapt_ns > 0
+        assert lab.scheduler.leapt_ns > 0
 
 
 def test_a_workload_may_wait_long_between_its_groups(tmp_path: Path) -> None:
@@ -102,4 +102,4 @@ def test_a_workload_may_wait_long_between_its_groups(tmp_path: Path) -> None:
     file.write_text("schema = 1\n[[device]]\nworkload = { gap_ns = 50000000 }\n")
     with scenario_target(str(file)).lab() as lab:
         assert search(lab, 1, seconds=60, most=50).what is None
-        assert lab.conductor.leapt_ns > 40_000_000
+        assert lab.scheduler.leapt_ns > 40_000_000

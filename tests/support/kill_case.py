@@ -1,4 +1,4 @@
-"""The frame of the cases that the stepping test kills: the stage they are set on, and the parts that each case has.
+"""The frame of the cases that the stepping test kills: the fixture they are set on, and the parts that each case has.
 
 A case has four parts. ``build`` formats the primitive. ``warm`` runs in the victim before the operation, brings the primitive
 to where the interesting path starts, and returns the arguments of ``probe_victim.step``. ``repair`` is what the supervisor
@@ -22,7 +22,7 @@ Args = tuple[int, int, int]
 Notes = dict[str, int]
 
 
-class StageBoard(Protocol):
+class FixtureBoard(Protocol):
     """What the frame needs of a board, whatever stands on it."""
 
     memory: Memory
@@ -33,12 +33,12 @@ class StageBoard(Protocol):
     def report(self) -> str: ...
 
 
-class Stage:
+class Fixture:
     """A fresh board of four actors, the mark of the victim, and room for one primitive and a second."""
 
     def __init__(self) -> None:
         board = Board(4, 1 << 15, spins=2, yields=1)
-        self.board: StageBoard = board
+        self.board: FixtureBoard = board
         self.armed = board.take(64)
         self.at = board.take(16384)
         self.second = board.take(1024)
@@ -54,21 +54,21 @@ class Case:
     def __init__(self, step: Step) -> None:
         self.step = step
 
-    def stage(self) -> Stage:
-        return Stage()
+    def fixture(self) -> Fixture:
+        return Fixture()
 
-    def act(self, stage: Stage, crew: Crew) -> None:
+    def act(self, fixture: Fixture, crew: Crew) -> None:
         """In the victim: everything up to its trap, and the operation."""
-        step(crew, self.step, stage.armed, *self.warm(stage, crew))
+        step(crew, self.step, fixture.armed, *self.warm(fixture, crew))
 
-    def build(self, stage: Stage) -> None:
+    def build(self, fixture: Fixture) -> None:
         raise NotImplementedError
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
-        return stage.at, stage.at, 0
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
+        return fixture.at, fixture.at, 0
 
-    def repair(self, stage: Stage, crew: Crew) -> int:
+    def repair(self, fixture: Fixture, crew: Crew) -> int:
         return 0
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
         raise NotImplementedError

@@ -9,14 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from iopf.emulator.races.catalogue import Race, catalogue
-from iopf.emulator.races.constraints import Constraint, ConstraintError, Place, fewest, parse
+from iopf.emulator.races.constraints import (
+    Constraint,
+    ConstraintError,
+    Place,
+    minimal_constraints,
+    parse,
+)
 from iopf.emulator.races.schedule_file import read
 from iopf.emulator.spec.sites import Site
 from iopf.tools.lab.play.races import lab_of, save_schedule, tables_of
 from iopf.tools.lab.play.replay import lab_in, replay_test
 from iopf.tools.lab.play.system import Lab
 from iopf.tools.lab.search.failure import failure_of
-from iopf.tools.lab.search.minimise import constraints_of, play_constraints, shortest
+from iopf.tools.lab.search.minimise import constraints_of, minimise_failure, play_constraints
 from iopf.tools.lab.search.search import search
 
 ACTOR = st.sampled_from(["irq", "dev-00", "task:tenant-00", "driver-k0"])
@@ -52,7 +58,7 @@ def test_what_is_none_is_refused(line: str, why: str) -> None:
 def found_in(lab: Lab) -> tuple[list[Constraint], tuple[object, ...]]:
     found = search(lab, 1, seconds=5, most=10**6)
     assert found.failure is not None
-    short = shortest(lab, found.failure)
+    short = minimise_failure(lab, found.failure)
     constraints = constraints_of(lab, short)
     assert constraints is not None
     bug, broken = play_constraints(lab, constraints)
@@ -78,8 +84,8 @@ def test_a_race_fails_under_its_constraints_and_under_none_of_them_less(slug: st
 def test_the_fewest_are_those_that_it_takes() -> None:
     every = [Constraint(Place("irq", 1, n), Place("irq", 2, n)) for n in range(1, 40)]
     needed = {every[3], every[17], every[38]}
-    assert set(fewest(every, lambda some: needed <= set(some))) == needed
-    assert fewest(every, lambda _some: True) == []
+    assert set(minimal_constraints(every, lambda some: needed <= set(some))) == needed
+    assert minimal_constraints(every, lambda _some: True) == []
 
 
 def test_an_actor_that_is_not_there_is_named() -> None:
@@ -94,8 +100,8 @@ def saved(race: Race, file: Path) -> None:
     with lab_of(race, defective=True) as lab:
         found = search(lab, 1, seconds=5, most=10**6)
         assert found.failure is not None
-        short = shortest(lab, found.failure)
-        lab.conductor.replay(short.path)
+        short = minimise_failure(lab, found.failure)
+        lab.scheduler.replay(short.path)
         tables = tables_of(race, defective=True)
         save_schedule(
             lab, race.programs, tables, short, found, seed=1, strategy="portfolio", to=file

@@ -9,7 +9,7 @@ from iopf.cython_ext import ring_bench, ring_bench_bare
 from iopf.cython_ext.memory import Memory
 from iopf.emulator.sched.judge import Bug
 from iopf.tools.lab.play.points import PointsLab
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.report.rates import Figure, table
 from iopf.tools.lab.search.search import STRATEGIES
 
@@ -36,16 +36,16 @@ def test_the_smallest_system_makes_all_its_steps(strategy: str) -> None:
         def play() -> list[tuple[bytes, int]]:
             found = []
             for number in range(30):
-                bug, _, _ = lab.conductor.explore(STRATEGIES[strategy], number, 0, 1)
+                bug, _, _ = lab.scheduler.explore(STRATEGIES[strategy], number, 0, 1)
                 assert bug == Bug.BUG_NONE
                 assert lab.steps_made() == 60
-                found.append((lab.conductor.path, lab.conductor.trace_hash))
+                found.append((lab.scheduler.path, lab.scheduler.trace_hash))
             return found
 
         fibers = play()
         assert all(len(path) == lab.steps == 63 for path, _ in fibers)
         assert len(set(fibers)) > 20
-        with Players(lab):
+        with ActorProcesses(lab):
             assert play() == fibers
 
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import iopf
-from iopf.emulator.board.layout import OFF_CREW, OFF_STACKS, OFF_STAGE, plan_layout
+from iopf.emulator.board.layout import OFF_CREW, OFF_RUNQUEUE, OFF_STACKS, plan_layout
 from iopf.emulator.races.catalogue import catalogue
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.scenario.schema import GENERATIONS
@@ -64,8 +64,10 @@ class Runtime:
 
     def watch(self, lab: Lab) -> None:
         layout = plan_layout(lab.plan.config)
-        base = lab.conductor.base_address
-        self.lib.points_watch(base, layout[OFF_STACKS], layout[OFF_CREW], base + layout[OFF_STAGE])
+        base = lab.scheduler.base_address
+        self.lib.points_watch(
+            base, layout[OFF_STACKS], layout[OFF_CREW], base + layout[OFF_RUNQUEUE]
+        )
 
     def findings(self) -> Iterator[Finding]:
         for number in range(self.lib.points_found()):

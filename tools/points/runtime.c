@@ -25,7 +25,7 @@
 #include "iopf/cython_ext/crew.h"
 
 #define PUBLIC __attribute__((visibility("default")))
-#define SLOTS STAGE_SLOTS
+#define SLOTS RQ_SLOTS
 #define GRAIN_SHIFT 2 /* bytes that are told apart: 4 */
 #define FINDINGS 4096
 
@@ -47,7 +47,7 @@ typedef struct {
 } finding;
 
 static struct {
-    stage *st;
+    runqueue *rq;
     char *arena;
     uint64_t length; /* bytes of the board that are looked at: up to the stacks */
     uint64_t analysis, analysis_end; /* the order of locks and the verdicts: what looks on */
@@ -63,11 +63,11 @@ static struct {
     uint32_t found, blind; /* blind: an operation of points that is not believed */
 } w;
 
-PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, stage *st) {
+PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, runqueue *rq) {
     w.mapped = (length >> GRAIN_SHIFT) * sizeof(cell);
     w.cells = mmap(0, w.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (w.cells == MAP_FAILED) return -1;
-    w.arena = arena, w.length = length, w.st = st;
+    w.arena = arena, w.length = length, w.rq = rq;
     w.analysis = crew + __builtin_offsetof(iopf_crew, lock_order), w.analysis_end = crew + sizeof(iopf_crew);
     w.schedule = 0, w.last_step = (uint64_t)-1;
     return 0;
@@ -95,7 +95,7 @@ static void report(uint32_t what, uint32_t actor, uint64_t offset, const void *p
         if (f->what == what && f->pc == pc && f->other_pc == other_pc) return;
     }
     if (w.found >= FINDINGS) return;
-    w.findings[w.found++] = (finding){.what = what, .point = w.st->slot[actor].id, .other_actor = other,
+    w.findings[w.found++] = (finding){.what = what, .point = w.rq->slot[actor].id, .other_actor = other,
                                       .other_announced = announced, .actor = actor, .other_write = other_write,
                                       .write = write, .offset = offset, .pc = pc, .other_pc = other_pc};
 }
@@ -117,7 +117,7 @@ static const uint32_t conflicts[KINDS] = {1 << WRITE | 1 << TALLY, 1 << READ | 1
 
 /* Whether the others' accesses that this one conflicts with come before it. */
 static void compare(cell *c, uint32_t me, int kind, int announced, uint64_t offset, const void *pc) {
-    for (uint32_t q = 1; q < w.st->players && q < SLOTS; q++) {
+    for (uint32_t q = 1; q < w.rq->actors && q < SLOTS; q++) {
         if (q == me) continue;
         for (int k = 0; k < KINDS; k++) {
             if (!(conflicts[kind] >> k & 1)) continue;
@@ -152,11 +152,11 @@ static void touch(uint64_t offset, int kind, int announced, uint32_t me, const v
 }
 
 /* What a point announces is one access: a load, a store, or a load and the compare-and-swap that checks it. */
-static int is_announced(const stage_slot *s, uint64_t offset, int kind) {
+static int is_announced(const rq_slot *s, uint64_t offset, int kind) {
     if (s->kind == ACC_LOCAL || s->kind == ACC_NAP || s->kind == ACC_FENCE) return 0;
     if (w.blind && (s->id & 0xff) == w.blind) return 0;
     if (offset != s->where - (uint64_t)(uintptr_t)w.arena) return 0;
-    if (w.step != w.st->steps) w.step = w.st->steps, w.looks = 0;
+    if (w.step != w.rq->steps) w.step = w.rq->steps, w.looks = 0;
     if (w.looks == 2 || (w.looks == 1 && kind == READ)) return 0;
     w.looks = kind == READ ? 1 : 2;
     return 1;
@@ -167,12 +167,12 @@ static void access_at(const volatile void *p, uint64_t size, int kind, int locke
     uint64_t offset = (uint64_t)((const char *)p - w.arena);
     if (offset >= w.length || size > w.length - offset) return;
     if (offset >= w.analysis && offset < w.analysis_end) return;
-    stage *st = w.st;
-    uint32_t me = st->current;
+    runqueue *rq = w.rq;
+    uint32_t me = rq->current;
     if (me == 0 || me >= SLOTS) return;
-    if (st->steps < w.last_step) begin_schedule();
-    w.last_step = st->steps;
-    const stage_slot *s = &st->slot[me];
+    if (rq->steps < w.last_step) begin_schedule();
+    w.last_step = rq->steps;
+    const rq_slot *s = &rq->slot[me];
     int announced = is_announced(s, offset, kind);
     w.accesses++;
     if (!announced) w.silent++;
@@ -264,11 +264,11 @@ ATOMIC(uint32_t, 32)
 ATOMIC(uint64_t, 64)
 
 PUBLIC void __tsan_atomic_thread_fence(int mo) {
-    stage *st = w.st;
+    runqueue *rq = w.rq;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (!w.on || mo != __ATOMIC_SEQ_CST || !st || st->current == 0 || st->current >= SLOTS) return;
-    const stage_slot *s = &st->slot[st->current];
+    if (!w.on || mo != __ATOMIC_SEQ_CST || !rq || rq->current == 0 || rq->current >= SLOTS) return;
+    const rq_slot *s = &rq->slot[rq->current];
     if (s->kind != ACC_FENCE && s->kind != ACC_WAKE && s->kind != ACC_RMW)
-        report(FOUND_FENCE, st->current, s->where - (uint64_t)(uintptr_t)w.arena, PC, READ, 0, 0, 0, 0);
+        report(FOUND_FENCE, rq->current, s->where - (uint64_t)(uintptr_t)w.arena, PC, READ, 0, 0, 0, 0);
 }
 PUBLIC void __tsan_atomic_signal_fence(int mo) { (void)mo; }

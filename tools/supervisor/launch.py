@@ -60,7 +60,7 @@ class Child:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
 
-def parts(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
+def entries(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
     """(role, index, name, how its part is prepared) of every process, hardware and kernel first."""
     programs = [(d.params["program"], d.params["program_count"]) for d in plan.devices]
     found: list[tuple[str, int, str, Prepare]] = []
@@ -109,7 +109,7 @@ def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
     gc.collect()
     gc.freeze()
     try:
-        for role, index, name, prepare in parts(plan):
+        for role, index, name, prepare in entries(plan):
             slot = slots[role][0] + index
             process = context.Process(
                 target=_child_main,

@@ -23,16 +23,16 @@ class PointsLab(Closing):
             for process in processes:
                 probe_points.prepare(process, points)
             self._first = processes[0]
-            self.conductor = Explorer(self.arena.memory, processes, range(1, actors + 1))
+            self.scheduler = Explorer(self.arena.memory, processes, range(1, actors + 1))
         except BaseException:
             self.arena.unlink()
             raise
-        self.conductor.open()
+        self.scheduler.open()
 
     def steps_made(self) -> int:
         """What the actors themselves have counted in the schedule just played."""
         return probe_points.steps_made(self._first)
 
     def close(self) -> None:
-        self.conductor.close()
+        self.scheduler.close()
         self.arena.unlink()

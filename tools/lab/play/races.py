@@ -46,7 +46,7 @@ def save_schedule(
 ) -> None:
     """Writes the schedule that has just been replayed. `tables` is what the lab was built with. Raises OSError."""
     constraints = constraints_of(lab, short)
-    lab.conductor.replay(short.path)
+    lab.scheduler.replay(short.path)
     scenario = dict(tables)
     live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
     whole = bool(scenario.pop("whole", False))
@@ -65,12 +65,12 @@ def save_schedule(
             seed=seed,
             strategy=strategy,
             memory=lab.memory,
-            still=lab.conductor.still,
+            still=lab.scheduler.still,
             whole=whole,
             failure=found.what or [],
             preemptions=short.preemptions,
             segments=segments(short.path, lab.names),
-            trace_hash=f"{lab.conductor.trace_hash:016x}",
+            trace_hash=f"{lab.scheduler.trace_hash:016x}",
             constraints=None if constraints is None else [str(each) for each in constraints],
         ),
         to,

@@ -13,7 +13,7 @@ from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.sites import point_name
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.lab.pytest.mistakes import in_their_words
-from iopf.tools.lab.search.failure import check_players, what
+from iopf.tools.lab.search.failure import check_lost, what
 from iopf.tools.lab.search.minimise import play_constraints
 
 
@@ -69,8 +69,8 @@ def other_build(schedule: ScheduleFile) -> list[str]:
 def replay_steps(lab: Lab, schedule: ScheduleFile, *, loose: bool = False) -> Replay:
     """Every step as it was written. With `loose` whoever cannot go is passed over: code that has been mended goes other ways."""
     path = schedule.path(lab.names)
-    bug = Bug(lab.conductor.replay(path, loose=loose))
-    steps = lab.conductor.trace
+    bug = Bug(lab.scheduler.replay(path, loose=loose))
+    steps = lab.scheduler.trace
     same = _same(lab, schedule)
     if bug == Bug.BUG_DIVERGED:
         return Replay(bug, [], False, len(steps), stuck=_stuck(lab.names, path, steps))
@@ -91,7 +91,7 @@ def replay_constraints(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
         bug, broken = play_constraints(lab, [parse(line) for line in lines])
     except ConstraintError as error:
         raise ScheduleError(f"{file}: constraints: {error}") from None
-    steps = len(lab.conductor.trace)
+    steps = len(lab.scheduler.trace)
     return Replay(Bug(bug), _lines(lab, bug), _same(lab, schedule), steps, broken, ordered=True)
 
 
@@ -108,11 +108,11 @@ def replay_test(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
 
 
 def _same(lab: Lab, schedule: ScheduleFile) -> bool:
-    return f"{lab.conductor.trace_hash:016x}" == schedule.trace_hash
+    return f"{lab.scheduler.trace_hash:016x}" == schedule.trace_hash
 
 
 def _lines(lab: Lab, bug: int) -> list[str]:
-    check_players(lab, bug)
+    check_lost(lab, bug)
     return [] if bug == Bug.BUG_NONE else what(lab, bug)
 
 

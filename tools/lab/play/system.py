@@ -27,7 +27,7 @@ from iopf.emulator.spec.classes import POOLS
 from iopf.emulator.spec.roles import Order, Phase, slots_of
 from iopf.shm.arena import Arena
 from iopf.tools.closing import Closing
-from iopf.tools.supervisor.launch import parts
+from iopf.tools.supervisor.launch import entries
 from iopf.tools.supervisor.plan import SystemPlan, plan_system
 from iopf.tools.supervisor.programs import failed_lines, line_results
 from iopf.tools.supervisor.system import configure, new_arena
@@ -60,7 +60,7 @@ class Lab(Closing):
     arena: Arena
     control: Control
     snapshot: Snapshot
-    conductor: Explorer
+    scheduler: Explorer
     names: list[str]
     must: list[int]
     live: dict[str, int]
@@ -85,14 +85,14 @@ class Lab(Closing):
     @classmethod
     def _built(cls, plan: SystemPlan, live: Mapping[str, int] | None, *, whole: bool) -> Lab:
         arena = controlled_board(plan)
-        conductor: Explorer | None = None
+        scheduler: Explorer | None = None
         try:
             control, snapshot = Control(arena.memory), Snapshot(arena.memory)
             configure(plan, control)
             slots = slots_of(plan.config)
             names = ["supervisor"] + [""] * (slots["total"][1] - 1)
             processes, must, users = [], [], []
-            for role, index, name, prepare in parts(plan):
+            for role, index, name, prepare in entries(plan):
                 slot = slots[role][0] + index
                 process = Process(arena.memory, slot)
                 prepare(process)
@@ -103,15 +103,15 @@ class Lab(Closing):
                 if role in ("tenant", "device") or (role == "driver" and index > 0):
                     users.append(slot)
             expected = {_place(name): number for name, number in (live or {}).items()}
-            conductor = Explorer(arena.memory, processes, must, expected)
+            scheduler = Explorer(arena.memory, processes, must, expected)
             if len(names) <= FIRST_DRAIN:
                 idle = [""] * (FIRST_DRAIN - len(names))
                 names += [*idle, *(f"{name}'s stores" for name in names)]
-            lab = cls(plan, arena, control, snapshot, conductor, names, must, dict(live or {}))
+            lab = cls(plan, arena, control, snapshot, scheduler, names, must, dict(live or {}))
             lab._to_the_start(users if whole else [])
         except BaseException:
-            if conductor is not None:
-                conductor.close()
+            if scheduler is not None:
+                scheduler.close()
             arena.unlink()
             raise
         return lab
@@ -119,7 +119,7 @@ class Lab(Closing):
     def _to_the_start(self, waiting: Sequence[int]) -> None:
         """Up to where schedules begin. Those who are `waiting` have made no step there."""
         for slot in waiting:
-            self.conductor.hold(slot)
+            self.scheduler.hold(slot)
         hotplug = slots_of(self.plan.config)["driver"][0]
         for dev in range(len(self.plan.devices)):
             self.control.order(dev, Order.ORDER_PROBE, hotplug)
@@ -127,11 +127,11 @@ class Lab(Closing):
             self.control.set_phase(phase)
             self._settle()
         for slot in waiting:
-            self.conductor.let_go(slot)
-        self.conductor.open()
+            self.scheduler.release(slot)
+        self.scheduler.open()
 
     def _settle(self) -> None:
-        end = self.conductor.settle()
+        end = self.scheduler.settle()
         if end != 1:
             raise LabError(f"the system does not come to rest before its start (end {end})")
 
@@ -139,14 +139,14 @@ class Lab(Closing):
     def memory(self) -> str:
         """The memory model that the next schedule is played under; a search sets it to `explores`. With more than 15 processes it is
         always sc."""
-        return "tso" if self.conductor.tso else "sc"
+        return "tso" if self.scheduler.tso else "sc"
 
     def follow(self, memory: str) -> None:
-        self.conductor.tso = memory == "tso"
+        self.scheduler.tso = memory == "tso"
 
     def stuck(self) -> list[tuple[int, int, int, int, int, bool]]:
-        """Where the actors stand whose programs have to come to their end: as `Conductor.standing`."""
-        return [standing for standing in self.conductor.standing() if standing[0] in self.must]
+        """Where the actors stand whose programs have to come to their end: as `Scheduler.standing`."""
+        return [standing for standing in self.scheduler.positions() if standing[0] in self.must]
 
     def failed(self) -> list[dict[str, Any]]:
         """Lines of the schedule just played that have failed and may not, as `line_results` has them."""
@@ -165,7 +165,7 @@ class Lab(Closing):
         ]
 
     def close(self) -> None:
-        self.conductor.close()
+        self.scheduler.close()
         self.arena.unlink()
 
 
@@ -203,7 +203,7 @@ def controlled_board(plan: SystemPlan) -> Arena:
 
 
 def _place(name: str) -> int:
-    """Where the conductor counts the live objects of a pool, or the PASIDs in use."""
+    """Where the scheduler counts the live objects of a pool, or the PASIDs in use."""
     return _PASIDS if name == "PASID" else POOLS.index(name)
 
 
@@ -286,5 +286,5 @@ def build_lab(
     lab = Lab.build(plan, live, whole=whole)
     lab.explores = memory if len(lab.names) > FIRST_DRAIN else "sc"
     lab.follow(lab.explores)
-    lab.conductor.still = still
+    lab.scheduler.still = still
     return lab

@@ -11,7 +11,7 @@ import pytest
 from iopf.emulator.races.schedule import Failure
 from iopf.emulator.races.schedule_file import read
 from iopf.emulator.scenario.errors import one_line
-from iopf.tools.lab.play.processes import players_of
+from iopf.tools.lab.play.processes import processes_for
 from iopf.tools.lab.play.races import save_schedule
 from iopf.tools.lab.play.replay import lab_in, replay_test
 from iopf.tools.lab.play.system import Lab, build_lab
@@ -20,7 +20,7 @@ from iopf.tools.lab.pytest.places import file_name, places, shown
 from iopf.tools.lab.report.table import rows
 from iopf.tools.lab.report.where import Where
 from iopf.tools.lab.search.failure import failure_of
-from iopf.tools.lab.search.minimise import constraints_of, shorten
+from iopf.tools.lab.search.minimise import constraints_of, minimise_schedule
 from iopf.tools.lab.search.prove import DELAYS_MOST, Proof, prove
 from iopf.tools.lab.search.search import Found, search
 
@@ -35,7 +35,7 @@ def _told(lab: Lab, programs: Sequence[Sequence[str]], short: Failure) -> str:
         lines += [""] * (number > 0) + [f"    {line}" for line in program[:_LINES_MOST]]
         if len(program) > _LINES_MOST:
             lines.append(f"    ... {len(program) - _LINES_MOST} lines more")
-    lines += ["", *rows(lab.conductor.trace, lab.names, Where(lab.plan.config))]
+    lines += ["", *rows(lab.scheduler.trace, lab.names, Where(lab.plan.config))]
     constraints = constraints_of(lab, short)
     if constraints:
         lines += ["", "it takes no more than:", *(f"    {each}" for each in constraints)]
@@ -142,7 +142,7 @@ class IopfRace:
         """Lines of the failure, and the schedule; nothing when it does not fail."""
         schedule = read(file, name)
         with lab_in(schedule, name) as lab:
-            with players_of(lab, self.settings.mode):
+            with processes_for(lab, self.settings.mode):
                 played = replay_test(lab, schedule, name)
             if not played.failure:
                 return [], ""
@@ -158,7 +158,7 @@ class IopfRace:
             clear(programs, tables),
             build_lab(*programs, memory=settings.memory, **tables) as lab,
         ):
-            with players_of(lab, settings.mode):
+            with processes_for(lab, settings.mode):
                 found = search(
                     lab,
                     settings.seed,
@@ -193,7 +193,7 @@ class IopfRace:
         place: str,
     ) -> tuple[str, Path | None]:
         """The text of a failure, made short, and the file that it is in."""
-        short = shorten(lab, found)
+        short = minimise_schedule(lab, found)
         told = _told(lab, programs, short)
         file, again = self._save(lab, programs, tables, short, found)
         return "\n".join([*(found.what or []), f"{place}; {again}", "", told]), file

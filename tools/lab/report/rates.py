@@ -25,7 +25,7 @@ from iopf.emulator.races.catalogue import Race
 from iopf.emulator.sched.judge import Bug
 from iopf.tools.bench.queues import move_ring
 from iopf.tools.lab.play.points import PointsLab
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab
 from iopf.tools.lab.search.search import STRATEGIES
@@ -89,7 +89,7 @@ def _per_second(lab: Lab | PointsLab, strategy: str, seconds: float) -> float:
     """Schedules a second; the first few are not counted, so that every page has been written once."""
 
     def play(first: int, most: int) -> int:
-        bug, at, _ = lab.conductor.explore(STRATEGIES[strategy], 1, first, most)
+        bug, at, _ = lab.scheduler.explore(STRATEGIES[strategy], 1, first, most)
         if bug != Bug.BUG_NONE:
             raise RateError(f"schedule {at} of {strategy} fails: {bug.name}")
         return int(at)
@@ -111,12 +111,12 @@ def _control(effort: Effort, tell: Tell) -> list[Figure]:
         def measure(name: str, strategy: str, goal: float) -> None:
             tell(name)
             got = [_per_second(lab, strategy, effort.seconds) for _ in range(effort.rounds)]
-            if (len(lab.conductor.path), lab.steps_made()) != (lab.steps, lab.points):
+            if (len(lab.scheduler.path), lab.steps_made()) != (lab.steps, lab.points):
                 raise RateError(f"{name}: a schedule does not have {lab.steps} steps")
             figures.append(Figure(name, statistics.median(got), "/s", goal, samples=got))
 
         measure("3 x 20 points, fibers, pct 3", "pct", 500_000)
-        with Players(lab):
+        with ActorProcesses(lab):
             measure("3 x 20 points, processes, pct 3", "pct", 50_000)
             measure("3 x 20 points, processes, random", "random", 8_000)
     return figures
@@ -128,7 +128,7 @@ def _catalogue(races: Iterable[Race], effort: Effort, tell: Tell) -> list[Figure
         tell(race.slug)
         with lab_of(race, defective=False, memory="sc") as lab:
             fibers.append(_per_second(lab, "portfolio", effort.seconds))
-            with Players(lab):
+            with ActorProcesses(lab):
                 processes.append(_per_second(lab, "portfolio", effort.seconds))
     return [
         Figure(f"catalogue, {kind}", statistics.median(got), "/s", goal, samples=got)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from iopf.emulator.races.catalogue import Race
 from iopf.emulator.sched.judge import Bug
 from iopf.tools.lab.play.native import NATIVE, run_once, search_native
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab
-from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.minimise import minimise_failure
 from iopf.tools.lab.search.search import STRATEGIES, Found, search
 
 _SEED_STEP = 1_000_003
@@ -144,21 +144,21 @@ def _trials(strategy: str, plan: Plan, one: Callable[[int], Found]) -> tuple[Sea
 
 def _replays(lab: Lab, found: Found, plan: Plan, measured: Measured) -> None:
     assert found.failure is not None
-    short = shortest(lab, found.failure)
+    short = minimise_failure(lab, found.failure)
     measured.preemptions_found, measured.preemptions_short = (
         found.failure.preemptions,
         short.preemptions,
     )
-    conductor = lab.conductor
-    first = (conductor.replay(short.path), conductor.trace_hash)
+    scheduler = lab.scheduler
+    first = (scheduler.replay(short.path), scheduler.trace_hash)
 
     def play() -> None:
         for _ in range(plan.replays):
             measured.replays += 1
-            measured.replays_same += (conductor.replay(short.path), conductor.trace_hash) == first
+            measured.replays_same += (scheduler.replay(short.path), scheduler.trace_hash) == first
 
     play()
-    with Players(lab):
+    with ActorProcesses(lab):
         play()
 
 
@@ -166,7 +166,7 @@ def _fixed(lab: Lab, plan: Plan, measured: Measured) -> None:
     measured.fixed_schedules, measured.false_alarms, measured.fibers_per_second = _rate(
         lab, plan.fixed_schedules
     )
-    with Players(lab):
+    with ActorProcesses(lab):
         played, alarms, measured.processes_per_second = _rate(lab, plan.fixed_schedules // 20 or 1)
     measured.fixed_schedules += played
     measured.false_alarms += alarms
@@ -184,7 +184,7 @@ def _rate(lab: Lab, most: int) -> tuple[int, int, float]:
     at = alarms = 0
     began = time.monotonic()
     while at < most:
-        bug, at, _ = lab.conductor.explore(STRATEGIES["portfolio"], 7, at, most - at)
+        bug, at, _ = lab.scheduler.explore(STRATEGIES["portfolio"], 7, at, most - at)
         if bug != Bug.BUG_NONE:
             alarms += 1
             at += 1

@@ -11,26 +11,26 @@ from iopf.tools.supervisor.programs import failure_text
 from iopf.tools.supervisor.verdicts import describe
 
 
-class PlayerLost(Failed):
+class ActorLost(Failed):
     """A process that plays an actor has died, or stands still. Nothing that is played says so: it was killed, or there is a bug in here."""
 
     status = Status.DIED
 
 
-def check_players(lab: Lab, bug: int) -> None:
-    """Raises PlayerLost when a schedule has ended because of that."""
-    if bug == Bug.BUG_LOST and lab.conductor.by_processes:
-        at = lab.names[lab.conductor.path[-1]] if lab.conductor.path else "nobody"
-        raise PlayerLost(
+def check_lost(lab: Lab, bug: int) -> None:
+    """Raises ActorLost when a schedule has ended because of that."""
+    if bug == Bug.BUG_LOST and lab.scheduler.by_processes:
+        at = lab.names[lab.scheduler.path[-1]] if lab.scheduler.path else "nobody"
+        raise ActorLost(
             f"the process of {at} was killed, or does not come back with its step; "
-            f"{lab.conductor.played:,} schedules had been played"
+            f"{lab.scheduler.played:,} schedules had been played"
         )
 
 
 def failure_of(lab: Lab, bug: int) -> Failure:
     """The schedule that has just been played, and what its failure is known by."""
-    steps: list[Step] = lab.conductor.trace
-    path = lab.conductor.path
+    steps: list[Step] = lab.scheduler.trace
+    path = lab.scheduler.path
     return Failure(path, signature(lab, bug), preemptions(steps), len(runs(path)) - 1)
 
 

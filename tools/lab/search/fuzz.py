@@ -22,7 +22,7 @@ from iopf.emulator.sched.coverage import Coverage
 from iopf.tools.lab.play.races import save_schedule, tables_of
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.lab.search.draw import Drawn, draw, mutate, options_of
-from iopf.tools.lab.search.minimise_programs import Small, shrink
+from iopf.tools.lab.search.minimise_programs import Small, minimise_programs
 from iopf.tools.lab.search.search import Found, search
 
 _BATCH = 100
@@ -159,7 +159,7 @@ class Fuzzer:
     def _play(self, lab: Lab, drawn: Drawn) -> bool:
         """Whether the schedules of this program have made a hand-over that was new."""
         campaign = self.campaign
-        lab.conductor.coverage = campaign.coverage
+        lab.scheduler.coverage = campaign.coverage
         before, seed = campaign.coverage.found, self._random.randrange(2**40)
         for batch in range(_BATCHES):
             covered = campaign.coverage.found
@@ -171,7 +171,7 @@ class Fuzzer:
                 break
             if campaign.coverage.found == covered:
                 break
-        lab.conductor.coverage = None
+        lab.scheduler.coverage = None
         return campaign.coverage.found > before
 
     def _note(self, lab: Lab, drawn: Drawn, found: Found) -> None:
@@ -188,7 +188,7 @@ class Fuzzer:
         cause = finding.known or ", ".join(finding.defects) or "new"
         self._tell(f"{cause}: {found.what[0]}")
         tables = {**drawn.arguments, "memory": memory}
-        finding.small = shrink(drawn.programs, tables, path, failure=found.failure)
+        finding.small = minimise_programs(drawn.programs, tables, path, failure=found.failure)
         if finding.small is not None:
             finding.what = finding.small.found.what or finding.what
         if finding.small is not None and self._directory is not None:
@@ -228,7 +228,7 @@ class Fuzzer:
         file = self._directory / f"{campaign.generation}-{campaign.seed}-{number}.json"
         tables = {**tables, "memory": small.memory}
         with build_lab(*small.programs, **tables) as lab:
-            lab.conductor.replay(small.failure.path)
+            lab.scheduler.replay(small.failure.path)
             save_schedule(
                 lab,
                 small.programs,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from iopf.cython_ext.runqueue import End
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.roles import Order, slots_of
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.system import STEPS, Lab
 from iopf.tools.lab.search.failure import what
 from iopf.tools.lab.search.search import PORTFOLIO
@@ -78,12 +78,12 @@ def points_of(
     comes before. A schedule that fails by itself is noted as a failure at step 0. Stores are not delayed here."""
     lab.follow("sc")
     for seed in seeds:
-        lab.conductor.forget()
-        bug, _, _ = lab.conductor.explore(PORTFOLIO, seed, seed, 1)
+        lab.scheduler.reset_strategies()
+        bug, _, _ = lab.scheduler.explore(PORTFOLIO, seed, seed, 1)
         if bug != Bug.BUG_NONE:
             tried.failures.append((0, seed, what(lab, bug)))
             continue
-        path = lab.conductor.path
+        path = lab.scheduler.path
         for step in _steps_of(path, victim, 1):
             yield seed, path, step
 
@@ -93,12 +93,12 @@ def _steps_of(path: bytes, victim: Victim, first: int) -> list[int]:
 
 
 def kill_everywhere(
-    lab: Lab, victim: Victim, *, seeds: range, players: Players | None, tell: Tell = None
+    lab: Lab, victim: Victim, *, seeds: range, procs: ActorProcesses | None, tell: Tell = None
 ) -> Tried:
     """Kills the victim at each of its steps in the schedule of each seed."""
 
     def kill(path: bytes, step: int) -> list[str]:
-        return _kill_at(lab, path, [(victim, step)], players)
+        return _kill_at(lab, path, [(victim, step)], procs)
 
     return everywhere(lab, victim, kill, seeds, tell)
 
@@ -119,7 +119,13 @@ def everywhere(
 
 
 def kill_pairs(
-    lab: Lab, first: Victim, second: Victim, *, most: int, seeds: range, players: Players | None
+    lab: Lab,
+    first: Victim,
+    second: Victim,
+    *,
+    most: int,
+    seeds: range,
+    procs: ActorProcesses | None,
 ) -> TriedPair:
     """Kills both at so many pairs of points, drawn at random and the same every time; fewer where the second makes no more steps."""
     draw = random.Random(f"{first.slot} {second.slot} {seeds.start}")
@@ -130,37 +136,37 @@ def kill_pairs(
     for _ in range(most if points else 0):
         for _ in range(_DRAWS):
             seed, path, step = draw.choice(points)
-            _kill_at(lab, path, [(first, step)], players)
-            steps = _steps_of(lab.conductor.path[: 2 * len(path)], second, step)
+            _kill_at(lab, path, [(first, step)], procs)
+            steps = _steps_of(lab.scheduler.path[: 2 * len(path)], second, step)
             if steps:
                 break
         else:
             break
         at = draw.choice(steps)
         tried.points += 1
-        lines = _kill_at(lab, path, [(first, step), (second, at)], players)
+        lines = _kill_at(lab, path, [(first, step), (second, at)], procs)
         if lines:
             tried.failures.append((step, at, seed, lines))
     return tried
 
 
 def _kill_at(
-    lab: Lab, path: bytes, deaths: Sequence[tuple[Victim, int]], players: Players | None
+    lab: Lab, path: bytes, deaths: Sequence[tuple[Victim, int]], procs: ActorProcesses | None
 ) -> list[str]:
     """Kills one after the other, each before a step; the failure of the survivors in lines, empty when they are fine."""
-    conductor = lab.conductor
+    scheduler = lab.scheduler
     dead: list[int] = []
     bug = Bug.BUG_NONE
     try:
         for victim, step in deaths:
-            if not (_reach(lab, step, dead) if dead else conductor.play_to(path, step)):
+            if not (_reach(lab, step, dead) if dead else scheduler.run_to(path, step)):
                 return [GONE]
-            conductor.take_away(victim.slot)
+            scheduler.kill(victim.slot)
             dead.append(victim.slot)
-            if players is not None:
-                players.kill(victim.slot)
+            if procs is not None:
+                procs.kill(victim.slot)
             _as_the_supervisor(lab, victim)
-        bug = conductor.go_on(without=dead, max_steps=STEPS - _LOOKS)
+        bug = scheduler.continue_schedule(without=dead, max_steps=STEPS - _LOOKS)
         if bug in (Bug.BUG_NONE, Bug.BUG_FAILED):
             return []
         crash = any(victim.role in KERNEL_ROLES for victim, _ in deaths)
@@ -168,22 +174,22 @@ def _kill_at(
             return []
         return what(lab, bug)
     finally:
-        if players is not None:
+        if procs is not None:
             for slot in dead:
-                players.replace(slot)
+                procs.replace(slot)
 
 
 def naps(lab: Lab) -> bool:
     """Whether the others are at rest but for somebody who looks again by the clock: time leaps once more within the next steps."""
-    before = lab.conductor.leapt_ns
-    lab.conductor.go_on(max_steps=len(lab.conductor.path) + _LOOKS, stir=False)
-    return lab.conductor.leapt_ns > before
+    before = lab.scheduler.leapt_ns
+    lab.scheduler.continue_schedule(max_steps=len(lab.scheduler.path) + _LOOKS, recheck=False)
+    return lab.scheduler.leapt_ns > before
 
 
 def _reach(lab: Lab, step: int, dead: list[int]) -> bool:
     """Plays on from one death to the step of the next one."""
-    lab.conductor.go_on(without=dead, max_steps=step)
-    return lab.conductor.ended == End.END_STEPS and len(lab.conductor.path) == step
+    lab.scheduler.continue_schedule(without=dead, max_steps=step)
+    return lab.scheduler.ended == End.END_STEPS and len(lab.scheduler.path) == step
 
 
 def _as_the_supervisor(lab: Lab, victim: Victim) -> None:

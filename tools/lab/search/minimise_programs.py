@@ -16,7 +16,7 @@ from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.judge import Bug
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.lab.search.failure import failure_of, what
-from iopf.tools.lab.search.minimise import shorten
+from iopf.tools.lab.search.minimise import minimise_schedule
 from iopf.tools.lab.search.search import Found, search
 
 _SEARCH = 2000
@@ -37,7 +37,7 @@ class Small:
     segments: list[tuple[str, int]]
 
 
-def shrink(
+def minimise_programs(
     programs: Sequence[Sequence[str]],
     tables: Mapping[str, Any],
     path: Sequence[tuple[str, int]],
@@ -98,14 +98,14 @@ def _failing(
             found = _play(lab, path) or search(lab, seed, seconds=5, most=_SEARCH)
             if found.failure is None or (kind is not None and _kind(found.failure) != kind):
                 return None
-            short = shorten(lab, found)
+            short = minimise_schedule(lab, found)
             return Small(
                 [list(program) for program in programs],
                 short,
                 lab.memory,
-                lab.conductor.still,
+                lab.scheduler.still,
                 found,
-                lab.conductor.trace_hash,
+                lab.scheduler.trace_hash,
                 segments(short.path, lab.names),
             )
     except (ScenarioError, LabError):
@@ -117,7 +117,7 @@ def _play(lab: Lab, path: Sequence[tuple[str, int]]) -> Found | None:
     for actor, number in path:
         if actor in lab.names:
             steps += bytes([lab.names.index(actor)]) * number
-    bug = lab.conductor.replay(bytes(steps), loose=True)
+    bug = lab.scheduler.replay(bytes(steps), loose=True)
     if bug == Bug.BUG_NONE:
         return None
-    return Found(1, len(lab.conductor.trace), 0.0, failure_of(lab, bug), what(lab, bug))
+    return Found(1, len(lab.scheduler.trace), 0.0, failure_of(lab, bug), what(lab, bug))

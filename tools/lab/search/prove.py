@@ -11,7 +11,7 @@ from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.tree import Walk
 from iopf.tools.lab.play.system import Lab
 from iopf.tools.lab.search.failure import failure_of, what
-from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.minimise import minimise_failure
 from iopf.tools.lab.search.search import AT_REST, check_walk
 
 DELAYS_MOST = 8
@@ -106,18 +106,18 @@ def prove(
     beginning with none. An interrupt ends it; what there is until then is returned. Raises TooManyActors."""
     check_walk(lab)
     proof = Proof(most=preemptions, most_delays=delays)
-    began, before = time.monotonic(), lab.conductor.played
+    began, before = time.monotonic(), lab.scheduler.played
     try:
         bug = _prove(lab, proof, seconds, tell)
         if bug != Bug.BUG_NONE:
-            lab.conductor.still = not proof.reduced
+            lab.scheduler.still = not proof.reduced
             proof.what = what(lab, bug)
             proof.failure = failure_of(lab, bug)
-            proof.failure = shortest(lab, proof.failure)
+            proof.failure = minimise_failure(lab, proof.failure)
     except KeyboardInterrupt:
         proof.stopped = True
         if proof.failure is None:
-            _count(proof, lab, lab.conductor.played - before)
+            _count(proof, lab, lab.scheduler.played - before)
     proof.seconds = time.monotonic() - began
     return proof
 
@@ -125,7 +125,7 @@ def prove(
 def _count(proof: Proof, lab: Lab, played: int) -> None:
     """Schedules of a walk that was interrupted are counted like those of the ones before."""
     if not proof.reduced:
-        proof.executions, proof.timed = played, lab.conductor.timed
+        proof.executions, proof.timed = played, lab.scheduler.timed
     elif proof.turned:
         proof.bounded = played - proof.executions - proof.delayed
     else:
@@ -143,12 +143,12 @@ def _prove(lab: Lab, proof: Proof, seconds: float, tell: Callable[[str], None]) 
         def say(played: int) -> None:
             tell(f"{title}: {played:,}, {time.monotonic() - began:.0f} of {seconds:g} s")
 
-        return lab.conductor.walk(by, bound, max(0, int(left * 1e9)), tell=say)
+        return lab.scheduler.walk(by, bound, max(0, int(left * 1e9)), tell=say)
 
     bug, proof.executions, proof.complete = walk(
         Walk.WALK_REDUCED, 0, _REDUCED, "all schedules, reduced"
     )
-    proof.reduced, proof.timed = True, lab.conductor.timed
+    proof.reduced, proof.timed = True, lab.scheduler.timed
     whole = not proof.complete
     while whole and bug == Bug.BUG_NONE and proof.delays < proof.most_delays:
         bound = proof.delays + 1

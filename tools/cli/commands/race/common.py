@@ -92,7 +92,7 @@ def tells_when_stopped(lab: Lab) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         progress("")
-        click.echo(f"{lab.conductor.played:,} schedules played", err=True)
+        click.echo(f"{lab.scheduler.played:,} schedules played", err=True)
         raise
 
 

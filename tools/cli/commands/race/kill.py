@@ -21,7 +21,7 @@ from iopf.tools.cli.options import json_option, mode_option, seed_option
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from iopf.tools.lab.play.processes import Players
+    from iopf.tools.lab.play.processes import ActorProcesses
     from iopf.tools.lab.play.system import Lab
     from iopf.tools.lab.search.kill import Tried, TriedPair, Victim
 
@@ -87,7 +87,7 @@ def command(
     come to rest. Whoever is stopped goes on when the others rest, and everything must end well.
     Status 1 when it does not.
     """
-    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.play.processes import processes_for
     from iopf.tools.lab.search.kill import victims
 
     if pairs is not None and number == "stop":
@@ -102,13 +102,13 @@ def command(
         chosen = [victim for victim in all_of_them if not actors or victim.name in actors]
         seeds = range(seed, seed + schedules)
         began = time.monotonic()
-        with players_of(lab, mode) as players:
+        with processes_for(lab, mode) as procs:
             tried: Sequence[Tried | TriedPair]
             if pairs is None:
-                tried = singly = list(_each(lab, chosen, number, seeds, players))
+                tried = singly = list(_each(lab, chosen, number, seeds, procs))
                 table = _table(singly, number)
             else:
-                tried = both = list(_pairs(lab, chosen, all_of_them, pairs, seeds, players))
+                tried = both = list(_pairs(lab, chosen, all_of_them, pairs, seeds, procs))
                 table = _pair_table(both, pairs, seed)
         took = time.monotonic() - began
     progress("")
@@ -140,14 +140,14 @@ def command(
 
 
 def _each(
-    lab: Lab, chosen: Sequence[Victim], number: str, seeds: range, players: Players | None
+    lab: Lab, chosen: Sequence[Victim], number: str, seeds: range, procs: ActorProcesses | None
 ) -> Iterator[Tried]:
     from iopf.tools.lab.search.kill import kill_everywhere
     from iopf.tools.lab.search.stop import stop_everywhere
 
     everywhere = stop_everywhere if number == "stop" else kill_everywhere
     for victim in chosen:
-        yield everywhere(lab, victim, seeds=seeds, players=players, tell=progress)
+        yield everywhere(lab, victim, seeds=seeds, procs=procs, tell=progress)
 
 
 def _pairs(
@@ -156,7 +156,7 @@ def _pairs(
     seconds: Sequence[Victim],
     most: int,
     seeds: range,
-    players: Players | None,
+    procs: ActorProcesses | None,
 ) -> Iterator[TriedPair]:
     from iopf.tools.lab.search.kill import kill_pairs
 
@@ -164,7 +164,7 @@ def _pairs(
         for second in seconds:
             if first.slot != second.slot:
                 progress(f"{first.name}, {second.name}")
-                yield kill_pairs(lab, first, second, most=most, seeds=seeds, players=players)
+                yield kill_pairs(lab, first, second, most=most, seeds=seeds, procs=procs)
 
 
 def _table(tried: Sequence[Tried], number: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     from iopf.tools.lab.report.table import rows
     from iopf.tools.lab.report.where import Where
     from iopf.tools.lab.search.minimise import constraints_of
-    from iopf.tools.lab.search.minimise_programs import shrink
+    from iopf.tools.lab.search.minimise_programs import minimise_programs
 
     try:
         schedule = read(Path(file))
@@ -42,7 +42,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     except ScheduleError as error:
         ctx.fail(str(error))
     before = sum(len(program) for program in schedule.programs)
-    small = shrink(
+    small = minimise_programs(
         schedule.programs,
         schedule.tables,
         schedule.segments,
@@ -63,9 +63,9 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     tables = {**schedule.tables, "memory": small.memory, "still": small.still}
     with build_lab(*small.programs, **tables) as lab:
         constraints = constraints_of(lab, small.failure)
-        lab.conductor.replay(small.failure.path)
+        lab.scheduler.replay(small.failure.path)
         click.echo()
-        for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
+        for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
             click.echo(row)
     if output is not None:
         made = msgspec.structs.replace(

@@ -82,9 +82,9 @@ def command(
         proof = prove(lab, seconds=seconds, preemptions=preemptions, delays=delays, tell=progress)
         progress("")
         if proof.failure is not None and not proof.stopped:
-            lab.conductor.replay(proof.failure.path)
+            lab.scheduler.replay(proof.failure.path)
             where = Where(lab.plan.config)
-            table = list(rows(lab.conductor.trace, lab.names, where, table_width()))
+            table = list(rows(lab.scheduler.trace, lab.names, where, table_width()))
     status = Status.OK if proof.failure is None else Status.FAILED
     if json_out:
         document = {

@@ -43,13 +43,13 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
     diverges is named, or it fails by other steps than were written.
     """
     from iopf.emulator.races.schedule_file import ScheduleError, read
-    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.play.processes import processes_for
     from iopf.tools.lab.play.replay import lab_in, other_build, replay_constraints, replay_steps
 
     try:
         schedule = read(Path(file))
         with lab_in(schedule, Path(file)) as lab:
-            with players_of(lab, mode):
+            with processes_for(lab, mode):
                 if constraints:
                     played = replay_constraints(lab, schedule, Path(file))
                 else:
@@ -82,7 +82,7 @@ def _print(lab: Lab, played: Replay) -> None:
     from iopf.tools.lab.report.table import rows
     from iopf.tools.lab.report.where import Where
 
-    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
+    for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
         click.echo(row)
     for line in played.failure:
         click.echo(line)

@@ -111,9 +111,9 @@ def command(
             mode=mode,
             json_out=json_out,
         )
-    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.play.processes import processes_for
     from iopf.tools.lab.play.races import save_schedule
-    from iopf.tools.lab.search.minimise import shorten
+    from iopf.tools.lab.search.minimise import minimise_schedule
     from iopf.tools.lab.search.search import STRATEGIES, WALKS, search, walk
 
     if strategy in WALKS and mode == "processes":
@@ -122,12 +122,12 @@ def command(
         ctx.fail(f"--strategy {strategy} plays sequential consistency; leave out --memory tso")
     most = schedules or SCHEDULES_MOST
     with target.lab(memory=memory) as lab, tells_when_stopped(lab):
-        with players_of(lab, mode):
+        with processes_for(lab, mode):
             if strategy in WALKS:
                 found = walk(lab, strategy, seconds=seconds, most=most)
             else:
                 found = search(lab, seed, seconds=seconds, most=most, plan=STRATEGIES[strategy])
-        short = shorten(lab, found) if found.failure is not None else None
+        short = minimise_schedule(lab, found) if found.failure is not None else None
         by = ", by processes" if mode == "processes" else ""
         if json_out:
             click.echo(json.dumps(_document(lab, target, seed, strategy, mode, found, short)))
@@ -204,7 +204,7 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
         f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
     )
     click.echo()
-    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
+    for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
         click.echo(row)
     constraints = constraints_of(lab, short)
     if constraints:

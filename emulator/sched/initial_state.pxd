@@ -10,13 +10,13 @@ Whoever has the token puts back; nobody else runs then.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from iopf.cython_ext.runqueue cimport stage, stage_slot
+from iopf.cython_ext.runqueue cimport runqueue, rq_slot
 from iopf.emulator.sched.board_copy cimport BoardCopy
 
-cdef class Beginning:
+cdef class InitialState:
     cdef BoardCopy copy
-    cdef stage *st
-    cdef stage_slot slots[32]
+    cdef runqueue *rq
+    cdef rq_slot slots[32]
     cdef uint32_t ready
     cdef uint32_t locking
     cdef uint32_t timed

@@ -1,12 +1,13 @@
 # cython: language_level=3, cdivision=True
-"""The stage for Cython: actors on stacks of their own, and the token. The essay stands in ``runqueue.h``.
+"""The run queue for Cython: actors on stacks of their own, and the token. See ``runqueue.h``.
 
-    rq_spawn   puts an actor at the beginning of its part
-    rq_run_fibers    plays one schedule, everybody in this process
-    rq_run_processes plays one by handing the token to the others; rq_relay: one after the other
-    rq_run_actor      the loop of a process that plays one actor, until it is told to quit
-    rq_pick      who could go, and whom the chooser takes: run by whoever has the token
-The chooser is a function of this process; its state lies on the stage, since every process runs it.
+    rq_spawn          sets up an actor at the start of its entry function
+    rq_run_fibers     runs one schedule, all actors in this process
+    rq_run_processes  runs one schedule by passing the token to the actor processes
+    rq_relay          the same for consecutive schedules
+    rq_run_actor      the loop of an actor process, until it is told to exit
+    rq_pick           finds the runnable slots and lets the chooser choose one; called by the holder of the token
+The chooser is a function of this process; its state is in the run queue, because every actor process runs it.
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
@@ -97,22 +98,22 @@ cdef extern from "iopf/cython_ext/runqueue.h" nogil:
 
 cpdef enum End:
     END_NONE = 0
-    END_QUIET = 1            # nobody can go on
-    END_STEPS = 2            # the bound on steps
-    END_VERDICT = 3          # a detector has spoken
-    END_DIVERGED = 4         # the path asks for somebody who cannot go
-    END_LOST = 5             # a process died, or did not come back with the token
-    END_CUT = 6              # the chooser has seen enough of it
+    END_QUIET = 1            # no runnable actor
+    END_STEPS = 2            # step limit
+    END_VERDICT = 3          # a detector fired
+    END_DIVERGED = 4         # the path names an actor that is not runnable
+    END_LOST = 5             # a process died or did not return the token
+    END_CUT = 6              # ended by the chooser
 
 cdef enum:
     CUT = 0xFFFFFFFF         # instead of a slot: the chooser ends the schedule
 
 ctypedef int (*actor_entry)(void *arg, uint32_t index) noexcept nogil
 ctypedef uint32_t (*chooser)(runqueue *rq, uint32_t enabled) noexcept nogil
-ctypedef uint32_t (*follower)(void *arg) noexcept nogil    # begins another schedule: the first slot, or nobody
+ctypedef uint32_t (*follower)(void *arg) noexcept nogil    # starts the next schedule: its first slot, or 0
 
 cdef void rq_spawn(runqueue *rq, iopf_actor *actor, char *stack, uint64_t stack_bytes, actor_entry main, void *arg,
-                        uint32_t index) noexcept nogil
+                   uint32_t index) noexcept nogil
 cdef void rq_begin(runqueue *rq, uint64_t max_steps) noexcept nogil
 cdef uint32_t rq_pick(runqueue *rq, iopf_crew *crew, chooser choose) noexcept nogil
 cdef void rq_run_fibers(runqueue *rq, iopf_crew *crew, chooser choose) noexcept nogil

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Casting actors, choosing the next step, handing the token over. The essay stands in ``runqueue.h``."""
+"""Spawning actors, choosing the next step, passing the token. See ``runqueue.h``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
@@ -10,10 +10,10 @@ from iopf.cython_ext.mutex cimport LOCK_OWNER, RW_WAITING, RW_WRITER
 
 cdef enum:
     ETIMEDOUT = 110
-    NO_SLOT = 0               # the supervisor's slot, which is never cast
-    YIELDS = 2               # before a player sleeps
+    NO_SLOT = 0              # the supervisor's slot, which has no entry function
+    YIELDS = 2               # before an actor process sleeps
 
-FIRST_DRAIN = <int>RQ_DRAIN    # the player that drains the stores of actor i is player FIRST_DRAIN + i
+FIRST_DRAIN = <int>RQ_DRAIN    # slot FIRST_DRAIN + i drains the store buffer of actor i
 KIND_DRAIN = <int>ACC_DRAIN       # the kind of its steps
 
 cdef extern from "iopf/cython_ext/stores.h" nogil:
@@ -23,7 +23,7 @@ cdef extern from "iopf/cython_ext/stores.h" nogil:
 
 cdef extern from *:
     """
-    /* The bottom of every actor's stack: calls main(arg, index), then leaves for good. */
+    /* The outermost frame of every actor's stack, after main(arg, index) has returned: leaves for good. */
     static void iopf_bottom(iopf_actor *self) {
         rq_slot *s = &rq_of(self)->slot[self->slot & (RQ_SLOTS - 1)];
         for (;;) {
@@ -44,7 +44,7 @@ cdef extern from *:
     static void *iopf_frame(char *top, void *main, void *arg, uint64_t index, iopf_actor *self) {
         uint64_t *f = (uint64_t *)((uintptr_t)top & ~(uintptr_t)63);
     #if defined(__x86_64__)
-        *--f = 0; /* keeps the stack aligned behind the return into iopf_enter */
+        *--f = 0; /* keeps the stack aligned after the return into iopf_enter */
         *--f = 0;
         *--f = (uint64_t)(uintptr_t)iopf_enter;
         *--f = 0;                                /* rbp */
@@ -67,8 +67,8 @@ cdef extern from *:
 
 
 cdef void rq_spawn(runqueue *rq, iopf_actor *actor, char *stack, uint64_t stack_bytes, actor_entry main, void *arg,
-                        uint32_t index) noexcept nogil:
-    """The actor's first step begins its part. Nothing runs yet."""
+                   uint32_t index) noexcept nogil:
+    """Set up the actor to call ``main(arg, index)`` in its first step. Nothing runs yet."""
     cdef rq_slot *s = &rq.slot[actor.slot & (RQ_SLOTS - 1)]
     memset(s, 0, sizeof(rq_slot))
     memset(stack, 0, stack_bytes)
@@ -84,7 +84,7 @@ cdef void rq_spawn(runqueue *rq, iopf_actor *actor, char *stack, uint64_t stack_
 
 
 cdef void rq_begin(runqueue *rq, uint64_t max_steps) noexcept nogil:
-    """Before the first step of a schedule: nothing is counted, no store is delayed."""
+    """Reset step counts and store buffers before the first step of a schedule."""
     cdef uint32_t i
     rq.steps = rq.budget = 0
     rq.buffered = 0
@@ -97,18 +97,18 @@ cdef void rq_begin(runqueue *rq, uint64_t max_steps) noexcept nogil:
 
 
 cdef bint lock_free(iopf_crew *crew, rq_slot *s) noexcept nogil:
-    """Whether the lock that a step wants can be taken now. A dead owner's can."""
+    """Whether the pending acquisition of a lock can succeed. A lock of a dead owner can be taken."""
     cdef uint32_t word = ld32_acq(<uint32_t *>s.where), owner = word & LOCK_OWNER
     if s.id & 0xFF == OP_READ_LOCK:
         return not word & (RW_WRITER | RW_WAITING)
     if s.id & 0xFF == OP_WRITE_LOCK and owner and not word & RW_WRITER:
-        return False  # readers are in
+        return False  # readers hold it
     return owner == 0 or (owner <= crew.actors and ld32_acq(&crew_actor(crew, owner - 1).state) == ACTOR_DEAD)
 
 
 cdef uint32_t rq_enabled(runqueue *rq, iopf_crew *crew) noexcept nogil:
-    """Mask of the actors whose pending step can be made, or whose sleep is over by the clock, and of the buffers that can be drained. In
-    ``first_due`` stand those whose sleep ends next."""
+    """Mask of runnable slots: actors whose pending step can run or whose sleep has timed out, and drains of non-empty store buffers.
+    Sets ``first_due`` to the slots that time out next."""
     cdef uint32_t i, mask = (rq.ready & ~rq.locking | rq.buffered) & ~rq.held, rest = rq.ready & rq.locking & ~rq.held
     cdef uint64_t due = <uint64_t>-1
     while rest:
@@ -132,7 +132,7 @@ cdef uint32_t rq_enabled(runqueue *rq, iopf_crew *crew) noexcept nogil:
 
 
 cdef uint32_t rq_pick(runqueue *rq, iopf_crew *crew, chooser choose) noexcept nogil:
-    """The actor whose step is next, with the step noted; NO_SLOT when the schedule is over, and ``ended`` says why."""
+    """Choose and record the next step; NO_SLOT at the end of the schedule, with the reason in ``ended``."""
     cdef uint32_t slot
     if iopf_likely(rq.memory == RQ_SC):
         return pick(rq, crew, choose)
@@ -143,12 +143,12 @@ cdef uint32_t rq_pick(runqueue *rq, iopf_crew *crew, chooser choose) noexcept no
         slot = pick(rq, crew, choose)
     if slot != NO_SLOT:
         stores_enter(rq, slot)
-    rq.budget = 0  # every step is looked at
+    rq.budget = 0  # every step has to leave the stack
     return slot
 
 
 cdef uint32_t pick(runqueue *rq, iopf_crew *crew, chooser choose) noexcept nogil:
-    """The player whose step is next: an actor, or a buffer that is drained."""
+    """Choose the slot of the next step: an actor, or a store-buffer drain."""
     cdef uint32_t enabled, slot
     rq.budget = 0
     if iopf_unlikely(ld32_acq(&crew.verdict_count) != 0):
@@ -183,7 +183,7 @@ cdef inline bint stack_good(rq_slot *s) noexcept nogil:
 
 
 cdef void rq_run_fibers(runqueue *rq, iopf_crew *crew, chooser choose) noexcept nogil:
-    """Plays the schedule to its end in this process."""
+    """Run the schedule to its end in this process."""
     cdef uint32_t slot = rq_pick(rq, crew, choose)
     cdef rq_slot *s
     while slot != NO_SLOT:
@@ -197,14 +197,14 @@ cdef void rq_run_fibers(runqueue *rq, iopf_crew *crew, chooser choose) noexcept 
 
 
 cdef void give(runqueue *rq, uint32_t slot) noexcept nogil:
-    """Hands the token over. Partner of both words: ``token`` and ``await_token``, which say that they sleep before they look again."""
+    """Pass the token. Pairs with ``token`` and ``await_token``, which announce their sleep before they check again."""
     xchg32(&rq.slot[slot].go, 1)
     if ld32_acq(&rq.slot[slot].asleep):
         futex_wake32(&rq.slot[slot].go, 1)
 
 
 cdef bint token(runqueue *rq, uint32_t slot, uint64_t bound_ns) noexcept nogil:
-    """Waits for the token; false at the bound."""
+    """Wait for the token; false at the timeout."""
     cdef rq_slot *s = &rq.slot[slot]
     cdef bint there = True
     xchg32(&s.asleep, 1)
@@ -217,8 +217,8 @@ cdef bint token(runqueue *rq, uint32_t slot, uint64_t bound_ns) noexcept nogil:
 
 
 cdef void await_token(runqueue *rq, uint32_t slot) noexcept nogil:
-    """For a player: it gets the token to leave, too, and ends with its parent. ActorProcesses share a core, so while one of them waits, another
-    goes on: whoever gets the token back soon has slept through nothing and need not be woken."""
+    """Wait for the token in an actor process, which also gets it to exit, and dies with its parent. Actor processes share a core, so
+    another one runs while this one yields; a token that returns soon needs no wake-up."""
     cdef rq_slot *s = &rq.slot[slot]
     cdef uint32_t yields = 0
     while ld32_acq(&s.go) == 0 and yields < YIELDS:
@@ -233,7 +233,7 @@ cdef void await_token(runqueue *rq, uint32_t slot) noexcept nogil:
 
 
 cdef void rq_run_actor(runqueue *rq, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil:
-    """Plays one actor whenever the token comes, until ``quit``. Who makes the last step of a schedule begins the next one."""
+    """Run one actor whenever the token arrives, until ``quit``. The process of the last step of a schedule starts the next one."""
     cdef rq_slot *s = &rq.slot[me]
     cdef uint32_t slot
     while True:
@@ -255,7 +255,7 @@ cdef void rq_run_actor(runqueue *rq, iopf_crew *crew, chooser choose, uint32_t m
 
 
 cdef bint rq_run_processes(runqueue *rq, iopf_crew *crew, chooser choose, uint64_t bound_ns) noexcept nogil:
-    """Plays the schedule with the processes that run ``rq_run_actor``; false when the token does not come back within the bound."""
+    """Run the schedule with processes in ``rq_run_actor``; false when the token does not return in time."""
     cdef uint32_t slot = rq_pick(rq, crew, choose)
     if slot == NO_SLOT:
         return True
@@ -264,7 +264,7 @@ cdef bint rq_run_processes(runqueue *rq, iopf_crew *crew, chooser choose, uint64
 
 
 cdef bint rq_relay(runqueue *rq, uint32_t slot, const uint64_t *progress, uint64_t bound_ns) noexcept nogil:
-    """Lets ``slot`` begin, and waits for the end of what follows; false when there is no ``progress`` within the bound."""
+    """Pass the token to ``slot`` and wait for the end of the exploration; false without ``progress`` within the timeout."""
     cdef uint64_t seen
     give(rq, slot)
     while True:
@@ -283,7 +283,7 @@ cdef void rq_quit(runqueue *rq) noexcept nogil:
 
 
 cdef void rq_recheck(runqueue *rq) noexcept nogil:
-    """Wakes whoever sleeps on a word that has changed by a hand from outside the schedule."""
+    """Wake actors whose futex word was changed from outside the schedule."""
     cdef uint32_t i
     cdef rq_slot *s
     for i in range(1, rq.actors):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Store buffers of actors under RQ_TSO. What they are stands in `runqueue.h`. Whoever has the token runs all of this.
+* Store buffers of actors under RQ_TSO; see `runqueue.h`. Only the holder of the token runs these functions.
  */
 #ifndef IOPF_STORES_H
 #define IOPF_STORES_H
@@ -20,7 +20,7 @@ static inline uint64_t store_changed(uint64_t a, uint64_t b) {
     return mask;
 }
 
-/* Behind every change of what a buffer has first: that is the pending step of the player that drains it. */
+/* Called after every change of the first store: sets the pending step of the drain slot. */
 static inline void store_first(runqueue *rq, uint32_t slot) {
     const rq_buffer *b = &rq->buffer[slot];
     const rq_store *e = &b->store[0];
@@ -31,7 +31,7 @@ static inline void store_first(runqueue *rq, uint32_t slot) {
     s->id = (e->id >> 8) << 8 | 44; /* OP_DRAIN */
 }
 
-/* The oldest store goes to memory. */
+/* Writes the oldest store to memory. */
 static inline void store_flush_first(runqueue *rq, uint32_t slot) {
     rq_buffer *b = &rq->buffer[slot];
     store_put(&b->store[0], b->store[0].value);
@@ -40,7 +40,7 @@ static inline void store_flush_first(runqueue *rq, uint32_t slot) {
     store_first(rq, slot);
 }
 
-/* Before a step: the actor sees its own stores. A step that drains gives them to everybody. */
+/* Before a step: make the actor's own stores visible to it. A draining step makes them visible to all. */
 static inline void stores_enter(runqueue *rq, uint32_t slot) {
     rq_buffer *b = &rq->buffer[slot];
     const rq_slot *s = &rq->slot[slot];
@@ -66,7 +66,7 @@ static inline void stores_enter(runqueue *rq, uint32_t slot) {
     }
 }
 
-/* After a step: its plain store goes into the buffer, and what is in the buffer out of memory. */
+/* After a step: move its plain store into the buffer, and take the buffered stores out of memory. */
 static inline void stores_leave(runqueue *rq) {
     uint32_t slot = rq->current;
     uint64_t value = 0, mask = 0;

@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
-"""Hand-overs that schedules have made: a word touched at one point by an actor and at another point by the next one.
+"""Hand-over coverage: a word accessed at one point by an actor and then at another point by a different actor.
 
-The pair of points and the word's region are what is counted; a table in this process, filled after every schedule that the scheduler
-plays while it is set. What a search has not handed over in some order it has not tried (spec/testing.md 2.8).
+Counted are the pair of points and the region of the word, in a table of this process, filled after every schedule that the scheduler
+runs with it. Orders of accesses that are missing in the table have not been tried by the search.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -14,9 +14,9 @@ cdef enum:
     WORDS = 8192
 
 cdef struct handover:
-    uint32_t before          # point ids; 0: a free entry
+    uint32_t before          # point ids; 0: free entry
     uint32_t after
-    uint32_t where           # of the first one, offset / 4
+    uint32_t where           # of the first occurrence, offset / 4
     uint32_t count
 
 cdef struct last_touch:

@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Many schedules of one system, one after the other.
+"""Running many schedules of one system.
 
-    explore    schedules by the strategies of a plan in turn, until one fails, or so many
-    walk       all of them, or all up to a bound
+    explore    schedules by the strategies of a plan in turn, until one fails or the number is reached
+    walk       all schedules, or all within a bound
 
-By processes, whoever has the token when a schedule is over judges it and begins the next one, so that nobody else has to be woken.
+With processes, the holder of the token at the end of a schedule judges it and starts the next one, so that no other process wakes up.
 """
 
 import mmap
@@ -23,19 +23,19 @@ from iopf.emulator.sched.strategies cimport *
 from iopf.emulator.sched.tree cimport *
 
 cdef enum:
-    PLANS = 32               # most strategies of an exploration
-    EARLY = 16               # one in so many choices lets time pass
-    PATIENCE = 64            # schedules of a walk between two looks at the clock and at signals
+    PLANS = 32               # maximum number of strategies of an exploration
+    EARLY = 16               # one choice in this many lets time pass
+    PATIENCE = 64            # schedules of a walk between two checks of clock and signals
     TELL_NS = 200000000      # between two reports of a walk
 
 cdef struct exploration:
-    # In memory that the players share: whoever has the token judges a schedule and begins the next one.
+    # In memory shared by the actor processes: the holder of the token judges a schedule and starts the next one.
     uint32_t strategies[32]
     uint32_t depths[32]
     uint32_t plans
     uint32_t bug             # of the schedule ``at``
     uint32_t on
-    uint32_t tso             # every other round of the plan is played with delayed stores
+    uint32_t tso             # every other round of the plan delays stores
     uint32_t early           # one round of four lets time pass by choice
     uint32_t pad
     uint64_t seed
@@ -47,7 +47,7 @@ cdef struct exploration:
 
 
 cdef uint32_t follow(Explorer explorer) noexcept nogil:
-    """A schedule is over: judges it, and begins the next one if there is one. The slot of its first step, or nobody."""
+    """Judge the finished schedule and start the next one. Returns the slot of its first step, or 0."""
     cdef exploration *x = explorer.x
     cdef uint32_t slot
     if not x.on:
@@ -68,12 +68,12 @@ cdef uint32_t follow(Explorer explorer) noexcept nogil:
 
 
 cdef class Explorer(Scheduler):
-    """A scheduler that plays many schedules of its system, one after the other."""
+    """A scheduler that runs many schedules of its system."""
 
     cdef object x_memory
     cdef exploration *x
-    cdef public bint early           # some rounds let time pass although somebody could go on
-    cdef readonly bint timed         # the last reduced walk left out that a sleep ends while somebody can go on
+    cdef public bint early           # some rounds let time pass while actors are runnable
+    cdef readonly bint timed         # the last reduced walk excluded timeouts while actors were runnable
 
     def __cinit__(self, *args, **options):
         cdef unsigned char[::1] shared
@@ -83,14 +83,14 @@ cdef class Explorer(Scheduler):
         self.early = True
 
     def reset_tokens(self) -> None:
-        """Before processes are started that play: nobody has the token, nobody is told to leave."""
+        """Reset before the actor processes start: none has the token, none must exit."""
         cdef uint32_t i
         st32_rel(&self.rq.quit, 0)
         for i in range(RQ_SLOTS):
             st32_rel(&self.rq.slot[i].go, 0)
 
     def run_actor(self, uint32_t slot) -> None:
-        """In a process of its own, forked after ``open``: plays one actor until ``stop_processes``."""
+        """Run one actor in its own process, forked after ``open``, until ``stop_processes``."""
         self._check_slot(slot)
         self._opened()
         self.initial.watch()
@@ -99,19 +99,19 @@ cdef class Explorer(Scheduler):
             rq_run_actor(self.rq, self.v.crew, strategy_choose, slot, <follower><void *>follow, <void *>self)
 
     def stop_processes(self) -> None:
-        """Tells the processes that play to leave."""
+        """Tell the actor processes to exit."""
         rq_quit(self.rq)
 
     def reset_strategies(self) -> None:
-        """What strategies have learned from earlier schedules: a search plays the same ones whatever was played before it."""
+        """Reset what strategies learned from earlier schedules, so that a search does not depend on them."""
         strategy_forget(self.rq)
 
     def explore(self, list plan, uint64_t seed, uint64_t first, uint64_t most, uint64_t max_steps=0) -> tuple:
-        """Schedules ``first`` and following, each by the next (strategy, depth) of ``plan`` in turn, until one fails. With ``tso`` stores
-        are delayed in every other round of the plan: ``delayed`` says whether they were in the last schedule. With ``early`` the time of a
-        sleep may pass at any step in one of four rounds.
+        """Run schedules ``first`` and following, each with the next (strategy, depth) of ``plan`` in turn, until one fails. With ``tso``
+        every other round of the plan delays stores; ``delayed`` tells whether the last schedule did. With ``early`` one round of four lets
+        sleeps time out at any step.
 
-        Returns (``Bug``, its number, (strategy, depth)), or (BUG_NONE, number behind the last, None).
+        Returns (``Bug``, number of the failing schedule, (strategy, depth)), or (BUG_NONE, number after the last, None).
         """
         cdef exploration *x = self.x
         self._opened()
@@ -133,7 +133,7 @@ cdef class Explorer(Scheduler):
         return (Outcome(x.bug), x.at, plan[x.at % x.plans] if x.bug != BUG_NONE else None)
 
     cdef uint32_t _begin(self) noexcept nogil:
-        """Puts everything to the beginning of the schedule ``at``; in processes, the slot of its first step."""
+        """Restore the initial state for schedule ``at``; with processes, return the slot of its first step."""
         cdef uint64_t number = self.x.at % self.x.plans, turn = self.x.at // self.x.plans
         self.rq.memory = RQ_TSO if self.x.tso and turn & 1 else RQ_SC
         self._start_over(self.x.max_steps)
@@ -162,16 +162,16 @@ cdef class Explorer(Scheduler):
 
     @property
     def walkable(self) -> bool:
-        """Whether `walk` can tell the actors apart: at most 15, as fibers."""
+        """Whether `walk` supports this system: at most 15 actors, as fibers."""
         return self.rq.actors <= TREE_ACTORS and not self.by_processes
 
     def walk(self, uint32_t by, uint32_t bound, uint64_t budget_ns, uint64_t most=0, tell=None) -> tuple:
-        """All schedules, reduced (``Walk``, see ``tree.pxd``), or those of at most ``bound`` preemptions or delays, until one fails.
+        """Run all schedules, reduced (``Walk``, see ``tree.pxd``), or those with at most ``bound`` preemptions or delays, until one fails.
 
-        Returns (``Bug``, schedules played to their end, whether these were all). Memory is sequentially consistent here. Without a bound
-        time stands still while anybody can go on, and ``timed`` says whether that left anything out; with one, a sleep that ends
-        although somebody can go on counts as a preemption. ``tell`` is called now and then with the schedules so far. Raises ValueError
-        for a system of more actors than are told apart.
+        Returns (``Bug``, number of complete schedules, whether these were all). Memory is sequentially consistent here. Without a bound,
+        virtual time advances only when no actor is runnable, and ``timed`` tells whether that excluded schedules; with one, a sleep that times
+        out while an actor is runnable counts as a preemption. ``tell`` is called periodically with the number of schedules. Raises
+        ValueError for a system with too many actors.
         """
         cdef tree *t
         cdef uint64_t now_ns = clock_ns(), until_ns = now_ns + budget_ns, told_ns = now_ns, n = 0, tried
@@ -179,7 +179,7 @@ cdef class Explorer(Scheduler):
         cdef bint more = True, tso = self.tso, still = self.still
         self._opened()
         if not self.walkable:
-            raise ValueError(f"a walk is for at most {TREE_ACTORS - 1} actors, as fibers")
+            raise ValueError(f"a walk supports at most {TREE_ACTORS - 1} actors, as fibers")
         t = tree_new(by, bound)
         if t == NULL:
             raise MemoryError("no memory for the tree of schedules")

@@ -1,11 +1,11 @@
 # cython: language_level=3, cdivision=True
-"""Where every schedule of a system begins: the board as it was when the programs were let go, and where every actor stood.
+"""The initial state of every schedule: the board when the programs were released, and the position of every actor.
 
-What an actor keeps between two steps lies on its stack and in its private memory, which are on the board. Of both only what is in
-use is put back: a stack above its pointer, private memory up to what has been given out. What lies beyond is written before it is
-read, so nobody can tell.
+The state of an actor between two steps is its stack and its private memory, both on the board. Only the used part is restored: the
+stack above its pointer, and private memory up to the allocation mark. The rest is written before it is read, so its content does not
+matter.
 
-Whoever has the token puts back; nobody else runs then.
+The holder of the token restores; no other actor runs then.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

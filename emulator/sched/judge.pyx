@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Looking at the board when a schedule is over. What counts as what stands in ``judge.pxd``."""
+"""Reading the board when a schedule has ended. See ``judge.pxd``."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -21,7 +21,7 @@ cdef int64_t live(view *v, uint32_t cls) noexcept nogil:
 
 
 cdef int64_t pasids(view *v) noexcept nogil:
-    """PASIDs in use; number 0 is nobody's."""
+    """PASIDs in use; PASID 0 is never allocated."""
     cdef uint64_t *words = <uint64_t *>view_region(v, OFF_PASID_BITMAP)
     cdef int64_t n = -1
     cdef uint64_t word

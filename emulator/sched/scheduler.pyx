@@ -1,16 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The scheduler: plays schedules of one system, each from the same beginning.
+"""The scheduler: runs schedules of one system, all from the same initial state.
 
-    cast       every part on a stack of its own; nothing has run
-    settle     plays without preemptions until nobody can go on; between two calls the supervisor may change phases
-    open       lets the programs go behind their ``start`` and keeps a copy of everything: where each schedule begins
-    replay     one schedule along a path
-    run_to    as far as a step; then an actor may be taken away or held, and the rest goes on
+    (construction) spawns every entry function on a stack of its own; nothing runs yet
+    settle         runs without preemptions until no actor is runnable; the supervisor may change phases between two calls
+    open           releases the programs from ``start`` and saves the initial state of the schedules
+    replay         one schedule along a path
+    run_to         up to a step; then an actor may be killed or held, and the others continue
 
-Many schedules one after the other are the explorer's (``explorer.pyx``).
+The explorer runs many schedules (``explorer.pyx``).
 
-A schedule ends when nobody can go on, when a detector speaks, or at the bound on steps. Nobody can go on although an actor's
-program is not over: a deadlock, or a lost wake-up.
+A schedule ends when no actor is runnable, when a detector fires, or at the step limit. It is a deadlock or a lost wake-up when no actor
+is runnable and a program has not finished.
 """
 
 from iopf.emulator.sched.judge import Bug as Outcome
@@ -30,12 +30,12 @@ from iopf.emulator.board.board cimport view_attach, view_region
 from iopf.emulator.board.layout cimport *
 from iopf.emulator.board.process cimport Process
 
-cdef runqueue *running  # of the schedule that this process plays; for `escape`
+cdef runqueue *running  # run queue of the schedule in this process; for `escape`
 cdef iopf_crew *running_crew
 
 
 cdef void escape() noexcept nogil:
-    """Where an actor goes on that has followed a wild pointer: a verdict, and it leaves its stack for good."""
+    """Continuation of an actor after an invalid pointer dereference: raise a verdict and leave the stack for good."""
     cdef rq_slot *s = &running.slot[running.current & (RQ_SLOTS - 1)]
     cdef iopf_actor *self = crew_actor(running_crew, running.current)
     verdict_raise(self, VERDICT_WILD, 0, wild_address(), 0, 0, 0, self.last_point >> 8)
@@ -44,7 +44,7 @@ cdef void escape() noexcept nogil:
 
 
 cdef void use_runqueue(runqueue *rq, iopf_crew *crew) noexcept nogil:
-    """This process plays from here on."""
+    """Make this process's invalid pointer dereferences verdicts of ``rq``."""
     global running, running_crew
     running = rq
     running_crew = crew
@@ -52,13 +52,13 @@ cdef void use_runqueue(runqueue *rq, iopf_crew *crew) noexcept nogil:
 
 
 cdef class Scheduler:
-    """The system on the board in ``memory``, played by ``processes``, prepared and not yet running."""
+    """Controls the system on the board in ``memory``, run by ``processes``, which are prepared and not yet running."""
 
     def __cinit__(self, Memory memory not None, list processes not None, must=(), expected=None):
         cdef Process process
         cdef uint64_t room
         if view_attach(&self.v, memory.base, memory.size, 0) != 0:
-            raise ValueError("the shared memory holds no whole board of this build")
+            raise ValueError("the shared memory does not hold a complete board of this build")
         room = self.v.cfg.controlled
         if room == 0 or self.v.crew.actors > RQ_SLOT_MAX:
             raise ValueError(f"not a board for controlled runs of at most {RQ_SLOT_MAX} processes")
@@ -72,10 +72,10 @@ cdef class Scheduler:
         self.rq.step_ns = RQ_STEP_NS
         self.v.crew.runqueue = <char *>self.rq - <char *>self.v.crew
         if not processes:
-            raise ValueError("nobody plays")
+            raise ValueError("no actor processes")
         for process in processes:
             if process.main == NULL or process.slot == 0:
-                raise ValueError("a process has no part to play")
+                raise ValueError("a process has no entry function")
             rq_spawn(self.rq, process.v.self, self._stack(process.slot), RQ_STACK, process.main, process.arg, process.index)
         for slot in must:
             self.expected.must |= <uint32_t>1 << <uint32_t>slot
@@ -88,7 +88,7 @@ cdef class Scheduler:
         return view_region(&self.v, OFF_STACKS) + <uint64_t>slot * RQ_STACK
 
     def settle(self, uint64_t max_steps=0) -> int:
-        """Plays on without preemptions until nobody can: how it ended (``End``)."""
+        """Run without preemptions until no actor is runnable; return why it ended (``End``)."""
         rq_recheck(self.rq)
         self._reset_schedule(max_steps)
         self.rq.memory = RQ_SC
@@ -101,38 +101,38 @@ cdef class Scheduler:
         rq_begin(self.rq, max_steps if 0 < max_steps < self.rq.room else self.rq.room)
 
     def open(self) -> None:
-        """The programs may go on, and what there is now is where every schedule begins."""
+        """Release the programs and save the initial state of every schedule."""
         cdef uint32_t i
         cdef rq_slot *s
         if self.initial is not None:
-            raise ValueError("the beginning has been kept already")
+            raise ValueError("the initial state is already saved")
         st32_rel(&self.v.board.cut, 1)
         for i in range(1, self.rq.actors):
-            # Whoever waits at its start sleeps on its own bell: it is rung without anybody's help.
+            # An actor at its start sleeps on its own bell; it is woken here without a ring.
             s = &self.rq.slot[i]
             if s.state == RQ_BLOCKED and s.kind == ACC_WAIT and s.where == <uint64_t>&crew_actor(self.v.crew, i).bell_seq:
                 rq_wake_slot(self.rq, i, 0)
         self.initial = InitialState(self.processes)
 
     def close(self) -> None:
-        """Ends the watch; the board may be unmapped. Nothing can be played any more."""
+        """End the watch; the board may be unmapped. No schedule can run any more."""
         if self.initial is not None:
             self.initial.close()
             self.initial = None
 
     @property
     def written_pages(self) -> int:
-        """Pages that are put back before every schedule."""
+        """Pages restored before every schedule."""
         return self.initial.written_pages if self.initial is not None else 0
 
     cdef int _check_slot(self, uint32_t slot) except -1:
         if not 0 < slot < self.rq.actors:
-            raise ValueError(f"slot {slot} of {self.rq.actors}")
+            raise ValueError(f"no actor in slot {slot} of {self.rq.actors}")
         return 0
 
     cdef int _opened(self) except -1:
         if self.initial is None:
-            raise ValueError("nothing to start from: call open() first")
+            raise ValueError("no initial state: call open() first")
         return 0
 
     cdef void _start_over(self, uint64_t max_steps) noexcept nogil:
@@ -141,7 +141,7 @@ cdef class Scheduler:
         self._reset_schedule(max_steps)
 
     cdef void _set_memory(self) noexcept nogil:
-        """On the stage, where the processes that play see it; the clock with it."""
+        """Set memory model and clock in the run queue, where the actor processes read them."""
         self.rq.step_ns = 0 if self.still else RQ_STEP_NS
         self.rq.memory = RQ_TSO if self.tso and self.rq.actors <= RQ_DRAIN else RQ_SC
 
@@ -160,13 +160,13 @@ cdef class Scheduler:
         return judge(&self.v, self.rq, &self.expected)
 
     def replay(self, bytes path, bint loose=False, uint64_t max_steps=0) -> int:
-        """One schedule along ``path``, a slot per step; how it ended (``Bug``). ``loose``: who cannot go is passed over."""
+        """Run one schedule along ``path``, one slot per step; return the result (``Bug``). ``loose``: skip steps whose actor is not runnable."""
         cdef uint64_t n = len(path)
         cdef const uint8_t *source = path
         cdef uint32_t bug
         self._opened()
         if n > self.rq.room:
-            raise ValueError(f"a path of {n} steps; the stage has room for {self.rq.room}")
+            raise ValueError(f"a path of {n} steps; the run queue has room for {self.rq.room}")
         self._set_memory()
         self._start_over(max_steps)
         strategy_begin(self.rq, STRATEGY_LOOSE if loose else STRATEGY_PATH, 0, 1)
@@ -177,14 +177,14 @@ cdef class Scheduler:
         return Outcome(bug)
 
     def run_ordered(self, list orderings) -> tuple:
-        """One schedule under constraints: (``Bug``, steps at which nobody could go without breaking one). Each is (slot, point, number) of
-        the step that comes first and of the one that waits for it."""
+        """Run one schedule under constraints; return (``Bug``, steps that violated one because nothing else was runnable). A constraint is
+        (slot, point, number) of the first step and of the step that waits for it."""
         cdef uint64_t n = len(orderings)
         cdef ordering *table = <ordering *>(<char *>self.rq + self.rq.path)
         cdef uint32_t bug
         self._opened()
         if n * sizeof(ordering) > self.rq.room:
-            raise ValueError(f"{n} constraints; the stage has room for {self.rq.room // sizeof(ordering)}")
+            raise ValueError(f"{n} constraints; the run queue has room for {self.rq.room // sizeof(ordering)}")
         self._set_memory()
         self._start_over(0)
         strategy_begin(self.rq, STRATEGY_ORDERED, 0, 1)
@@ -196,19 +196,19 @@ cdef class Scheduler:
         return (Outcome(bug), self.rq.depth)
 
     def run_to(self, bytes path, uint64_t step) -> bool:
-        """Plays ``path`` up to a step, which is not made; false when the schedule ends before. Then ``kill`` and ``continue_schedule``."""
+        """Run ``path`` up to, but not including, a step; false when the schedule ends before. Then ``kill`` or ``hold``, and ``continue_schedule``."""
         if step == 0:
             raise ValueError("the first step is number 1")
         self.replay(path, False, step)
         return self.rq.ended == END_STEPS and self.rq.steps == step
 
     def kill(self, uint32_t slot) -> None:
-        """The actor makes no step any more: it is dead."""
+        """Remove the actor: it runs no further step."""
         self._check_slot(slot)
         rq_set_state(self.rq, slot, RQ_DEAD)
 
     def hold(self, uint32_t slot) -> None:
-        """The actor makes no step until ``release``: it is stopped. It can still be woken."""
+        """Stop the actor until ``release``. It can still be woken."""
         self._check_slot(slot)
         self.rq.held |= <uint32_t>1 << slot
 
@@ -217,9 +217,9 @@ cdef class Scheduler:
         self.rq.held &= ~(<uint32_t>1 << slot)
 
     def continue_schedule(self, without=(), uint64_t max_steps=0, bint recheck=True) -> Outcome:
-        """Plays on without preemptions, up to so many steps in all; those of ``without`` need not come to the end of their programs.
+        """Continue without preemptions, up to ``max_steps`` steps in all; the programs of ``without`` need not finish.
 
-        ``recheck``: somebody outside the schedule has changed words, so sleepers look again.
+        ``recheck``: code outside the schedule changed words, so waiters compare them again.
         """
         cdef uint32_t must = self.expected.must, bug
         for slot in without:
@@ -236,7 +236,7 @@ cdef class Scheduler:
 
     @property
     def base_address(self) -> int:
-        """Where the board is mapped in this process."""
+        """Address of the board in this process."""
         return self.rq.arena
 
     @property
@@ -246,7 +246,7 @@ cdef class Scheduler:
 
     @property
     def leapt_ns(self) -> int:
-        """Virtual time of the schedule that has passed in leaps: the clock went on to the end of a sleep."""
+        """Virtual time of the schedule that passed in jumps to the end of a sleep."""
         return self.rq.now - self.initial.now - self.rq.steps * self.rq.step_ns
 
     @property
@@ -260,7 +260,7 @@ cdef class Scheduler:
 
     @property
     def trace(self) -> list:
-        """Steps of the last schedule: (slot, point id, kind, offset of the access, mask of who could go)."""
+        """Steps of the last schedule: (slot, point id, kind, offset of the access, mask of runnable slots)."""
         cdef uint64_t i
         return [
             (self.rq.step[i].slot, self.rq.step[i].id, self.rq.step[i].kind, <uint64_t>self.rq.step[i].where * 4,
@@ -274,7 +274,7 @@ cdef class Scheduler:
         return bytes([self.rq.step[i].slot for i in range(min(self.rq.steps, self.rq.room))])
 
     def positions(self) -> list:
-        """Where every actor stands: (slot, state, point id, kind, offset of the word, program over)."""
+        """Position of every actor: (slot, state, point id, kind, offset of the word, program finished)."""
         return [
             (i, self.rq.slot[i].state, self.rq.slot[i].id, self.rq.slot[i].kind, self.rq.slot[i].where - self.rq.arena,
              bool(crew_actor(self.v.crew, i).program_over))

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The strategies. What they do and where their state lies stands in ``strategies.pxd``."""
+"""The strategies. See ``strategies.pxd`` for what they do and where their state is."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -10,12 +10,12 @@ from iopf.emulator.sched.tree cimport steps_depend, tree_choose
 
 cdef enum:
     NOBODY = 0
-    CHANGES = 15             # PCT: most change points
+    CHANGES = 15             # PCT: maximum number of change points
     BUDGET = 0x7FFFFFFF
 
 
 cdef inline uint64_t mix(uint64_t x) noexcept nogil:
-    """splitmix64: seeds that differ by one give streams that share nothing."""
+    """splitmix64: consecutive seeds give independent streams."""
     x += <uint64_t>0x9E3779B97F4A7C15
     x = (x ^ (x >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
     x = (x ^ (x >> 27)) * <uint64_t>0x94D049BB133111EB
@@ -23,7 +23,7 @@ cdef inline uint64_t mix(uint64_t x) noexcept nogil:
 
 
 cdef inline uint32_t draw(runqueue *rq, uint32_t n) noexcept nogil:
-    """0 .. n - 1."""
+    """A random number in 0 .. n - 1."""
     return <uint32_t>(((xorshift64(&rq.rng) >> 32) * n) >> 32)
 
 
@@ -40,12 +40,12 @@ cdef void sort_changes(runqueue *rq, uint32_t n) noexcept nogil:
 
 
 cdef inline uint32_t slots_of(runqueue *rq) noexcept nogil:
-    """Actors, and those who drain their buffers."""
+    """Number of slots that may be runnable: actors, and the drains of their store buffers."""
     return rq.actors if rq.memory == RQ_SC else RQ_SLOTS
 
 
 cdef void strategy_begin(runqueue *rq, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil:
-    """Before the first step of a schedule. ``length`` and ``expected`` are what the last one has taught."""
+    """Prepare the first step of a schedule. ``length`` and ``expected`` come from the previous one."""
     cdef uint32_t i, n
     rq.strategy = strategy
     rq.depth = depth
@@ -88,11 +88,11 @@ cdef uint32_t first(runqueue *rq, uint32_t enabled) noexcept nogil:
 
 
 cdef uint32_t pct(runqueue *rq, uint32_t enabled) noexcept nogil:
-    """The change points are counted off from the end of ``change``, whose first entry is the next one."""
+    """The change points are at the end of ``change``; ``depth`` counts the remaining ones."""
     cdef uint32_t best, i, n = 0
     while rq.steps >= rq.change[0]:
         if rq.current != NOBODY:
-            # The later the change, the lower: below everything drawn at the start.
+            # A later change gives a lower priority, below every initial one.
             n = rq.depth
             rq.slot[rq.current].priority = n
             rq.depth -= 1
@@ -107,7 +107,7 @@ cdef uint32_t pct(runqueue *rq, uint32_t enabled) noexcept nogil:
 
 
 cdef inline bint dependent(rq_slot *a, rq_slot *b) noexcept nogil:
-    """Whether the order of two pending steps can matter: the same word, and not two reads."""
+    """Whether the order of two pending steps can matter: the same word, and not both reads."""
     return steps_depend(a.where, a.kind, b.where, b.kind)
 
 
@@ -160,7 +160,7 @@ cdef bint has_to_wait(runqueue *rq, ordering *table, uint32_t slot) noexcept nog
 
 
 cdef uint32_t ordered(runqueue *rq, uint32_t enabled) noexcept nogil:
-    """``path_steps`` orderings stand in the place of the path; ``depth`` counts the steps at which all had to wait."""
+    """``path_steps`` orderings are stored in place of the path; ``depth`` counts the steps at which all runnable actors had to wait."""
     cdef ordering *table = <ordering *>(<char *>rq + rq.path)
     cdef uint32_t rest = enabled, free = 0, i, slot
     cdef uint64_t at
@@ -200,7 +200,7 @@ cdef uint32_t strategy_choose(runqueue *rq, uint32_t enabled) noexcept nogil:
 
 
 cdef void strategy_learn(runqueue *rq) noexcept nogil:
-    """After a schedule that came to its end."""
+    """Learn from a complete schedule."""
     cdef uint32_t i
     rq.length = rq.steps
     for i in range(slots_of(rq)):
@@ -208,7 +208,7 @@ cdef void strategy_learn(runqueue *rq) noexcept nogil:
 
 
 cdef void strategy_forget(runqueue *rq) noexcept nogil:
-    """What the last schedules have taught."""
+    """Drop what earlier schedules taught."""
     cdef uint32_t i
     rq.length = 0
     for i in range(RQ_SLOTS):

@@ -1,4 +1,4 @@
-"""The actors of a system under control as processes: each plays one part whenever the token comes to it."""
+"""One process per actor of a system under control. A process runs its actor when it gets the token."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def _play(lab: Lab | PointsLab, slot: int, parent: int) -> None:
 
 
 def _core(allowed: set[int]) -> int:
-    """The one that this process runs on: the kernel has chosen it, and two labs seldom get the same."""
+    """The current core: the kernel chose it, so two labs rarely share one."""
     here = int(ctypes.CDLL(None).sched_getcpu())
     return here if here in allowed else min(allowed)
 
 
 def processes_for(lab: Lab, mode: str) -> AbstractContextManager[ActorProcesses | None]:
-    """ActorProcesses for the mode `processes`; none for `fibers`."""
+    """ActorProcesses for mode `processes`, a null context for `fibers`."""
     return ActorProcesses(lab) if mode == "processes" else nullcontext()
 
 
 class ActorProcesses(Closing):
-    """Forks a process for every actor of `lab`; its schedules are played by them until `close`.
+    """Fork a process for every actor of `lab`; they run its schedules until `close`.
 
-    All run on one core: the token is with one at a time, and a hand-over to another core costs several times as much.
+    All processes share one core: only the holder of the token runs, and a hand-over to another core costs several times as much.
     """
 
     def __init__(self, lab: Lab | PointsLab) -> None:
@@ -67,14 +67,14 @@ class ActorProcesses(Closing):
         return [int(process.pid) for process in self.processes.values()]
 
     def kill(self, slot: int) -> None:
-        """SIGKILL to the process of an actor, between two steps; waits for its end."""
+        """Send SIGKILL to the process of an actor, between two steps, and wait for its end."""
         process = self.processes.pop(slot)
         process.kill()
         process.join()
         process.close()
 
     def stop(self, slot: int) -> None:
-        """SIGSTOP to the process of an actor, between two steps; returns when it stands still."""
+        """Send SIGSTOP to the process of an actor, between two steps, and wait until it is stopped."""
         self._send(slot, signal.SIGSTOP, os.WSTOPPED)
 
     def resume(self, slot: int) -> None:
@@ -86,11 +86,11 @@ class ActorProcesses(Closing):
         os.waitid(os.P_PID, pid, until)
 
     def replace(self, slot: int) -> None:
-        """A new process for an actor whose process was killed, for the next schedule."""
+        """Start a new process for a killed actor, for the next schedule."""
         self._start(slot)
 
     def close(self) -> None:
-        """Ends the players; the system can be played as fibers again."""
+        """End the processes; schedules run as fibers again."""
         self.lab.scheduler.by_processes = False
         self.lab.scheduler.stop_processes()
         for process in self.processes.values():

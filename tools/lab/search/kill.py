@@ -1,12 +1,11 @@
-"""Killing actors at their scheduling points, one point after another, and pairs of actors.
+"""Killing single actors, and pairs of actors, at each of their scheduling points.
 
-A schedule is played up to a step of the victim; the victim is dead before it makes it. What the supervisor of a run does
-then is done here: a dead device is a surprise removal, a dead tenant an exit while bound (DESIGN rule 8), and the others go on to
-the end. They must come to the end of their programs, and no detector may speak; an operation on what is gone may fail. A dead
-kernel process or IOMMU is a crash of the machine: there the others need only come to rest. Of a pair, the second dies at one of the
-steps that it makes after the first has died.
+A schedule runs up to a step of the victim, which dies before this step. The code then does what the supervisor does in a run: a dead
+device is a surprise removal, a dead tenant exits while bound. The remaining actors must finish their programs and no detector may
+fire; an operation on a removed object may fail. A dead kernel process or IOMMU is a machine crash: the remaining actors then need only
+block. Of a pair, the second dies at one of the steps that it runs after the death of the first.
 
-In processes the victim gets a real SIGKILL; as fibers it is left standing, which is the same for everybody else.
+In processes the victim gets a real SIGKILL; a fiber is no longer scheduled, which is equivalent for the other actors.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ from iopf.tools.lab.search.failure import what
 from iopf.tools.lab.search.search import PORTFOLIO
 from iopf.tools.supervisor.launch import KERNEL_ROLES
 
-# How the others may end after a crash of the machine, besides well: what was half done may be seen, and a run ends there.
+# Acceptable ends after a machine crash: detectors may see incomplete operations, and a run ends there.
 _AT_REST = (Bug.BUG_DEADLOCK, Bug.BUG_LEAK, Bug.BUG_ANSWER, Bug.BUG_VERDICT)
-_LOOKS = 500  # steps in which somebody who looks again by the clock has slept at least once
-_DRAWS = 10  # for a pair of points: the second may have no step left after the death of the first
+_LOOKS = 500  # steps within which a polling actor has slept at least once
+_DRAWS = 10  # attempts per pair: the second may have no step after the first's death
 Tell = Callable[[str], None] | None
-GONE = "the schedule does not come to this step again"
+GONE = "the schedule does not reach this step again"
 
 
 @dataclass(slots=True)
 class Tried:
-    """What came of killing or stopping one actor: at how many points, and the failures: (step, seed, lines)."""
+    """Result of killing or stopping one actor: number of points, and failures as (step, seed, lines)."""
 
     actor: str
     role: str
@@ -44,7 +43,7 @@ class Tried:
 
 @dataclass(slots=True)
 class TriedPair:
-    """What came of killing two actors: how many pairs of points, and the failures: (step of the first, of the second, seed, lines)."""
+    """Result of killing two actors: number of pairs of points, and failures as (step of the first, of the second, seed, lines)."""
 
     first: str
     second: str
@@ -61,7 +60,7 @@ class Victim:
 
 
 def victims(lab: Lab) -> list[Victim]:
-    """Every actor with its role, in the order of slots."""
+    """Every actor with its role, ordered by slot."""
     found = []
     for role, (first, count) in slots_of(lab.plan.config).items():
         if role in ("total", "supervisor"):
@@ -74,8 +73,8 @@ def victims(lab: Lab) -> list[Victim]:
 def points_of(
     lab: Lab, victim: Victim, seeds: range, tried: Tried
 ) -> Iterator[tuple[int, bytes, int]]:
-    """(seed, path, step) of every step of the victim in the schedule of each seed, but for the first step of a schedule, which nothing
-    comes before. A schedule that fails by itself is noted as a failure at step 0. Stores are not delayed here."""
+    """(seed, path, step) of every step of the victim in the schedule of each seed, except the first step of a schedule. A schedule
+    that fails by itself is recorded as a failure at step 0. Stores are not delayed here."""
     lab.follow("sc")
     for seed in seeds:
         lab.scheduler.reset_strategies()
@@ -95,7 +94,7 @@ def _steps_of(path: bytes, victim: Victim, first: int) -> list[int]:
 def kill_everywhere(
     lab: Lab, victim: Victim, *, seeds: range, procs: ActorProcesses | None, tell: Tell = None
 ) -> Tried:
-    """Kills the victim at each of its steps in the schedule of each seed."""
+    """Kill the victim at each of its steps in the schedule of each seed."""
 
     def kill(path: bytes, step: int) -> list[str]:
         return _kill_at(lab, path, [(victim, step)], procs)
@@ -106,7 +105,7 @@ def kill_everywhere(
 def everywhere(
     lab: Lab, victim: Victim, harm: Callable[[bytes, int], list[str]], seeds: range, tell: Tell
 ) -> Tried:
-    """Does `harm` before each step of the victim in the schedule of each seed; it says what failed, in lines."""
+    """Call `harm` before each step of the victim in the schedule of each seed; it returns the failure as lines."""
     tried = Tried(victim.name, victim.role)
     for seed, path, step in points_of(lab, victim, seeds, tried):
         tried.points += 1
@@ -127,7 +126,7 @@ def kill_pairs(
     seeds: range,
     procs: ActorProcesses | None,
 ) -> TriedPair:
-    """Kills both at so many pairs of points, drawn at random and the same every time; fewer where the second makes no more steps."""
+    """Kill both at `most` reproducible random pairs of points; fewer if the second runs no more steps."""
     draw = random.Random(f"{first.slot} {second.slot} {seeds.start}")
     alone = Tried(first.name, first.role)
     tried = TriedPair(first.name, second.name)
@@ -153,7 +152,7 @@ def kill_pairs(
 def _kill_at(
     lab: Lab, path: bytes, deaths: Sequence[tuple[Victim, int]], procs: ActorProcesses | None
 ) -> list[str]:
-    """Kills one after the other, each before a step; the failure of the survivors in lines, empty when they are fine."""
+    """Kill the victims in order, each before its step; return the failure of the survivors as lines."""
     scheduler = lab.scheduler
     dead: list[int] = []
     bug = Bug.BUG_NONE
@@ -180,20 +179,20 @@ def _kill_at(
 
 
 def naps(lab: Lab) -> bool:
-    """Whether the others are at rest but for somebody who looks again by the clock: time leaps once more within the next steps."""
+    """Whether all other actors are blocked or polling: virtual time jumps again within the next steps."""
     before = lab.scheduler.leapt_ns
     lab.scheduler.continue_schedule(max_steps=len(lab.scheduler.path) + _LOOKS, recheck=False)
     return lab.scheduler.leapt_ns > before
 
 
 def _reach(lab: Lab, step: int, dead: list[int]) -> bool:
-    """Plays on from one death to the step of the next one."""
+    """Continue from one death to the step of the next one."""
     lab.scheduler.continue_schedule(without=dead, max_steps=step)
     return lab.scheduler.ended == End.END_STEPS and len(lab.scheduler.path) == step
 
 
 def _as_the_supervisor(lab: Lab, victim: Victim) -> None:
-    """What `tools/supervisor/monitor.py` does when it sees the death."""
+    """Do what `tools/supervisor/monitor.py` does when it sees the death."""
     control, plan = lab.control, lab.plan
     control.actor_dead(victim.slot)
     if victim.role == "device":

@@ -1,4 +1,4 @@
-"""Making a failing schedule short, and naming the few switches that it takes. The programs stay; ``shrink.py`` leaves out operations."""
+"""Minimising failing schedules and their ordering constraints. The programs stay; ``minimise_programs.py`` removes operations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from iopf.tools.lab.search.search import PORTFOLIO, Found
 
 
 def minimise_schedule(lab: Lab, found: Found) -> Failure:
-    """The shortest schedule of a search that has found one. It is played last, and `found.what` then says how that one fails."""
+    """Minimise a finding. The minimised schedule runs last, and `found.what` describes its failure."""
     assert found.failure is not None
     short = minimise_failure(lab, found.failure)
     found.what = what(lab, lab.scheduler.replay(short.path))
@@ -31,9 +31,9 @@ def minimise_schedule(lab: Lab, found: Found) -> Failure:
 def minimise_failure(
     lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None = None
 ) -> Failure:
-    """Minimises a failing schedule of this system. One that does not end is known by its beginning: that is what is left of it. Where
-    delayed stores are not what makes it fail, the result is one without them; the lab then follows the model that it needs
-    (`Lab.memory`). A schedule that was found while time stood still is played with time that goes on, if it fails so, too."""
+    """Minimise a failing schedule of this system. A livelock is reduced to its shortest prefix. If the failure does not need delayed
+    stores, the result has none; the lab then follows the memory model that it needs (`Lab.memory`). A schedule that was found with still
+    time gets running time if it fails in the same way."""
     if lab.scheduler.still:
         lab.scheduler.still = False
         bug = lab.scheduler.replay(failure.path, loose=True)
@@ -58,8 +58,8 @@ _WALK_NS = 300_000_000
 
 
 def _fewer_preemptions(lab: Lab, failure: Failure) -> Failure | None:
-    """The same failure with fewer preemptions than moving runs together has come to: all schedules with none, with one, and so on are
-    played, for a short time each."""
+    """The same failure with fewer preemptions than `minimise` reached: walks all schedules with none, with one, and so on, each for a
+    short time."""
     for bound in range(failure.preemptions):
         bug, _, complete = lab.scheduler.walk(Walk.WALK_PREEMPTIONS, bound, _WALK_NS)
         if bug != Bug.BUG_NONE:
@@ -74,7 +74,7 @@ _ENOUGH = 2000
 
 
 def _without_stores(lab: Lab, failure: Failure) -> Failure | None:
-    """The same failure under sequential consistency: along the same path, or found anew. None when none is found."""
+    """The same failure under sequential consistency, along the same path or found again. None if there is none."""
     lab.follow("sc")
     path = bytes(slot for slot in failure.path if slot < FIRST_DRAIN)
     bug = lab.scheduler.replay(path, loose=True)
@@ -89,7 +89,7 @@ def _without_stores(lab: Lab, failure: Failure) -> Failure | None:
 
 
 def _shortest_prefix(lab: Lab, failure: Failure, tell: Callable[[Failure], None] | None) -> Failure:
-    """Of a schedule that does not end: what it takes for it not to."""
+    """The shortest prefix after which the schedule does not end."""
 
     def replay_prefix(path: bytes) -> Failure | None:
         if lab.scheduler.replay(path, loose=True) != Bug.BUG_LIVELOCK:
@@ -109,12 +109,13 @@ def _shortest_prefix(lab: Lab, failure: Failure, tell: Callable[[Failure], None]
 
 
 def play_constraints(lab: Lab, constraints: Sequence[Constraint]) -> tuple[Bug, int]:
-    """One schedule that keeps to them, and at how many steps it could not. Raises ConstraintError for an actor that is not there."""
+    """Run one schedule under constraints; return how it ended, and at how many steps it violated them. Raises ConstraintError for an
+    unknown actor."""
     orderings = []
     for each in constraints:
         for place in (each.first, each.second):
             if place.actor not in lab.names:
-                raise ConstraintError(f"{each}: no actor is called '{place.actor}'")
+                raise ConstraintError(f"{each}: no actor '{place.actor}'")
         first, second = (
             (lab.names.index(place.actor), place.point, place.number)
             for place in (each.first, each.second)
@@ -124,8 +125,8 @@ def play_constraints(lab: Lab, constraints: Sequence[Constraint]) -> tuple[Bug, 
 
 
 def constraints_of(lab: Lab, failure: Failure) -> list[Constraint] | None:
-    """The fewest switches of a failing schedule under which it fails in the same way: none when it fails whoever goes first. None when
-    switches alone do not say it, as with delayed stores."""
+    """Minimal ordering constraints under which the schedule fails in the same way; empty if it always fails. None if orderings alone do
+    not reproduce it, as with delayed stores."""
     memory = lab.memory
     lab.scheduler.replay(failure.path)
     every = of_schedule(lab.scheduler.trace, lab.names)

@@ -1,4 +1,4 @@
-"""Searching a system's schedules for one that fails."""
+"""Search of a system's schedules for a failing one."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ BATCH = 1000
 
 
 class TooManyActors(Failed):
-    """A walk through all schedules is for systems of few actors."""
+    """The system has too many actors for a walk through all schedules."""
 
     status = Status.UNSUPPORTED
 
 
 @dataclass(slots=True)
 class Found:
-    """What a search has come to. `failure` is None when nothing failed within the budget. `complete`: there are no more schedules;
-    `timed`: than those in which a timeout ends only when nobody else can go on."""
+    """Result of a search. `failure`: None if no schedule failed within the budget. `complete`: all schedules ran; `timed`: all in which
+    a timeout expires only when no actor is runnable."""
 
     schedules: int
     steps: int
@@ -58,7 +58,7 @@ class Found:
 
 
 def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None = None) -> Found:
-    """Plays schedules until one fails, or the budget ends. The lab then follows the memory model of the one that failed."""
+    """Run schedules until one fails or the budget ends. The lab then follows the memory model of the failing one."""
     scheduler = lab.scheduler
     lab.follow(lab.explores)
     scheduler.reset_strategies()
@@ -79,12 +79,12 @@ def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None 
 
 
 WALKS = ("dfs", "dpor")
-AT_REST = " in which a timeout ends when nobody else can go on"
+AT_REST = " in which timeouts expire only when no actor is runnable"
 
 
 def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
-    """All schedules in order, under sequential consistency: reduced (dpor), or those without preemption, with one, and so on (dfs). A
-    schedule that dpor finds is played again with its clock. Raises TooManyActors."""
+    """Run all schedules under sequential consistency: reduced (dpor), or with increasing numbers of preemptions (dfs). A schedule that
+    dpor finds is replayed with its clock. Raises TooManyActors."""
     check_walk(lab)
     scheduler = lab.scheduler
     lab.explores = "sc"
@@ -97,7 +97,7 @@ def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
         left = max(0.0, seconds - (time.monotonic() - began))
         bug, schedules, whole = scheduler.walk(by, bound, int(left * 1e9), most - played)
         played += schedules
-        # With another preemption there are more, or there are none with still more of them.
+        # An equal count with one more preemption allowed: no schedule has more.
         complete = whole and (not dfs or schedules == before)
         bound, before = bound + 1, schedules
     took = time.monotonic() - began
@@ -109,10 +109,10 @@ def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
 
 
 def check_walk(lab: Lab) -> None:
-    """Raises TooManyActors."""
+    """Raise TooManyActors if the system is too large for a walk."""
     if not lab.scheduler.walkable:
         actors = slots_of(lab.plan.config)["total"][1] - 1
         raise TooManyActors(
-            f"{actors} processes; all schedules are played of at most 15: take fewer devices, "
+            f"{actors} processes; at most 15 can be explored exhaustively: use fewer devices, "
             "tenants or handlers, or search at random"
         )

@@ -111,7 +111,7 @@ SEEN_BY_ONE = {
     "reference count": "mm-without-get",
     "list": "discard-frees-linked",
     "double answer": "answered-after-removal",
-    "a device got an answer": "answer-for-nonlast",
+    "a device received a response": "answer-for-nonlast",
     "account": "timeout-auto-complete",
     "an operation failed": "requester-id-unset",
     "stale PASID": "no-drain-before-5.8",
@@ -120,7 +120,7 @@ SEEN_BY_ONE = {
     "RCU": "getter-without-rcu",
     "bad word": "ring-mask-half-descriptor",
     "deadlock": "shared-completion-lost-wake",
-    "the bound on steps": "read-loop-on-efault",
+    "step limit": "read-loop-on-efault",
     "leak": "pasid-ref-leak",
 }
 

@@ -1,4 +1,4 @@
-"""`iopf race minimise`: a schedule file, made as small as it gets."""
+"""`iopf race minimise`: minimise the race of a schedule file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from iopf.tools.status import Status
     "minimise",
     cls=Command,
     examples=(
-        ("iopf race minimise uaf.json", "leave out operations and preemptions, print the rest"),
-        ("iopf race minimise uaf.json -o small.json", "and keep it"),
+        ("iopf race minimise uaf.json", "remove operations and preemptions, print the rest"),
+        ("iopf race minimise uaf.json -o small.json", "and save it"),
     ),
 )
 @click.argument("file", type=click.Path(dir_okay=False))
-@output_option("Write the small race to a file.")
+@output_option("Write the minimised race to a file.")
 @click.pass_context
 def command(ctx: click.Context, file: str, output: Path | None) -> int:
-    """Leave out operations, then preemptions, for as long as the race of FILE fails in the same way.
+    """Remove operations, then preemptions, as long as the race of FILE fails in the same way.
 
-    Status 1: it fails; what is printed is the smallest that was found. Status 0: it does not fail any more.
+    Status 1: it fails, and the minimised race is printed. Status 0: it no longer fails.
     """
     import msgspec
     from iopf.emulator.races.schedule_file import ScheduleError, build_id, points_id, read, write
@@ -49,11 +49,11 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
         tell=lambda text: click.echo(text, err=True),
     )
     if small is None:
-        click.echo("it does not fail any more")
+        click.echo("it no longer fails")
         return Status.OK
     after = sum(len(program) for program in small.programs)
     click.echo(
-        f"{before} operations, {schedule.preemptions} preemptions; shortened to {after} and "
+        f"{before} operations, {schedule.preemptions} preemptions; minimised to {after} and "
         f"{small.failure.preemptions}, {len(small.failure.path)} steps"
     )
     for number, program in enumerate(small.programs):

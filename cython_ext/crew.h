@@ -2,18 +2,18 @@
  *
  * The crew: one record per actor (a process of the system), and the scheduling point.
  *
-* Writers
-*   crew header      its creator, before the start; `rcu_epoch`, `lock_order`, `verdicts`: any actor, atomically
-*   actor line 0     the owner at every point; `mode` and the noise odds: the creator
-*   actor line 1     the owner (RCU epoch, held locks); read by actors that wait for a grace period
-*   actor line 2     the doorbell: `seq` by ringing actors, `waiters` by the owner
-*   actor line 3     identity: the owner when it starts; `state`: the supervisor after a death
+ * Writers
+ *   crew header      its creator, before the start; `rcu_epoch`, `lock_order`, `verdicts`: any actor, atomically
+ *   actor line 0     the owner at every point; `mode` and the noise odds: the creator
+ *   actor line 1     the owner (RCU epoch, held locks); read by actors that wait for a grace period
+ *   actor line 2     the doorbell: `seq` by ringing actors, `waiters` by the owner
+ *   actor line 3     identity: the owner when it starts; `state`: the supervisor after a death
  *   actor line 4..   counters, owner only
-* Readers (supervisor, `iopf top`) read each word independently; they never need two words to agree.
+ * Readers (supervisor, `iopf top`) read each word independently; they never need two words to agree.
  *
  * A scheduling point costs a store to the owner's own line and one predicted branch. `mode` selects what happens in
-* the slow path: noise (random yields and short sleeps), or control, where the actor switches away (`runqueue.h`).
-* Every sleep, nap, wake-up and clock read of an actor uses the functions here.
+ * the slow path: noise (random yields and short sleeps), or control, where the actor switches away (`runqueue.h`).
+ * Every sleep, nap, wake-up and clock read of an actor uses the functions here.
  */
 #ifndef IOPF_CREW_H
 #define IOPF_CREW_H

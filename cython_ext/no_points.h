@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
-* Included first by a module that is compiled without scheduling points, to measure their cost. The code of `crew.h` for waits and naps
+ * Included first by a module that is compiled without scheduling points, to measure their cost. The code of `crew.h` for waits and naps
  * is unchanged.
  */
 #ifndef IOPF_NO_POINTS_H

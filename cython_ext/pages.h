@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
-* Tracks the pages of a mapping that were written since a moment: at that moment they become read-only, and the fault of
+ * Tracks the pages of a mapping that were written since a moment: at that moment they become read-only, and the fault of
  * the first write marks the page and makes it writable permanently. Exact, and cheap when the same few pages are written
  * repeatedly.
  *
-* One mapping per process, and one module that includes this file, since the state is static. The marks are in memory
+ * One mapping per process, and one module that includes this file, since the state is static. The marks are in memory
  * shared by all processes; each process has its own protections and takes its own first fault. The handler accesses only
  * the marks and calls mprotect.
  *
-* A fault elsewhere while `escape` is set is an invalid pointer dereference of an actor, which continues in `escape` and
+ * A fault elsewhere while `escape` is set is an invalid pointer dereference of an actor, which continues in `escape` and
  * does not return. Any other fault goes to the previous handler.
  */
 #ifndef IOPF_PAGES_H

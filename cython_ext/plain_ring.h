@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
-* The reference of `ring_bench.pyx`: a single-producer, single-consumer ring in plain C with the shape of the link
+ * The reference of `ring_bench.pyx`: a single-producer, single-consumer ring in plain C with the shape of the link
  * (64-byte records, cached indices, one cache line per index), without scheduling points and verdicts.
  *
  *   tail    the producer stores (release) after the records; the consumer loads (acquire)
@@ -8,7 +8,7 @@
  *   slots   the producer writes tail .. head + capacity, the consumer reads head .. tail
  * One producer runs against one consumer. Both wait with 50 pauses and then sched_yield.
  *
-* Records of all loops: word k = name + k, where name = producer << 48 | number. The sum of all words of n records is
+ * Records of all loops: word k = name + k, where name = producer << 48 | number. The sum of all words of n records is
  * known in advance, so a lost, doubled, swapped or torn record is detected.
  */
 #ifndef IOPF_PLAIN_RING_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
-* Store buffers of actors under RQ_TSO; see `runqueue.h`. Only the holder of the token runs these functions.
+ * Store buffers of actors under RQ_TSO; see `runqueue.h`. Only the holder of the token runs these functions.
  */
 #ifndef IOPF_STORES_H
 #define IOPF_STORES_H

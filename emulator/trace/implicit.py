@@ -92,7 +92,7 @@ class _Ranges:
 
 
 class _Needs:
-    """The ranges of one address space that need a mapping nobody made."""
+    """The ranges of one address space that need a mapping that the trace does not have."""
 
     def __init__(self) -> None:
         self.pages: dict[int, int] = {}

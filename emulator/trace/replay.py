@@ -1,4 +1,4 @@
-"""A plan to programs for tenants and devices.
+"""From a plan to programs for tenants and devices.
 
 Why no deadlock is possible.  Give every record the place in its trace of the step it comes from,
 and a group the place of its first request.  Then

@@ -78,10 +78,10 @@ def test_what_a_full_recorder_has_lost_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ((), "no run in iopf-runs has left an events.bin; `iopf run -v` writes one"),
-        (("nope",), "nope: cannot be read: No such file or directory"),
-        ((".",), ".: no events.bin in it; a run writes one with -v or on failure"),
-        (("/dev/zero",), "/dev/zero: no event log of this version"),
+        ((), "no run in iopf-runs has an events.bin; `iopf run -v` writes one"),
+        (("nope",), "nope: cannot read: No such file or directory"),
+        ((".",), ".: has no events.bin; a run writes one with -v or on failure"),
+        (("/dev/zero",), "/dev/zero: not an event log of this version"),
     ],
 )
 def test_where_there_is_no_log_one_line_says_so(
@@ -109,7 +109,7 @@ def test_a_name_that_is_none_is_refused(
 ) -> None:
     monkeypatch.chdir(run)
     assert main(["events", option, "dev-99"]) == Status.USAGE
-    assert f"no {name} is called 'dev-99'; did you mean 'dev-00'?" in capsys.readouterr().err
+    assert f"no {name} 'dev-99'; did you mean 'dev-00'?" in capsys.readouterr().err
 
 
 def test_a_damaged_log_is_refused_whole(run: Path, tmp_path: Path) -> None:
@@ -134,5 +134,5 @@ def test_a_damaged_log_is_refused_whole(run: Path, tmp_path: Path) -> None:
     file = tmp_path / "events.bin"
     for each in bad:
         file.write_bytes(each)
-        with pytest.raises(EventsError, match="no event log of this version"):
+        with pytest.raises(EventsError, match="not an event log of this version"):
             read_log(file)

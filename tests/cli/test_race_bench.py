@@ -58,4 +58,4 @@ def test_rates_are_put_beside_their_goals(tmp_path: Path) -> None:
     assert len(figures["catalogue, fibers"]["samples"]) == 2
     wrong = race("bench", "--rates", "--trials", "3")
     assert wrong.returncode == Status.USAGE
-    assert "--trials does not go with --rates" in wrong.stderr
+    assert "--trials cannot be combined with --rates" in wrong.stderr

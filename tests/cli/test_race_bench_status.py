@@ -29,9 +29,9 @@ def test_a_race_that_is_missed_is_named_and_the_status_is_0() -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("--quick", "--trials", "2"), "--trials does not go with --quick"),
-        (("--quick", "--seconds", "2"), "--seconds does not go with --quick"),
-        (("--rates", "--strategy", "pct"), "--strategy does not go with --rates"),
+        (("--quick", "--trials", "2"), "--trials cannot be combined with --quick"),
+        (("--quick", "--seconds", "2"), "--seconds cannot be combined with --quick"),
+        (("--rates", "--strategy", "pct"), "--strategy cannot be combined with --rates"),
     ],
 )
 def test_options_that_another_one_replaces_are_refused(args: tuple[str, ...], says: str) -> None:

@@ -39,12 +39,12 @@ def refused(args: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "no schedule file: Input data was truncated"),
-        (b"\x00\x01\x02", "no schedule file"),
-        (b"\xff\xfe{}", "no schedule file"),
-        (b'{"\xe9": 1}', "no schedule file"),
-        (b"[" * 100_000, "no schedule file"),
-        (b"[]", "no schedule file: Expected `object`"),
+        (b"", "not a schedule file: Input data was truncated"),
+        (b"\x00\x01\x02", "not a schedule file"),
+        (b"\xff\xfe{}", "not a schedule file"),
+        (b'{"\xe9": 1}', "not a schedule file"),
+        (b"[" * 100_000, "not a schedule file"),
+        (b"[]", "not a schedule file: Expected `object`"),
         (b'{"format": 1}', "missing required field"),
         (b" " * (2**24 + 1), "larger than 16777216 bytes"),
     ],
@@ -62,7 +62,7 @@ def test_what_is_no_schedule_file(
 def test_a_device_that_never_ends_is_no_schedule_file(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused(["race", command, "/dev/zero"], "/dev/zero: no schedule file: larger than", capsys)
+    refused(["race", command, "/dev/zero"], "/dev/zero: not a schedule file: larger than", capsys)
 
 
 def test_a_file_cut_short_anywhere_is_refused(
@@ -71,7 +71,7 @@ def test_a_file_cut_short_anywhere_is_refused(
     file, whole = tmp_path / "cut.json", json.dumps(written)
     for length in range(0, len(whole), 97):
         file.write_text(whole[:length])
-        refused(["race", "replay", str(file)], "no schedule file", capsys)
+        refused(["race", "replay", str(file)], "not a schedule file", capsys)
 
 
 def test_no_key_but_those_with_a_default_may_be_missing(
@@ -99,7 +99,7 @@ def test_no_key_but_those_with_a_default_may_be_missing(
         (
             "programs",
             [["map t0 4"]] * 9,
-            "program 1, 'map t0 4': t0 runs program 0 already (and 7 more)",
+            "program 1, 'map t0 4': t0 already runs program 0 (and 7 more)",
         ),
         ("scenario", {"foo": 1}, ": scenario.foo: unknown section"),
         ("scenario", {"kernel": 3}, ": scenario.kernel: expected a table"),
@@ -108,20 +108,28 @@ def test_no_key_but_those_with_a_default_may_be_missing(
         ("scenario", {"device": [5]}, ": scenario.device[0]: expected a table"),
         ("scenario", {"kernel": {"generation": "v99"}}, "'v99' is not one of"),
         ("scenario", {"kernel": {"defects": ["no"]}}, ": scenario.kernel.defects[0]: no defect is"),
-        ("scenario", {"program": []}, ": scenario.program: no table of a scenario; write programs"),
-        ("scenario", {"live": {}}, ": scenario.live: no table of a scenario; write live beside"),
-        ("scenario", {"memory": "sc"}, ": scenario.memory: no table of a scenario; write memory"),
-        ("scenario", {"still": True}, ": scenario.still: no table of a scenario; write still"),
-        ("scenario", {"queue_records": 8}, ": scenario.queue_records: no table of a scenario; "),
-        ("scenario", {"extends": "quickstart"}, ": scenario.extends: no table of a scenario"),
+        (
+            "scenario",
+            {"program": []},
+            ": scenario.program: not a table of a scenario; write programs",
+        ),
+        ("scenario", {"live": {}}, ": scenario.live: not a table of a scenario; write live beside"),
+        (
+            "scenario",
+            {"memory": "sc"},
+            ": scenario.memory: not a table of a scenario; write memory",
+        ),
+        ("scenario", {"still": True}, ": scenario.still: not a table of a scenario; write still"),
+        ("scenario", {"queue_records": 8}, ": scenario.queue_records: not a table of a scenario; "),
+        ("scenario", {"extends": "quickstart"}, ": scenario.extends: not a table of a scenario"),
         ("queue_records", 3, "queue_records: 3; expected 0 or a power of two"),
         ("queue_records", -8, "queue_records: -8; expected"),
         ("queue_records", 2**63, "queue_records: 9223372036854775808; expected"),
-        ("live", {"foo": 1}, "live: no pool is called 'foo'"),
+        ("live", {"foo": 1}, "live: no pool 'foo'"),
         ("live", {"PASID": -1}, "live: -1 of PASID; expected"),
-        ("segments", [["nobody", 1]], "segments: no actor is called 'nobody'; this system has"),
-        ("segments", [["", 1]], "segments: no actor is called ''"),
-        ("segments", [["supervisor", 1]], "segments: no actor is called 'supervisor'"),
+        ("segments", [["nobody", 1]], "segments: no actor 'nobody'; this system has"),
+        ("segments", [["", 1]], "segments: no actor ''"),
+        ("segments", [["supervisor", 1]], "segments: no actor 'supervisor'"),
         ("segments", [["irq", 0]], "segments: 0 steps of 'irq'"),
         ("segments", [["irq", -5]], "segments: -5 steps of 'irq'"),
         ("segments", [["irq", 20_001]], "segments: 20001 steps; a schedule has at most 20000"),
@@ -174,7 +182,7 @@ def test_constraints_that_cannot_be_kept_are_no_result(
     file = tmp_path / "s.json"
     file.write_text(json.dumps({**written, "constraints": [line]}))
     assert main(["race", "replay", str(file), "--constraints"]) == Status.UNTRUSTED
-    assert "1 steps could not keep to them" in capsys.readouterr().err
+    assert "1 steps violated them" in capsys.readouterr().err
 
 
 def _first_step_impossible(document: Document) -> None:

@@ -36,7 +36,7 @@ def test_pairs_are_drawn_and_killed_one_after_the_other() -> None:
     args = ("kill", "4.22", "--pairs", "4", "--actor", "dev-00", "--schedules", "2")
     text, document = text_and_document(*args)
     _, drawn, _, row, *rest = text.splitlines()
-    assert drawn == "4 pairs of points drawn for every two actors, seed 0"
+    assert drawn == "4 random pairs of points per pair of actors, seed 0"
     assert row.split() == ["dev-00", "6", str(document["points"]), "0"]
     few = sum(each["points"] < 4 for each in document["killed"])
     assert [line.partition(":")[0] for line in rest[:-1]] == [f"fewer for {few} of 6"] * (few > 0)
@@ -81,7 +81,7 @@ def test_a_failure_after_a_stop_is_status_1(tmp_path: Path, mode: str) -> None:
     ("args", "says", "status"),
     [
         (("life-cycel",), "did you mean 'life-cycle'?", Status.USAGE),
-        (("zzz",), "no race and no scenario is called 'zzz'", Status.USAGE),
+        (("zzz",), "no race and no scenario 'zzz'", Status.USAGE),
         (("no/such.toml",), "cannot read the scenario", Status.USAGE),
         (("4.22", "--pairs", "3", "--signal", "stop"), "--pairs kills", Status.USAGE),
         (("4.22", "--pairs", "0"), "--pairs", Status.USAGE),

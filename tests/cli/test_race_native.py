@@ -65,7 +65,7 @@ def test_not_found_says_what_that_means_and_what_to_do() -> None:
     assert done.returncode == Status.OK, done.stdout + done.stderr
     assert "not found in 1 run in " in done.stdout
     assert "or never do" in done.stderr
-    assert f"iopf race run {SOME_RUNS} --fixed searches under control" in done.stderr
+    assert f"iopf race run {SOME_RUNS} --fixed searches controlled schedules" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,10 @@ def test_not_found_says_what_that_means_and_what_to_do() -> None:
 def test_what_needs_a_schedule_is_refused(given: tuple[str, ...], named: str) -> None:
     done = iopf("race", "run", SOME_RUNS, "--mode", "noise", *given)
     assert done.returncode == Status.USAGE
-    assert f"iopf: {named} cannot go with --mode noise: nobody controls" in done.stderr
+    assert (
+        f"iopf: {named} cannot be combined with --mode noise: the order of steps is not controlled"
+        in done.stderr
+    )
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
 

@@ -51,8 +51,8 @@ def test_prove_shows_the_schedule_that_fails() -> None:
     assert done.returncode == Status.FAILED, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "4.1 flush-holds-lock-of-hwqueue on v5.13, defective"
-    assert lines[1] == "deadlock: nobody can go on"
-    (verdict,) = [line for line in lines if line.startswith("fails; shortened to")]
+    assert lines[1] == "deadlock: no runnable actor"
+    (verdict,) = [line for line in lines if line.startswith("fails; minimised to")]
     assert "executions" in verdict
     table = lines[lines.index(verdict) + 2 :]
     for actor in ("dev-00", "iommu", "driver-k0", "irq"):

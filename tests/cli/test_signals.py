@@ -96,7 +96,7 @@ def played_and_interrupted() -> None:
 def test_what_was_played_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt):
         played_and_interrupted()
-    assert capsys.readouterr().err == "50 schedules played\n"
+    assert capsys.readouterr().err == "50 schedules run\n"
 
 
 @pytest.mark.parametrize("wait_ms", range(0, 400, 40))

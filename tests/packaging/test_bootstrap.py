@@ -71,7 +71,7 @@ def test_an_old_python_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         bootstrap.require_python((3, 10, 4))
     assert caught.value.code == bootstrap.MACHINE
-    assert "Python 3.10.4 is too old, 3.11 or newer" in capsys.readouterr().err
+    assert "Python 3.10.4 is too old; run this with Python 3.11 or newer" in capsys.readouterr().err
 
 
 def test_the_venv_of_another_user_is_refused(

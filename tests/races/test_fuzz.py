@@ -217,7 +217,7 @@ def test_a_defect_is_found_made_small_and_kept(tmp_path: Path) -> None:
         assert document["scenario"]["kernel"]["defects"] == ["remove-before-drain"]
         done = iopf("race", "replay", str(finding.file))
         assert done.returncode == Status.FAILED, done.stdout + done.stderr
-        assert "the same trace" in done.stderr
+        assert "trace identical" in done.stderr
         assert finding.what[0] in done.stdout
         # It is the defect that makes it fail.
         document["scenario"]["kernel"]["defects"] = []

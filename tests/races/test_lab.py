@@ -75,7 +75,7 @@ def test_a_program_that_waits_for_ever_is_a_deadlock_that_names_it() -> None:
     with build_lab(stuck, ["d0: start", "wait-bound d0 t0"]) as lab:
         found = search(lab, 1, seconds=9, most=50)
         assert found.what is not None
-        assert found.what[0] == "deadlock: nobody can go on"
+        assert found.what[0] == "deadlock: no runnable actor"
         assert any("dev-00" in line for line in found.what)
 
 

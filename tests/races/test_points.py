@@ -113,7 +113,7 @@ def test_accesses_whose_point_is_missing_are_in_no_order(operation: PointOp) -> 
     assert races
     for finding in races:
         said = lines(finding)
-        assert f"nothing orders {finding['actor']} and {finding['other']} ({RACE})" in said[0]
+        assert f"no order between {finding['actor']} and {finding['other']} ({RACE})" in said[0]
         assert finding["actor"] != finding["other"]
         check_place(said[1])
         check_place(said[3])

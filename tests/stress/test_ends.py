@@ -158,7 +158,7 @@ def test_a_lie_in_the_books_is_a_verdict_that_names_the_request(tmp_path: Path) 
         output = run.end()
     assert run.status == Status.FAILED
     assert "account: device" in output
-    assert "hardware says fate_none" in output
+    assert "hardware has fate_none" in output
 
 
 def test_sigusr1_prints_where_everybody_is(tmp_path: Path) -> None:

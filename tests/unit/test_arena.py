@@ -56,11 +56,11 @@ def test_another_build_is_refused(arena: Arena) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda f: f.truncate(100), "cut short"),
+        (lambda f: f.truncate(100), "truncated"),
         (lambda f: f.truncate(3), "not ready"),
         (lambda f: f.write(b"\0" * 64), "not ready"),
         (lambda f: f.write(b"ELF?ELF?"), "wrong magic"),
-        (lambda f: (f.seek(24), f.write(struct.pack("<Q", SIZE * 2))), "cut short"),
+        (lambda f: (f.seek(24), f.write(struct.pack("<Q", SIZE * 2))), "truncated"),
     ],
 )
 def test_foreign_and_damaged_objects_are_refused(arena: Arena, damage: object, words: str) -> None:

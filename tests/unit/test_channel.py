@@ -218,7 +218,7 @@ def test_an_end_has_one_owner(children: Children) -> None:
         successor.put(records_of(0, 0, 1))  # a forked child takes the place of its parent
 
     assert children.join(children.start(go_on)) == 0
-    with pytest.raises(ChannelError, match="producer 0 has passed to another process"):
+    with pytest.raises(ChannelError, match="producer 0 belongs to another process now"):
         successor.put(records_of(0, 1, 1))
     consumer = channel.consumer()
     assert consumer.get(PATIENCE_S) == records_of(0, 0, 1)

@@ -92,7 +92,7 @@ def test_places_in_memory() -> None:
         Channel(memory, 8)
     with pytest.raises(IndexError):
         Channel(memory, memory.size)
-    with pytest.raises(IndexError, match="no producer 1; the channel has 1"):
+    with pytest.raises(IndexError, match="no producer 1; the number of producers is 1"):
         Channel(memory, 128).producer(1)
 
 

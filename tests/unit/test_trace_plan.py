@@ -212,7 +212,7 @@ def test_truncated_trace_is_planned_when_lenient(tmp_path: Path) -> None:
 
 
 def test_trace_with_nothing_to_replay(plan_of: Planner) -> None:
-    with pytest.raises(TraceError, match="holds no event that can be replayed"):
+    with pytest.raises(TraceError, match="has no event that can be replayed"):
         plan_of("# tracer: nop\n" + line(1, 0, "sched_switch: x"))
 
 

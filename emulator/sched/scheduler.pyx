@@ -160,7 +160,7 @@ cdef class Scheduler:
         return judge(&self.v, self.rq, &self.expected)
 
     def replay(self, bytes path, bint loose=False, uint64_t max_steps=0) -> int:
-        """Run one schedule along ``path``, one slot per step; return the result (``Bug``). ``loose``: skip steps whose actor is not runnable."""
+        """Run one schedule along ``path``, one slot per step; return a ``Bug``. ``loose``: skip steps whose actor is not runnable."""
         cdef uint64_t n = len(path)
         cdef const uint8_t *source = path
         cdef uint32_t bug
@@ -196,7 +196,7 @@ cdef class Scheduler:
         return (Outcome(bug), self.rq.depth)
 
     def run_to(self, bytes path, uint64_t step) -> bool:
-        """Run ``path`` up to, but not including, a step; false when the schedule ends before. Then ``kill`` or ``hold``, and ``continue_schedule``."""
+        """Run ``path`` up to, but not including, a step; false if it ends before. Then ``kill`` or ``hold``, and ``continue_schedule``."""
         if step == 0:
             raise ValueError("the first step is number 1")
         self.replay(path, False, step)

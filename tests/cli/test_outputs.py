@@ -1,4 +1,4 @@
-"""Where output cannot go: files that cannot be written, full disks, readers that left, streams that are closed."""
+"""Unwritable output: files that cannot be written, full disks, closed pipes, closed streams."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_full_disk_is_status_3_and_the_result_is_printed(
     assert last == "iopf: /dev/full: cannot write: No space left on device"
 
 
-def test_a_campaign_goes_on_when_a_schedule_cannot_be_kept(
+def test_a_campaign_continues_when_a_schedule_cannot_be_saved(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     args = ("race", "fuzz", "--defect", "remove-before-drain", "--programs", "8", "-o", "/proc/x")
@@ -119,7 +119,7 @@ IDS = [" ".join(command[1:]) for command in COMMANDS]
 
 
 def iopf(command: tuple[str, ...], redirection: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command in a shell that redirects its streams."""
+    """Run the command in a shell that redirects its streams."""
     return subprocess.run(
         [
             "bash",
@@ -140,7 +140,7 @@ def iopf(command: tuple[str, ...], redirection: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=IDS)
-def test_a_reader_that_has_left_is_status_141(command: tuple[str, ...]) -> None:
+def test_a_closed_pipe_is_status_141(command: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -174,7 +174,7 @@ def test_a_closed_stream_changes_no_status(command: tuple[str, ...]) -> None:
         assert "iopf: " not in done.stderr
 
 
-def test_talk_that_cannot_be_written_changes_no_status() -> None:
+def test_unwritable_messages_do_not_change_the_status() -> None:
     done = iopf(("race", "replay", "no-such.json"), "2>/dev/full")
     assert done.returncode == Status.USAGE
     assert done.stdout == ""
@@ -210,7 +210,7 @@ def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> Non
         (("kill", "/dev/zero"), "/dev/zero: larger than"),
     ],
 )
-def test_numbers_and_names_that_are_none(
+def test_invalid_numbers_and_names(
     args: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["race", *args]) == Status.USAGE
@@ -220,14 +220,14 @@ def test_numbers_and_names_that_are_none(
 
 
 @pytest.mark.parametrize("option", ["--devices", "--prq", "--seed"])
-def test_every_command_says_alike_that_something_is_no_number(
+def test_every_command_rejects_an_invalid_number_with_the_same_words(
     option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", option, "0x10"]) == Status.USAGE
     assert "'0x10' is not an integer (see iopf run --help)" in capsys.readouterr().err
 
 
-def test_a_number_of_the_catalogue_as_a_defect_says_its_name(
+def test_a_catalogue_number_as_a_defect_suggests_the_slug(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["run", "--defect", "4.22"]) == Status.USAGE
@@ -236,7 +236,7 @@ def test_a_number_of_the_catalogue_as_a_defect_says_its_name(
 
 
 @pytest.mark.parametrize(("locale", "blocks"), [("C", False), ("C.UTF-8", True)])
-def test_a_plot_keeps_to_the_locale(locale: str, blocks: bool) -> None:
+def test_a_plot_respects_the_locale(locale: str, blocks: bool) -> None:
     settings = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
         [sys.executable, "-m", "iopf.tools.cli.main", *BENCH],

@@ -1,4 +1,4 @@
-"""Schedule files that are none, are cut short, or were edited: one line that names the file and the place, and a documented status."""
+"""Invalid, truncated and edited schedule files: one line with the file and the place, and a documented status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    """A schedule that fails, as it was written."""
+    """A failing schedule, as written."""
     file = tmp_path_factory.mktemp("schedule") / "good.json"
     assert main(["race", "run", "4.22", "-o", str(file)]) == Status.FAILED
     document = json.loads(file.read_text())
@@ -49,7 +49,7 @@ def refused(args: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> N
         (b" " * (2**24 + 1), "larger than 16777216 bytes"),
     ],
 )
-def test_what_is_no_schedule_file(
+def test_an_invalid_schedule_file(
     command: str, data: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "x.json"
@@ -59,13 +59,13 @@ def test_what_is_no_schedule_file(
 
 
 @pytest.mark.parametrize("command", ["replay", "minimise"])
-def test_a_device_that_never_ends_is_no_schedule_file(
+def test_an_endless_device_is_not_a_schedule_file(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused(["race", command, "/dev/zero"], "/dev/zero: not a schedule file: larger than", capsys)
 
 
-def test_a_file_cut_short_anywhere_is_refused(
+def test_a_truncated_file_is_refused(
     written: Document, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, whole = tmp_path / "cut.json", json.dumps(written)
@@ -74,7 +74,7 @@ def test_a_file_cut_short_anywhere_is_refused(
         refused(["race", "replay", str(file)], "not a schedule file", capsys)
 
 
-def test_no_key_but_those_with_a_default_may_be_missing(
+def test_only_keys_with_a_default_may_be_missing(
     written: Document, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "s.json"
@@ -137,7 +137,7 @@ def test_no_key_but_those_with_a_default_may_be_missing(
         ("segments", [["irq", "1"]], "Expected `int`, got `str` - at `$.segments[0][1]`"),
     ],
 )
-def test_an_edited_value_is_named(
+def test_an_invalid_value_is_named(
     command: str,
     key: str,
     value: Any,
@@ -163,7 +163,7 @@ def test_an_edited_value_is_named(
         (["irq@prq_idle/field_read#1 before irq@prq_idle/field_read#2"] * 65, "65; at most 64"),
     ],
 )
-def test_constraints_that_are_none(
+def test_invalid_constraints(
     constraints: list[str] | None,
     says: str,
     written: Document,
@@ -175,7 +175,7 @@ def test_constraints_that_are_none(
     refused(["race", "replay", str(file), "--constraints"], says, capsys)
 
 
-def test_constraints_that_cannot_be_kept_are_no_result(
+def test_violated_constraints_give_no_result(
     written: Document, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = "supervisor@prq_idle/field_read#1 before irq@prq_idle/field_read#2"
@@ -200,7 +200,7 @@ def _other_hash(document: Document) -> None:
         (_other_hash, "another trace than was written"),
     ],
 )
-def test_a_schedule_that_is_not_the_one_that_was_written_is_status_7(
+def test_a_schedule_that_differs_from_the_recorded_one_is_status_7(
     edit: Callable[[Document], None],
     says: str,
     written: Document,
@@ -215,7 +215,7 @@ def test_a_schedule_that_is_not_the_one_that_was_written_is_status_7(
     assert says in out + err
 
 
-def test_another_build_is_said_and_played_all_the_same(
+def test_another_build_is_reported_and_replayed(
     written: Document, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "s.json"

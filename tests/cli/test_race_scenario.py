@@ -1,4 +1,4 @@
-"""`iopf race run` and `prove` with a scenario of one's own instead of a race of the catalogue."""
+"""`iopf race run` and `prove` with a scenario file instead of a race of the catalogue."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def written(
 
 
 @pytest.mark.parametrize("start", [True, False], ids=["from-start", "whole"])
-def test_a_scenario_is_searched_and_its_schedule_played_again(tmp_path: Path, start: bool) -> None:
+def test_a_scenario_is_searched_and_its_schedule_replayed(tmp_path: Path, start: bool) -> None:
     schedule = tmp_path / "found.json"
     name = written(tmp_path, start=start)
     found = iopf("race", "run", name, "--seconds", "60", "-o", str(schedule), "--json")
@@ -53,7 +53,7 @@ def test_a_scenario_is_searched_and_its_schedule_played_again(tmp_path: Path, st
     assert iopf("race", "replay", str(small)).returncode == Status.FAILED
 
 
-def test_a_scenario_is_proved_as_far_as_the_budget_goes(tmp_path: Path) -> None:
+def test_a_scenario_is_proved_within_the_budget(tmp_path: Path) -> None:
     file = tmp_path / "one.toml"
     file.write_text(
         "schema = 1\n"
@@ -80,7 +80,7 @@ def test_a_scenario_is_proved_as_far_as_the_budget_goes(tmp_path: Path) -> None:
         (("run", "nope.toml"), Status.USAGE, "nope.toml"),
     ],
 )
-def test_what_makes_no_sense_for_a_scenario_is_one_line(
+def test_options_that_need_a_race_are_one_line(
     tmp_path: Path, args: tuple[str, ...], status: Status, says: str
 ) -> None:
     written(tmp_path)
@@ -91,7 +91,7 @@ def test_what_makes_no_sense_for_a_scenario_is_one_line(
 
 
 @pytest.mark.parametrize("args", [("prove",), ("run", "--strategy", "dpor")])
-def test_a_system_that_is_too_large_to_walk_says_so(tmp_path: Path, args: tuple[str, ...]) -> None:
+def test_a_system_too_large_for_a_walk_is_refused(tmp_path: Path, args: tuple[str, ...]) -> None:
     command, *rest = args
     devices = "[[device]]\ncount = 3\n[[tenant]]\ncount = 3\n"
     programs = "".join(

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Litmus tests: a few words and a few short programs, played by the same stage and explorers as a system.
+"""Litmus tests: a few words and a few short programs, run by the same run queue and explorers as a system.
 
 A program is a list of (operation, word, number): ``ld`` into register ``number``, ``st`` of the value ``number``, ``add`` of 1 with the
-value before into register ``number``, ``lock``, ``unlock``, ``fence``. What comes out of a schedule is the words, then the
-registers of every program; a schedule in which somebody waits for a lock for ever comes out as None.
+previous value into register ``number``, ``lock``, ``unlock``, ``fence``. The outcome of a schedule is the words, then the registers of
+every program; None for a schedule with a deadlock.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -174,7 +174,7 @@ cdef class Litmus:
         return made
 
     def play(self, uint32_t strategy, uint32_t depth, uint64_t seed, uint64_t schedules, bint tso) -> set:
-        """Outcomes of so many random schedules."""
+        """Outcomes of a number of random schedules."""
         cdef uint64_t i
         made = set()
         self.rq.memory = RQ_TSO if tso else RQ_SC

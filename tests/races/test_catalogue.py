@@ -1,4 +1,4 @@
-"""Every race of the catalogue: found in the defective variant by its own oracle, not in the fixed one, and played again by anybody."""
+"""Every race of the catalogue: found in the defective variant by its own oracle, not in the fixed one, and replayed exactly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def defective(race: Race) -> Iterator[Lab]:
 
 @EACH
 def test_the_defect_is_found_by_its_oracle_whatever_the_seed(race: Race, defective: Lab) -> None:
-    """What is seen first may differ: who follows a freed object meets a list, a count or an address that is none."""
+    """The first detector may differ: an actor with a freed object may hit a list, a count or an invalid pointer."""
     seen = []
     for seed in range(10):
         found = search(defective, seed * 1_000_003, seconds=60, most=10**6)
@@ -46,7 +46,7 @@ def test_the_fixed_variant_fails_in_no_schedule(race: Race) -> None:
 
 
 @EACH
-def test_the_shortest_schedule_is_played_again_by_fibers_and_by_processes(
+def test_the_minimised_schedule_is_replayed_by_fibers_and_by_processes(
     race: Race, defective: Lab
 ) -> None:
     found = search(defective, 1, seconds=60, most=10**6)
@@ -104,7 +104,7 @@ def test_every_theme_has_three_races() -> None:
         assert sum(race.theme == theme for race in RACES) >= 3, theme
 
 
-# A race for each detector that nothing else sees in any schedule.
+# For each detector a race that no other detector reports in any schedule.
 SEEN_BY_ONE = {
     "use after free": "unbind-uaf-iommu-mm",
     "double free": "aux-pasid-double-free",
@@ -126,7 +126,7 @@ SEEN_BY_ONE = {
 
 
 @pytest.mark.parametrize("detector", SEEN_BY_ONE)
-def test_every_detector_has_a_race_that_only_it_sees(detector: str) -> None:
+def test_every_detector_has_a_race_that_only_it_reports(detector: str) -> None:
     race = catalogue()[SEEN_BY_ONE[detector]]
     assert race.oracle == detector
     assert {race.oracle for race in RACES} == set(SEEN_BY_ONE)
@@ -150,10 +150,11 @@ BIND_AGAIN = [
     ("defects", "limit", "seen"),
     [(["pasid-ref-leak"], 5, True), (["pasid-ref-leak"], 0, False), ([], 5, False)],
 )
-def test_references_that_pile_up_are_seen_by_their_count_alone(
+def test_accumulating_references_are_reported_by_their_count(
     defects: list[str], limit: int, seen: bool
 ) -> None:
-    """Every bind that shares takes one, in the defective variant for good. Without a limit nothing else says so while the system runs."""
+    """Every sharing bind takes one, in the defective variant without a put. Without a limit no other detector reports it while the
+    system runs."""
     kernel = {"generation": "v5.13", "defects": defects}
     with build_lab(BIND_AGAIN, kernel=kernel, checks={"ref_limit": limit}) as lab:
         found = search(lab, 1, seconds=60, most=500)

@@ -1,4 +1,4 @@
-"""Actors killed at every scheduling point of theirs: the others go on, as fibers and as processes."""
+"""Actors killed at each of their scheduling points: the others continue, as fibers and as processes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ RACES = list(catalogue().values())
 
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
-def test_whoever_is_killed_the_others_come_to_their_end(race: Race) -> None:
+def test_the_remaining_actors_finish_after_any_kill(race: Race) -> None:
     assert_the_others_go_on(race, kill_everywhere)
 
 
-def test_a_real_kill_is_the_same_as_being_left_standing() -> None:
+def test_a_real_kill_is_equivalent_to_not_being_scheduled() -> None:
     assert_processes_do_as_fibers(catalogue()["remove-before-drain"], kill_everywhere)
 
 
-def test_a_kill_that_leaves_somebody_stuck_is_seen() -> None:
-    """A lock whose owner's death nobody confirms is never free again."""
+def test_a_kill_that_blocks_another_actor_is_detected() -> None:
+    """A lock whose owner's death is not confirmed is never released."""
     race = catalogue()["remove-before-drain"]
     with lab_of(race, defective=False) as lab:
         bad = 0

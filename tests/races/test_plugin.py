@@ -1,4 +1,4 @@
-"""The pytest plugin as a project that uses it sees it, and as one that does not."""
+"""The pytest plugin in a project that uses it, and in one that does not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_race_fails_with_its_schedule_a_file_and_properties(tmp_path: Path, ci
 
 
 def test_the_regression_test_of_the_readme_as_printed(tmp_path: Path) -> None:
-    """It passes; with the argument that is named below it, it fails with the use after free that is shown above it."""
+    """It passes; with the argument named below it, it fails with the use after free shown above it."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (code,) = re.findall(r"^    import pytest\n(?:    .*\n|\n)+", readme, re.MULTILINE)
     (defect,) = re.findall(r"^ +kernel=.*remove-before-drain.*\n", readme, re.MULTILINE)
@@ -84,7 +84,7 @@ def test_await(iopf_race):
 """
 
 
-def test_a_deadlock_says_who_waits_where(tmp_path: Path) -> None:
+def test_a_deadlock_names_the_blocked_actors(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(DEADLOCK)
     done = run(tmp_path, "-q")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -123,7 +123,7 @@ def test_fails_no_more(iopf_race):
 """
 
 
-def test_the_file_of_a_failure_is_a_test_of_its_own(tmp_path: Path) -> None:
+def test_the_file_of_a_failure_can_be_replayed_by_a_test(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(FAILING)
     run(tmp_path, "-q")
     file = tmp_path / ".iopf-schedules" / "test_it.py-test_unbind.json"
@@ -149,7 +149,7 @@ def test_the_file_of_a_failure_is_a_test_of_its_own(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout
 
 
-def test_what_was_found_is_told_where_no_file_can_be_written(tmp_path: Path) -> None:
+def test_a_failure_is_reported_when_no_file_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(FAILING)
     (tmp_path / "taken").touch()
     for directory, named, why in (
@@ -164,7 +164,7 @@ def test_what_was_found_is_told_where_no_file_can_be_written(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_file_that_cannot_be_played_is_one_line(tmp_path: Path, fails: bool) -> None:
+def test_an_invalid_file_is_one_line(tmp_path: Path, fails: bool) -> None:
     (tmp_path / "no.json").write_text("{}")
     names = ["nosuch.json", "no.json", None, 5]
     (tmp_path / "test_it.py").write_text(
@@ -179,8 +179,8 @@ def test_a_file_that_cannot_be_played_is_one_line(tmp_path: Path, fails: bool) -
     assert others == [f"replay({name}): expected the name of a schedule file" for name in (None, 5)]
 
 
-def test_a_file_passes_once_the_code_is_mended_even_where_it_diverges(tmp_path: Path) -> None:
-    """Every race of the catalogue that the mended kernel leads elsewhere: its schedule is played as far as it goes."""
+def test_a_file_passes_with_fixed_code_even_if_it_diverges(tmp_path: Path) -> None:
+    """Every race of the catalogue whose schedule diverges in the fixed kernel: the replay continues as far as possible."""
     diverged = 0
     for race in list(catalogue().values())[:12]:
         file = tmp_path / f"{race.slug}.json"
@@ -200,8 +200,8 @@ def test_a_file_passes_once_the_code_is_mended_even_where_it_diverges(tmp_path: 
 
 
 @pytest.mark.parametrize("memory", [None, "sc", "tso"])
-def test_the_memory_model_is_what_the_marker_says(tmp_path: Path, memory: str | None) -> None:
-    """The race needs no delayed store, so its file says `sc` whatever was explored."""
+def test_the_marker_selects_the_memory_model(tmp_path: Path, memory: str | None) -> None:
+    """The race needs no delayed store, so its file says `sc` for either model."""
     marker = "" if memory is None else f", memory={memory!r}"
     (tmp_path / "test_it.py").write_text(FAILING.replace("seed=4", f"seed=4{marker}"))
     done = run(tmp_path, "-q", "--junitxml=junit.xml")
@@ -229,7 +229,7 @@ def test_the_memory_model_is_what_the_marker_says(tmp_path: Path, memory: str | 
         ("3000", "race(): use keyword arguments, like race(schedules=1000)"),
     ],
 )
-def test_a_wrong_marker_is_one_clear_line(tmp_path: Path, marker: str, says: str) -> None:
+def test_an_invalid_marker_is_one_line(tmp_path: Path, marker: str, says: str) -> None:
     (tmp_path / "test_it.py").write_text(FAILING.replace("schedules=3000, seed=4", marker))
     (text,) = failures(run(tmp_path, "-q"))
     assert text.startswith(says)
@@ -275,7 +275,7 @@ MISTAKES = [
 ]
 
 
-def test_a_mistake_in_a_call_is_one_clear_line(tmp_path: Path) -> None:
+def test_an_error_in_a_call_is_one_line(tmp_path: Path) -> None:
     calls = [call for call, _ in MISTAKES]
     (tmp_path / "test_it.py").write_text(
         GOOD
@@ -304,7 +304,7 @@ def test_replay(iopf_race):
 """
 
 
-def test_a_second_lab_in_a_process_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_second_lab_in_a_process_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(FAILING)
     run(tmp_path, "-q")
     (file,) = (tmp_path / ".iopf-schedules").iterdir()
@@ -356,7 +356,7 @@ def test_a_marked_test_that_never_calls_the_fixture_fails(tmp_path: Path) -> Non
     assert "1 skipped" in done.stdout
 
 
-def test_a_pass_says_what_was_played_when_asked(tmp_path: Path) -> None:
+def test_a_pass_reports_its_schedules_when_asked(tmp_path: Path) -> None:
     sound = FAILING.replace('{"defects": ["remove-before-drain"]}', "{}")
     (tmp_path / "test_it.py").write_text(
         sound + FAILING.replace("_race(\n", "_race.finds(\n").replace("_unbind", "_finds")
@@ -374,7 +374,7 @@ def test_a_pass_says_what_was_played_when_asked(tmp_path: Path) -> None:
     )
 
 
-def test_workers_of_xdist_do_not_meet(tmp_path: Path) -> None:
+def test_workers_of_xdist_do_not_conflict(tmp_path: Path) -> None:
     body = FAILING.replace('kernel={"defects": ["remove-before-drain"]},', "")
     for number in range(4):
         (tmp_path / f"test_{number}.py").write_text(body)
@@ -383,7 +383,7 @@ def test_workers_of_xdist_do_not_meet(tmp_path: Path) -> None:
     assert "4 passed" in done.stdout
 
 
-def test_a_project_that_does_not_use_it_imports_nothing_of_ours(tmp_path: Path) -> None:
+def test_a_project_without_races_imports_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         "import sys\n"
         "def test_nothing():\n"

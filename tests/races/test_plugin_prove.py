@@ -1,4 +1,4 @@
-"""`iopf_race.prove`: every schedule of a program, as a test."""
+"""`iopf_race.prove`: all schedules of a program, as a test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUG = dict(kernel={"defects": ["remove-before-drain"]}, device=[{"stop": "marker
 """
 
 
-def test_every_schedule_is_played_and_the_report_says_how_many(tmp_path: Path) -> None:
+def test_every_schedule_runs_and_is_counted(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         PROGRAMS + "def test_small(iopf_race):\n    assert iopf_race.prove(SMALL).complete\n"
     )
@@ -36,7 +36,7 @@ def test_every_schedule_is_played_and_the_report_says_how_many(tmp_path: Path) -
     assert int(properties["iopf_schedules"] or 0) > 0
 
 
-def test_a_schedule_that_fails_is_told_and_kept(tmp_path: Path) -> None:
+def test_a_failing_schedule_is_reported_and_saved(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         PROGRAMS
         + "@pytest.mark.race(seconds=30)\n"
@@ -63,7 +63,7 @@ def test_a_schedule_that_fails_is_told_and_kept(tmp_path: Path) -> None:
         ("", "SMALL, kernel={'handlers': 20}", "26 processes; at most 15 can be explored"),
     ],
 )
-def test_what_proves_nothing_fails_in_one_line(
+def test_an_impossible_proof_fails_in_one_line(
     tmp_path: Path, marker: str, call: str, says: str
 ) -> None:
     (tmp_path / "test_it.py").write_text(

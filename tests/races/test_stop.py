@@ -1,4 +1,4 @@
-"""Actors stopped at every scheduling point of theirs, and pairs of actors killed: as fibers and as processes."""
+"""Actors stopped at each of their scheduling points, and pairs of actors killed: as fibers and as processes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ONE = "remove-before-drain"
 
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
-def test_whoever_is_stopped_everything_ends_well(race: Race) -> None:
+def test_every_program_succeeds_after_any_stop(race: Race) -> None:
     assert_the_others_go_on(race, stop_everywhere)
 
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
-def test_two_deaths_leave_nobody_stuck(race: Race) -> None:
+def test_two_deaths_block_no_other_actor(race: Race) -> None:
     with lab_of(race, defective=False) as lab:
         everybody = victims(lab)
         points = 0
@@ -39,7 +39,7 @@ def test_two_deaths_leave_nobody_stuck(race: Race) -> None:
 
 
 @pytest.mark.parametrize("name", ["one-request", "quickstart", "many-devices"])
-def test_a_scenario_is_made_small_and_survives(name: str) -> None:
+def test_a_reduced_scenario_survives_kills_and_stops(name: str) -> None:
     with scenario_target(name).lab(memory="sc") as lab:
         for victim in victims(lab):
             for everywhere in (kill_everywhere, stop_everywhere):
@@ -48,11 +48,11 @@ def test_a_scenario_is_made_small_and_survives(name: str) -> None:
                 assert tried.points > 0 or victim.role == "driver", victim.name
 
 
-def test_a_real_stop_is_the_same_as_being_passed_over() -> None:
+def test_a_real_stop_is_equivalent_to_being_skipped() -> None:
     assert_processes_do_as_fibers(catalogue()[ONE], stop_everywhere)
 
 
-def test_two_real_kills_are_the_same_as_being_left_standing() -> None:
+def test_two_real_kills_are_equivalent_to_not_being_scheduled() -> None:
     with lab_of(catalogue()[ONE], defective=False) as lab:
         named = {victim.role: victim for victim in victims(lab)}
         for roles in (("device", "tenant"), ("tenant", "handler")):
@@ -63,7 +63,7 @@ def test_two_real_kills_are_the_same_as_being_left_standing() -> None:
             assert (killed.points, killed.failures) == (left.points, left.failures) == (5, [])
 
 
-def test_a_stopped_player_stands_still() -> None:
+def test_a_stopped_actor_process_does_not_run() -> None:
     with lab_of(catalogue()[ONE], defective=False) as lab, ActorProcesses(lab) as procs:
         slot, process = next(iter(procs.processes.items()))
         for _ in range(3):
@@ -79,7 +79,7 @@ def _state(pid: int) -> str:
         return stat.read().rsplit(") ", 1)[1][0]
 
 
-def test_who_is_held_makes_no_step_and_goes_on_when_let_go() -> None:
+def test_a_held_actor_runs_no_step_and_continues_when_released() -> None:
     with lab_of(catalogue()[ONE], defective=False) as lab:
         scheduler = lab.scheduler
         (device,) = [victim for victim in victims(lab) if victim.role == "device"]
@@ -94,7 +94,7 @@ def test_who_is_held_makes_no_step_and_goes_on_when_let_go() -> None:
         assert device.slot not in scheduler.path[step:rest]
         assert (
             scheduler.continue_schedule(recheck=False) != 0
-        )  # its program is not over while it is held
+        )  # its program has not finished while it is held
         scheduler.release(device.slot)
         assert scheduler.continue_schedule(recheck=False) == 0
         assert device.slot in scheduler.path[rest:]
@@ -105,8 +105,8 @@ def test_who_is_held_makes_no_step_and_goes_on_when_let_go() -> None:
                 scheduler.release(slot)
 
 
-def test_what_does_not_end_well_after_a_stop_is_seen() -> None:
-    """The device goes long after the unbind: only a tenant that stands still is too late."""
+def test_a_failure_after_a_stop_is_detected() -> None:
+    """The device goes long after the unbind: only a stopped tenant is too late."""
     programs = (
         ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"],
         ["k0: start", "k0: pause 5ms", "remove d0"],

@@ -1,9 +1,9 @@
-"""The frame of the cases that the stepping test kills: the fixture they are set on, and the parts that each case has.
+"""Base of the cases that the stepping test kills: their fixture and their steps.
 
-A case has four parts. ``build`` formats the primitive. ``warm`` runs in the victim before the operation, brings the primitive
-to where the interesting path starts, and returns the arguments of ``probe_victim.step``. ``repair`` is what the supervisor
-does once it has seen the death. ``survive`` runs in another process: about 200 operations and all the checks; it returns what
-it counted. The fixed numbers are the slots of the crew.
+A case has four steps. ``build`` formats the primitive. ``warm`` runs in the victim before the operation, brings the primitive to the
+start of the interesting path, and returns the arguments of ``probe_victim.step``. ``repair`` does what the supervisor does after it has
+seen the death. ``survive`` runs in another process: about 200 operations and all the checks; it returns its counts. The fixed numbers
+are slots of the crew.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Notes = dict[str, int]
 
 
 class FixtureBoard(Protocol):
-    """What the frame needs of a board, whatever stands on it."""
+    """The operations that a case needs of a board."""
 
     memory: Memory
     crew: Crew
@@ -34,7 +34,7 @@ class FixtureBoard(Protocol):
 
 
 class Fixture:
-    """A fresh board of four actors, the mark of the victim, and room for one primitive and a second."""
+    """A fresh board of four actors, the mark of the victim, and room for two primitives."""
 
     def __init__(self) -> None:
         board = Board(4, 1 << 15, spins=2, yields=1)
@@ -47,7 +47,7 @@ class Fixture:
 
 
 class Case:
-    """Nothing to prepare and nothing to repair; subclasses say what differs. ``stride`` 1 kills after every instruction."""
+    """Default: no preparation and no repair. ``stride`` 1 kills after every instruction."""
 
     stride = 1
 
@@ -58,7 +58,7 @@ class Case:
         return Fixture()
 
     def act(self, fixture: Fixture, crew: Crew) -> None:
-        """In the victim: everything up to its trap, and the operation."""
+        """Runs in the victim: everything up to its trap, and the operation."""
         step(crew, self.step, fixture.armed, *self.warm(fixture, crew))
 
     def build(self, fixture: Fixture) -> None:

@@ -1,5 +1,5 @@
-"""What the stepping test kills: every case by its name. What a case is stands in ``kill_case.py``, what must hold after the
-death with the cases of each primitive.
+"""All cases of the stepping test, by name. See ``kill_case.py``; the required state after the death is with the cases of each
+primitive.
 """
 
 from __future__ import annotations

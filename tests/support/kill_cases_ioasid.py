@@ -1,5 +1,5 @@
-"""Killed in the middle of a call of the IOASID framework: its caller's id is out or is not, everybody else's is untouched, the
-host and the tables agree, and every object but the one on its way comes back."""
+"""Killed in the middle of a call of the IOASID framework: the caller's id is allocated or not, other ids are unchanged, the host and
+the tables agree, and every object but the one in transit is reused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST0, HOST1 = 1, 2
 
 
 class IoasidFixture(Fixture):
-    """A kernel board with the framework on it; the victim's mark stands behind the words of ``IoasidBoard``."""
+    """A kernel board with the framework; the victim's mark follows the words of ``IoasidBoard``."""
 
     def __init__(self) -> None:
         self.kernel_board = IoasidBoard()
@@ -50,7 +50,7 @@ class IoasidCase(Case):
         return IoasidFixture()
 
     def build(self, fixture: Fixture) -> None:
-        """One id more than asked for comes and goes, so that there is an object whose grace period is over."""
+        """One extra id is allocated and freed, so that there is an object whose grace period has ended."""
         assert isinstance(fixture, IoasidFixture)
         lead = fixture.kernel_board.actor(SUPERVISOR)
         for ident, function in self.ops:
@@ -82,11 +82,11 @@ class IoasidCase(Case):
         return notes
 
     def come_after(self, fixture: IoasidFixture, board: IoasidBoard) -> None:
-        """The first call after the death: whoever makes it finds what the victim has left, and mends it."""
+        """The first call after the death: it finds and repairs the victim's state."""
         board.kernel.settle()
 
     def agree(self, board: IoasidBoard) -> None:
-        """What is out at the host is what the table has; the active space is the first of the list."""
+        """The host's allocated numbers are those of the table; the active space is the first of the list."""
         state = board.kernel.state()
         assert state["outstanding"] == len(state["ids"])
         assert state["active"] == (state["list"][0][0] if state["list"] else 0)
@@ -95,7 +95,7 @@ class IoasidCase(Case):
             assert board.host(backend)["out"] == expected
 
     def look(self, fixture: IoasidFixture, board: IoasidBoard) -> int:
-        """Whether the call has had its effect; checks that everything else is as before."""
+        """Whether the call has had its effect; checks that everything else is unchanged."""
         ids = board.ids()
         for i in range(self.ids):
             if not (self.call == Call.CALL_FREE and LEAST + i == self.arg):
@@ -127,7 +127,7 @@ class RegisterCase(IoasidCase):
 
 
 class UnregisterCase(IoasidCase):
-    """Ops ``arg`` on the list or not. The last of a space that goes takes its ids along; a sharer leaves them."""
+    """Ops ``arg`` on the list or not. The last of a space that is removed takes its ids along; a sharer leaves them."""
 
     def __init__(self, *, ops: tuple[tuple[int, int], ...], ids: int = 0) -> None:
         super().__init__(Call.CALL_UNREGISTER, 1, ops=ops, ids=ids)
@@ -145,13 +145,13 @@ class UnregisterCase(IoasidCase):
         assert board.host()["out"] == set(range(LEAST, LEAST + self.ids))
         left = [ident for ident, _ in self.ops[not there :]]
         assert [ident for sharers in state["list"] for ident in sharers] == left
-        # The host never hears of lost numbers; whoever runs it takes them back.
+        # The host is not told about lost numbers; its administrator takes them back.
         board.kernel.host_release(0, set(range(LEAST + kept, LEAST + self.ids)))
         return int(not there)
 
 
 class SvaCase(IoasidCase):
-    """The mm has the PASID that the table has for it, or neither has. Two locks may come from the dead here, the outer one first."""
+    """The mm has the PASID of the table, or neither has one. Two locks may have dead owners here, the outer one first."""
 
     stride = 5
 

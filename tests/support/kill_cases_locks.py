@@ -1,4 +1,4 @@
-"""Killed in the middle of a lock, a reference count, an RCU section or a wait: what the survivors find."""
+"""Killed in the middle of a lock, a reference count, an RCU section or a wait: the state that survivors find."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.kill_case import OTHER, ROUNDS, VICTIM, Case, Fixture, Notes
 
 
 class MutexCase(Case):
-    """A killed owner costs one LOCK_DIED. With ``dead_owner`` the victim itself dies while it takes over."""
+    """A killed owner costs one LOCK_DIED. With ``dead_owner`` the victim dies while it takes over."""
 
     def __init__(self, step: Step, dead_owner: bool = False) -> None:
         super().__init__(step)
@@ -35,8 +35,8 @@ class MutexCase(Case):
 
 
 class RwCase(Case):
-    """Killed writers are taken over by writers and readers alike. A killed reader keeps writers out for ever: that is the
-    documented limit (it ends the machine), so after one only readers are asked to go on."""
+    """Killed writers are taken over by writers and readers alike. A killed reader excludes writers forever: the documented limit (it
+    ends the machine), so only readers continue after it."""
 
     def __init__(self, step: Step, dead_owner: bool = False, read_first: bool = False) -> None:
         super().__init__(step)
@@ -89,7 +89,7 @@ class RefCase(Case):
 
 
 class RcuCase(Case):
-    """A dead reader is in nobody's way, a dead waiter neither."""
+    """A dead reader does not block others, and neither does a dead waiter."""
 
     def build(self, fixture: Fixture) -> None:
         pass
@@ -104,7 +104,7 @@ class RcuCase(Case):
 
 
 class EventCountCase(Case):
-    """A dead waiter leaves at most one mark too many, which one notification clears; nobody else's wake-up is lost."""
+    """A dead waiter leaves at most one extra mark, which one notification clears; no other wake-up is lost."""
 
     def build(self, fixture: Fixture) -> None:
         if self.step == Step.STEP_EC_NOTIFY:

@@ -1,4 +1,4 @@
-"""Killed in the middle of an allocation or of a change to a list: nothing is in two places, and what is lost is counted."""
+"""Killed in the middle of an allocation or a list change: nothing is in two places, and lost objects are counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PoolCase(Case):
     CAPACITY, BATCH = 48, 4
 
     def __init__(self, step: Step, allocs: int, frees: int) -> None:
-        """The victim allocates and frees that many before the operation."""
+        """The victim allocates and frees this many objects before the operation."""
         super().__init__(step)
         self.allocs = allocs
         self.frees = frees
@@ -67,7 +67,7 @@ class PoolCase(Case):
 
 
 class ListCase(Case):
-    """Under its mutex. After LOCK_DIED the caller mends; nobody else's node may be missing, before or after."""
+    """Under its mutex. After LOCK_DIED the caller repairs; no other node may be missing, before or after."""
 
     def build(self, fixture: Fixture) -> None:
         pool = Pool(fixture.crew, fixture.at, capacity=16, stride=64, cls=0)

@@ -1,4 +1,4 @@
-"""Killed in the middle of a record or of a count, where each side has one writer: the record is there whole or not at all."""
+"""Killed in the middle of a record or a count with one writer per side: the record is complete or absent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.kill_case import OTHER, ROUNDS, Args, Case, Fixture, Notes
 
 
 class RingCase(Case):
-    """Links and record rings: the victim's record is there whole or not at all, nothing else is lost, doubled or reordered."""
+    """Links and record rings: the victim's record is complete or absent; no other record is lost, duplicated or reordered."""
 
     COUNT, QUEUED = 8, 3
 
@@ -75,7 +75,7 @@ class RingCase(Case):
 
 
 class EventCase(Case):
-    """No torn record, and the next writer goes on where the victim stopped."""
+    """No torn record, and the next writer continues where the victim stopped."""
 
     CAPACITY, WRITTEN = 8, 20
 

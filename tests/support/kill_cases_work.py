@@ -1,4 +1,4 @@
-"""Killed in the middle of the work ring: each item once or counted as lost, and neither a flush nor a sleeper is forgotten."""
+"""Killed in the middle of the work ring: each item is handled once or counted as lost, and no flush or sleeper hangs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SECOND = 1_000_000_000
 
 
 class WorkCase(Case):
-    """Each item once, unless its owner died with it; then it is counted as lost. The ring goes on, flushes come back."""
+    """Each item once, unless its owner died with it; then it is counted as lost. The ring works on, flushes return."""
 
     COUNT, QUEUED = 8, 3
 
@@ -30,7 +30,7 @@ class WorkCase(Case):
     def warm(self, fixture: Fixture, crew: Crew) -> Args:
         if self.step != Step.STEP_WORK_DONE:
             return fixture.at, fixture.at, 1000
-        # The victim's item is the oldest; two later ones are done already, and a flusher sleeps.
+        # The victim's item is the oldest; two later ones are already done, and a flusher sleeps.
         mine = WorkRing(crew, fixture.at).pop()
         other = WorkRing(fixture.board.as_slot(OTHER), fixture.at)
         assert mine is not None
@@ -77,13 +77,13 @@ class WorkCase(Case):
 
 
 class SearchCase(Case):
-    """A consumer that dies while it searches is still counted, so producers do not ring for what it would have taken. Until
-    the repair that may leave work lying beside a sleeper; the repair wakes the sleeper, and from then on no ring is missed."""
+    """A consumer that dies while it searches is still counted, so producers do not ring for what it would have taken. Until the repair
+    that may leave an item beside a sleeper; the repair wakes the sleeper, and from then on no ring is missed."""
 
     COUNT = 8
 
     def __init__(self, step: Step, found: bool, others: int = 0) -> None:
-        """``found``: the victim says that it found work, with more work waiting. ``others`` go on searching beside it."""
+        """``found``: the victim reports an item, with more items waiting. ``others`` continue searching beside it."""
         super().__init__(step)
         self.found = found
         self.others = others
@@ -103,7 +103,7 @@ class SearchCase(Case):
     def repair(self, fixture: Fixture, crew: Crew) -> int:
         ring = WorkRing(crew, fixture.at)
         assert ring.state()["searching"] <= self.others + 1
-        # A producer comes between the death and the repair: it may find nobody to ring for.
+        # A producer runs between the death and the repair: it may find no sleeper to ring for.
         assert ring.push([1] * 7) == 0
         ring.ring_bell()
         silent = ring.sleepers
@@ -116,7 +116,7 @@ class SearchCase(Case):
         ring = WorkRing(crew, fixture.at)
         assert ring.sleep(self.key, SECOND) == 0, "slept through the repair"
         assert ring.sleepers == 0
-        # Too low costs a needless ring and mends itself; too high would silence producers for ever.
+        # A low count costs a needless ring and recovers; a high one would silence producers forever.
         assert ring.state()["searching"] <= self.others, ring.state()
         assert ring.state()["lost"] == 0
         low = self.others - ring.state()["searching"]

@@ -1,13 +1,13 @@
 """Kills a victim after every instruction of one operation; run as ``python -m tests.support.kill_server CASE``.
 
-A process of its own, small and without threads, so that the thousands of forks are cheap. For kill point k it builds
-the case anew, forks the victim, lets it run to its trap and k instructions further, and kills it. Then it does what the
-supervisor does (marks the slot dead, lets the case repair), and a survivor in a second fork goes on working and checks.
-A survivor that does not end in ``SURVIVOR_BOUND_S`` is a hang. The last line of the output is JSON:
+A separate process, small and without threads, so that thousands of forks are cheap. For kill point k it builds the case again, forks
+the victim, lets it run to its trap and k instructions further, and kills it. Then it does what the supervisor does (marks the slot
+dead, lets the case repair), and a survivor in a second fork continues working and checks. A survivor that does not end within
+``SURVIVOR_BOUND_S`` is a hang. The last line of the output is JSON:
 
-    points  how many kill points there were: instructions of the operation, and one before the first
-    bad     [k, what happened] for each point after which something was wrong
-    notes   what the survivors counted: sums over all points
+    points  number of kill points: instructions of the operation, and one before the first
+    bad     [k, what happened] for each point after which a check failed
+    notes   counts of the survivors: sums over all points
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ARMED_DONE = 2
 
 
 def _kill_at(case: Case, fixture: Fixture, k: int) -> bool:
-    """Forks a victim and kills it after ``k`` instructions; false when its operation was over by then."""
+    """Fork a victim and kill it after ``k`` instructions; false if its operation had finished by then."""
 
     victim = Victim(lambda: case.act(fixture, fixture.board.as_slot(VICTIM)))
     inside = True
@@ -46,7 +46,7 @@ def _kill_at(case: Case, fixture: Fixture, k: int) -> bool:
 
 
 def _survive(case: Case, fixture: Fixture, repaired: int) -> str | dict[str, int]:
-    """Runs the survivor; what it noted, or what went wrong."""
+    """Run the survivor; return its counts, or the failure."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:

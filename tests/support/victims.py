@@ -1,4 +1,4 @@
-"""Labs whose actors are killed or stopped at every point of theirs: what has to hold whatever is done to them."""
+"""Labs whose actors are killed or stopped at each of their points, with the required outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Everywhere = Callable[..., Tried]  # kill_everywhere, stop_everywhere
 
 
 def assert_the_others_go_on(race: Race, everywhere: Everywhere) -> None:
-    """In the fixed variant, whoever is the victim; as fibers."""
+    """In the fixed variant, for every victim; as fibers."""
     with lab_of(race, defective=False) as lab:
         for victim in victims(lab):
             tried = everywhere(lab, victim, seeds=range(2), procs=None)
@@ -23,7 +23,7 @@ def assert_the_others_go_on(race: Race, everywhere: Everywhere) -> None:
 
 
 def assert_processes_do_as_fibers(race: Race, everywhere: Everywhere) -> None:
-    """A signal to a process has the effect that not being scheduled has on a fiber."""
+    """A signal to a process has the same effect as not scheduling a fiber."""
     with lab_of(race, defective=False) as lab:
         for victim in victims(lab):
             if victim.role not in ("device", "handler", "tenant"):

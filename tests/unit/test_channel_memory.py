@@ -1,4 +1,4 @@
-"""The channel in one process: what buffers it takes, and memory that is no channel, a damaged one or a part of one."""
+"""The channel in one process: supported buffers, and memory that is not a channel, damaged or truncated."""
 
 from __future__ import annotations
 

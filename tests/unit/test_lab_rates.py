@@ -1,4 +1,4 @@
-"""What `iopf race bench --rates` measures, and what it says of a goal."""
+"""The measurements of `iopf race bench --rates`, and the verdict on a goal."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from iopf.tools.lab.search.search import STRATEGIES
         (Figure("a", 0.1, "ns"), None, ""),
     ],
 )
-def test_a_figure_says_how_it_stands(figure: Figure, met: bool | None, verdict: str) -> None:
+def test_a_figure_has_a_verdict(figure: Figure, met: bool | None, verdict: str) -> None:
     assert (figure.met, figure.verdict()) == (met, verdict)
     assert table([figure])[1].endswith(verdict or "0.10 ns")
 
 
 @pytest.mark.parametrize("strategy", ["random", "pct"])
-def test_the_smallest_system_makes_all_its_steps(strategy: str) -> None:
+def test_the_smallest_system_runs_all_its_steps(strategy: str) -> None:
     with PointsLab(3, 20) as lab:
 
         def play() -> list[tuple[bytes, int]]:

@@ -1,4 +1,4 @@
-"""Programs: what is refused and why, and the records that come out."""
+"""Programs: errors with their reasons, and the compiled records."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def ops(packed: bytes) -> list[int]:
         ("x" * 401, "at most 400"),
     ],
 )
-def test_a_wrong_line_is_named_with_its_reason(line: str, hint: str) -> None:
+def test_an_invalid_line_is_reported_with_its_reason(line: str, hint: str) -> None:
     (text,) = refused(["map t0 1", line])
     assert text.startswith("program[0].ops[1]: ")
     assert hint in text
@@ -142,9 +142,7 @@ def test_a_wrong_line_is_named_with_its_reason(line: str, hint: str) -> None:
         ([["wait-bound d0 t1"]], "program[0].ops[0]", "t1 never binds d0"),
     ],
 )
-def test_lines_that_do_not_fit_together_are_refused(
-    programs: list[list[str]], place: str, hint: str
-) -> None:
+def test_inconsistent_lines_are_refused(programs: list[list[str]], place: str, hint: str) -> None:
     (text,) = refused(*programs)
     assert text.startswith(f"{place}: ")
     assert hint in text
@@ -169,7 +167,7 @@ def test_every_mistake_is_reported_at_once() -> None:
     assert len(refused(["bnid d0 t0", "map t0 1", "map t9 1"], ["hold x"])) == 3
 
 
-def test_one_actor_runs_its_lines_as_they_stand() -> None:
+def test_one_actor_runs_its_lines_unchanged() -> None:
     found = compiled(
         ["map t0 2 at=3 prot=r", "rebind d1 t0 try", "write f1 t0 cookie=7 code=failure"],
         ["fault-alloc t1 f1", "attach d0 t1 rid domain=fault fault=f1", "exit t1"],
@@ -219,7 +217,7 @@ def test_several_actors_take_turns() -> None:
     assert records(found.tenants[1])[4] == Record(spec.DO_PASS, a=2, b=d0, **turn)
     assert records(found.tenants[0])[3] == Record(spec.DO_PASS, a=1, b=t1, **turn)
     assert records(found.devices[0])[2] == Record(spec.DO_PASS, a=3, b=k0, **turn)
-    # The tenants exit when all lines are over, and no record follows.
+    # The tenants exit after all lines, and no record follows.
     assert records(found.tenants[0])[-3:] == [
         Record(spec.DO_TURN, a=4, **turn),
         Record(spec.DO_PASS, a=5, b=t1, **turn),
@@ -272,7 +270,7 @@ def test_how_a_tenant_starts() -> None:
     assert ops(found.tenants[1]) == [spec.DO_WAIT_FORK, spec.DO_EXIT]
 
 
-def test_who_is_only_named_does_nothing_of_its_own() -> None:
+def test_an_actor_that_is_only_named_is_idle() -> None:
     found = compiled(["report d1 pasid=1 prgi=1"], ["send d0 t1 pages=1"])
     assert found.devices[1] == b""
     assert found.lines[2, 1] == []
@@ -280,7 +278,7 @@ def test_who_is_only_named_does_nothing_of_its_own() -> None:
     assert 0 not in found.tenants
 
 
-def test_names_of_the_scenario_go_before_short_ones() -> None:
+def test_names_of_the_scenario_take_precedence() -> None:
     found = compile_programs([["bind d1 web"]], ["d1", "nic"], ["t1", "web"])
     assert found.bound == {1: {0}}
 
@@ -356,7 +354,7 @@ def test_a_program_without_end_needs_a_duration(tmp_path: Path) -> None:
     assert resolve(scenario(tmp_path, text), ["system.duration_s=1"]).scenario.program
 
 
-def test_a_program_takes_the_place_of_a_workload(tmp_path: Path) -> None:
+def test_a_program_replaces_a_workload(tmp_path: Path) -> None:
     text = "[[device]]\nworkload = { groups = 0 }\n[[tenant]]\nbind = []\n"
     with pytest.raises(ScenarioError) as caught:
         resolve(scenario(tmp_path, text))

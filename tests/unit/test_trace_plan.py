@@ -1,4 +1,4 @@
-"""Whole traces to plans: counts, processes, threads, and lines that cannot be planned."""
+"""From whole traces to plans: counts, processes, threads, and lines that cannot be planned."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_prq_report_sample(plan_of: Planner) -> None:
     assert len(summary_lines(plan)) <= 12
 
 
-def test_prq_group_never_finished_is_told(plan_of: Planner) -> None:
+def test_an_unfinished_prq_group_is_counted(plan_of: Planner) -> None:
     plan = plan_of(PRQ.rsplit("\n", 2)[0] + "\n")
     assert plan.skipped[UNFINISHED_GROUP].count == 1
     assert plan.requests == 7

@@ -243,7 +243,7 @@ cdef int device_entry(void *f, uint32_t dev) noexcept nogil:
 
 
 def prepare(Process process not None, uint32_t dev, dict p) -> None:
-    """The part of device ``dev``; ``p`` holds the workload (see tools/supervisor). Raises MemoryError, ValueError."""
+    """Set the entry of device ``dev``; ``p`` holds the workload (see tools/supervisor). Raises MemoryError, ValueError."""
     cdef function *f
     cdef workload *w
     if dev >= process.v.cfg.devices:

@@ -46,7 +46,6 @@ class BuildExt(build_ext):
         for extension, ready in zip(self.extensions, translated, strict=True):
             extension.sources = ready.sources
             # Cython tracks .pxd files but not C headers. These are few and most modules include them, so each module depends on all.
-            # few and most modules include them, so each module depends on all of them.
             extension.depends = [*extension.depends, *headers()]
         super().build_extensions()
 

@@ -12,7 +12,7 @@ cdef enum:
     USER_BUFFER = 8192           # bytes; 200 requests
     RQ_PRIVATE = 65536
     RQ_STACK = 65536
-    RQ_SLOT_MAX = 32          # RQ_SLOTS of stage.h
+    RQ_SLOT_MAX = 32             # RQ_SLOTS of runqueue.h
 
 cpdef enum:  # indices of board.offsets
     OFF_CREW = 0
@@ -47,9 +47,9 @@ cpdef enum:  # indices of board.offsets
     OFF_BARRIERS = 29
     OFF_PARTIAL_LISTS = 30
     OFF_USER_BUFFERS = 31    # of tenants: what a read of a fault object has copied
-    OFF_PRIVATE = 32         # controlled runs: the state of every part, RQ_PRIVATE bytes each
+    OFF_PRIVATE = 32         # controlled runs: the state of every entry function, RQ_PRIVATE bytes each
     OFF_STACKS = 33          # controlled runs: RQ_STACK bytes of each actor
-    OFF_RUNQUEUE = 34           # controlled runs: cython_ext/runqueue.h; the last, in pages of its own
+    OFF_RUNQUEUE = 34        # controlled runs: cython_ext/runqueue.h; the last, in pages of its own
     OFF_COUNT = 35
 
 cdef dict pool_shapes(dict c)

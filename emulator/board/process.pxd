@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""A process of the system and its part: the main loop that it runs, and what the loop is called with."""
+"""A process of the system and its entry function with its arguments."""
 
 from libc.stdint cimport uint32_t, uint64_t
 

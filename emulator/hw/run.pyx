@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The part of the IOMMU process: setting one unit up, and its main loop."""
+"""The entry function of the IOMMU process: setting one unit up, and its main loop."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 

@@ -6,7 +6,6 @@ on; adjacent lines of one actor share a turn. A tenant without `exit` gets a DO_
 (after the DO_PASS). The initial state of a tenant follows from its text: a child waits for its fork, a program that starts with `spawn`
 creates its address space itself, all others get an empty one. A device or tenant that lines name and that runs none gets an empty
 program, so that it does no other work.
-none gets a program as well, an empty one: it does no work that nobody wrote down.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ programs; ``queue_records`` makes the page request queue smaller than hardware a
 ``oracle`` is the start of the expected finding. Every detector has a race that no other detector reports in any schedule; the test of
 the catalogue has the table. ``depth`` is measured: the smallest d such that PCT of depth d finds the defect within 20,000 schedules of
 one seed, or that a schedule with d - 1 preemptions does (``iopf race prove`` runs all of those). Depth 1 needs only an order of actors.
-with so many, as ``iopf race prove`` plays them). Depth 1 needs the right order of actors and nothing more.
 """
 
 from __future__ import annotations

@@ -169,9 +169,9 @@ cdef class Explorer(Scheduler):
         """Run all schedules, reduced (``Walk``, see ``tree.pxd``), or those with at most ``bound`` preemptions or delays, until one fails.
 
         Returns (``Bug``, number of complete schedules, whether these were all). Memory is sequentially consistent here. Without a bound,
-        virtual time advances only when no actor is runnable, and ``timed`` tells whether that excluded schedules; with one, an early timeout
-        counts as a preemption. ``tell`` is called periodically with the number of schedules. Raises
-        ValueError for a system with too many actors.
+        virtual time advances only when no actor is runnable, and ``timed`` tells whether that excluded schedules; with one, an
+        early timeout counts as a preemption. ``tell`` is called periodically with the number of schedules.
+        Raises ValueError for a system with too many actors.
         """
         cdef tree *t
         cdef uint64_t now_ns = clock_ns(), until_ns = now_ns + budget_ns, told_ns = now_ns, n = 0, tried

@@ -9,7 +9,7 @@ from iopf.cython_ext.runqueue cimport *
 from iopf.emulator.sched.tree cimport steps_depend, tree_choose
 
 cdef enum:
-    NOBODY = 0
+    NO_SLOT = 0
     CHANGES = 15             # PCT: maximum number of change points
     BUDGET = 0x7FFFFFFF
 
@@ -50,7 +50,7 @@ cdef void strategy_begin(runqueue *rq, uint32_t strategy, uint32_t depth, uint64
     rq.strategy = strategy
     rq.depth = depth
     rq.rng = mix(seed) or 1
-    rq.current = NOBODY
+    rq.current = NO_SLOT
     rq.path_at = 0
     if strategy == STRATEGY_POS or strategy == STRATEGY_PCT:
         for i in range(slots_of(rq)):
@@ -72,12 +72,12 @@ cdef uint32_t nth(uint32_t mask, uint32_t n) noexcept nogil:
 
 
 cdef uint32_t highest(runqueue *rq, uint32_t enabled) noexcept nogil:
-    cdef uint32_t best = NOBODY, i
+    cdef uint32_t best = NO_SLOT, i
     cdef uint64_t priority = 0
     while enabled:
         i = trailing_zeros64(enabled)
         enabled &= enabled - 1
-        if best == NOBODY or rq.slot[i].priority > priority:
+        if best == NO_SLOT or rq.slot[i].priority > priority:
             best = i
             priority = rq.slot[i].priority
     return best
@@ -91,7 +91,7 @@ cdef uint32_t pct(runqueue *rq, uint32_t enabled) noexcept nogil:
     """The change points are at the end of ``change``; ``depth`` counts the remaining ones."""
     cdef uint32_t best, i, n = 0
     while rq.steps >= rq.change[0]:
-        if rq.current != NOBODY:
+        if rq.current != NO_SLOT:
             # A later change gives a lower priority, below every initial one.
             n = rq.depth
             rq.slot[rq.current].priority = n

@@ -307,7 +307,7 @@ cdef int tenant_entry(void *r, uint32_t index) noexcept nogil:
 
 
 def prepare_tenant(Process process not None, uint32_t index, list programs) -> None:
-    """The part of tenant ``index``. ``programs`` gives (first record, count) of every device's program. Raises ValueError, MemoryError."""
+    """Set the entry of tenant ``index``. ``programs``: (first record, count) of every device's program. Raises ValueError, MemoryError."""
     cdef view *v = &process.v
     cdef runner *r
     cdef uint32_t dev

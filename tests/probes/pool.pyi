@@ -1,4 +1,4 @@
-"""Types of the compiled module; see ``probe_crew.pyi`` for the construction of handles."""
+"""Types of the compiled module; see ``crew.pyi`` for the construction of handles."""
 
 from typing_extensions import disjoint_base
 

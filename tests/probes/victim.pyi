@@ -1,4 +1,4 @@
-"""Types of the compiled module; see ``probe_victim.pyx``."""
+"""Types of the compiled module; see ``victim.pyx``."""
 
 import enum
 

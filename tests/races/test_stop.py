@@ -26,10 +26,10 @@ def test_every_program_succeeds_after_any_stop(race: Race) -> None:
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
 def test_two_deaths_block_no_other_actor(race: Race) -> None:
     with lab_of(race, defective=False) as lab:
-        everybody = victims(lab)
+        every_victim = victims(lab)
         points = 0
-        for first in everybody:
-            for second in everybody:
+        for first in every_victim:
+            for second in every_victim:
                 if first is second:
                     continue
                 tried = kill_pairs(lab, first, second, most=6, seeds=range(2), procs=None)

@@ -1,7 +1,7 @@
 """Base of the cases that the stepping test kills: their fixture and their steps.
 
 A case has four steps. ``build`` formats the primitive. ``warm`` runs in the victim before the operation, brings the primitive to the
-start of the interesting path, and returns the arguments of ``probe_victim.step``. ``repair`` does what the supervisor does after it has
+start of the interesting path, and returns the arguments of ``victim.step``. ``repair`` does what the supervisor does after it has
 seen the death. ``survive`` runs in another process: about 200 operations and all the checks; it returns its counts. The fixed numbers
 are slots of the crew.
 """

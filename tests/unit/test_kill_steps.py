@@ -1,7 +1,7 @@
 """A process killed after every single instruction of an operation: the survivors continue, and losses are counted.
 
 Random kills miss windows of a few nanoseconds; stepping finds them all. Each case runs in a fork server of its own, which
-steps, kills and checks (``tests/support/kill_server.py``); what is expected stands in ``tests/support/kill_case.py``.
+steps, kills and checks (``tests/support/kill_server.py``); see also ``tests/support/kill_case.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Two actors in the same operation, interleaved at every instruction.
 
-One is stopped after k instructions, the other runs from start to end, the first goes on. That is every place at which the
-second can come between; a race that needs a window of a few nanoseconds is found each time, not once in many runs.
+One is stopped after k instructions, the other runs from start to end, the first continues. This covers every place at which the
+second can interfere; a race that needs a window of a few nanoseconds is found each time, not once in many runs.
 """
 
 from __future__ import annotations

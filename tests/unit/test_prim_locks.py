@@ -91,7 +91,7 @@ def _await_sleeper(board: Board, slot: int) -> None:
     for _ in range(10_000_000):
         if sleeps.actor(slot)["sleeps"]:
             return
-    raise TimeoutError("nobody went to sleep")
+    raise TimeoutError("no actor went to sleep")
 
 
 def test_an_unconfirmed_death_is_not_taken_over() -> None:

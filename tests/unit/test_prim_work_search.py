@@ -1,7 +1,7 @@
 """Notification of consumers: none while a consumer searches, the next one if the last searcher leaves items behind.
 
-A consumer announced at the bell stands for one that sleeps; a ring takes its mark away and counts as a wake of whoever rang, and
-without a ring there is no system call. The essay on waking stands in ``work_ring.pxd``.
+A consumer announced at the bell stands for one that sleeps; a ring takes its mark away and counts as a wake of the ringing actor, and
+without a ring there is no system call. See ``work_ring.pxd``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 ``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event, oldest first.
 ``t_ns`` counts from the start of the run. ``a`` is the request (its number within the device) or the PASID; ``b`` is
 device << 32 | detail. `iopf events` prints it (``tools/watch/events.py``).
-device << 32 | detail. `iopf events` prints it (``tools/watch/events.py``).
 """
 
 from __future__ import annotations

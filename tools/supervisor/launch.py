@@ -91,7 +91,7 @@ def _child_main(memory: Memory, slot: int, name: str, parent: int, prepare: Prep
     process = Process(memory, slot)
     process.arrive(start_time(os.getpid()))
     prepare(process)
-    status = process.play()
+    status = process.run()
     process.done(time.process_time_ns())
     if status != 0:
         raise OSError(-status, os.strerror(-status))

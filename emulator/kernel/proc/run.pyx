@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""The parts of the kernel processes: interrupt threads, workers, tasks and drivers."""
+"""The entry functions of the kernel processes: interrupt threads, workers, tasks and drivers."""
 
 from libc.stdint cimport uint32_t
 

@@ -197,7 +197,7 @@ def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (("run", "4.22", "--strategy", "dfs", "--memory", "tso"), "not --memory tso"),
         (("run", "4.22", "--strategy", "dpor", "--memory", "tso"), "not --memory tso"),
-        (("run", "\udcff"), "no race and no scenario '\\xff'"),
+        (("run", "\udcff"), "no race or scenario '\\xff'"),
         (("show", "4.22\udcfe\ud800"), "no race '4.22\\xfe\\ud800'"),
         (("run", "4.22", "--seed", "0x10"), "'0x10' is not an integer (see"),
         (("kill", "4.22", "--schedules", "x"), "'x' is not an integer (see"),

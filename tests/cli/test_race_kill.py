@@ -83,7 +83,11 @@ def test_a_failure_after_a_stop_is_status_1(tmp_path: Path, mode: str) -> None:
         (("life-cycel",), "did you mean 'life-cycle'?", Status.USAGE),
         (("zzz",), "no race and no scenario 'zzz'", Status.USAGE),
         (("no/such.toml",), "cannot read the scenario", Status.USAGE),
-        (("4.22", "--pairs", "3", "--signal", "stop"), "--pairs kills", Status.USAGE),
+        (
+            ("4.22", "--pairs", "3", "--signal", "stop"),
+            "--pairs cannot be combined with",
+            Status.USAGE,
+        ),
         (("4.22", "--pairs", "0"), "--pairs", Status.USAGE),
         (("4.22", "--signal", "hup"), "--signal", Status.USAGE),
     ],

@@ -313,7 +313,7 @@ def test_a_second_lab_in_a_process_is_one_line(tmp_path: Path) -> None:
     for text in failures(run(tmp_path, "-q")):
         assert text == (
             "a process can have one lab open at a time: "
-            "build labs in one thread, and close the one before"
+            "build labs in one thread, and close the previous one"
         )
 
 

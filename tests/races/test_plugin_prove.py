@@ -55,8 +55,8 @@ def test_a_failing_schedule_is_reported_and_saved(tmp_path: Path) -> None:
     ("marker", "call", "says"),
     [
         ("seconds=0.01", "UNBIND, SEND, delays=8", "the budget ended: "),
-        ("memory='tso'", "SMALL", "race(memory='tso'): prove plays fibers under sequential"),
-        ("mode='processes'", "SMALL", "race(mode='processes'): prove plays fibers under"),
+        ("memory='tso'", "SMALL", "race(memory='tso'): prove runs fibers under sequential"),
+        ("mode='processes'", "SMALL", "race(mode='processes'): prove runs fibers under"),
         ("", "SMALL, delays=9", "prove(delays=9): expected 0 to 8"),
         ("", "SMALL, delays='2'", "prove(delays='2'): expected 0 to 8"),
         ("", "['mapp t0 4']", "program 0, 'mapp t0 4': 'mapp' is no operation"),

@@ -30,7 +30,7 @@ def arena() -> Iterator[Arena]:
 
 def test_mode_is_private_and_creation_exclusive(arena: Arena) -> None:
     assert arena.name.path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ArenaError, match="exists already"):
+    with pytest.raises(ArenaError, match="already exists"):
         Arena.create(SIZE, layout_hash(), name=arena.name)
 
 

@@ -256,7 +256,7 @@ def test_close_wakes_and_keeps_published_records(children: Children) -> None:
     assert children.join(pid) == 0
     consumer = channel.consumer()
     assert consumer.get_many(100) == records_of(0, 0, 4)
-    with pytest.raises(ChannelClosed, match="closed and read up"):
+    with pytest.raises(ChannelClosed, match="closed and empty"):
         consumer.get()
     with pytest.raises(ChannelClosed, match="put to a closed channel"):
         channel.producer(1).put(records_of(1, 0, 1))

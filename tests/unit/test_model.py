@@ -236,7 +236,7 @@ def test_waiting_forever_is_a_finding() -> None:
 
 
 def test_a_nondeterministic_program_is_refused() -> None:
-    with pytest.raises(ValueError, match="course is fixed"):
+    with pytest.raises(ValueError, match="deterministic programs"):
         run_case(["choose", "map t0 1", "or", "map t0 2", "end"], "v7.2")
 
 

@@ -12,7 +12,7 @@ from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.sites import point_name
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
-from iopf.tools.lab.pytest.mistakes import in_their_words
+from iopf.tools.lab.pytest.mistakes import located_errors
 from iopf.tools.lab.search.failure import check_lost, what
 from iopf.tools.lab.search.minimise import play_constraints
 
@@ -44,7 +44,7 @@ def lab_in(schedule: ScheduleFile, file: Path) -> Lab:
     try:
         lab = build_lab(*schedule.programs, **schedule.tables)
     except ScenarioError as error:
-        first, *rest = in_their_words(error, schedule.programs, "scenario")
+        first, *rest = located_errors(error, schedule.programs, "scenario")
         more = f" (and {len(rest)} more)" if rest else ""
         raise ScheduleError(f"{file}: {first}{more}") from None
     except LabError as error:
@@ -101,7 +101,7 @@ def replay_test(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
     if schedule.points != points_id() and schedule.constraints is not None:
         played = replay_constraints(lab, schedule, file)
         if played.broken:
-            raise ScheduleError(f"{file}: its constraints cannot be kept; search again")
+            raise ScheduleError(f"{file}: its constraints cannot be satisfied; search again")
         return played
     played = replay_steps(lab, schedule)
     return replay_steps(lab, schedule, loose=True) if played.stuck else played

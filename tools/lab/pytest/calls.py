@@ -14,7 +14,7 @@ from iopf.emulator.sched.strategies import Strategy
 from iopf.emulator.spec.classes import POOLS
 from iopf.shm.arena import ArenaError
 from iopf.tools.lab.play.system import MODELS, LabError, LabOpenError
-from iopf.tools.lab.pytest.mistakes import in_their_words
+from iopf.tools.lab.pytest.mistakes import located_errors
 from iopf.tools.lab.search.search import PORTFOLIO, Plan
 from iopf.tools.status import Failed
 
@@ -123,7 +123,7 @@ def plainly(programs: Sequence[Sequence[str]] = ()) -> Iterator[None]:
     try:
         yield
     except ScenarioError as error:
-        fail("\n".join(in_their_words(error, programs)))
+        fail("\n".join(located_errors(error, programs)))
     except (LabError, LabOpenError, Failed, ScheduleError, ArenaError) as error:
         fail(str(error))
 

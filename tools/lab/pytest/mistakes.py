@@ -15,7 +15,7 @@ _PLACE = re.compile(r"program\[(\d+)\]\.ops(?:\[(\d+)\])?")
 _OTHER = re.compile(r"\bprogram\[(\d+)\]")
 
 
-def in_their_words(
+def located_errors(
     error: ScenarioError, programs: Sequence[Sequence[str]], tables: str = ""
 ) -> list[str]:
     """The lines of the error. `tables`: prefix of the tables' names, as in `scenario.kernel`, or empty."""

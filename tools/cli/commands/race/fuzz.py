@@ -134,7 +134,7 @@ def _print(campaign: Campaign, memory: str) -> None:
     if not campaign.findings:
         click.echo("no failure")
     elif not campaign.new:
-        click.echo("no failure that is missing in the catalogue")
+        click.echo("no failure besides those of the catalogue")
     if sys.stdout.isatty() and campaign.new:
         click.echo("iopf race replay FILE replays one, iopf race minimise FILE minimises it")
 

@@ -41,7 +41,7 @@ def command(ctx: click.Context, name: str, json_out: bool) -> int:
         ("generations", ", ".join(race.generations)),
         ("reported by", race.oracle),
         ("bug depth", f"{race.depth} (ordering constraints needed)"),
-        ("races", ", ".join(race.actors)),
+        ("actors", ", ".join(race.actors)),
     ):
         lines = textwrap.wrap(" ".join(value.split()), _WIDTH - 14)
         click.echo(f"{label:<14}{lines[0]}")

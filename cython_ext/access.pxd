@@ -1,9 +1,9 @@
 # cython: language_level=3, cdivision=True
-"""Accesses to shared words outside the primitives, each with its scheduling point before it.
+"""Accesses to shared words outside the primitives, each after its scheduling point.
 
-Loads acquire, stores release, and a read-modify-write is sequentially consistent. Whatever another process may read or write at the
-same time goes through here, or through a primitive; what a lock protects, or one side alone writes before it publishes, does not need
-to. ``tools/points`` finds what is missing.
+Loads acquire, stores release, and a read-modify-write is sequentially consistent. Every word that another process may access
+concurrently goes through these functions or a primitive. Words protected by a lock, or written by one process before it publishes them,
+do not need them. ``tools/points`` finds missing points.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -61,6 +61,6 @@ cdef inline bint try64(iopf_actor *self, uint64_t *p, uint64_t want, uint64_t va
     return cas64(p, want, value)
 
 cdef inline void fence_at(iopf_actor *self, uint32_t site) noexcept nogil:
-    """A full fence: what was stored before can be seen before anything behind it is loaded."""
+    """A full fence: earlier stores are visible before later loads execute."""
     point(self, site << 8 | OP_FENCE, NULL, ACC_FENCE)
     fence()

@@ -25,7 +25,7 @@
 #define iopf_likely(x) __builtin_expect(!!(x), 1)
 #define iopf_unlikely(x) __builtin_expect(!!(x), 0)
 
-/* A relaxed addition is a tally: it orders nothing and commutes with others of its kind, and tools/points looks at it so. */
+/* A relaxed addition is a tally: it orders nothing and commutes with other additions; tools/points treats it so. */
 #if defined(__SANITIZE_THREAD__)
 uint32_t points_tally32(volatile uint32_t *p, uint32_t n, int order);
 uint64_t points_tally64(volatile uint64_t *p, uint64_t n, int order);
@@ -80,14 +80,14 @@ static inline uint64_t cycle_counter(void) {
 #endif
 }
 
-/* Futexes are shared (no FUTEX_PRIVATE_FLAG): the words lie in memory that other processes map.
+/* Futexes are shared (no FUTEX_PRIVATE_FLAG): the words are in memory that other processes map.
  * Returns 0 when woken, -EAGAIN when *p was not `want`, -ETIMEDOUT, -EINTR. */
 static inline int futex_wait32(volatile uint32_t *p, uint32_t want, uint64_t timeout_ns) {
     struct timespec t = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
     return syscall(SYS_futex, p, FUTEX_WAIT, want, &t, (void *)0, 0) == 0 ? 0 : -errno;
 }
 
-/* The same without a bound, for whoever ends with its parent: arming a timer costs a tenth of a hand-over. */
+/* Without a timeout, for a process that dies with its parent: arming a timer costs a tenth of a hand-over. */
 static inline int futex_wait32_unbounded(volatile uint32_t *p, uint32_t want) {
     return syscall(SYS_futex, p, FUTEX_WAIT, want, (void *)0, (void *)0, 0) == 0 ? 0 : -errno;
 }

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Declarations of ``atomic.h``; its head says which ordering each suffix means."""
+"""Declarations of ``atomic.h``, which explains the suffixes for memory ordering."""
 
 from libc.stdint cimport uint32_t, uint64_t
 

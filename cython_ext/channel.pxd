@@ -1,8 +1,8 @@
 # cython: language_level=3
-"""The objects of Python that stand for a channel and its two kinds of ends.
+"""Python objects of a channel and its two kinds of ends.
 
-An end belongs to one process and one thread at a time; it holds the claim it made (``channel_claim.pxd``) and the indices that are
-its own (``channel_core.pxd``).
+An end belongs to one process and one thread at a time. It holds its claim (``channel_claim.pxd``) and its private indices
+(``channel_core.pxd``).
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -23,7 +23,7 @@ cdef class Producer:
     cdef chan_out out
     cdef uint64_t word         # the claim as this object made it
     cdef uint32_t forks        # the fork count of the process at that time
-    cdef bint waiting          # a thread waits in here with the GIL released
+    cdef bint waiting          # a thread waits on it with the GIL released
     cdef int attach(self) except -1
     cdef int verify(self) except -1
     cdef bint await_room(self, uint64_t deadline_ns) except -1

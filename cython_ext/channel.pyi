@@ -1,4 +1,4 @@
-"""Types of the compiled module; the essay stands in ``channel_core.pxd``."""
+"""Types of the compiled module; see ``channel_core.pxd``."""
 
 from typing import Self
 

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The channel as Python sees it; who writes what and why nothing is lost stands in ``channel_core.pxd``.
+"""The Python interface of the channel. See ``channel_core.pxd`` for the writers of each word and the memory ordering.
 
-A call that finds a record (room for one) touches no lock, makes no system call and keeps the GIL. Only waiting lets go of
-it: some pauses, some yields, then a futex. Every sleep is bounded by 100 ms, so that signals and ``close`` are seen even
-when the process that should have rung was killed between publishing and ringing.
+A call that finds a record (or room for one) takes no lock, makes no system call and keeps the GIL. Only waiting releases the GIL: some
+pauses, some yields, then a futex. Every sleep is limited to 100 ms, so that signals and ``close`` are noticed even when the producer
+was killed between publishing and ringing.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -24,11 +24,11 @@ RECORD_BYTES = CHANNEL_RECORD_BYTES
 
 
 class ChannelError(ValueError):
-    """The memory holds no usable channel, or this end of it belongs to someone else."""
+    """The memory holds no usable channel, or this end of it belongs to another process."""
 
 
-class ChannelClosed(Exception):  # noqa: N818 - reads like EOFError: it is how a stream ends
-    """The channel was closed; for a consumer: and everything that was published has been read."""
+class ChannelClosed(Exception):  # noqa: N818 - like EOFError
+    """The channel was closed; for a consumer: and all published records were read."""
 
 
 cdef uint64_t deadline_of(object timeout_s) except? 0:
@@ -38,7 +38,7 @@ cdef uint64_t deadline_of(object timeout_s) except? 0:
 
 
 cdef uint64_t bound_to(uint64_t deadline_ns) noexcept:
-    """How long one sleep may last; 0 when the time is up."""
+    """Maximum time of the next sleep; 0 after the deadline."""
     cdef uint64_t now = clock_ns()
     if deadline_ns <= now:
         return 0
@@ -67,7 +67,7 @@ cdef class Channel:
     @staticmethod
     def format(Memory memory not None, uint64_t offset, uint64_t producers, uint64_t capacity,
                *, uint32_t spins=50, uint32_t yields=64):
-        """Makes an empty channel of what lies at ``offset``, which must be a multiple of 64. Nobody may be using it.
+        """Create an empty channel at ``offset``, a multiple of 64. No process may be using that memory.
 
         ``spins`` pauses and ``yields`` yields come before a sleep; with a core per process 1,000 pauses are better.
         """
@@ -86,15 +86,15 @@ cdef class Channel:
         if <uint64_t>header % 64:
             raise ValueError(f"offset {offset} does not start a cache line of 64 bytes")
         if ld64_acq(&header.magic) != CHANNEL_MAGIC:
-            raise ChannelError(f"there is no channel at offset {offset}")
+            raise ChannelError(f"no channel at offset {offset}")
         if header.layout != chan_layout():
-            raise ChannelError("the channel was made by another version of the emulator")
+            raise ChannelError("the channel was created by another version of the emulator")
         try:
             fits = need_bytes(header.producers, header.capacity) == header.bytes
         except ValueError as error:
             raise ChannelError(f"the header of the channel is damaged: {error}") from None
         if not fits:
-            raise ChannelError("the header of the channel is damaged: its size does not fit its numbers")
+            raise ChannelError("the header of the channel is damaged: its size does not match its fields")
         if header.bytes > memory.size - offset:
             raise ChannelError(f"the channel has {header.bytes} bytes, but {memory.size - offset} are mapped: truncated")
         PyObject_GetBuffer(memory._owner, &self.view, PyBUF_WRITABLE)
@@ -119,21 +119,21 @@ cdef class Channel:
         return chan_closed(self.header)
 
     def producer(self, uint32_t index) -> Producer:
-        """Becomes producer ``index``; a predecessor must have let go of it or be dead."""
+        """Become producer ``index``; its previous owner must have released it or be dead."""
         return Producer(self, index)
 
     def consumer(self) -> Consumer:
-        """Becomes the consumer; a predecessor must have let go of it or be dead."""
+        """Become the consumer; its previous owner must have released it or be dead."""
         return Consumer(self)
 
     def close(self):
-        """Marks the channel as closed and wakes everybody. What was published before can still be read."""
+        """Close the channel and wake all waiters. Published records can still be read."""
         chan_close(self.header)
 
     def stats(self) -> dict:
-        """What each end has counted about waiting: ``producer 0`` ..., ``consumer``.
+        """Wait counters of every end: ``producer 0`` ..., ``consumer``.
 
-        ``timeouts_with_work`` counts sleeps that ended by their bound with work present: a lost wake-up, if nobody died.
+        ``timeouts_with_work`` counts sleeps that timed out with work present: a lost wake-up, unless a process died.
         """
         cdef iopf_crew *crew = chan_crew(self.header)
         cdef iopf_actor *actor
@@ -149,7 +149,7 @@ cdef class Channel:
         return counters
 
     cdef uint64_t claim(self, uint32_t slot, uint64_t before) except 0:
-        """Enters this process as the owner of an end. ``before`` is the claim of the parent that we go on for, or 0."""
+        """Make this process the owner of an end. ``before``: the claim of the parent to inherit, or 0."""
         cdef int owner = 0
         cdef uint64_t mine = claim_take(&crew_actor(chan_crew(self.header), slot).work[0], before, &owner)
         if mine == 0:
@@ -161,19 +161,19 @@ cdef class Channel:
         claim_drop(&crew_actor(chan_crew(self.header), slot).work[0], word)
 
     cdef int check(self) except -1:
-        """The rare things that stop a wait."""
+        """Check the rare reasons to stop waiting."""
         PyErr_CheckSignals()
         if ld32_acq(&chan_crew(self.header).verdict_count):
-            raise ChannelError("an index of the channel is out of range: some process wrote over it")
+            raise ChannelError("an index of the channel is out of range: a process overwrote it")
         return 0
 
 
 cdef class Producer:
-    """One producing end. Belongs to one thread at a time; a forked child goes on where its parent stood."""
+    """A producer end. It belongs to one thread at a time; a forked child continues at its parent's position."""
 
     def __cinit__(self, Channel channel not None, uint32_t index):
         if index >= channel.header.producers:
-            raise IndexError(f"no producer {index}; the channel has {channel.header.producers}")
+            raise IndexError(f"no producer {index}; the number of producers is {channel.header.producers}")
         self.channel = channel
         self.index = index
         self.attach()
@@ -193,11 +193,11 @@ cdef class Producer:
         return 0
 
     cdef int verify(self) except -1:
-        """Before every use: is this end still ours, and the channel open?"""
+        """Before every use: check that this end is still owned and the channel open."""
         if iopf_unlikely(self.forks != fork_count):
             self.attach()
         if iopf_unlikely(ld64_rlx(&self.out.actor.work[0]) != self.word):
-            raise ChannelError(f"producer {self.index} has passed to another process")
+            raise ChannelError(f"producer {self.index} belongs to another process now")
         if iopf_unlikely(self.waiting):
             raise ChannelError(f"producer {self.index} is waiting in another thread")
         if iopf_unlikely(chan_closed(self.out.header)):
@@ -205,7 +205,7 @@ cdef class Producer:
         return 0
 
     cdef bint await_room(self, uint64_t deadline_ns) except -1:
-        """False when the time is up."""
+        """Wait for room; false at the deadline."""
         cdef uint64_t bound_ns
         cdef bint there = False
         while not there:
@@ -222,7 +222,7 @@ cdef class Producer:
         return True
 
     cdef uint64_t put_all(self, const char *records, uint64_t count, object timeout_s) except? 0:
-        """Returns how many went in: fewer than ``count`` only when the time was up."""
+        """Write records; return their number, less than ``count`` only at the deadline."""
         cdef uint64_t done = 0, put, deadline_ns = 0
         while True:
             put = out_put(&self.out, records + done * CHANNEL_RECORD_BYTES, count - done)
@@ -231,14 +231,14 @@ cdef class Producer:
             if done == count:
                 return done
             if put:
-                continue  # that was the room as last seen; there may be more by now
+                continue  # the cached room is used up; there may be more by now
             if deadline_ns == 0:
                 deadline_ns = deadline_of(timeout_s)
             if not self.await_room(deadline_ns):
                 return done
 
     def put(self, record, timeout_s=None):
-        """Puts one record of 64 bytes. Raises TimeoutError when there was no room for so long, else waits for ever."""
+        """Write one record of 64 bytes. Raises TimeoutError without room within the timeout; waits without limit if there is none."""
         cdef Py_buffer view
         cdef uint64_t done
         self.verify()
@@ -256,9 +256,9 @@ cdef class Producer:
             raise TimeoutError(f"no room in the channel within {timeout_s} s")
 
     def put_many(self, records, timeout_s=None) -> int:
-        """Puts a buffer of n * 64 bytes in order, with one doorbell per stretch of room. Returns how many went in.
+        """Write n records of 64 bytes in order, with one doorbell per contiguous room. Returns the number written.
 
-        That is n, unless ``timeout_s`` ran out after a part; TimeoutError when not even one went in.
+        That is n, unless ``timeout_s`` expired in between; TimeoutError if none was written.
         """
         cdef Py_buffer view
         cdef uint64_t done
@@ -266,7 +266,7 @@ cdef class Producer:
         PyObject_GetBuffer(records, &view, PyBUF_SIMPLE)
         try:
             if view.len % CHANNEL_RECORD_BYTES:
-                raise ValueError(f"{view.len} bytes are no whole number of records of {CHANNEL_RECORD_BYTES} bytes")
+                raise ValueError(f"{view.len} bytes are not a multiple of records of {CHANNEL_RECORD_BYTES} bytes")
             done = self.put_all(<const char *>view.buf, view.len // CHANNEL_RECORD_BYTES, timeout_s)
             if done == 0 and view.len:
                 raise TimeoutError(f"no room in the channel within {timeout_s} s")
@@ -276,7 +276,7 @@ cdef class Producer:
 
 
 cdef class Consumer:
-    """The consuming end. Belongs to one thread at a time; a forked child goes on where its parent stood."""
+    """The consumer end. It belongs to one thread at a time; a forked child continues at its parent's position."""
 
     def __cinit__(self, Channel channel not None):
         self.channel = channel
@@ -304,7 +304,7 @@ cdef class Consumer:
             source = self.inn.sources + index
             link_attach(&source.end, chan_link(header, index), header.capacity, False)
             source.writer = crew_actor(chan_crew(header), index)
-            # A predecessor may have died between taking and looking, so the first look comes at once.
+            # The previous owner may have died between taking and checking, so check immediately.
             source.looked = source.end.mine - source.end.mask
         return 0
 
@@ -312,7 +312,7 @@ cdef class Consumer:
         if iopf_unlikely(self.forks != fork_count):
             self.attach()
         if iopf_unlikely(ld64_rlx(&self.inn.actor.work[0]) != self.word):
-            raise ChannelError("the consumer has passed to another process")
+            raise ChannelError("the consumer belongs to another process now")
         if iopf_unlikely(self.waiting):
             raise ChannelError("the consumer is waiting in another thread")
         return 0
@@ -321,7 +321,7 @@ cdef class Consumer:
         cdef uint64_t deadline_ns = deadline_of(timeout_s), bound_ns
         while not in_find(&self.inn):
             if chan_closed(self.inn.header) and not in_find(&self.inn):
-                raise ChannelClosed("the channel is closed and read up")
+                raise ChannelClosed("the channel is closed and empty")
             bound_ns = bound_to(deadline_ns)
             if bound_ns == 0:
                 raise TimeoutError(f"no record in the channel within {timeout_s} s")
@@ -333,7 +333,7 @@ cdef class Consumer:
         return 0
 
     def get(self, timeout_s=None) -> bytes:
-        """The next record. Raises TimeoutError when there was none for so long, ChannelClosed when none will come."""
+        """Return the next record. Raises TimeoutError at the timeout, ChannelClosed at the end of the stream."""
         cdef bytes record
         self.verify()
         if not in_find(&self.inn):
@@ -343,7 +343,7 @@ cdef class Consumer:
         return record
 
     def get_into(self, buffer, timeout_s=None) -> None:
-        """As ``get``, into a writable buffer of 64 bytes."""
+        """Like ``get``, into a writable buffer of 64 bytes."""
         cdef Py_buffer view
         self.verify()
         PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
@@ -357,11 +357,11 @@ cdef class Consumer:
             PyBuffer_Release(&view)
 
     def get_many(self, uint64_t most, timeout_s=None) -> bytes:
-        """Waits for a record, then returns what is there: 1 to ``most`` records in one piece."""
+        """Wait for a record, then return all available records, 1 to ``most``, in one buffer."""
         cdef bytes records
         cdef uint64_t count
         if most == 0:
-            raise ValueError("ask for at least one record")
+            raise ValueError("expected at least one record")
         self.verify()
         if not in_find(&self.inn):
             self.await_record(timeout_s)
@@ -371,7 +371,7 @@ cdef class Consumer:
         return records if count == most else records[:count * CHANNEL_RECORD_BYTES]
 
     def get_many_into(self, buffer, timeout_s=None) -> int:
-        """As ``get_many``, into a writable buffer that holds a whole number of records; returns how many came."""
+        """Like ``get_many``, into a writable buffer of a whole number of records; return the number read."""
         cdef Py_buffer view
         self.verify()
         PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)

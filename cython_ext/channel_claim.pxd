@@ -1,17 +1,17 @@
 # cython: language_level=3
-"""Which process an end of a channel belongs to.
+"""Ownership of the ends of a channel.
 
-A claim is one word: the process id, and above it the start time of that process, because an id alone may be given to another
-process later. 0 is free. Whoever becomes an end swaps its own claim in, over 0, over the claim of a process that runs no more, or
-over the claim of the parent that it goes on for. Several processes may try at once; one compare-and-swap succeeds.
+A claim is one word: the process id in the low bits, and above it the start time of that process, because ids are reused. 0 is free. A
+new owner swaps its claim in over 0, over the claim of a dead process, or over the claim of the parent that it replaces. Of several
+concurrent attempts, one compare-and-swap succeeds.
 
-``fork_count`` is this process's own: it changes in a forked child, which then knows that its copies of indices are stale.
+``fork_count`` is private to the process: it changes in a forked child, whose copies of indices are then stale.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
-    CLAIM_PID_BITS = 22        # Linux bounds process ids by 2**22; the start time stands above them
+    CLAIM_PID_BITS = 22        # Linux bounds process ids by 2**22; the start time is above them
 
 cdef uint32_t fork_count
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Which process an end of a channel belongs to; the essay stands in ``channel_claim.pxd``."""
+"""Ownership of the ends of a channel; see ``channel_claim.pxd``."""
 
 import os
 
@@ -16,12 +16,12 @@ def _forked():
     fork_count += 1
 
 
-# A child has its own copy of the indices, which is stale as soon as somebody else goes on with the link.
+# A child has its own copy of the indices, which is stale as soon as another process continues with the link.
 os.register_at_fork(after_in_child=_forked)
 
 
 def _start_time(pid: int) -> int:
-    """When the process started, in clock ticks since boot; 0 when it runs no more."""
+    """Start time of the process in clock ticks since boot; 0 if it does not run."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -31,12 +31,12 @@ def _start_time(pid: int) -> int:
 
 
 cdef uint64_t claim_word(int pid) except? 0:
-    """Names a process for good: its id alone may be given to another one later."""
+    """A unique identity of a process: its id alone may be reused."""
     return <uint64_t>_start_time(pid) << CLAIM_PID_BITS | <uint64_t>pid
 
 
 cdef uint64_t claim_take(uint64_t *place, uint64_t before, int *owner) except? 0:
-    """Enters this process as the owner; returns its claim, or 0 with the running process that has it in ``owner``."""
+    """Make this process the owner; return its claim, or 0 and the running owner in ``owner``."""
     cdef uint64_t mine = claim_word(getpid()), word
     while True:
         word = ld64_acq(place)
@@ -48,6 +48,6 @@ cdef uint64_t claim_take(uint64_t *place, uint64_t before, int *owner) except? 0
 
 
 cdef void claim_drop(uint64_t *place, uint64_t word) noexcept:
-    """Gives back a claim that this process made; a copy of it in a forked child has nothing to give."""
+    """Release a claim of this process; a copy in a forked child releases nothing."""
     if claim_pid(word) == getpid():
         cas64(place, word, 0)

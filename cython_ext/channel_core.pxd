@@ -1,26 +1,26 @@
 # cython: language_level=3
-"""The channel: a queue of 64-byte records from many producers to one consumer, without any state that two producers share.
+"""The channel: a queue of 64-byte records from many producers to one consumer, without state shared by two producers.
 
-Every producer has a link of its own (``link.pxd``), so nothing is reserved in common and a producer that is killed at any
-instruction holds back nobody: what it had published is read, what it had not published is gone, and a successor goes
-on at the tail it left. Sleeping and waking go through the doorbells of a small crew that lies in the channel itself.
+Every producer has its own link (``link.pxd``), so there is no common reservation, and a producer that is killed at any instruction does
+not block others: its published records are read, an unpublished one is lost, and a successor continues at its tail. Sleeping and
+waking use the doorbells of a small crew inside the channel.
 
-    header          the creator writes it once, ``magic`` last (release); whoever attaches reads ``magic`` first (acquire)
+    header          the creator writes it once, ``magic`` last (release); an attaching process reads ``magic`` first (acquire)
     closed          any process stores 1 (release); every side reads it before and after waiting
     link tail       its producer writes; the consumer reads
     link head       the consumer writes; its producer reads, and only when its link looks full
     consumer bell   the consumer waits; every producer rings, once per published batch
-    producer bell   that producer waits when its link is full; the consumer rings when it has taken half the link
-                    since it last looked, and for all links before it waits itself
-    actor work[0]   the claim (``channel_claim.pxd``): compare-and-swap by whoever becomes this end (0 = free)
+    producer bell   that producer waits when its link is full; the consumer rings after taking half of the link since its last
+                        check, and for all links before it waits itself
+    actor work[0]   the claim (``channel_claim.pxd``): compare-and-swap by the new owner (0 = free)
 
-What may run against what: every end against every other end, and ``close`` against all. An end belongs to one process
-and one thread at a time. The indices that an end keeps for itself are read anew in a forked child.
+Concurrency: every end against every other end, and ``close`` against all. An end belongs to one process and one thread at a time.
+The private indices of an end are read again in a forked child.
 
-Why no wake-up is lost. Producer: publish, fence, look for waiters; consumer: announce itself (a locked add), look at
-every link, sleep: one of the two sees the other. The same holds the other way round for room, with one difference:
-the consumer looks for a waiting producer only at every half link. A producer sleeps with its link full, so that
-look comes while it sleeps, at the latest when half of the link is free or the consumer finds nothing to read.
+No wake-up is lost. Producer: publish, fence, check for waiters; consumer: announce the wait (a locked add), check every link,
+sleep: one of the two sees the other. The same holds in the opposite direction for room, except that the consumer checks for a waiting
+producer only at every half link. A producer sleeps with its link full, so that check happens while it sleeps, at the latest when half
+of the link is free or the consumer finds nothing to read.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -35,7 +35,7 @@ cdef enum:
     CHANNEL_RECORD_BYTES = 64
     CHANNEL_PRODUCERS_MAX = 256
     CHANNEL_CAPACITY_MAX = 1048576
-    CHANNEL_EXTRA_ACTORS = 2   # after the producers: the consumer, and whoever closes the channel
+    CHANNEL_EXTRA_ACTORS = 2   # after the producers: the consumer, and the closing process
     # Sites, for an observer of scheduling points: where in the channel an actor stands.
     SITE_PUT = 1
     SITE_GET = 2

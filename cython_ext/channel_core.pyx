@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""How a channel is laid out, and how its ends wait; nothing in here needs the GIL. The essay stands in ``channel_core.pxd``.
+"""Layout of a channel, and waiting at its ends, without the GIL. See ``channel_core.pxd``.
 
-Waiting is some pauses, some yields, then a futex. Each wait takes the bound of its one sleep and says whether there is something to
-do, so that the caller can look at signals and deadlines in between.
+Waiting is some pauses, some yields, then a futex. A wait has a timeout for its one sleep and returns whether there is something to do,
+so that the caller can check signals and deadlines in between.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 
 cdef uint64_t chan_bytes(uint64_t producers, uint64_t capacity) noexcept nogil:
-    """Bytes of a channel of that many producers with links of ``capacity`` records."""
+    """Size in bytes of a channel with that many producers and links of ``capacity`` records."""
     return (sizeof(chan_header) + sizeof(iopf_crew) + (producers + CHANNEL_EXTRA_ACTORS) * sizeof(iopf_actor)
             + producers * link_bytes(capacity))
 
@@ -20,7 +20,7 @@ cdef uint32_t chan_layout() noexcept nogil:
 
 
 cdef void chan_format(chan_header *header, uint32_t producers, uint64_t capacity, uint32_t spins, uint32_t yields) noexcept nogil:
-    """Makes an empty channel of ``chan_bytes`` bytes that nobody uses; the magic comes last."""
+    """Format an empty channel in ``chan_bytes`` unused bytes; the magic is written last."""
     cdef uint64_t total = chan_bytes(producers, capacity)
     cdef iopf_crew *crew
     cdef uint32_t slot
@@ -36,15 +36,15 @@ cdef void chan_format(chan_header *header, uint32_t producers, uint64_t capacity
     crew.yields = yields
     for slot in range(crew.actors):
         crew_actor(crew, slot).slot = slot
-    st64_rel(&header.magic, CHANNEL_MAGIC)  # partner: the acquire load in Channel
+    st64_rel(&header.magic, CHANNEL_MAGIC)  # pairs with the acquire load in Channel
 
 
 cdef void chan_close(chan_header *header) noexcept nogil:
-    """Marks the channel as closed and wakes everybody."""
+    """Close the channel and wake all waiters."""
     cdef iopf_crew *crew = chan_crew(header)
     cdef iopf_actor *closer = crew_actor(crew, header.producers + 1)
     cdef uint32_t slot
-    st32_rel(&header.closed, 1)  # partner: the acquire load in chan_closed
+    st32_rel(&header.closed, 1)  # pairs with the acquire load in chan_closed
     for slot in range(header.producers + 1):
         ec_notify(closer, bell_of(crew_actor(crew, slot)), 0xFFFF, SITE_CLOSE)
 
@@ -52,7 +52,7 @@ cdef void chan_close(chan_header *header) noexcept nogil:
 # ---- waiting
 
 cdef bint out_wait(chan_out *out, uint64_t bound_ns) noexcept nogil:
-    """True when there is room or the channel is closed, false when a sleep has ended without either."""
+    """Wait for room. True with room or on a closed channel, false when a sleep ended without either."""
     cdef waiter w
     cdef uint32_t key
     cdef int ret
@@ -74,7 +74,7 @@ cdef bint out_wait(chan_out *out, uint64_t bound_ns) noexcept nogil:
 
 
 cdef uint64_t in_take(chan_in *inn, char *into, uint64_t most) noexcept nogil:
-    """Copies up to ``most`` records from all sources that have some; returns how many."""
+    """Copy up to ``most`` records from all sources; return their number."""
     cdef uint64_t done = 0, count, until_wrap
     cdef link_end *e
     while done < most and in_find(inn):
@@ -97,7 +97,7 @@ cdef void in_look_all(chan_in *inn) noexcept nogil:
 
 
 cdef bint in_wait(chan_in *inn, uint64_t bound_ns) noexcept nogil:
-    """True when there is a record or the channel is closed, false when a sleep has ended without either."""
+    """Wait for a record. True with a record or on a closed channel, false when a sleep ended without either."""
     cdef waiter w
     cdef uint32_t key
     cdef int ret

@@ -2,18 +2,18 @@
  *
  * The crew: one record per actor (a process of the system), and the scheduling point.
  *
- * Who writes what
- *   crew header      the creator before start; `rcu_epoch`, `lock_order`, `verdicts` by any actor, atomically
- *   actor line 0     the owner at every point; `mode` and the noise odds by the creator
- *   actor line 1     the owner (RCU epoch, held locks); read by whoever waits for a grace period
- *   actor line 2     the doorbell: `seq` by whoever rings, `waiters` by the owner
- *   actor line 3     identity: the owner when it comes up; `state` by the supervisor when it has seen the death
+ * Writers
+ *   crew header      its creator, before the start; `rcu_epoch`, `lock_order`, `verdicts`: any actor, atomically
+ *   actor line 0     the owner at every point; `mode` and the noise odds: the creator
+ *   actor line 1     the owner (RCU epoch, held locks); read by actors that wait for a grace period
+ *   actor line 2     the doorbell: `seq` by ringing actors, `waiters` by the owner
+ *   actor line 3     identity: the owner when it starts; `state`: the supervisor after a death
  *   actor line 4..   counters, owner only
- * Readers (supervisor, `iopf top`) take each word on its own; they never need two words to agree.
+ * Readers (supervisor, `iopf top`) read each word independently; they never need two words to agree.
  *
  * A scheduling point costs a store to the owner's own line and one predicted branch. `mode` selects what happens in
- * the slow path: noise (random yields and short sleeps), or control, where the actor leaves its stack (`stage.h`).
- * Whatever sleeps, naps, wakes or looks at the clock does so through the functions here that take the actor.
+ * the slow path: noise (random yields and short sleeps), or control, where the actor switches away (`runqueue.h`).
+ * Every sleep, nap, wake-up and clock read of an actor uses the functions here.
  */
 #ifndef IOPF_CREW_H
 #define IOPF_CREW_H
@@ -27,7 +27,7 @@
 #define CREW_HELD 8
 
 enum { POINT_NORMAL = 0, POINT_NOISE = 1, POINT_CONTROLLED = 2 };
-/* The kind of access a point stands before; later explorers derive dependence from it. */
+/* The kind of access that a point precedes; explorers derive dependence from it. */
 enum { ACC_LOCAL = 0, ACC_READ, ACC_WRITE, ACC_RMW, ACC_LOCK, ACC_UNLOCK, ACC_WAIT, ACC_WAKE, ACC_NAP, ACC_FENCE, ACC_DRAIN };
 
 enum {
@@ -37,12 +37,12 @@ enum {
 typedef struct {
     uint32_t kind, actor, site, cls;
     uint64_t object, generation, detail;
-    uint32_t other_actor, ready;  /* ready: released last, so a reader never sees half a verdict */
+uint32_t other_actor, ready;  /* ready: written last, so that readers see complete verdicts */
 } iopf_verdict;
 
 typedef struct {
-    uint32_t head, count;     /* objects kept by this actor: index+1 of the first, how many */
-    uint64_t allocs, frees;   /* by this actor, ever */
+uint32_t head, count;     /* free list of this actor: index + 1 of its first object, length */
+uint64_t allocs, frees;   /* totals of this actor */
     uint64_t fails, pad;
 } iopf_magazine;
 
@@ -58,7 +58,7 @@ typedef struct {
     uint64_t rcu_epoch;
     uint32_t rcu_nest, held_count;
     uint32_t held[CREW_HELD];
-    uint64_t searching, pad1; /* counted in a work ring as looking for work */
+uint64_t searching, pad1; /* counted in a work ring as searching */
     /* line 2 */
     uint32_t bell_seq, bell_waiters;
     uint64_t pad2[7];
@@ -66,11 +66,11 @@ typedef struct {
     uint32_t slot, role, index, pid;
     uint64_t start_time;
     uint32_t state, exit_status;
-    uint64_t program_over;    /* the actor's program has come to its end */
+uint64_t program_over;    /* the actor's program has finished */
     uint64_t pad3[3];
     /* lines 4, 5: waiting, counted by the owner */
     uint64_t sleeps, wakes, wait_timeouts, timeouts_with_work, yields, lock_waits, owner_deaths, steps;
-    uint64_t work[8];         /* meaning by role; the last one: CPU time in ns, written at the end */
+uint64_t work[8];         /* meaning by role; the last one: CPU time in ns, written at exit */
     /* lines 6.. */
     iopf_magazine magazine[CREW_MAGAZINES];
 } iopf_actor;
@@ -82,8 +82,8 @@ typedef struct {
     uint32_t spins, yields;   /* wait policy: pauses, then yields, then sleep */
     uint32_t lockdep, poison;
     uint32_t verdict_count;
-    uint32_t ref_limit;       /* a count of references that reaches it is a verdict; 0: only one that saturates */
-    uint64_t stage;           /* offset of the stage from the crew; 0: nothing is controlled */
+uint32_t ref_limit;       /* a reference count that reaches it is a verdict; 0: only saturation is */
+uint64_t runqueue;        /* offset of the run queue from the crew; 0: no control */
     uint64_t pad1;
     uint32_t lock_order[CREW_MAX_CLASSES];
     iopf_verdict verdicts[CREW_VERDICTS];
@@ -96,7 +96,7 @@ _Static_assert(__builtin_offsetof(iopf_actor, slot) == 192, "actor line 3");
 _Static_assert(__builtin_offsetof(iopf_actor, sleeps) == 256, "actor line 4");
 _Static_assert(sizeof(iopf_crew) % 64 == 0, "the first actor starts a line");
 
-/* The actors follow the crew header directly, so an actor finds the crew from its own slot. */
+/* The actors follow the crew header directly, so an actor can compute the address of the crew. */
 static inline iopf_crew *crew_of(const iopf_actor *self) {
     return (iopf_crew *)((char *)(self - self->slot) - sizeof(iopf_crew));
 }
@@ -104,32 +104,32 @@ static inline iopf_actor *crew_actor(iopf_crew *crew, uint32_t slot) {
     return (iopf_actor *)((char *)crew + sizeof(iopf_crew)) + slot;
 }
 
-static inline stage *stage_of(const iopf_actor *self) {
+static inline runqueue *rq_of(const iopf_actor *self) {
     iopf_crew *crew = crew_of(self);
-    return (stage *)((char *)crew + crew->stage);
+    return (runqueue *)((char *)crew + crew->runqueue);
 }
 
-/* Leaves the actor's stack with `kind` at `addr` pending; returns when the step is granted. Within a budget of plain
- * accesses nobody else is asked. Nobody but this actor runs here, and only its own process enters its stack. */
-static __attribute__((noinline, unused)) void stage_point(iopf_actor *self, uint32_t id, const volatile void *addr,
+/* Switches away with `kind` at `addr` pending; returns when the step is chosen. Within a budget of plain accesses no choice is
+ * made. No other actor runs here, and only its own process enters the actor's stack. */
+static __attribute__((noinline, unused)) void rq_point(iopf_actor *self, uint32_t id, const volatile void *addr,
                                                           uint32_t kind) {
-    stage *st = stage_of(self);
-    uint32_t slot = self->slot & (STAGE_SLOTS - 1);
-    stage_slot *s = &st->slot[slot];
+    runqueue *rq = rq_of(self);
+    uint32_t slot = self->slot & (RQ_SLOTS - 1);
+    rq_slot *s = &rq->slot[slot];
     s->id = id, s->kind = kind, s->where = (uint64_t)(uintptr_t)addr;
-    if (st->budget && kind <= ACC_RMW) {
-        st->budget--;
-        stage_note(st, slot, 0);
+    if (rq->budget && kind <= ACC_RMW) {
+        rq->budget--;
+        rq_record(rq, slot, 0);
         return;
     }
-    stage_pend(st, slot, kind == ACC_LOCK);
+    rq_set_pending(rq, slot, kind == ACC_LOCK);
     iopf_switch(&s->sp, s->loop_sp);
 }
 
 static __attribute__((noinline, unused)) void point_slow(iopf_actor *self, uint32_t id, const volatile void *addr,
                                                          uint32_t kind) {
     if (self->mode == POINT_CONTROLLED) {
-        stage_point(self, id, addr, kind);
+        rq_point(self, id, addr, kind);
         return;
     }
     if (self->mode != POINT_NOISE) return;
@@ -141,32 +141,32 @@ static __attribute__((noinline, unused)) void point_slow(iopf_actor *self, uint3
         sched_yield();
 }
 
-/* What sleeps until it is woken or until a time of the virtual clock; 0 or -ETIMEDOUT. */
-static __attribute__((noinline, unused)) int stage_sleep(iopf_actor *self, uint32_t want, uint64_t timeout_ns) {
-    stage *st = stage_of(self);
-    uint32_t slot = self->slot & (STAGE_SLOTS - 1);
-    stage_slot *s = &st->slot[slot];
-    s->due = timeout_ns < STAGE_FUNCTIONAL_NS || timeout_ns & STAGE_TIMED ? st->now + (timeout_ns & ~STAGE_TIMED) + 1 : 0;
-    s->since = st->steps;
+/* Blocks until a wake-up or a time of the virtual clock; 0 or -ETIMEDOUT. */
+static __attribute__((noinline, unused)) int rq_futex_wait(iopf_actor *self, uint32_t want, uint64_t timeout_ns) {
+    runqueue *rq = rq_of(self);
+    uint32_t slot = self->slot & (RQ_SLOTS - 1);
+    rq_slot *s = &rq->slot[slot];
+    s->due = timeout_ns < RQ_FUNCTIONAL_NS || timeout_ns & RQ_TIMED ? rq->now + (timeout_ns & ~RQ_TIMED) + 1 : 0;
+    s->since = rq->steps;
     s->want = want;
-    stage_stand(st, slot, PLAY_ASLEEP);
-    if (s->due) st->timed |= (uint32_t)1 << slot;
+    rq_set_state(rq, slot, RQ_BLOCKED);
+    if (s->due) rq->timed |= (uint32_t)1 << slot;
     iopf_switch(&s->sp, s->loop_sp);
     return -(int)s->result;
 }
 
-static __attribute__((noinline, unused)) void stage_wake(iopf_actor *self, const volatile void *word, uint32_t most) {
-    stage *st = stage_of(self);
+static __attribute__((noinline, unused)) void rq_futex_wake(iopf_actor *self, const volatile void *word, uint32_t most) {
+    runqueue *rq = rq_of(self);
     while (most--) {
         uint32_t first = 0;
-        for (uint32_t i = 1; i < st->players; i++) {
-            const stage_slot *s = &st->slot[i];
-            if (s->state == PLAY_ASLEEP && s->kind == ACC_WAIT && s->where == (uint64_t)(uintptr_t)word &&
-                (!first || s->since < st->slot[first].since))
+        for (uint32_t i = 1; i < rq->actors; i++) {
+            const rq_slot *s = &rq->slot[i];
+            if (s->state == RQ_BLOCKED && s->kind == ACC_WAIT && s->where == (uint64_t)(uintptr_t)word &&
+                (!first || s->since < rq->slot[first].since))
                 first = i;
         }
         if (!first) return;
-        stage_rise(st, first, 0);
+        rq_wake_slot(rq, first, 0);
     }
 }
 
@@ -176,58 +176,58 @@ static inline void point(iopf_actor *self, uint32_t id, const volatile void *add
     if (iopf_unlikely(self->mode != POINT_NORMAL)) point_slow(self, id, addr, kind);
 }
 
-/* Sleeps while *p is `want`; 0 when woken or when it was not, -ETIMEDOUT at the bound. The point is the comparison. */
+/* Sleeps while *p is `want`; 0 when woken or *p differs, -ETIMEDOUT at the timeout. The point is the comparison. */
 static inline int point_wait(iopf_actor *self, uint32_t id, volatile uint32_t *p, uint32_t want, uint64_t timeout_ns) {
     *(volatile uint32_t *)&self->last_point = id;
     if (iopf_unlikely(self->mode != POINT_NORMAL)) {
         point_slow(self, id, p, ACC_WAIT);
-        if (self->mode == POINT_CONTROLLED) return ld32_acq(p) != want ? 0 : stage_sleep(self, want, timeout_ns);
+        if (self->mode == POINT_CONTROLLED) return ld32_acq(p) != want ? 0 : rq_futex_wait(self, want, timeout_ns);
     }
     int ret = futex_wait32(p, want, timeout_ns);
     return ret == -ETIMEDOUT ? ret : 0;
 }
 
-/* Wakes up to `most` sleepers of *p. The point is the caller's, before it changed the word. */
+/* Wakes up to `most` waiters of *p. The point is the caller's, before it changed the word. */
 static inline void point_wake(iopf_actor *self, volatile uint32_t *p, uint32_t most) {
     if (iopf_unlikely(self->mode == POINT_CONTROLLED))
-        stage_wake(self, p, most);
+        rq_futex_wake(self, p, most);
     else
         futex_wake32(p, most < 0x7fffffff ? (int)most : 0x7fffffff);
 }
 
-/* A pause of somebody who will look again. */
+/* A short sleep of a polling actor. */
 static inline void point_nap(iopf_actor *self, uint32_t id, uint64_t ns) {
     *(volatile uint32_t *)&self->last_point = id;
     if (iopf_likely(self->mode != POINT_CONTROLLED)) {
         nap_ns(ns);
         return;
     }
-    stage_slot *s = &stage_of(self)->slot[self->slot & (STAGE_SLOTS - 1)];
+    rq_slot *s = &rq_of(self)->slot[self->slot & (RQ_SLOTS - 1)];
     s->id = id, s->kind = ACC_NAP, s->where = 0;
-    stage_sleep(self, 0, ns < STAGE_FUNCTIONAL_NS ? ns : STAGE_FUNCTIONAL_NS - 1);
+    rq_futex_wait(self, 0, ns < RQ_FUNCTIONAL_NS ? ns : RQ_FUNCTIONAL_NS - 1);
 }
 
-/* The bound of a sleep until there is something to do, at the latest in `ns`: under control this time passes whole, on the virtual clock;
- * otherwise nobody sleeps for longer than `idle_ns` without a sign of life. No such time: UINT64_MAX less anything. */
+/* Timeout of an idle wait that ends after `ns` at the latest: under control the whole time passes on the virtual clock; otherwise an
+ * actor wakes up after `idle_ns` for its heartbeat. UINT64_MAX: no such time. */
 static inline uint64_t timed_ns(const iopf_actor *self, uint64_t ns, uint64_t idle_ns) {
-    if (iopf_unlikely(self->mode == POINT_CONTROLLED) && ns < STAGE_TIMED >> 1) return ns | STAGE_TIMED;
+    if (iopf_unlikely(self->mode == POINT_CONTROLLED) && ns < RQ_TIMED >> 1) return ns | RQ_TIMED;
     return ns < idle_ns ? ns : idle_ns;
 }
 
-/* The clock that the actor lives by. */
+/* The actor's clock: virtual under control. */
 static inline uint64_t actor_clock(const iopf_actor *self) {
-    return iopf_likely(self->mode != POINT_CONTROLLED) ? clock_ns() : stage_of(self)->now;
+    return iopf_likely(self->mode != POINT_CONTROLLED) ? clock_ns() : rq_of(self)->now;
 }
 
 static inline uint64_t crew_ticks(const iopf_crew *crew) {
     if (iopf_likely(crew->tick_mult != 0)) return cycle_counter();
-    return crew->stage ? ((stage *)((char *)crew + crew->stage))->now : clock_ns();
+    return crew->runqueue ? ((runqueue *)((char *)crew + crew->runqueue))->now : clock_ns();
 }
 static inline uint64_t crew_ticks_ns(const iopf_crew *crew, uint64_t ticks) {
     return crew->tick_mult ? (uint64_t)(((unsigned __int128)ticks * crew->tick_mult) >> 24) : ticks;
 }
 
-/* Records a verdict once per slot; the first one is the one that ends the run. Never blocks. */
+/* Records a verdict once per slot; the first one ends the run. Never blocks. */
 static __attribute__((noinline, unused)) void verdict_raise(iopf_actor *self, uint32_t kind, uint32_t cls,
                                                             uint64_t object, uint64_t generation,
                                                             uint32_t other_actor, uint64_t detail, uint32_t site) {
@@ -237,7 +237,7 @@ static __attribute__((noinline, unused)) void verdict_raise(iopf_actor *self, ui
     iopf_verdict *v = &crew->verdicts[n];
     v->kind = kind, v->actor = self->slot, v->site = site, v->cls = cls;
     v->object = object, v->generation = generation, v->other_actor = other_actor, v->detail = detail;
-    st32_rel(&v->ready, 1); /* partner: the supervisor's acquire load of `ready` */
+    st32_rel(&v->ready, 1); /* pairs with the supervisor's acquire load of `ready` */
 }
 
 #endif

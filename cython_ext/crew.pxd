@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
-"""Actors, scheduling points and verdicts: the declarations of ``crew.h``, whose head is the essay.
+"""Actors, scheduling points and verdicts: declarations of ``crew.h``, which documents them.
 
-Every primitive of this package takes the acting :c:type:`iopf_actor` and a *site*, a small number that says where in
-the flow the call stands (``emulator/spec/sites.pxd``). The point id is ``site << 8 | operation``.
+Every primitive of this package takes the acting :c:type:`iopf_actor` and a *site*, a small number that identifies the call
+(``emulator/spec/sites.pxd``). The point id is ``site << 8 | operation``.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -101,7 +101,7 @@ cdef extern from "iopf/cython_ext/crew.h" nogil:
         uint32_t poison
         uint32_t verdict_count
         uint32_t ref_limit
-        uint64_t stage
+        uint64_t runqueue
         uint32_t lock_order[32]
         iopf_verdict verdicts[16]
 
@@ -118,7 +118,7 @@ cdef extern from "iopf/cython_ext/crew.h" nogil:
     void verdict_raise(iopf_actor *self, uint32_t kind, uint32_t cls, uint64_t object, uint64_t generation,
                        uint32_t other_actor, uint64_t detail, uint32_t site)
 
-# The operation half of a point id: which step of which primitive. Names in ``crew.pyx``.
+# The operation half of a point id: a step of a primitive. Names in ``crew.pyx``.
 cpdef enum PointOp:
     OP_LOCAL = 0
     OP_LOCK_CAS = 1

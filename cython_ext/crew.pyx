@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Python's view of actors and scheduling points; the numbers stand in ``crew.pxd``, the essay in ``crew.h``."""
+"""Actors and scheduling points for Python; numbers in ``crew.pxd``, documentation in ``crew.h``."""
 
 
 def struct_sizes() -> dict:

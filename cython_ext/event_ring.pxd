@@ -1,13 +1,13 @@
 # cython: language_level=3, cdivision=True
-"""The event ring: the last records of what one actor did, a flight recorder.
+"""The event ring: the last events of one actor, a flight recorder.
 
-One writer (its actor), any number of readers at any time. The writer never waits and overwrites the oldest record.
+One writer (its actor), any number of concurrent readers. The writer never waits and overwrites the oldest record.
 
-    started    the writer, before it touches a slot     (relaxed store, then a compiler-ordered body; x86 keeps stores in order)
+    started    the writer, before it changes a slot     (relaxed store, then a compiler-ordered body; x86 keeps stores in order)
     written    the writer, after the record (release)
     records    the writer
-A reader copies, then reads ``started`` again: a record below ``started - capacity`` may have been overwritten while it was copied and
-is thrown away and counted. ``written - capacity`` is how many are gone for good.
+A reader copies, then reads ``started`` again: a record below ``started - capacity`` may have been overwritten during the copy; it is
+dropped and counted. ``written - capacity`` records have been overwritten before.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -43,4 +43,4 @@ cdef inline void event_write(iopf_actor *self, event_ring *r, uint64_t ticks, ui
     e.actor = self.slot
     e.a = a
     e.b = b
-    st64_rel(&r.written, n + 1)  # partner: the acquire load of the reader
+    st64_rel(&r.written, n + 1)  # pairs with the acquire load of the reader

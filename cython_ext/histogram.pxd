@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
 """Log-linear histograms: 32 linear steps per power of two, relative error at most 1/32.
 
-One writer per histogram (the actor that owns it), so an addition is a plain increment; readers take each bin on its own and merge any
-number of histograms by adding bins. Values 0..31 have a bin each; value v >= 32 with e = floor(log2 v) falls into bin
+One writer per histogram (its actor), so an addition is a plain increment; readers read each bin independently and merge
+histograms by adding bins. Values 0..31 have a bin each; value v >= 32 with e = floor(log2 v) falls into bin
 ``(e - 4) * 32 + ((v >> (e - 5)) & 31)``. Values of 2^36 ns (68 s) and more share the last bin.
 """
 

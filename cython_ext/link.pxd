@@ -4,16 +4,16 @@
     tail    the producer writes (release) after the records up to it; the consumer reads (acquire)
     head    the consumer writes (release) after it has copied the records; the producer reads (acquire)
     slots   the producer writes while it owns them (tail .. head + capacity), the consumer reads in head .. tail
-Indices grow for ever (64 bits) and are masked on use. Each side keeps the other's index in its own process and
-asks for it again only when the ring looks full or empty, as it does right after attaching.
+Indices grow without limit (64 bits) and are masked on use. Each side caches the other's index in its own process and reads it again
+only when the ring looks full or empty, as it does right after attaching.
 
     operation        against push/publish   against pop/consume
     push, publish    X (one producer)       free
     pop, consume     free                   X (one consumer)
 
-A producer killed at any instruction loses what it had not published; a consumer killed at any instruction makes its successor see
-again what it had not consumed. No state is left in between, so nothing needs repair. An index that the other side left out of range
-is a verdict, and the ring counts as empty (full).
+A producer killed at any instruction loses its unpublished records; a consumer killed at any instruction lets its successor see its
+unconsumed records again. There is no intermediate state, so no repair is needed. An index out of range is a verdict against the other
+side, and the ring counts as empty (full).
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -37,7 +37,7 @@ cdef struct link_end:
     uint64_t mask
     uint64_t mine              # producer: next slot to fill; consumer: next slot to read
     uint64_t published         # producer: tail as stored; consumer: head as stored
-    uint64_t theirs            # the other side's index as last seen
+    uint64_t theirs            # cached index of the other side
 
 cdef inline uint64_t link_bytes(uint64_t capacity) noexcept nogil:
     return LINK_HEADER_BYTES + capacity * LINK_WORDS * 8
@@ -47,7 +47,7 @@ cdef inline void link_attach(link_end *e, char *base, uint64_t capacity, bint pr
     e.hdr = <linkhdr *>base
     e.slots = <uint64_t *>(base + LINK_HEADER_BYTES)
     e.mask = capacity - 1
-    # The other side's index is taken for the one that makes us look, and the look is where it is checked.
+    # Starts with the value that forces a read of the other side's index, which checks it.
     if producer:
         e.mine = ld64_acq(&e.hdr.tail)
         e.theirs = e.mine - capacity
@@ -57,7 +57,7 @@ cdef inline void link_attach(link_end *e, char *base, uint64_t capacity, bint pr
     e.published = e.mine
 
 cdef inline uint64_t *link_room(iopf_actor *self, link_end *e, uint32_t site) noexcept nogil:
-    """The slot to fill next, or NULL when the ring is full. Fill it, then ``link_filled``."""
+    """The next slot to fill, or NULL when the ring is full. Fill it, then call ``link_filled``."""
     if iopf_unlikely(e.mine - e.theirs > e.mask):
         point(self, site << 8 | OP_LINK_READ_HEAD, &e.hdr.head, ACC_READ)
         e.theirs = ld64_acq(&e.hdr.head)
@@ -72,16 +72,16 @@ cdef inline void link_filled(link_end *e) noexcept nogil:
     e.mine += 1
 
 cdef inline uint64_t link_publish(iopf_actor *self, link_end *e, uint32_t site) noexcept nogil:
-    """Makes the filled slots visible; returns how many there were. The caller then rings, once per batch."""
+    """Publish the filled slots; return their number. The caller then rings, once per batch."""
     cdef uint64_t n = e.mine - e.published
     if n:
         point(self, site << 8 | OP_LINK_PUBLISH, &e.hdr.tail, ACC_WRITE)
-        st64_rel(&e.hdr.tail, e.mine)  # partner: the acquire load in link_next
+        st64_rel(&e.hdr.tail, e.mine)  # pairs with the acquire load in link_next
         e.published = e.mine
     return n
 
 cdef inline uint64_t *link_next(iopf_actor *self, link_end *e, uint32_t site) noexcept nogil:
-    """The next record to read, or NULL when there is none. Then ``link_taken``, and ``link_consume`` once per batch."""
+    """The next record to read, or NULL when there is none. Then call ``link_taken``, and ``link_consume`` once per batch."""
     if e.mine == e.theirs:
         point(self, site << 8 | OP_LINK_READ_TAIL, &e.hdr.tail, ACC_READ)
         e.theirs = ld64_acq(&e.hdr.tail)
@@ -97,16 +97,16 @@ cdef inline void link_taken(link_end *e) noexcept nogil:
     e.mine += 1
 
 cdef inline void link_consume(iopf_actor *self, link_end *e, uint32_t site) noexcept nogil:
-    """Gives the slots read so far back to the producer."""
+    """Return the slots read so far to the producer."""
     if e.published != e.mine:
         point(self, site << 8 | OP_LINK_CONSUME, &e.hdr.head, ACC_WRITE)
-        st64_rel(&e.hdr.head, e.mine)  # partner: the acquire load in link_room
+        st64_rel(&e.hdr.head, e.mine)  # pairs with the acquire load in link_room
         e.published = e.mine
 
-# Several at once: one look at the other side for the whole batch.
+# Batches: one read of the other side's index per batch.
 
 cdef inline uint64_t link_room_many(iopf_actor *self, link_end *e, uint64_t most, uint32_t site) noexcept nogil:
-    """How many slots, up to ``most``, may be filled from ``link_slot(e, 0)`` on. Then ``link_moved``."""
+    """Number of slots, up to ``most``, that can be filled from ``link_slot(e, 0)`` on. Then call ``link_moved``."""
     cdef uint64_t room = e.mask + 1 - (e.mine - e.theirs)
     if room < most or room > e.mask + 1:
         if link_room(self, e, site) == NULL:
@@ -115,11 +115,11 @@ cdef inline uint64_t link_room_many(iopf_actor *self, link_end *e, uint64_t most
         e.theirs = ld64_acq(&e.hdr.head)
         room = e.mask + 1 - (e.mine - e.theirs)
         if room > e.mask + 1:
-            return 0  # out of range: link_room says so at the next look
+            return 0  # out of range: link_room raises the verdict at the next call
     return most if most < room else room
 
 cdef inline uint64_t link_next_many(iopf_actor *self, link_end *e, uint64_t most, uint32_t site) noexcept nogil:
-    """How many records, up to ``most``, may be read from ``link_slot(e, 0)`` on. Then ``link_moved``."""
+    """Number of records, up to ``most``, that can be read from ``link_slot(e, 0)`` on. Then call ``link_moved``."""
     cdef uint64_t there = e.theirs - e.mine
     if there == 0:
         if link_next(self, e, site) == NULL:
@@ -134,7 +134,7 @@ cdef inline void link_moved(link_end *e, uint64_t n) noexcept nogil:
     e.mine += n
 
 cdef inline bint link_waiting(iopf_actor *self, link_end *e, uint32_t site) noexcept nogil:
-    """Whether the consumer would find a record; for the re-check before sleeping."""
+    """Whether the consumer would find a record; for the check before sleeping."""
     if e.mine != e.theirs:
         return True
     point(self, site << 8 | OP_LINK_READ_TAIL, &e.hdr.tail, ACC_READ)

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""A view of mapped memory for the compiled modules: base, size, and bounds checks for everything that Python asks of it."""
+"""A view of mapped memory for the compiled modules: base, size, and bounds checks for accesses from Python."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint32_t, uint64_t
@@ -8,7 +8,7 @@ from iopf.cython_ext.atomics cimport ld32_acq, ld64_acq, st32_rel, st64_rel, xad
 
 
 cdef class Memory:
-    """Wraps an object with the buffer protocol (an ``mmap``). Keeps it alive; ``close`` lets go of it.
+    """Wrap an object with the buffer protocol (an ``mmap``) and keep it alive until ``close``.
 
     Words are read with acquire and written with release ordering; offsets are in bytes and checked for bounds and alignment.
     """
@@ -59,7 +59,7 @@ cdef class Memory:
         st64_rel(<uint64_t *>self._word(offset, 8, True), value)
 
     def add_u64(self, uint64_t offset, uint64_t value) -> int:
-        """Adds and returns the value before."""
+        """Add, and return the previous value."""
         return xadd64(<uint64_t *>self._word(offset, 8, True), value)
 
     def read_bytes(self, uint64_t offset, uint64_t length) -> bytes:

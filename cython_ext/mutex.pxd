@@ -1,23 +1,23 @@
 # cython: language_level=3, cdivision=True
-"""The robust mutex, the reader-writer lock, and the order of locks.
+"""The robust mutex, the reader-writer lock, and lock-order checking.
 
-Mutex word: bits 0..15 the owner's slot + 1, bit 31 somebody sleeps. Written by lockers and the owner. Acquire on
-taking, release on giving back (both locked instructions). The owner is a slot of the crew, never a pid: a slot whose
-state is DEAD is confirmed dead by the supervisor's pidfd, so the next locker takes the word over and returns EOWNERDEAD
-(130); the caller then decides whether what the lock protects is whole.
+Mutex word: bits 0..15 the owner's slot + 1, bit 31 a waiter sleeps. Written by lockers and the owner. Locking has acquire, unlocking
+release semantics (both are locked instructions). The owner is a slot of the crew, not a pid: state DEAD of a slot means that the
+supervisor's pidfd confirmed the death. The next locker then takes the word over and gets EOWNERDEAD (130); the caller decides whether
+the protected data is consistent.
 
     An owner killed before its unlock leaves its slot in the word: taken over after its death is confirmed.
-    An owner killed between clearing the word and waking leaves a sleeper: it wakes by its bound and finds the word free.
+    An owner killed between clearing the word and waking leaves a sleeper: it wakes at its timeout and finds the word free.
 
-Reader-writer word: bit 29 a writer waits (keeps new readers out), bit 30 a writer is in, bit 31 somebody sleeps; bits 0..15
-the writer's slot + 1 when one is in, else how many readers are. Hold and owner change in one instruction, so there is no
-moment at which a dead writer has no name: it is taken over like a dead owner. A dead reader cannot be told from a live one
-here; readers are kernel processes only, and their death ends the machine.
+Reader-writer word: bit 29 a writer waits (blocks new readers), bit 30 a writer holds it, bit 31 a waiter sleeps; bits 0..15 the
+writer's slot + 1 or the number of readers. Hold and owner change in one instruction, so a dead writer is always identified and taken
+over like a dead owner. A dead reader cannot be distinguished from a live one; readers are kernel processes only, and their death ends
+the machine.
 
-Order: every lock has a class (0..31). Taking class c while holding class h records the edge h -> c in the crew once; an
-edge that closes a cycle is a verdict (as lockdep does), even when the deadlock itself did not happen. The edge is recorded
-before the look for a cycle: of two actors that close one together, at least one sees it. Waiting for a
-work ring is an edge to the ring's class as well (``lockdep_acquire`` / ``lockdep_release`` around the wait and the work).
+Lock order: every lock has a class (0..31). Taking class c while holding class h records the edge h -> c in the crew once; an edge that
+closes a cycle is a verdict (as in lockdep), even without an actual deadlock. The edge is recorded before the search for a cycle, so of
+two actors that close a cycle together at least one sees it. Waiting for a work ring is an edge to the ring's class as well
+(``lockdep_acquire`` / ``lockdep_release`` around the wait and the work).
 """
 
 from libc.stdint cimport uint32_t
@@ -32,8 +32,8 @@ cdef enum:
     LOCK_OWNER = 0xFFFF
     RW_WRITER = 0x40000000
     RW_WAITING = 0x20000000
-    LOCK_SPINS = 40            # pauses before yielding: locks are held for less than that, unless the holder is preempted
-    LOCK_BOUND_NS = 20000000   # how long a locker sleeps before it looks whether the owner died
+    LOCK_SPINS = 40            # pauses before yielding: longer than a lock is held, unless its holder is preempted
+    LOCK_BOUND_NS = 20000000   # sleep of a locker before it checks whether the owner died
 
 cdef struct rmutex:
     uint32_t word
@@ -75,12 +75,12 @@ cdef inline void lockdep_release(iopf_actor *self, uint32_t cls) noexcept nogil:
     while i > 0 and self.held[i - 1] != cls:
         i -= 1
     if i == 0:
-        # One of those that found no room; they stand as holes (CREW_MAX_CLASSES) once there is some.
+        # A class without room in `held`; once there is room, holes (CREW_MAX_CLASSES) represent such classes.
         i = n
         while i > 0 and self.held[i - 1] < CREW_MAX_CLASSES:
             i -= 1
         if i == 0 and self.held_count <= CREW_HELD:
-            return  # never taken: nothing to forget
+            return  # not held: nothing to release
     self.held_count -= 1
     if i == 0:
         return
@@ -90,7 +90,7 @@ cdef inline void lockdep_release(iopf_actor *self, uint32_t cls) noexcept nogil:
     self.held[n - 1] = CREW_MAX_CLASSES
 
 cdef inline int mutex_lock(iopf_actor *self, rmutex *m, uint32_t site) noexcept nogil:
-    """0, or LOCK_DIED when the last owner died holding it (the caller owns it now all the same)."""
+    """Return 0, or LOCK_DIED if the last owner died holding it (the caller owns it in both cases)."""
     lockdep_acquire(self, m.cls, site)
     point(self, site << 8 | OP_LOCK_CAS, m, ACC_LOCK)
     if iopf_likely(cas32(&m.word, 0, self.slot + 1)):
@@ -112,7 +112,7 @@ cdef inline bint mutex_held(iopf_actor *self, rmutex *m) noexcept nogil:
     return (ld32_rlx(&m.word) & LOCK_OWNER) == self.slot + 1
 
 cdef inline uint32_t mutex_owner(rmutex *m) noexcept nogil:
-    """Slot + 1 of who holds it now, 0 nobody: true for as long as the caller can say why."""
+    """Slot + 1 of the current owner, 0 without one. It may change unless the caller prevents that."""
     return ld32_rlx(&m.word) & LOCK_OWNER
 
 cdef inline int read_lock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
@@ -146,7 +146,7 @@ cdef inline int write_lock(iopf_actor *self, rwlock *l, uint32_t site) noexcept 
 cdef inline void write_unlock(iopf_actor *self, rwlock *l, uint32_t site) noexcept nogil:
     cdef uint32_t old
     point(self, site << 8 | OP_WRITE_UNLOCK, l, ACC_UNLOCK)
-    old = xchg32(&l.word, 0)  # a writer that waits says so again when it looks
+    old = xchg32(&l.word, 0)  # a waiting writer sets its bit again when it retries
     lockdep_release(self, l.cls)
     if iopf_unlikely(not old & RW_WRITER or (old & LOCK_OWNER) != self.slot + 1):
         verdict_raise(self, VERDICT_LOCK_MISUSE, l.cls, old, 0, (old & LOCK_OWNER) - 1, 2, site)

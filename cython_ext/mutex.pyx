@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Slow paths of the locks, and the graph of lock classes. The essay stands in ``mutex.pxd``."""
+"""Slow paths of the locks, and the graph of lock classes. See ``mutex.pxd``."""
 
 from libc.stdint cimport uint32_t
 
@@ -9,7 +9,7 @@ from iopf.cython_ext.wait cimport *
 
 
 cdef bint lockdep_reaches(iopf_crew *crew, uint32_t start, uint32_t target) noexcept nogil:
-    """Whether the recorded order leads from class ``start`` to class ``target`` (breadth first, 32 classes)."""
+    """Whether the recorded order leads from class ``start`` to class ``target`` (breadth-first, 32 classes)."""
     cdef uint32_t seen = <uint32_t>1 << start, front = seen, fresh, cls
     while front:
         fresh = 0
@@ -29,8 +29,8 @@ cdef void lockdep_edge(iopf_actor *self, uint32_t held, uint32_t cls, uint32_t s
         verdict_raise(self, VERDICT_RECURSION, cls, held, 0, self.slot, 0, site)
         return
     if (or_32(&crew.lock_order[held], <uint32_t>1 << cls) >> cls) & 1:
-        return  # another actor was first, and looks
-    # Partner of the locked `or` above: that of an actor who records an edge of the same cycle meanwhile.
+        return  # another actor recorded it first, and checks
+    # Pairs with the locked `or` above of an actor that concurrently records another edge of the same cycle.
     if lockdep_reaches(crew, cls, held):
         verdict_raise(self, VERDICT_LOCK_ORDER, cls, held, 0, self.slot, 0, site)
 
@@ -53,7 +53,7 @@ cdef int mutex_lock_slow(iopf_actor *self, rmutex *m, uint32_t site) noexcept no
     while True:
         word = ld32_rlx(&m.word)
         if word & LOCK_OWNER == 0:
-            # Having slept we cannot know whether others still do, so the mark stays set.
+            # After a sleep there may be other waiters, so the mark stays set.
             if cas32(&m.word, word, mine | (LOCK_SLEEPERS if slept else word & LOCK_SLEEPERS)):
                 return 0
             continue
@@ -98,7 +98,7 @@ cdef int rw_lock_slow(iopf_actor *self, rwlock *l, bint write, uint32_t site) no
                 continue
             want = word | LOCK_SLEEPERS
         if word & RW_WRITER and slot_dead(self, word):
-            # A reader turns the dead writer's hold into its own read hold and lets the others in.
+            # A reader turns the dead writer's hold into its own read hold and admits the others.
             if cas32(&l.word, word, LOCK_SLEEPERS | RW_WRITER | mine if write else 1):
                 self.owner_deaths += 1
                 if not write:
@@ -115,7 +115,7 @@ cdef int rw_lock_slow(iopf_actor *self, rwlock *l, bint write, uint32_t site) no
         self.sleeps += 1
         point_wait(self, site << 8 | OP_LOCK_SLEEP, &l.word, want, LOCK_BOUND_NS)
         self.wait_site = 0
-        # A waiting writer that died leaves RW_WAITING behind; without a writer or reader in, nobody would clear it.
+        # A dead waiting writer leaves RW_WAITING set; without a holder, no other actor would clear it.
         word = ld32_rlx(&l.word)
         if not write and word & RW_WAITING and not word & (RW_WRITER | LOCK_OWNER):
             cas32(&l.word, word, word & ~<uint32_t>RW_WAITING)

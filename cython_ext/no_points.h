@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Included before everything else by a module that is to be compiled without scheduling points, to measure what they cost. What
- * `crew.h` itself does at a wait or a nap stays.
+ * Included first by a module that is compiled without scheduling points, to measure their cost. The code of `crew.h` for waits and naps
+ * is unchanged.
  */
 #ifndef IOPF_NO_POINTS_H
 #define IOPF_NO_POINTS_H

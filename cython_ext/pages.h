@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which pages of a mapping have been written since a moment: at that moment they are made read-only, and the fault of
- * the first write marks the page and makes it writable for good. Exact and cheap where the same few pages are written
- * again and again.
+ * Tracks the pages of a mapping that were written since a moment: at that moment they become read-only, and the fault of
+ * the first write marks the page and makes it writable permanently. Exact, and cheap when the same few pages are written
+ * repeatedly.
  *
- * One mapping per process, and one module that includes this file, since the state is its own. The marks lie in memory that all processes share; each has protections of its own, so each
- * takes its own first fault. The handler touches nothing but the marks and mprotect.
+ * One mapping per process, and one module that includes this file, since the state is static. The marks are in memory
+ * shared by all processes; each process has its own protections and takes its own first fault. The handler accesses only
+ * the marks and calls mprotect.
  *
- * A fault elsewhere, while `escape` is set, is an actor that has followed a wild pointer: the actor goes on in `escape`, which does
- * not return. Otherwise it goes to the handler that was there before.
+ * A fault elsewhere while `escape` is set is an invalid pointer dereference of an actor, which continues in `escape` and
+ * does not return. Any other fault goes to the previous handler.
  */
 #ifndef IOPF_PAGES_H
 #define IOPF_PAGES_H
@@ -54,14 +55,14 @@ static void pages_fault(int number, siginfo_t *info, void *context) {
         else if (iopf_pages.before.sa_handler != SIG_DFL && iopf_pages.before.sa_handler != SIG_IGN)
             iopf_pages.before.sa_handler(number);
         else
-            signal(number, SIG_DFL); /* the access is made again, and ends the process */
+            signal(number, SIG_DFL); /* the access is repeated and kills the process */
         return;
     }
     mprotect(iopf_pages.base + (off >> PAGES_SHIFT << PAGES_SHIFT), 1u << PAGES_SHIFT, PROT_READ | PROT_WRITE);
 }
 
-/* Faults of `bytes` at `base` are marked from here on; 0 or -1 (errno). The handler runs on a stack of its own, since
- * the stack of whoever writes may be among the pages. */
+/* Marks the write faults of `bytes` at `base` from now on; 0 or -1 (errno). The handler runs on a stack of its own, since
+ * the writer's stack may be among the pages. */
 static int pages_watch(char *base, uint64_t bytes, uint8_t *mark) {
     static char stack[65536];
     stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};

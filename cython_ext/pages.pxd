@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Which pages have been written since a moment. The essay stands in ``pages.h``."""
+"""Tracking the written pages of a mapping. See ``pages.h``."""
 
 from libc.stdint cimport uint8_t, uint64_t
 

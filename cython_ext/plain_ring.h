@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The yardstick of `ring_bench.pyx`: a single-producer, single-consumer ring in plain C of the same shape as the link
- * (64-byte records, cached indices, one cache line per index), with nothing else: no scheduling points, no verdicts.
+ * The reference of `ring_bench.pyx`: a single-producer, single-consumer ring in plain C with the shape of the link
+ * (64-byte records, cached indices, one cache line per index), without scheduling points and verdicts.
  *
  *   tail    the producer stores (release) after the records; the consumer loads (acquire)
  *   head    the consumer stores (release) after reading; the producer loads (acquire)
  *   slots   the producer writes tail .. head + capacity, the consumer reads head .. tail
  * One producer runs against one consumer. Both wait with 50 pauses and then sched_yield.
  *
- * The records of all loops: word k = name + k, where name = producer << 48 | number. So the sum of all words of n records
- * is known beforehand, and a lost, doubled, swapped or torn record shows.
+ * Records of all loops: word k = name + k, where name = producer << 48 | number. The sum of all words of n records is
+ * known in advance, so a lost, doubled, swapped or torn record is detected.
  */
 #ifndef IOPF_PLAIN_RING_H
 #define IOPF_PLAIN_RING_H
@@ -57,7 +57,7 @@ static inline void plain_produce(plain_ring *ring, uint64_t capacity, uint64_t c
     uint32_t pauses = 0;
     while (mine < count) {
         if (mine - head == capacity) {
-            head = ld64_acq(&ring->head); /* partner: the release store in plain_consume */
+            head = ld64_acq(&ring->head); /* pairs with the release store in plain_consume */
             if (mine - head == capacity) {
                 bench_pause(&pauses);
                 continue;
@@ -68,7 +68,7 @@ static inline void plain_produce(plain_ring *ring, uint64_t capacity, uint64_t c
         if (stop > mine + batch) stop = mine + batch;
         if (stop > count) stop = count;
         for (; mine < stop; mine++) bench_fill(ring->slots + (mine & (capacity - 1)) * 8, 0, mine);
-        st64_rel(&ring->tail, mine); /* partner: the acquire load in plain_consume */
+        st64_rel(&ring->tail, mine); /* pairs with the acquire load in plain_consume */
     }
 }
 
@@ -77,7 +77,7 @@ static inline void plain_consume(plain_ring *ring, uint64_t capacity, uint64_t c
     uint32_t pauses = 0;
     while (mine < count) {
         if (mine == tail) {
-            tail = ld64_acq(&ring->tail); /* partner: the release store in plain_produce */
+            tail = ld64_acq(&ring->tail); /* pairs with the release store in plain_produce */
             if (mine == tail) {
                 bench_pause(&pauses);
                 continue;
@@ -86,7 +86,7 @@ static inline void plain_consume(plain_ring *ring, uint64_t capacity, uint64_t c
         }
         stop = tail > mine + batch ? mine + batch : tail;
         for (; mine < stop; mine++) bench_check(tally, ring->slots + (mine & (capacity - 1)) * 8, mine);
-        st64_rel(&ring->head, mine); /* partner: the acquire load in plain_produce */
+        st64_rel(&ring->head, mine); /* pairs with the acquire load in plain_produce */
     }
 }
 

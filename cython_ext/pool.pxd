@@ -1,24 +1,23 @@
 # cython: language_level=3, cdivision=True
-"""Pools of kernel objects: fixed size, generations, poison, and lists that know their nodes.
+"""Pools of kernel objects: fixed size, generations, poison, and lists that check their nodes.
 
-A pool is an array of equal slots; each begins with ``objhdr``. Free slots hang on one shared chain (``free_word``: tag << 32
-| index + 1).
-An actor takes up to ``batch`` slots from it at a time into its own magazine and allocates from there; frees go into the magazine too and
-return to the chain in batches. So the shared word is touched once per batch.
+A pool is an array of equal slots; each begins with ``objhdr``. Free slots are linked in one shared chain (``free_word``: tag << 32
+| index + 1). An actor takes up to ``batch`` slots from it at a time into its magazine and allocates from there; frees go into the
+magazine and return to the chain in batches. So the shared word is accessed once per batch.
 
-    generation, state   one 64-bit word (``obj_word``): alloc, free and deref each touch it once
-    free_word     any actor, compare-and-swap; the tag changes with every change, so a chain read before is never installed
-    free_next     whoever owns the slot at the time: the chain's next, valid while the slot is free
+    generation, state   one 64-bit word (``obj_word``): alloc, free and deref each access it once
+    free_word     any actor, compare-and-swap; the tag changes with every change, so an outdated chain is never installed
+    free_next     the current owner of the slot: the chain's next, valid while the slot is free
     magazine      its actor only
-    generation    grows by one at each free; state is LIVE between alloc and free, FREE otherwise
+    generation    incremented by each free; state is LIVE between alloc and free, FREE otherwise
     next, prev, list   the holder of the lock of the list that the node is on
 
-References are ``generation << 32 | index + 1``; 0 is none. ``pool_deref`` compares: a stale one is a verdict that names the class, the
-object, who freed it and who used it. The body of a freed object is filled with 0x6b when the crew asks for poison.
+References are ``generation << 32 | index + 1``; 0 is no reference. ``pool_deref`` compares: a stale one is a verdict with the class,
+the object, the freeing and the using actor. The body of a freed object is filled with 0x6b if the crew asks for poison.
 
-What may run against what: alloc, free and deref of different objects, all against all. A process killed in the middle loses at
-most the slots it was moving (one batch); nothing else is touched, and ``capacity - reachable`` counts them. What was in its
-magazine (less than two batches) stays there: reachable, and out of the others' reach.
+Concurrency: alloc, free and deref of different objects, all against all. A process killed in between loses at most the slots that it
+was moving (one batch); ``capacity - reachable`` counts them. Its magazine (less than two batches) stays reachable, but other actors
+cannot allocate from it.
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
@@ -39,7 +38,7 @@ cdef struct objhdr:
     uint32_t next        # index + 1
     uint32_t prev
     uint16_t list        # id of the list the node is on; 0: none
-    uint16_t free_site   # where it was freed
+    uint16_t free_site   # site of the free
     uint16_t alloc_actor
     uint16_t free_actor
     uint32_t index1      # own index + 1; written once
@@ -49,9 +48,9 @@ cdef struct pool:
     uint32_t capacity
     uint32_t stride
     uint64_t offset      # of slot 0, from the pool's own address
-    uint32_t cls         # which magazine of an actor, and the name in verdicts
+    uint32_t cls         # index of the actor's magazine, and name in verdicts
     uint32_t batch
-    uint32_t fail_nth    # the n-th allocation from now fails once; 0: none does
+    uint32_t fail_nth    # the n-th allocation from now fails once; 0: none
     uint32_t pad0
     uint64_t pad1[3]
 
@@ -72,14 +71,14 @@ cdef inline uint64_t pool_ref(pool *p, objhdr *obj) noexcept nogil:
     return <uint64_t>obj.generation << 32 | obj.index1
 
 cdef inline uint64_t obj_word(uint64_t generation, uint32_t state) noexcept nogil:
-    """Generation and state as they lie in memory."""
+    """Generation and state as stored in memory."""
     return <uint64_t><uint32_t>generation | <uint64_t>state << 32
 
 cdef inline uint32_t ref_index(uint64_t ref) noexcept nogil:
     return <uint32_t>ref - 1
 
 cdef inline objhdr *pool_alloc(iopf_actor *self, pool *p, uint32_t site) noexcept nogil:
-    """An object with a zeroed body, or NULL (the caller's -ENOMEM)."""
+    """Allocate an object with a zeroed body, or NULL (the caller's -ENOMEM)."""
     cdef iopf_magazine *mag = &self.magazine[p.cls]
     cdef objhdr *obj
     cdef uint32_t n
@@ -135,7 +134,7 @@ cdef inline void pool_free(iopf_actor *self, pool *p, objhdr *obj, uint32_t site
         pool_flush(self, p, p.batch, site)
 
 cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t site) noexcept nogil:
-    """The live object behind a reference, or NULL after a verdict (stale, freed or never valid)."""
+    """The live object of a reference, or NULL after a verdict (stale, freed or never valid)."""
     cdef uint32_t index = ref_index(ref)
     cdef objhdr *obj
     if iopf_unlikely(index >= p.capacity):
@@ -149,8 +148,8 @@ cdef inline objhdr *pool_deref(iopf_actor *self, pool *p, uint64_t ref, uint32_t
     return obj
 
 cdef inline bint pool_held(iopf_actor *self, pool *p, objhdr *obj, uint32_t site) noexcept nogil:
-    """For who has kept a pointer: whether the object is still live. A verdict when not. An object that has been freed and given out
-    again cannot be told from the first; whoever may meet one keeps the reference."""
+    """Check that the object of a kept pointer is live; a verdict if not. A reallocated object is not detected; a caller that may meet
+    one keeps the reference instead."""
     point(self, site << 8 | OP_POOL_DEREF, obj, ACC_READ)
     if iopf_likely(ld64_acq(<uint64_t *>obj) >> 32 == OBJ_LIVE):
         return True
@@ -158,7 +157,7 @@ cdef inline bint pool_held(iopf_actor *self, pool *p, objhdr *obj, uint32_t site
     return False
 
 cdef inline objhdr *pool_try(iopf_actor *self, pool *p, uint64_t ref, uint32_t site) noexcept nogil:
-    """Like ``pool_deref`` but silent: for readers that may meet a freed object by design (under RCU, or printing)."""
+    """Like ``pool_deref`` but without a verdict: for readers that may meet a freed object by design (under RCU, or printing)."""
     cdef objhdr *obj
     if ref == 0 or ref_index(ref) >= p.capacity:
         return NULL
@@ -187,7 +186,7 @@ cdef inline void list_add_tail(iopf_actor *self, pool *p, listhead *l, objhdr *o
     l.count += 1
 
 cdef inline objhdr *list_node(iopf_actor *self, pool *p, listhead *l, uint32_t index1, uint32_t site) noexcept nogil:
-    """The node at ``index1`` of a list, checked; NULL at the end or after a verdict."""
+    """The checked node at ``index1`` of a list; NULL at the end or after a verdict."""
     cdef objhdr *obj
     if index1 == 0:
         return NULL

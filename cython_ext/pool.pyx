@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Moving batches between an actor's magazine and the shared chain. The essay stands in ``pool.pxd``."""
+"""Moving batches between an actor's magazine and the shared chain. See ``pool.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -8,7 +8,7 @@ from iopf.cython_ext.crew cimport *
 
 
 cdef uint32_t pool_grab(iopf_actor *self, pool *p, uint32_t site) noexcept nogil:
-    """Moves up to one batch from the shared chain into the empty magazine; returns how many."""
+    """Move up to one batch from the shared chain into the empty magazine; return its size."""
     cdef iopf_magazine *mag = &self.magazine[p.cls]
     cdef uint64_t word, tag
     cdef uint32_t first, last, after, n
@@ -21,7 +21,7 @@ cdef uint32_t pool_grab(iopf_actor *self, pool *p, uint32_t site) noexcept nogil
         if iopf_unlikely(first > p.capacity):
             verdict_raise(self, VERDICT_BAD_WORD, p.cls, first, 0, 0, 1, site)
             return 0
-        # The chain may change under this walk; then the tag differs and the swap fails. Indices are checked before use.
+        # The chain may change during this walk; then the tag differs and the swap fails. Indices are checked before use.
         last = first
         n = 1
         after = ld32_rlx(&pool_slot(p, last - 1).free_next)
@@ -43,7 +43,7 @@ cdef uint32_t pool_grab(iopf_actor *self, pool *p, uint32_t site) noexcept nogil
 
 
 cdef void pool_flush(iopf_actor *self, pool *p, uint32_t keep, uint32_t site) noexcept nogil:
-    """Returns all but ``keep`` slots of the magazine to the shared chain in one swap."""
+    """Return all but ``keep`` slots of the magazine to the shared chain in one swap."""
     cdef iopf_magazine *mag = &self.magazine[p.cls]
     cdef uint32_t first = mag.head, last, n
     cdef uint64_t word
@@ -74,7 +74,7 @@ cdef void list_verdict(iopf_actor *self, pool *p, uint32_t index1, listhead *l, 
 
 
 cdef void pool_format(pool *p, uint64_t offset, uint32_t capacity, uint32_t stride, uint32_t cls, uint32_t batch) noexcept nogil:
-    """Makes every slot free, in order. Before any actor runs. ``stride`` is a multiple of 64."""
+    """Free every slot, in order, before any actor runs. ``stride`` is a multiple of 64."""
     cdef uint32_t i
     cdef objhdr *obj
     p.capacity = capacity
@@ -94,7 +94,7 @@ cdef void pool_format(pool *p, uint64_t offset, uint32_t capacity, uint32_t stri
 
 
 cdef uint32_t pool_live(pool *p) noexcept nogil:
-    """How many objects are live now; exact at rest."""
+    """Number of live objects; exact when no actor runs."""
     cdef uint32_t i, n = 0
     for i in range(p.capacity):
         if ld32_rlx(&pool_slot(p, i).state) == OBJ_LIVE:
@@ -103,7 +103,7 @@ cdef uint32_t pool_live(pool *p) noexcept nogil:
 
 
 cdef uint32_t pool_chain(pool *p) noexcept nogil:
-    """Length of the shared free chain; at rest only. More than the capacity means a cycle."""
+    """Length of the shared free chain, when no actor runs. More than the capacity means a cycle."""
     cdef uint32_t n = 0, at = <uint32_t>ld64_acq(&p.free_word)
     while at != 0 and at <= p.capacity and n <= p.capacity:
         n += 1

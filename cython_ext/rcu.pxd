@@ -1,16 +1,16 @@
 # cython: language_level=3, cdivision=True
 """Read-copy-update between processes.
 
-``crew.rcu_epoch`` counts grace periods; it is advanced by whoever waits for one. An actor's ``rcu_epoch`` is 0
-outside a read section and the epoch it saw on entering inside one; only the owner writes it.
+``crew.rcu_epoch`` counts grace periods; every waiter advances it. An actor's ``rcu_epoch`` is 0 outside a read section, and inside one
+the epoch that it saw on entry; only the owner writes it.
 
     reader: rcu_epoch = crew epoch; fence; dereference ...; release store of 0
     waiter: unpublish; epoch + 1 (locked add = fence); wait until no actor is inside with an older epoch
-    The reader's fence is the partner of the waiter's locked add: a reader that the waiter did not see inside entered
-    later and reads the unpublished pointer.
+    The reader's fence pairs with the waiter's locked add: a reader that the waiter did not see inside entered later and reads the
+    unpublished pointer.
 
-A read section may nest. It must not sleep, and must not wait for a work ring. A reader that died inside is skipped once its slot is
-DEAD. What may run against what: any number of readers and waiters.
+Read sections may nest. They must not sleep, and must not wait for a work ring. A reader that died inside is skipped once its slot is
+DEAD. Concurrency: any number of readers and waiters.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -27,7 +27,7 @@ cdef inline void rcu_read_lock(iopf_actor *self, uint32_t site) noexcept nogil:
         epoch = read64(self, &crew_of(self).rcu_epoch, site)
         point(self, site << 8 | OP_RCU_LOCK, &self.rcu_epoch, ACC_WRITE)
         st64_rlx(&self.rcu_epoch, epoch)
-        fence_at(self, site)  # partner: the locked add in rcu_start
+        fence_at(self, site)  # pairs with the locked add in rcu_start
 
 cdef inline void rcu_read_unlock(iopf_actor *self, uint32_t site) noexcept nogil:
     if iopf_unlikely(self.rcu_nest == 0):
@@ -39,12 +39,12 @@ cdef inline void rcu_read_unlock(iopf_actor *self, uint32_t site) noexcept nogil
         st64_rel(&self.rcu_epoch, 0)
 
 cdef inline void rcu_check_held(iopf_actor *self, uint64_t obj, uint32_t site) noexcept nogil:
-    """For a dereference: outside a read section it is a verdict."""
+    """Called before a dereference: a verdict outside a read section."""
     if iopf_unlikely(self.rcu_nest == 0):
         verdict_raise(self, VERDICT_RCU, 0, obj, 0, self.slot, 2, site)
 
 cdef inline uint64_t rcu_start(iopf_actor *self, uint32_t site) noexcept nogil:
-    """Starts a grace period: what was unpublished before is free once ``rcu_passed`` says so of the result."""
+    """Start a grace period: objects unpublished before may be freed once ``rcu_passed`` returns true for the result."""
     return add64(self, &crew_of(self).rcu_epoch, 1, site) + 1
 
 cdef inline bint rcu_passed(iopf_actor *self, uint64_t epoch, uint32_t site) noexcept nogil:
@@ -55,14 +55,14 @@ cdef inline bint rcu_passed(iopf_actor *self, uint64_t epoch, uint32_t site) noe
     for i in range(crew.actors):
         other = crew_actor(crew, i)
         if self.mode == POINT_CONTROLLED and other.mode != POINT_CONTROLLED:
-            continue  # no part of the schedule
+            continue  # not part of the schedule
         seen = read64(self, &other.rcu_epoch, site)
         if seen != 0 and seen < epoch and ld32_acq(&other.state) != ACTOR_DEAD:
             return False
     return True
 
 cdef inline void synchronize_rcu(iopf_actor *self, uint32_t site) noexcept nogil:
-    """Waits until every read section that was open at the call has ended. Never inside one."""
+    """Wait until every read section that was open at the call has ended. Not allowed inside one."""
     cdef uint64_t epoch
     cdef waiter w
     if iopf_unlikely(self.rcu_nest != 0):
@@ -74,5 +74,5 @@ cdef inline void synchronize_rcu(iopf_actor *self, uint32_t site) noexcept nogil
     self.wait_since_ns = actor_clock(self)
     while not rcu_passed(self, epoch, site):
         if not waiter_spin(self, &w):
-            point_nap(self, site << 8 | OP_RCU_WAIT, 50000)  # readers do not ring: a grace period is rare and a section is short
+            point_nap(self, site << 8 | OP_RCU_WAIT, 50000)  # readers do not ring: grace periods are rare and sections are short
     self.wait_site = 0

@@ -1,14 +1,14 @@
 # cython: language_level=3, cdivision=True
 """The record ring: head and tail are hardware registers in byte offsets, N records of which N - 1 are usable.
 
-This is the shape of the VT-d page request queue and of its invalidation queue: no wrap bit, empty when head == tail, full
-when the tail stands one record behind the head.
+The VT-d page request queue and invalidation queue have this form: no wrap bit, empty when head == tail, full when the tail is one
+record behind the head.
 
     tail    the producer writes (release) after the records; the consumer reads (acquire)
-    head    the consumer writes (release) when it has read them; the producer reads (acquire)
-One producer and one consumer at a time: the page request queue is written by the IOMMU alone; the invalidation queue
-by whoever holds its lock (the tail is written last, so a holder that dies leaves no half descriptor inside).
-A register that holds an offset beyond the ring or off the grid is a verdict and counts as empty (full).
+    head    the consumer writes (release) after reading them; the producer reads (acquire)
+One producer and one consumer at a time: the IOMMU writes the page request queue; the holder of its lock writes the invalidation queue
+(the tail is written last, so a holder that dies leaves no partial descriptor in it). A register with an offset beyond the ring or not
+aligned to a record is a verdict and counts as empty (full).
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -60,7 +60,7 @@ cdef inline uint64_t ring_advance(ring_end *e, uint64_t offset) noexcept nogil:
     return (offset + e.record_bytes) & e.bytes_mask
 
 cdef inline uint64_t ring_used(ring_end *e, uint64_t head, uint64_t tail) noexcept nogil:
-    """Records between head and tail."""
+    """Number of records between head and tail."""
     return ((tail - head) & e.bytes_mask) // e.record_bytes
 
 cdef inline uint64_t *ring_record(ring_end *e, uint64_t offset) noexcept nogil:
@@ -68,8 +68,8 @@ cdef inline uint64_t *ring_record(ring_end *e, uint64_t offset) noexcept nogil:
 
 cdef inline void ring_publish(iopf_actor *self, ring_end *e, uint64_t tail, uint32_t site) noexcept nogil:
     point(self, site << 8 | OP_RING_PUBLISH, &e.regs.tail, ACC_WRITE)
-    st64_rel(&e.regs.tail, tail)  # partner: the acquire load in ring_tail
+    st64_rel(&e.regs.tail, tail)  # pairs with the acquire load in ring_tail
 
 cdef inline void ring_consume(iopf_actor *self, ring_end *e, uint64_t head, uint32_t site) noexcept nogil:
     point(self, site << 8 | OP_RING_CONSUME, &e.regs.head, ACC_WRITE)
-    st64_rel(&e.regs.head, head)  # partner: the acquire load in ring_head
+    st64_rel(&e.regs.head, head)  # pairs with the acquire load in ring_head

@@ -1,12 +1,11 @@
 # cython: language_level=3, cdivision=True
 """A reference count that saturates.
 
-The word is written by everybody who holds or takes a reference. ``ref_get_not_zero`` is a compare-and-swap that fails on 0, so a
-reader under RCU can try an object whose last reference may be going. Above ``REF_SATURATED`` the count no longer
-moves: a leak is preferred to a use after free, and a verdict says so. A put below zero is a verdict too, and so is a count that reaches
-the crew's ``ref_limit``: references pile up long before they are too many.
-Increments need no ordering (the caller already has a way to the object); the put that reaches zero is a locked instruction and so orders
-every earlier use before the free that follows it.
+Every holder of a reference writes the word. ``ref_get_not_zero`` is a compare-and-swap that fails on 0, so a reader under RCU can try
+an object whose last reference may be dropped concurrently. Above ``REF_SATURATED`` the count no longer changes: a leak is better than a
+use after free, and a verdict reports it. A put below zero is a verdict too, and so is a count that reaches the crew's ``ref_limit``,
+because leaked references accumulate long before they overflow. Increments need no ordering (the caller already has access to the
+object); the put that reaches zero is a locked instruction and orders every earlier use before the free that follows.
 """
 
 from libc.stdint cimport uint32_t
@@ -35,12 +34,12 @@ cdef inline bint ref_get_not_zero(iopf_actor *self, uint32_t *r, uint32_t site) 
             return True
 
 cdef inline void ref_get(iopf_actor *self, uint32_t *r, uint32_t site) noexcept nogil:
-    """For a caller that holds a reference: a count of 0 is a verdict."""
+    """Take a reference; the caller already holds one, so a count of 0 is a verdict."""
     if iopf_unlikely(not ref_get_not_zero(self, r, site)):
         verdict_raise(self, VERDICT_REFCOUNT, 0, 0, 0, 0, 2, site)
 
 cdef inline bint ref_put(iopf_actor *self, uint32_t *r, uint32_t site) noexcept nogil:
-    """True when this was the last reference and the caller has to free."""
+    """Drop a reference. True if it was the last one and the caller has to free."""
     cdef uint32_t old
     point(self, site << 8 | OP_REF_PUT, r, ACC_RMW)
     while True:

@@ -1,4 +1,4 @@
-"""Types of the compiled module; ``ring_bench.pyx`` says what its loops do."""
+"""Types of the compiled module; see ``ring_bench.pyx``."""
 
 from iopf.cython_ext.channel import Consumer, Producer
 from iopf.cython_ext.memory import Memory

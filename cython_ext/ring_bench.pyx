@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The loops that `iopf bench queue` times where no Python runs, and the tally that every measured consumer keeps.
+"""The loops that `iopf bench queue` times without Python, and the tally of every measured consumer.
 
-Each loop exists for the link (one producer, no doorbell), for the channel (many producers, with doorbells) and for the
-yardstick in C. One process runs a ``produce`` function, another the ``consume`` function of the same kind on the same
-memory; records and checks are those of ``plain_ring.h``. The tally belongs to the process that keeps it. The loops wait for
-as long as it takes: whoever starts the two processes bounds their time.
+Each loop exists for the link (one producer, no doorbell), the channel (many producers, with doorbells) and the reference in C. One
+process runs a ``produce`` function, another the ``consume`` function of the same kind on the same memory; ``plain_ring.h`` defines
+records and checks. The tally is private to its process. The loops have no timeout: the caller that starts the processes limits their
+time.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -44,13 +44,13 @@ cdef struct lone_crew:
     iopf_crew crew
     iopf_actor actor
 
-# A link is used by an actor. Here nobody watches it, so one in private memory will do; zero is normal mode.
+# A link needs an actor. It is not watched here, so one in private memory is enough; zero is normal mode.
 cdef lone_crew _lone
 _lone.crew.actors = 1
 
 
 cdef class Tally:
-    """Counts records and adds up their words, whatever boundaries they came in: the check of every consumer."""
+    """Counts records and adds up their words, independent of batch boundaries: the check of every consumer."""
 
     cdef readonly uint64_t records
     cdef readonly uint64_t sum
@@ -69,7 +69,7 @@ cdef class Tally:
         cdef const uint64_t *record = <const uint64_t *>data
         cdef const uint64_t *end = <const uint64_t *>(data + size)
         if size % CHANNEL_RECORD_BYTES:
-            raise ValueError(f"{size} bytes are no whole number of records")
+            raise ValueError(f"{size} bytes are not a whole number of records")
         self.records += <uint64_t>size // CHANNEL_RECORD_BYTES
         while record < end:
             self.sum += bench_sum(record)
@@ -78,7 +78,7 @@ cdef class Tally:
 
 
 def records_of(uint64_t producer, uint64_t first, uint64_t count) -> bytes:
-    """``count`` records of a producer in one piece, numbered from ``first``."""
+    """``count`` records of a producer in one buffer, numbered from ``first``."""
     cdef bytearray data = bytearray(count * CHANNEL_RECORD_BYTES)
     cdef char *base = data
     cdef uint64_t i
@@ -88,12 +88,12 @@ def records_of(uint64_t producer, uint64_t first, uint64_t count) -> bytes:
 
 
 def sum_of(producer: int, count: int) -> int:
-    """What the words of a producer's records 0 .. count - 1 add up to, modulo 2**64."""
+    """Sum of the words of a producer's records 0 .. count - 1, modulo 2**64."""
     return (count * (8 * (producer << PRODUCER_SHIFT) + 28) + 4 * count * (count - 1)) % 2**64
 
 
 def ring_bytes(uint64_t capacity) -> int:
-    """Memory for a link or a plain ring of that many records."""
+    """Size of a link or a plain ring with that many records."""
     return link_bytes(capacity)
 
 
@@ -112,7 +112,7 @@ cdef tuple outcome(bench_tally *tally):
 # ---- the link
 
 cdef void link_producing(link_end end, uint64_t count, uint64_t batch) noexcept nogil:
-    cdef link_end *e = &end    # a copy on the stack, so that the compiler may keep indices in registers
+    cdef link_end *e = &end    # a copy on the stack, so that the compiler can keep indices in registers
     cdef uint64_t done = 0, filled, i
     cdef uint32_t pauses = 0
     while done < count:
@@ -170,7 +170,7 @@ cdef bench_tally link_turns(link_end producer, link_end consumer, uint64_t count
 
 
 def turns_link(Memory memory not None, uint64_t offset, uint64_t capacity, uint64_t count, uint64_t batch) -> tuple:
-    """Both ends in this process, in turn: what the code costs when nobody is waited for. Returns what ``consume_link`` returns."""
+    """Run both ends in this process, alternating: the cost of the code without waiting. Returns what ``consume_link`` returns."""
     cdef link_end producer, consumer
     cdef bench_tally tally
     check_numbers(capacity, batch)
@@ -182,7 +182,7 @@ def turns_link(Memory memory not None, uint64_t offset, uint64_t capacity, uint6
 
 
 def last_point() -> int:
-    """Where a link of this module was used last; 0 for ever in a build without points."""
+    """The last point of this module's links; always 0 in a build without points."""
     return _lone.actor.last_point
 
 
@@ -195,7 +195,7 @@ def produce_link(Memory memory not None, uint64_t offset, uint64_t capacity, uin
 
 
 def consume_link(Memory memory not None, uint64_t offset, uint64_t capacity, uint64_t count, uint64_t batch) -> tuple:
-    """Returns (records, sum of their words, records that were wrong)."""
+    """Return (records, sum of their words, wrong records)."""
     cdef link_end end
     cdef bench_tally tally
     check_numbers(capacity, batch)
@@ -205,7 +205,7 @@ def consume_link(Memory memory not None, uint64_t offset, uint64_t capacity, uin
     return outcome(&tally)
 
 
-# ---- the yardstick
+# ---- the reference
 
 def produce_plain(Memory memory not None, uint64_t offset, uint64_t capacity, uint64_t count, uint64_t batch) -> None:
     cdef plain_ring *ring
@@ -216,7 +216,7 @@ def produce_plain(Memory memory not None, uint64_t offset, uint64_t capacity, ui
 
 
 def consume_plain(Memory memory not None, uint64_t offset, uint64_t capacity, uint64_t count, uint64_t batch) -> tuple:
-    """Returns (records, sum of their words, records that were wrong)."""
+    """Return (records, sum of their words, wrong records)."""
     cdef plain_ring *ring
     cdef bench_tally tally
     check_numbers(capacity, batch)
@@ -269,7 +269,7 @@ def produce_channel(Producer producer not None, uint64_t count, uint64_t batch) 
 
 
 def consume_channel(Consumer consumer not None, uint64_t count, uint64_t batch) -> tuple:
-    """``count`` is that of all producers. Returns (records, sum of their words, records wrong or out of order)."""
+    """``count``: of all producers. Returns (records, sum of their words, records wrong or out of order)."""
     cdef bench_tally tally
     cdef uint64_t *numbers
     check_numbers(1, batch)
@@ -284,10 +284,10 @@ def consume_channel(Consumer consumer not None, uint64_t count, uint64_t batch) 
     return outcome(&tally)
 
 
-# ---- the distance between two cores
+# ---- communication between two cores
 
 def ping(Memory memory not None, uint64_t offset, uint64_t rounds) -> float:
-    """Nanoseconds per round trip of one word between this process and one that runs ``pong``."""
+    """Nanoseconds per round trip of one word between this process and one in ``pong``."""
     cdef uint64_t *word = <uint64_t *>memory.at(offset, 8)
     cdef uint64_t began, took
     with nogil:

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The loops of ``ring_bench.pyx`` compiled without scheduling points: the yardstick for what a point costs that nobody uses."""
+"""The loops of ``ring_bench.pyx`` compiled without scheduling points: the reference for the cost of a disabled point."""
 
 cdef extern from "iopf/cython_ext/no_points.h":
     pass

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Casting actors, choosing the next step, handing the token over. The essay stands in ``stage.h``."""
+"""Spawning actors, choosing the next step, passing the token. See ``runqueue.h``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
@@ -10,24 +10,24 @@ from iopf.cython_ext.mutex cimport LOCK_OWNER, RW_WAITING, RW_WRITER
 
 cdef enum:
     ETIMEDOUT = 110
-    NOBODY = 0               # the supervisor's slot, which is never cast
-    YIELDS = 2               # before a player sleeps
+    NO_SLOT = 0              # the supervisor's slot, which has no entry function
+    YIELDS = 2               # before an actor process sleeps
 
-FIRST_DRAIN = <int>STAGE_DRAIN    # the player that drains the stores of actor i is player FIRST_DRAIN + i
+FIRST_DRAIN = <int>RQ_DRAIN    # slot FIRST_DRAIN + i drains the store buffer of actor i
 KIND_DRAIN = <int>ACC_DRAIN       # the kind of its steps
 
 cdef extern from "iopf/cython_ext/stores.h" nogil:
-    void stores_enter(stage *st, uint32_t slot)
-    void stores_leave(stage *st)
-    void stores_drain(stage *st, uint32_t player)
+    void stores_enter(runqueue *rq, uint32_t slot)
+    void stores_leave(runqueue *rq)
+    void stores_drain(runqueue *rq, uint32_t slot)
 
 cdef extern from *:
     """
-    /* The bottom of every actor's stack: calls main(arg, index), then leaves for good. */
+    /* The outermost frame of every actor's stack, after main(arg, index) has returned: leaves for good. */
     static void iopf_bottom(iopf_actor *self) {
-        stage_slot *s = &stage_of(self)->slot[self->slot & (STAGE_SLOTS - 1)];
+        rq_slot *s = &rq_of(self)->slot[self->slot & (RQ_SLOTS - 1)];
         for (;;) {
-            stage_stand(stage_of(self), self->slot & (STAGE_SLOTS - 1), PLAY_OVER);
+            rq_set_state(rq_of(self), self->slot & (RQ_SLOTS - 1), RQ_EXITED);
             iopf_switch(&s->sp, s->loop_sp);
         }
     }
@@ -44,7 +44,7 @@ cdef extern from *:
     static void *iopf_frame(char *top, void *main, void *arg, uint64_t index, iopf_actor *self) {
         uint64_t *f = (uint64_t *)((uintptr_t)top & ~(uintptr_t)63);
     #if defined(__x86_64__)
-        *--f = 0; /* keeps the stack aligned behind the return into iopf_enter */
+        *--f = 0; /* keeps the stack aligned after the return into iopf_enter */
         *--f = 0;
         *--f = (uint64_t)(uintptr_t)iopf_enter;
         *--f = 0;                                /* rbp */
@@ -54,8 +54,8 @@ cdef extern from *:
         *--f = (uint64_t)(uintptr_t)self;        /* r14 */
         *--f = (uint64_t)(uintptr_t)iopf_bottom; /* r15 */
     #else
-        f -= STAGE_FRAME_WORDS;
-        memset(f, 0, STAGE_FRAME_WORDS * 8);
+        f -= RQ_FRAME_WORDS;
+        memset(f, 0, RQ_FRAME_WORDS * 8);
         f[0] = (uint64_t)(uintptr_t)main, f[1] = (uint64_t)(uintptr_t)arg, f[2] = index;
         f[3] = (uint64_t)(uintptr_t)self, f[4] = (uint64_t)(uintptr_t)iopf_bottom;
         f[11] = (uint64_t)(uintptr_t)iopf_enter;
@@ -66,146 +66,146 @@ cdef extern from *:
     void *iopf_frame(char *top, void *main, void *arg, uint64_t index, iopf_actor *self) nogil
 
 
-cdef void raise_curtain(stage *st, iopf_actor *actor, char *stack, uint64_t stack_bytes, part_main main, void *arg,
-                        uint32_t index) noexcept nogil:
-    """The actor's first step begins its part. Nothing runs yet."""
-    cdef stage_slot *s = &st.slot[actor.slot & (STAGE_SLOTS - 1)]
-    memset(s, 0, sizeof(stage_slot))
+cdef void rq_spawn(runqueue *rq, iopf_actor *actor, char *stack, uint64_t stack_bytes, actor_entry main, void *arg,
+                   uint32_t index) noexcept nogil:
+    """Set up the actor to call ``main(arg, index)`` in its first step. Nothing runs yet."""
+    cdef rq_slot *s = &rq.slot[actor.slot & (RQ_SLOTS - 1)]
+    memset(s, 0, sizeof(rq_slot))
     memset(stack, 0, stack_bytes)
     s.low = <uint64_t>stack
     s.high = <uint64_t>stack + stack_bytes
     s.sp = iopf_frame(stack + stack_bytes, <void *>main, arg, index, actor)
     s.kind = ACC_LOCAL
-    stage_pend(st, actor.slot & (STAGE_SLOTS - 1), 0)
-    stage_stand(st, actor.slot & (STAGE_SLOTS - 1), PLAY_READY)
+    rq_set_pending(rq, actor.slot & (RQ_SLOTS - 1), 0)
+    rq_set_state(rq, actor.slot & (RQ_SLOTS - 1), RQ_RUNNABLE)
     actor.mode = POINT_CONTROLLED
-    if actor.slot >= st.players:
-        st.players = actor.slot + 1
+    if actor.slot >= rq.actors:
+        rq.actors = actor.slot + 1
 
 
-cdef void stage_begin(stage *st, uint64_t max_steps) noexcept nogil:
-    """Before the first step of a schedule: nothing is counted, no store is delayed."""
+cdef void rq_begin(runqueue *rq, uint64_t max_steps) noexcept nogil:
+    """Reset step counts and store buffers before the first step of a schedule."""
     cdef uint32_t i
-    st.steps = st.budget = 0
-    st.buffered = 0
-    for i in range(STAGE_DRAIN):
-        st.buffer[i].count = st.buffer[i].entered = 0
-        st.slot[STAGE_DRAIN + i].taken = 0
-    st.hash = <uint64_t>0xcbf29ce484222325
-    st.ended = END_NONE
-    st.max_steps = max_steps
+    rq.steps = rq.budget = 0
+    rq.buffered = 0
+    for i in range(RQ_DRAIN):
+        rq.buffer[i].count = rq.buffer[i].entered = 0
+        rq.slot[RQ_DRAIN + i].taken = 0
+    rq.hash = <uint64_t>0xcbf29ce484222325
+    rq.ended = END_NONE
+    rq.max_steps = max_steps
 
 
-cdef bint lock_free(iopf_crew *crew, stage_slot *s) noexcept nogil:
-    """Whether the lock that a step wants can be taken now. A dead owner's can."""
+cdef bint lock_free(iopf_crew *crew, rq_slot *s) noexcept nogil:
+    """Whether the pending acquisition of a lock can succeed. A lock of a dead owner can be taken."""
     cdef uint32_t word = ld32_acq(<uint32_t *>s.where), owner = word & LOCK_OWNER
     if s.id & 0xFF == OP_READ_LOCK:
         return not word & (RW_WRITER | RW_WAITING)
     if s.id & 0xFF == OP_WRITE_LOCK and owner and not word & RW_WRITER:
-        return False  # readers are in
+        return False  # readers hold it
     return owner == 0 or (owner <= crew.actors and ld32_acq(&crew_actor(crew, owner - 1).state) == ACTOR_DEAD)
 
 
-cdef uint32_t stage_enabled(stage *st, iopf_crew *crew) noexcept nogil:
-    """Mask of the actors whose pending step can be made, or whose sleep is over by the clock, and of the buffers that can be drained. In
-    ``first_due`` stand those whose sleep ends next."""
-    cdef uint32_t i, mask = (st.ready & ~st.locking | st.buffered) & ~st.held, rest = st.ready & st.locking & ~st.held
+cdef uint32_t rq_enabled(runqueue *rq, iopf_crew *crew) noexcept nogil:
+    """Mask of runnable slots: actors whose pending step can run or whose sleep has timed out, and drains of non-empty store buffers.
+    Sets ``first_due`` to the slots that time out next."""
+    cdef uint32_t i, mask = (rq.ready & ~rq.locking | rq.buffered) & ~rq.held, rest = rq.ready & rq.locking & ~rq.held
     cdef uint64_t due = <uint64_t>-1
     while rest:
         i = trailing_zeros64(rest)
         rest &= rest - 1
-        if lock_free(crew, &st.slot[i]):
+        if lock_free(crew, &rq.slot[i]):
             mask |= <uint32_t>1 << i
-    rest = st.timed & ~st.held
-    st.first_due = 0
+    rest = rq.timed & ~rq.held
+    rq.first_due = 0
     while rest:
         i = trailing_zeros64(rest)
         rest &= rest - 1
-        if st.slot[i].due <= st.now:
+        if rq.slot[i].due <= rq.now:
             mask |= <uint32_t>1 << i
-        elif st.slot[i].due < due:
-            due = st.slot[i].due
-            st.first_due = <uint32_t>1 << i
-        elif st.slot[i].due == due:
-            st.first_due |= <uint32_t>1 << i
+        elif rq.slot[i].due < due:
+            due = rq.slot[i].due
+            rq.first_due = <uint32_t>1 << i
+        elif rq.slot[i].due == due:
+            rq.first_due |= <uint32_t>1 << i
     return mask
 
 
-cdef uint32_t stage_pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
-    """The actor whose step is next, with the step noted; NOBODY when the schedule is over, and ``ended`` says why."""
+cdef uint32_t rq_pick(runqueue *rq, iopf_crew *crew, chooser choose) noexcept nogil:
+    """Choose and record the next step; NO_SLOT at the end of the schedule, with the reason in ``ended``."""
     cdef uint32_t slot
-    if iopf_likely(st.memory == STAGE_SC):
-        return pick(st, crew, choose)
-    stores_leave(st)
-    slot = pick(st, crew, choose)
-    while slot >= STAGE_DRAIN:
-        stores_drain(st, slot)
-        slot = pick(st, crew, choose)
-    if slot != NOBODY:
-        stores_enter(st, slot)
-    st.budget = 0  # every step is looked at
+    if iopf_likely(rq.memory == RQ_SC):
+        return pick(rq, crew, choose)
+    stores_leave(rq)
+    slot = pick(rq, crew, choose)
+    while slot >= RQ_DRAIN:
+        stores_drain(rq, slot)
+        slot = pick(rq, crew, choose)
+    if slot != NO_SLOT:
+        stores_enter(rq, slot)
+    rq.budget = 0  # every step has to leave the stack
     return slot
 
 
-cdef uint32_t pick(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
-    """The player whose step is next: an actor, or a buffer that is drained."""
+cdef uint32_t pick(runqueue *rq, iopf_crew *crew, chooser choose) noexcept nogil:
+    """Choose the slot of the next step: an actor, or a store-buffer drain."""
     cdef uint32_t enabled, slot
-    st.budget = 0
+    rq.budget = 0
     if iopf_unlikely(ld32_acq(&crew.verdict_count) != 0):
-        st.ended = END_VERDICT
-        return NOBODY
-    if iopf_unlikely(st.steps >= st.max_steps):
-        st.ended = END_STEPS
-        return NOBODY
-    enabled = stage_enabled(st, crew)
+        rq.ended = END_VERDICT
+        return NO_SLOT
+    if iopf_unlikely(rq.steps >= rq.max_steps):
+        rq.ended = END_STEPS
+        return NO_SLOT
+    enabled = rq_enabled(rq, crew)
     if enabled == 0:
-        enabled = st.first_due
-        st.first_due = 0
+        enabled = rq.first_due
+        rq.first_due = 0
     if enabled == 0:
-        st.ended = END_QUIET
-        return NOBODY
-    slot = choose(st, enabled)
-    if slot >= STAGE_SLOTS or not (enabled | st.first_due) >> slot & 1:
-        st.ended = END_CUT if slot == CUT else END_DIVERGED
-        return NOBODY
-    if st.timed >> slot & 1:
-        if st.slot[slot].due > st.now:
-            st.now = st.slot[slot].due
-        stage_rise(st, slot, ETIMEDOUT)
-    stage_note(st, slot, enabled)
-    if slot < STAGE_DRAIN or st.memory == STAGE_SC:
-        st.current = slot
+        rq.ended = END_QUIET
+        return NO_SLOT
+    slot = choose(rq, enabled)
+    if slot >= RQ_SLOTS or not (enabled | rq.first_due) >> slot & 1:
+        rq.ended = END_CUT if slot == CUT else END_DIVERGED
+        return NO_SLOT
+    if rq.timed >> slot & 1:
+        if rq.slot[slot].due > rq.now:
+            rq.now = rq.slot[slot].due
+        rq_wake_slot(rq, slot, ETIMEDOUT)
+    rq_record(rq, slot, enabled)
+    if slot < RQ_DRAIN or rq.memory == RQ_SC:
+        rq.current = slot
     return slot
 
 
-cdef inline bint stack_good(stage_slot *s) noexcept nogil:
+cdef inline bint stack_good(rq_slot *s) noexcept nogil:
     return s.low < <uint64_t>s.sp < s.high
 
 
-cdef void stage_fibers(stage *st, iopf_crew *crew, chooser choose) noexcept nogil:
-    """Plays the schedule to its end in this process."""
-    cdef uint32_t slot = stage_pick(st, crew, choose)
-    cdef stage_slot *s
-    while slot != NOBODY:
-        s = &st.slot[slot]
+cdef void rq_run_fibers(runqueue *rq, iopf_crew *crew, chooser choose) noexcept nogil:
+    """Run the schedule to its end in this process."""
+    cdef uint32_t slot = rq_pick(rq, crew, choose)
+    cdef rq_slot *s
+    while slot != NO_SLOT:
+        s = &rq.slot[slot]
         if iopf_unlikely(not stack_good(s)):
-            st.ended = END_LOST
+            rq.ended = END_LOST
             return
         s.taken += 1
         iopf_switch(&s.loop_sp, s.sp)
-        slot = stage_pick(st, crew, choose)
+        slot = rq_pick(rq, crew, choose)
 
 
-cdef void give(stage *st, uint32_t slot) noexcept nogil:
-    """Hands the token over. Partner of both words: ``token`` and ``await_token``, which say that they sleep before they look again."""
-    xchg32(&st.slot[slot].go, 1)
-    if ld32_acq(&st.slot[slot].asleep):
-        futex_wake32(&st.slot[slot].go, 1)
+cdef void give(runqueue *rq, uint32_t slot) noexcept nogil:
+    """Pass the token. Pairs with ``token`` and ``await_token``, which announce their sleep before they check again."""
+    xchg32(&rq.slot[slot].go, 1)
+    if ld32_acq(&rq.slot[slot].asleep):
+        futex_wake32(&rq.slot[slot].go, 1)
 
 
-cdef bint token(stage *st, uint32_t slot, uint64_t bound_ns) noexcept nogil:
-    """Waits for the token; false at the bound."""
-    cdef stage_slot *s = &st.slot[slot]
+cdef bint token(runqueue *rq, uint32_t slot, uint64_t bound_ns) noexcept nogil:
+    """Wait for the token; false at the timeout."""
+    cdef rq_slot *s = &rq.slot[slot]
     cdef bint there = True
     xchg32(&s.asleep, 1)
     while there and ld32_acq(&s.go) == 0:
@@ -216,10 +216,10 @@ cdef bint token(stage *st, uint32_t slot, uint64_t bound_ns) noexcept nogil:
     return there
 
 
-cdef void await_token(stage *st, uint32_t slot) noexcept nogil:
-    """For a player: it gets the token to leave, too, and ends with its parent. Players share a core, so while one of them waits, another
-    goes on: whoever gets the token back soon has slept through nothing and need not be woken."""
-    cdef stage_slot *s = &st.slot[slot]
+cdef void await_token(runqueue *rq, uint32_t slot) noexcept nogil:
+    """Wait for the token in an actor process, which also gets it to exit, and dies with its parent. Actor processes share a core, so
+    another one runs while this one yields; a token that returns soon needs no wake-up."""
+    cdef rq_slot *s = &rq.slot[slot]
     cdef uint32_t yields = 0
     while ld32_acq(&s.go) == 0 and yields < YIELDS:
         sched_yield()
@@ -232,61 +232,61 @@ cdef void await_token(stage *st, uint32_t slot) noexcept nogil:
     st32_rlx(&s.go, 0)
 
 
-cdef void stage_play(stage *st, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil:
-    """Plays one actor whenever the token comes, until ``quit``. Who makes the last step of a schedule begins the next one."""
-    cdef stage_slot *s = &st.slot[me]
+cdef void rq_run_actor(runqueue *rq, iopf_crew *crew, chooser choose, uint32_t me, follower follow, void *arg) noexcept nogil:
+    """Run one actor whenever the token arrives, until ``quit``. The process of the last step of a schedule starts the next one."""
+    cdef rq_slot *s = &rq.slot[me]
     cdef uint32_t slot
     while True:
-        await_token(st, me)
-        if ld32_acq(&st.quit):
+        await_token(rq, me)
+        if ld32_acq(&rq.quit):
             return
         slot = me
         while slot == me:
             if iopf_unlikely(not stack_good(s)):
-                st.ended = END_LOST
-                slot = NOBODY
+                rq.ended = END_LOST
+                slot = NO_SLOT
                 break
             s.taken += 1
             iopf_switch(&s.loop_sp, s.sp)
-            slot = stage_pick(st, crew, choose)
-            if slot == NOBODY:
+            slot = rq_pick(rq, crew, choose)
+            if slot == NO_SLOT:
                 slot = follow(arg)
-        give(st, slot)
+        give(rq, slot)
 
 
-cdef bint stage_processes(stage *st, iopf_crew *crew, chooser choose, uint64_t bound_ns) noexcept nogil:
-    """Plays the schedule with the processes that run ``stage_play``; false when the token does not come back within the bound."""
-    cdef uint32_t slot = stage_pick(st, crew, choose)
-    if slot == NOBODY:
+cdef bint rq_run_processes(runqueue *rq, iopf_crew *crew, chooser choose, uint64_t bound_ns) noexcept nogil:
+    """Run the schedule with processes in ``rq_run_actor``; false when the token does not return in time."""
+    cdef uint32_t slot = rq_pick(rq, crew, choose)
+    if slot == NO_SLOT:
         return True
-    give(st, slot)
-    return token(st, NOBODY, bound_ns)
+    give(rq, slot)
+    return token(rq, NO_SLOT, bound_ns)
 
 
-cdef bint stage_relay(stage *st, uint32_t slot, const uint64_t *progress, uint64_t bound_ns) noexcept nogil:
-    """Lets ``slot`` begin, and waits for the end of what follows; false when there is no ``progress`` within the bound."""
+cdef bint rq_relay(runqueue *rq, uint32_t slot, const uint64_t *progress, uint64_t bound_ns) noexcept nogil:
+    """Pass the token to ``slot`` and wait for the end of the exploration; false without ``progress`` within the timeout."""
     cdef uint64_t seen
-    give(st, slot)
+    give(rq, slot)
     while True:
         seen = ld64_acq(progress)
-        if token(st, NOBODY, bound_ns):
+        if token(rq, NO_SLOT, bound_ns):
             return True
         if ld64_acq(progress) == seen:
             return False
 
 
-cdef void stage_quit(stage *st) noexcept nogil:
+cdef void rq_quit(runqueue *rq) noexcept nogil:
     cdef uint32_t i
-    st32_rel(&st.quit, 1)
-    for i in range(1, st.players):
-        give(st, i)
+    st32_rel(&rq.quit, 1)
+    for i in range(1, rq.actors):
+        give(rq, i)
 
 
-cdef void stage_stir(stage *st) noexcept nogil:
-    """Wakes whoever sleeps on a word that has changed by a hand from outside the schedule."""
+cdef void rq_recheck(runqueue *rq) noexcept nogil:
+    """Wake actors whose futex word was changed from outside the schedule."""
     cdef uint32_t i
-    cdef stage_slot *s
-    for i in range(1, st.players):
-        s = &st.slot[i]
-        if s.state == PLAY_ASLEEP and s.kind == ACC_WAIT and ld32_acq(<uint32_t *>s.where) != s.want:
-            stage_rise(st, i, 0)
+    cdef rq_slot *s
+    for i in range(1, rq.actors):
+        s = &rq.slot[i]
+        if s.state == RQ_BLOCKED and s.kind == ACC_WAIT and ld32_acq(<uint32_t *>s.where) != s.want:
+            rq_wake_slot(rq, i, 0)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Store buffers of actors under STAGE_TSO. What they are stands in `stage.h`. Whoever has the token runs all of this.
+ * Store buffers of actors under RQ_TSO; see `runqueue.h`. Only the holder of the token runs these functions.
  */
 #ifndef IOPF_STORES_H
 #define IOPF_STORES_H
 
 #include "iopf/cython_ext/crew.h"
 
-static inline void store_put(const stage_store *e, uint64_t value) {
+static inline void store_put(const rq_store *e, uint64_t value) {
     uint64_t *word = (uint64_t *)(uintptr_t)e->where;
     *word = (*word & ~e->mask) | (value & e->mask);
 }
@@ -20,30 +20,30 @@ static inline uint64_t store_changed(uint64_t a, uint64_t b) {
     return mask;
 }
 
-/* Behind every change of what a buffer has first: that is the pending step of the player that drains it. */
-static inline void store_first(stage *st, uint32_t slot) {
-    const stage_buffer *b = &st->buffer[slot];
-    const stage_store *e = &b->store[0];
-    stage_slot *s = &st->slot[STAGE_DRAIN + slot];
-    uint32_t bit = (uint32_t)1 << (STAGE_DRAIN + slot);
-    st->buffered = b->count ? st->buffered | bit : st->buffered & ~bit;
+/* Called after every change of the first store: sets the pending step of the drain slot. */
+static inline void store_first(runqueue *rq, uint32_t slot) {
+    const rq_buffer *b = &rq->buffer[slot];
+    const rq_store *e = &b->store[0];
+    rq_slot *s = &rq->slot[RQ_DRAIN + slot];
+    uint32_t bit = (uint32_t)1 << (RQ_DRAIN + slot);
+    rq->buffered = b->count ? rq->buffered | bit : rq->buffered & ~bit;
     s->kind = ACC_DRAIN, s->where = e->where + (e->mask & 0xffffffff ? 0 : 4);
     s->id = (e->id >> 8) << 8 | 44; /* OP_DRAIN */
 }
 
-/* The oldest store goes to memory. */
-static inline void store_flush_first(stage *st, uint32_t slot) {
-    stage_buffer *b = &st->buffer[slot];
+/* Writes the oldest store to memory. */
+static inline void store_flush_first(runqueue *rq, uint32_t slot) {
+    rq_buffer *b = &rq->buffer[slot];
     store_put(&b->store[0], b->store[0].value);
     b->count--;
-    memmove(&b->store[0], &b->store[1], b->count * sizeof(stage_store));
-    store_first(st, slot);
+    memmove(&b->store[0], &b->store[1], b->count * sizeof(rq_store));
+    store_first(rq, slot);
 }
 
-/* Before a step: the actor sees its own stores. A step that drains gives them to everybody. */
-static inline void stores_enter(stage *st, uint32_t slot) {
-    stage_buffer *b = &st->buffer[slot];
-    const stage_slot *s = &st->slot[slot];
+/* Before a step: make the actor's own stores visible to it. A draining step makes them visible to all. */
+static inline void stores_enter(runqueue *rq, uint32_t slot) {
+    rq_buffer *b = &rq->buffer[slot];
+    const rq_slot *s = &rq->slot[slot];
     for (uint32_t i = 0; i < b->count; i++) {
         b->store[i].under = *(uint64_t *)(uintptr_t)b->store[i].where;
         store_put(&b->store[i], b->store[i].value);
@@ -62,16 +62,16 @@ static inline void stores_enter(stage *st, uint32_t slot) {
         return;
     default:
         b->count = 0;
-        store_first(st, slot);
+        store_first(rq, slot);
     }
 }
 
-/* After a step: its plain store goes into the buffer, and what is in the buffer out of memory. */
-static inline void stores_leave(stage *st) {
-    uint32_t slot = st->current;
+/* After a step: move its plain store into the buffer, and take the buffered stores out of memory. */
+static inline void stores_leave(runqueue *rq) {
+    uint32_t slot = rq->current;
     uint64_t value = 0, mask = 0;
-    if (slot == 0 || slot >= STAGE_DRAIN || !st->buffer[slot].entered) return;
-    stage_buffer *b = &st->buffer[slot];
+    if (slot == 0 || slot >= RQ_DRAIN || !rq->buffer[slot].entered) return;
+    rq_buffer *b = &rq->buffer[slot];
     b->entered = 0;
     if (b->wrote) {
         uint64_t *word = (uint64_t *)(uintptr_t)b->wrote;
@@ -81,14 +81,14 @@ static inline void stores_leave(stage *st) {
     }
     for (uint32_t i = b->count; i > 0; i--) store_put(&b->store[i - 1], b->store[i - 1].under);
     if (!mask) return;
-    if (b->count == STAGE_STORES) store_flush_first(st, slot);
-    b->store[b->count++] = (stage_store){.where = b->wrote, .mask = mask, .value = value, .id = b->id};
-    if (b->count == 1) store_first(st, slot);
+    if (b->count == RQ_STORES) store_flush_first(rq, slot);
+    b->store[b->count++] = (rq_store){.where = b->wrote, .mask = mask, .value = value, .id = b->id};
+    if (b->count == 1) store_first(rq, slot);
 }
 
-static inline void stores_drain(stage *st, uint32_t player) {
-    store_flush_first(st, player - STAGE_DRAIN);
-    st->slot[player].taken++;
+static inline void stores_drain(runqueue *rq, uint32_t slot) {
+    store_flush_first(rq, slot - RQ_DRAIN);
+    rq->slot[slot].taken++;
 }
 
 #endif

@@ -1,28 +1,26 @@
 # cython: language_level=3, cdivision=True
-"""The work ring: many producers, many consumers, one order of arrival, and a flush that waits for exactly what was queued before it.
+"""The work ring: multiple producers and consumers, FIFO order, and a flush that waits for exactly the items queued before it.
 
 Each slot carries one word, ``position << 20 | owner << 4 | state``, and seven words of payload. For position p of a ring of N:
 
     FREE(p) --producer: CAS--> RESERVED(p) --store--> READY(p) --consumer: CAS--> TAKEN(p) --store--> DONE(p) --CAS--> FREE(p + N)
 
-    slot word   as above; ``owner`` is the crew slot + 1 of whoever reserved or took it, so an obligation has a name
+    slot word   as above; ``owner`` is the crew slot + 1 of the actor that reserved or took it
     payload     the owner of RESERVED writes, the owner of TAKEN reads
-    tail        first position not yet published, a hint that everybody helps along
+    tail        first position not yet published, a hint that every producer may advance
     head        first position not yet taken, the same
     floor       first position not yet done, the same; a flush waits for it to reach the tail it saw
 
-The CAS on the slot word is the reservation, so a process that dies in the middle is known by its slot: ``work_repair`` turns
-what a dead producer reserved and a dead consumer took into DONE, counts them as lost and wakes the consumers, who may have slept
-through the items behind it or through the dead producer's last ring. Until then a reserved position holds back
-the ones behind it; a taken one holds back only flushes.
+The CAS on the slot word is the reservation, so the slot identifies a process that dies in between. ``work_repair`` turns the
+positions that a dead producer reserved and a dead consumer took into DONE, counts them as lost and wakes the consumers, which may have
+missed a notification. Until then a reserved position blocks the positions after it; a taken one blocks only flushes.
 
-Waking: a producer rings only when no consumer is awake and looking (``searching``), or when more waits than these can
-take. A consumer that finds
-work as the last one looking, while more is waiting, rings for the next. Before it sleeps it prepares, stops counting
-itself, and looks once more:
-its locked add is the partner of the producer's fence, so either it sees the work or the producer sees nobody searching.
+Waking: a producer rings only if no consumer is awake and searching (``searching``), or if there are more items than those can take.
+The last searching consumer that finds an item while more are waiting rings for another consumer. Before a consumer sleeps it prepares,
+stops counting itself, and checks once more. Its locked add pairs with the producer's fence, so either it sees the item or the
+producer sees no searching consumer.
 
-What may run against what: push, pop, done, flush and repair, all against all.
+Concurrency: push, pop, done, flush and repair, all against all.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -57,7 +55,7 @@ cdef struct workring:
     eventcount idle            # flushers sleep here
     uint32_t flushers
     uint32_t count             # slots, a power of two
-    uint32_t cls               # lock class of waiting for this ring
+    uint32_t cls               # lock class of waiting on this ring
     uint32_t searching         # consumers awake without work; each counts itself
     uint64_t pad5[5]
     # slots follow
@@ -77,29 +75,29 @@ cdef uint32_t work_repair(iopf_actor *self, workring *r, uint32_t dead_slot, uin
 cdef void work_settle(iopf_actor *self, workring *r, uint32_t site) noexcept nogil
 
 cdef inline bint work_waiting(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
-    """Whether a consumer would find work; for the re-check before sleeping."""
+    """Whether a consumer would find an item; for the check before sleeping."""
     cdef uint64_t head = read64(self, &r.head, site)
     cdef uint64_t word = read64(self, &work_slot(r, head).word, site)
-    # A slot of an earlier lap is still in work: the ring is full, and there is nothing to take.
+    # A slot of an earlier lap is still TAKEN: the ring is full, and there is nothing to take.
     return (word >> 20) > head or ((word >> 20) == head and (word & 15) >= WORK_READY)
 
 cdef inline uint64_t work_backlog(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
-    """Positions queued and not yet taken, as a reader sees it."""
+    """Number of positions queued and not yet taken, as seen by a reader."""
     cdef uint64_t head = read64(self, &r.head, site), tail = read64(self, &r.tail, site)
     return tail - head if tail > head else 0
 
 cdef inline void work_ring_bell(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
-    """After a push: wakes one consumer, unless those that are awake will find the work anyway."""
-    fence_at(self, site)  # partner: the locked add in work_search_end, or ec_prepare
+    """After a push: wake one consumer, unless the searching ones will find the item anyway."""
+    fence_at(self, site)  # pairs with the locked add in work_search_end, or ec_prepare
     if work_backlog(self, r, site) > read32(self, &r.searching, site):
         ec_notify(self, &r.bell, 1, site)
 
 cdef inline void work_search_begin(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
-    st64_rel(&self.searching, 1)  # before the count: a death in between makes the repair count low, never high
+    st64_rel(&self.searching, 1)  # before the count: a death in between makes the repair's count too low, never too high
     add32(self, &r.searching, 1, site)
 
 cdef inline void work_search_less(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
-    """One fewer, never below zero: too low costs a needless ring, too high would lose one."""
+    """Decrement, not below zero: a low count costs a needless ring, a high one would lose a wake-up."""
     cdef uint32_t n
     while True:
         point(self, site << 8 | OP_FIELD_RMW, &r.searching, ACC_RMW)
@@ -111,7 +109,7 @@ cdef inline void work_search_less(iopf_actor *self, workring *r, uint32_t site) 
             return
 
 cdef inline void work_search_end(iopf_actor *self, workring *r, bint found, uint32_t site) noexcept nogil:
-    """Stops counting itself. With ``found`` and work still waiting, somebody else is woken for it."""
+    """Stop counting as searching. With ``found`` and more items waiting, wake another consumer."""
     work_search_less(self, r, site)
     st64_rel(&self.searching, 0)
     if found and work_backlog(self, r, site) > read32(self, &r.searching, site):

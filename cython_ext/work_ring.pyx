@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The moves of the work ring. States, owners and the table of what may run against what stand in ``work_ring.pxd``."""
+"""The operations of the work ring. See ``work_ring.pxd`` for states, owners and concurrency."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -23,7 +23,7 @@ cdef void work_format(workring *r, uint32_t count, uint32_t cls) noexcept nogil:
 
 
 cdef int work_push(iopf_actor *self, workring *r, const uint64_t *payload, uint32_t words, uint32_t site) noexcept nogil:
-    """Queues up to seven words; 0, or -EBUSY (-16) when every slot is reserved, waiting or in work."""
+    """Queue up to seven words; 0, or -EBUSY (-16) if every slot is reserved, ready or taken."""
     cdef uint64_t tail, word
     cdef workslot *slot
     cdef uint32_t i
@@ -36,22 +36,22 @@ cdef int work_push(iopf_actor *self, workring *r, const uint64_t *payload, uint3
             if cas64(&slot.word, word, work_word(tail, self.slot + 1, WORK_RESERVED)):
                 break
         elif word >> 20 == tail:
-            try64(self, &r.tail, tail, tail + 1, site)  # somebody reserved this position and has not moved the hint yet
+            try64(self, &r.tail, tail, tail + 1, site)  # another producer reserved this position and has not moved the hint yet
         elif word >> 20 < tail:
             work_settle(self, r, site)
             if read64(self, &slot.word, site) == word and read64(self, &r.tail, site) == tail:
                 return -16
-        # a position beyond ours: the hint was stale; look again
+        # a position beyond ours: the hint was stale; read again
     for i in range(words):
         slot.payload[i] = payload[i]
     point(self, site << 8 | OP_WORK_PUBLISH, &slot.word, ACC_WRITE)
-    st64_rel(&slot.word, work_word(tail, self.slot + 1, WORK_READY))  # partner: the acquire load in work_pop
+    st64_rel(&slot.word, work_word(tail, self.slot + 1, WORK_READY))  # pairs with the acquire load in work_pop
     try64(self, &r.tail, tail, tail + 1, site)
     return 0
 
 
 cdef int work_pop(iopf_actor *self, workring *r, uint64_t *payload, uint64_t *position, uint32_t site) noexcept nogil:
-    """1 with the payload and its position, 0 when nothing is ready. Every position taken is given back by ``work_done``."""
+    """Take an item: 1 with payload and position, 0 if none is ready. ``work_done`` must release every position taken."""
     cdef uint64_t head, word
     cdef workslot *slot
     cdef uint32_t state, i
@@ -80,7 +80,7 @@ cdef int work_pop(iopf_actor *self, workring *r, uint64_t *payload, uint64_t *po
 
 
 cdef void work_settle(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
-    """Frees finished slots at the floor, in order, and wakes flushers when it moved."""
+    """Free finished slots at the floor, in order, and wake flushers if it moved."""
     cdef uint64_t floor, word
     cdef workslot *slot
     cdef bint moved = False
@@ -109,17 +109,17 @@ cdef void work_done(iopf_actor *self, workring *r, uint64_t position, uint32_t s
     if not cas64(&slot.word, work_word(position, self.slot + 1, WORK_TAKEN), work_word(position, self.slot + 1, WORK_DONE)):
         verdict_raise(self, VERDICT_BAD_WORD, r.cls, position, ld64_rlx(&slot.word), 0, 6, site)
         return
-    # The locked change of the slot is the partner of the locked add of `flushers` in work_flush.
+    # The locked change of the slot pairs with the locked add of `flushers` in work_flush.
     work_settle(self, r, site)
 
 
 cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t site) noexcept nogil:
-    """Waits until every position queued before the call is done; 0, or -ETIMEDOUT (-110). Later work is not waited for."""
+    """Wait until every position queued before the call is done; 0, or -ETIMEDOUT (-110). Does not wait for later positions."""
     cdef uint64_t target = read64(self, &r.tail, site), until = actor_clock(self) + timeout_ns, word
     cdef uint32_t key
     cdef waiter w
     cdef int ret = 0
-    # The hint may lag behind a push that has returned: count what is published beyond it.
+    # The hint may lag behind a push that has returned: include positions published beyond it.
     while True:
         word = read64(self, &work_slot(r, target).word, site)
         if word >> 20 == target and word & 15 != WORK_FREE and word & 15 != WORK_RESERVED:
@@ -150,7 +150,7 @@ cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t
 
 
 cdef uint32_t work_repair(iopf_actor *self, workring *r, uint32_t dead_slot, uint32_t site) noexcept nogil:
-    """After a confirmed death: what it had reserved or taken becomes DONE. Returns how many positions were lost."""
+    """After a confirmed death: turn the positions that it had reserved or taken into DONE. Returns their number."""
     cdef uint32_t i, n = 0, state
     cdef uint64_t word
     cdef workslot *slot

@@ -238,12 +238,12 @@ cdef int device_main(function *f) noexcept nogil:
     return 0
 
 
-cdef int device_part(void *f, uint32_t dev) noexcept nogil:
+cdef int device_entry(void *f, uint32_t dev) noexcept nogil:
     return device_main(<function *>f)
 
 
 def prepare(Process process not None, uint32_t dev, dict p) -> None:
-    """The part of device ``dev``; ``p`` holds the workload (see tools/supervisor). Raises MemoryError, ValueError."""
+    """Set the entry of device ``dev``; ``p`` holds the workload (see tools/supervisor). Raises MemoryError, ValueError."""
     cdef function *f
     cdef workload *w
     if dev >= process.v.cfg.devices:
@@ -275,4 +275,4 @@ def prepare(Process process not None, uint32_t dev, dict p) -> None:
     w.private_permille = p["private_permille"]
     w.rng = p["seed"]
     w.cursor = p["start_page"]
-    process.cast(device_part, f, dev, PHASE_RUNNING)
+    process.set_entry(device_entry, f, dev, PHASE_RUNNING)

@@ -1,6 +1,6 @@
-"""The arena: one POSIX shared-memory object that holds the whole board of a system.
+"""The arena: one POSIX shared-memory object with the whole board of a system.
 
-The first page is a header, written by the creator and read by everybody who attaches:
+The first page is a header, written by the creator and read by every process that attaches:
 
     magic           8 bytes
     layout version  u32   changes with the meaning of the layout
@@ -8,8 +8,8 @@ The first page is a header, written by the creator and read by everybody who att
     layout hash     u64   changes with the size of any shared structure
     size            u64   bytes of the whole object
     creator pid     u64, start time u64 (clock ticks since boot), creation time u64 (ns since the epoch)
-Everything else starts at ``BOARD_OFFSET``. The object is 0600, created exclusively, and its memory
-is reserved before the first touch, so that a full /dev/shm is an error here and never a SIGBUS later.
+Everything else starts at ``BOARD_OFFSET``. The object has mode 0600, is created exclusively, and its memory is reserved before the first
+access, so that a full /dev/shm is an error here and not a SIGBUS later.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _STATE_OFFSET = 12
 
 
 class ArenaError(Exception):
-    """One line: what, where, what to do. ``status`` is the exit status it asks for."""
+    """One line: what happened, where, what to do. ``status``: the exit status."""
 
     def __init__(self, message: str, status: int = 3) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class Header:
 
 
 class Arena:
-    """A mapped arena. ``create`` makes one, ``attach`` opens one of this build; ``close`` unmaps, ``unlink`` removes the name."""
+    """A mapped arena. ``create`` creates one, ``attach`` opens one of this build; ``close`` unmaps, ``unlink`` removes the name."""
 
     def __init__(self, name: Name, mapping: mmap.mmap, header: Header, writable: bool) -> None:
         self.name = name
@@ -64,13 +64,13 @@ class Arena:
 
     @classmethod
     def create(cls, size: int, layout_hash: int, *, name: Name | None = None) -> Arena:
-        """A new, zeroed arena of ``size`` bytes. Raises ArenaError (status 3) when the machine cannot hold it."""
+        """Create a zeroed arena of ``size`` bytes. Raises ArenaError (status 3) if the machine has too little memory."""
         name = name or own_name()
         try:
             shared = posix_ipc.SharedMemory(str(name), posix_ipc.O_CREX, mode=0o600)
         except posix_ipc.ExistentialError:
             raise ArenaError(
-                f"{name}: exists already; run 'iopf clean', or end the system that uses it"
+                f"{name}: already exists; run 'iopf clean', or end the system that uses it"
             ) from None
         except (PermissionError, posix_ipc.PermissionsError):
             raise ArenaError(
@@ -100,7 +100,7 @@ class Arena:
 
     @classmethod
     def attach(cls, name: Name, layout_hash: int, *, writable: bool = False) -> Arena:
-        """Opens a running system's arena. Raises ArenaError when it is gone, foreign, half made, cut short or of another build."""
+        """Open the arena of a running system. Raises ArenaError if it has ended, is foreign, incomplete, truncated or of another build."""
         header = read_header(name)
         if header.version != LAYOUT_VERSION or header.layout_hash != layout_hash:
             raise ArenaError(
@@ -109,11 +109,11 @@ class Arena:
                 4,
             )
         if header.state != STATE_READY:
-            raise ArenaError(f"{name}: not ready; its system is starting, or died while it did")
+            raise ArenaError(f"{name}: not ready; its system is starting, or died during its start")
         try:
             shared = posix_ipc.SharedMemory(str(name))
         except posix_ipc.ExistentialError:
-            raise ArenaError(f"{name}: gone; the system has ended") from None
+            raise ArenaError(f"{name}: the system has ended") from None
         try:
             access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
             mapping = mmap.mmap(shared.fd, header.size, access=access)
@@ -122,7 +122,7 @@ class Arena:
         return cls(name, mapping, header, writable)
 
     def publish(self) -> None:
-        """The board is whole: others may attach."""
+        """Mark the board as complete, so that others may attach."""
         self.memory.write_u32(_STATE_OFFSET, STATE_READY)
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class Arena:
         self._mapping.close()
 
     def unlink(self) -> None:
-        """Removes the name; the memory goes with the last process that maps it. Harmless when somebody else was faster."""
+        """Remove the name; the memory is freed with the last process that maps it. No error if another process was faster."""
         try:
             posix_ipc.unlink_shared_memory(str(self.name))
         except posix_ipc.ExistentialError:
@@ -172,23 +172,23 @@ def _no_room(error: OSError, size: int) -> ArenaError:
 
 
 def read_header(name: Name) -> Header:
-    """The header of an object, checked for being one. Raises ArenaError."""
+    """Read and check the header of an object. Raises ArenaError."""
     try:
         with open(name.path, "rb") as file:
             raw = file.read(_HEADER.size)
             length = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
-        raise ArenaError(f"{name}: no such system; 'iopf ps' lists those that run", 2) from None
+        raise ArenaError(f"{name}: no such system; 'iopf ps' lists running systems", 2) from None
     except PermissionError:
         raise ArenaError(f"{name}: belongs to another user", 3) from None
     if len(raw) < _HEADER.size or raw[:8] == bytes(8):
-        raise ArenaError(f"{name}: not ready; its system is starting, or died while it did")
+        raise ArenaError(f"{name}: not ready; its system is starting, or died during its start")
     magic, *fields = _HEADER.unpack(raw)
     if magic != MAGIC:
         raise ArenaError(
-            f"{name}: not a board of this program (wrong magic number); remove it by hand if nobody uses it"
+            f"{name}: not a board of this program (wrong magic number); remove the file if it is unused"
         )
     header = Header(*fields)
     if header.size != length or length < BOARD_OFFSET:
-        raise ArenaError(f"{name}: cut short ({length} of {header.size} bytes); run 'iopf clean'")
+        raise ArenaError(f"{name}: truncated ({length} of {header.size} bytes); run 'iopf clean'")
     return header

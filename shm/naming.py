@@ -1,7 +1,7 @@
-"""Names of shared-memory objects: ``/iopf-UID-PID-START``, so that a name tells whose it is.
+"""Names of shared-memory objects: ``/iopf-UID-PID-START``, so that a name identifies its owner.
 
-PID and START (start time of the creating process, in clock ticks since boot) identify the creator even while the object itself
-cannot be read yet, or no longer.
+PID and START (start time of the creating process, in clock ticks since boot) identify the creator even while the object is not
+readable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PATTERN = re.compile(r"iopf-(\d+)-(\d+)-(\d+)(?:-(\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A parsed name. ``serial`` tells apart several objects of one process."""
+    """A parsed name. ``serial`` separates several objects of one process."""
 
     uid: int
     pid: int
@@ -45,7 +45,7 @@ def own_name(serial: int = 0) -> Name:
 
 
 def parse(text: str) -> Name | None:
-    """The name behind ``/iopf-…`` or ``iopf-…``; None for anything else."""
+    """Parse ``/iopf-…`` or ``iopf-…``; None for anything else."""
     match = _PATTERN.fullmatch(text.removeprefix("/"))
     if match is None:
         return None
@@ -54,7 +54,7 @@ def parse(text: str) -> Name | None:
 
 
 def find_all() -> list[Name]:
-    """Every object of this user on the machine, oldest creator first."""
+    """All objects of this user on the machine, oldest creator first."""
     found = [name for entry in sorted(os.listdir(SHM_DIR)) if (name := parse(entry)) is not None]
     return sorted(
         (name for name in found if name.uid == os.getuid()),

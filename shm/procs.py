@@ -1,4 +1,4 @@
-"""Identity of processes: a pid alone is reused, pid and start time together are not."""
+"""Identity of processes: pids are reused, pid and start time together are not."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _MAY_BE_IGNORED = (signal.SIGHUP, signal.SIGQUIT)
 
 
 def start_time(pid: int) -> int:
-    """Start of a process in clock ticks since boot (field 22 of /proc/PID/stat); 0 when there is no such process."""
+    """Start time of the process in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it does not exist."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             text = stat.read()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    # The command name is in parentheses and may hold anything; the fields after the last one do not.
+    # The command name is in parentheses and may contain anything; parse after its last parenthesis.
     return int(text[text.rindex(b")") + 2 :].split()[19])
 
 
 def state(pid: int) -> str:
-    """One letter as in ps: R running, S sleeping, T stopped, Z zombie, - gone."""
+    """State letter as in ps: R running, S sleeping, T stopped, Z zombie; - if it does not exist."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             text = stat.read()
@@ -35,12 +35,12 @@ def state(pid: int) -> str:
 
 
 def is_alive(pid: int, started: int) -> bool:
-    """Whether the process with this pid is the one that started then, and not a zombie."""
+    """Whether the process with this pid started at that time and is not a zombie."""
     return pid > 0 and start_time(pid) == started and state(pid) not in "ZX-"
 
 
 def ending_signals() -> list[signal.Signals]:
-    """Those of ENDING that end this process. Started by nohup, it does not hear a hang-up; in the background of a script, no quit."""
+    """The signals of ENDING that end this process. Under nohup SIGHUP is ignored, in the background of a script SIGQUIT."""
     return [
         number
         for number in ENDING
@@ -49,14 +49,14 @@ def ending_signals() -> list[signal.Signals]:
 
 
 def ignore_ending() -> None:
-    """For a child: all of ENDING go to the whole group, and its parent decides what they mean and ends what it has started."""
+    """For a child: ignore ENDING, which is sent to the whole group; the parent decides and ends its children."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """Signals that end a process come behind this. While Python forks they would be lost in its hooks, or end a child with a traceback."""
+    """Defer ending signals in this block. During a fork they would be lost in Python's hooks, or end a child with a traceback."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
@@ -65,7 +65,7 @@ def signals_held() -> Iterator[None]:
 
 
 def die_with_parent(parent: int) -> None:
-    """Ends this process by SIGKILL when its parent ends, whatever the reason; at once when it has ended already."""
+    """Kill this process when its parent dies, for any reason; immediately if it is already dead."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")

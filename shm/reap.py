@@ -1,6 +1,6 @@
-"""Removing what dead systems left behind. Only objects of this user whose creator is gone are touched.
+"""Removing the objects of dead systems. Only objects of this user with a dead creator are touched.
 
-The creator stands in the name, so an object that is being made is never mistaken for a dead one, and two reapers may run at once.
+The name identifies the creator, so an object under construction is never mistaken for a dead one, and two reapers may run at once.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from iopf.shm.naming import Name, find_all
 
 
 def dead_objects() -> list[Name]:
-    """Objects of this user whose creator is gone. The creator stands in the name, so half-made objects count too."""
+    """Objects of this user whose creator is dead, including incomplete ones."""
     return [name for name in find_all() if not name.creator_alive]
 
 
 def remove(name: Name) -> bool:
-    """False when somebody else was faster. Raises ArenaError when it cannot be removed."""
+    """Remove an object; false if another process was faster. Raises ArenaError."""
     try:
         posix_ipc.unlink_shared_memory(str(name))
     except posix_ipc.ExistentialError:

@@ -1,12 +1,10 @@
-"""What every test leaves behind is checked after it: processes, shared memory, semaphores, sockets.
+"""After every test, checks for leftovers: processes, shared memory, semaphores, sockets.
 
-The test process is made the reaper of its orphans, so a process whose parent ended or was killed shows up as its child and
-cannot hide. A child that has ended and that nobody waited for is reaped without a word: when a test kills a supervisor, the
-processes that die with it end up here.
+The test process becomes the subreaper of its orphans, so a process whose parent ended or was killed becomes its child. An ended
+child that was not waited for is reaped silently: the processes of a killed supervisor end up here.
 
-Other test runs may be going on on the same machine. A shared-memory name says who created it, so an object of a process
-that lives and is not ours is left alone. One whose creator is gone counts as ours, because a name tells no more:
-a run of somebody else that is killed meanwhile can be taken for ours.
+Other test runs may share the machine. A shared-memory name identifies its creator, so objects of other living processes are ignored.
+An object with a dead creator counts as ours, so an object of another run that is killed meanwhile can be misattributed.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _children() -> dict[int, str]:
-    """The children of this process that have not been reaped: what each one is, or '' for one that has ended."""
+    """The children of this process that have not been reaped: a description of each, or '' for an ended one."""
     found = {}
     me = os.getpid()
     for entry in os.listdir("/proc"):
@@ -53,12 +51,12 @@ def _children() -> dict[int, str]:
                     else f"process {entry} ({command.strip() or 'no command line'})"
                 )
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while we looked
+            continue  # it ended during the check
     return found
 
 
 def _shared() -> set[str]:
-    """Objects and semaphores in /dev/shm that are ours, or whose creator is gone."""
+    """Objects and semaphores in /dev/shm that are ours, or whose creator is dead."""
     found = set()
     for entry in os.listdir(SHM_DIR):
         name = parse(entry.removeprefix("sem."))
@@ -90,7 +88,7 @@ def _reap(pid: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
-    """Fails the test that left something, by name, and removes the processes so that the next test starts clean."""
+    """Fail the test with its leftovers, and remove the processes so that the next test starts clean."""
     processes, shared, sockets = _children(), _shared(), _sockets()
     yield
     until = time.monotonic() + _GRACE_S

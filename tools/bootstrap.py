@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """From a fresh clone to a running command: python3 tools/bootstrap.py VERB [ARGS...]
 
-  demo           a first look: replays a recorded trace
-  run, bench     the commands of that name of iopf
+  demo           a first run: replays a recorded trace
+  run, bench     iopf commands
   iopf ARGS...   any iopf command
   test [ARGS...] the test suite; arguments go to pytest
   check          linters, types, stubs and import rules
-  doctor         what this machine has and lacks
+  doctor         requirements of this machine
 
-Builds into .venv beside this tree and touches nothing else. Needs only the standard library. The
-venv is made without pip and filled from outside, because stock Debian has no ensurepip; uv is used
-when it is there.
+Builds into .venv beside this tree and changes nothing else. Needs only the standard library. The venv is created without pip and
+filled from outside, because stock Debian has no ensurepip; uv is used if installed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":
-    # Python put this folder first on the path; a module here must not hide one of the library.
+    # Python put this folder first on the path; a module here must not shadow one of the library.
     sys.path[0] = __file__.rpartition("/")[0] + "/../.src"
 
 import contextlib
@@ -65,23 +64,21 @@ def require_machine() -> None:
 def require_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> None:
     if version < PYTHON_MIN:
         have, need = (".".join(map(str, v)) for v in (version, PYTHON_MIN))
-        give_up(
-            f"Python {have} is too old, {need} or newer is needed; run this with a newer python3"
-        )
+        give_up(f"Python {have} is too old; run this with Python {need} or newer")
 
 
 def require_own_venv() -> None:
-    """Files of another user in .venv would fail later, one by one and less clearly."""
+    """Reject a .venv of another user, which would fail later with less clear errors."""
     if VENV.exists() and VENV.stat().st_uid != os.getuid():
         owner, user = VENV.stat().st_uid, os.getuid()
-        give_up(f"{VENV} belongs to user {owner}, you are user {user}; use your own clone")
+        give_up(f"{VENV} belongs to user {owner}, not to user {user}; use a clone of your own")
 
 
-# The note about what was built.
+# The state of the last build.
 
 
 def read_state() -> dict[str, Any]:
-    """What was built last. An unreadable note only means that it is built again."""
+    """The state of the last build. An unreadable state causes a rebuild."""
     try:
         state = json.loads(STATE.read_text())
     except (OSError, ValueError):
@@ -108,7 +105,7 @@ def up_to_date(state: dict[str, Any], extras: tuple[str, ...]) -> bool:
 
 @contextlib.contextmanager
 def only_one() -> Iterator[None]:
-    """Two bootstraps at once would write the same files. The lock of a dead one is free again."""
+    """Prevent concurrent bootstraps of this tree. The lock of a dead process is free."""
     with open(ROOT / ".bootstrap.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -136,14 +133,14 @@ def must(log: IO[str], what: str, *command: str) -> None:
     if logged(log, *command):
         return
     lines = LOG.read_text(errors="replace").splitlines()
-    # A compiler says what is wrong long before pip has finished regretting it.
+    # Compiler errors appear long before the last lines of pip's output.
     located = [line for line in lines[:-LOG_TAIL] if ": error: " in line or _LOCATION.search(line)]
     print("\n".join([*located[:LOG_TAIL], *lines[-LOG_TAIL:]]), file=sys.stderr)
-    give_up(f"{what} failed; the last lines are above, the whole log is {LOG}")
+    give_up(f"{what} failed; last lines above, full log in {LOG}")
 
 
 def installer(log: IO[str]) -> list[str]:
-    """The command that installs into the venv, from whatever this machine has."""
+    """The install command for the venv, with the tools of this machine."""
     if uv := shutil.which("uv"):
         return [uv, "pip", "install", "--python", str(PYTHON)]
     if find_spec("pip"):
@@ -153,7 +150,7 @@ def installer(log: IO[str]) -> list[str]:
 
 
 def same_interpreter() -> bool:
-    """Whether .venv runs, and is of the interpreter that runs this."""
+    """Whether .venv works and has this interpreter."""
     ask = [str(PYTHON), "-c", "import sys; print(sys.version)"]
     try:
         answer = subprocess.run(
@@ -165,7 +162,7 @@ def same_interpreter() -> bool:
 
 
 def build(log: IO[str], install: list[str], project: dict[str, Any], state: dict[str, Any]) -> None:
-    """Compiles in place. What did not change is not compiled again."""
+    """Compile in place; only changed modules are compiled."""
     first = "build" not in state
     say(
         "building the extensions"
@@ -185,7 +182,7 @@ def build(log: IO[str], install: list[str], project: dict[str, Any], state: dict
 def install_extra(
     log: IO[str], install: list[str], project: dict[str, Any], extra: str
 ) -> list[str]:
-    """Installs an extra; returns what could not be had. Only peers of `bench` may be missing."""
+    """Install an extra; return the missing packages. Only peers of `bench` may be missing."""
     names: list[str] = project["project"]["optional-dependencies"][extra]
     say(f"installing the packages for {extra}: {', '.join(names)} ...")
     if extra != "bench":
@@ -195,7 +192,7 @@ def install_extra(
 
 
 def ensure(extras: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Makes the venv fit for use, and returns the note about it."""
+    """Bring the venv up to date and return its state."""
     require_own_venv()
     state = read_state()
     if up_to_date(state, extras):
@@ -221,7 +218,7 @@ def _bring_up_to_date(state: dict[str, Any], extras: tuple[str, ...]) -> None:
         if fresh:
             must(log, "venv", sys.executable, "-m", "venv", "--without-pip", str(VENV))
         install = installer(log)
-        # Taken before the build: what is edited while it runs counts as a change afterwards.
+        # Read before the build: edits during the build count as changes after it.
         built, files, wanted = stamp(ROOT), fingerprints(ROOT), packages_stamp(ROOT)
         if state.get("build") != built:
             build(log, install, project, state)
@@ -243,7 +240,7 @@ def _bring_up_to_date(state: dict[str, Any], extras: tuple[str, ...]) -> None:
 
 
 def become(program: Path, *arguments: str) -> NoReturn:
-    """Replaces this process, so that exit status, signals and the terminal pass through."""
+    """Replace this process, so that exit status, signals and the terminal pass through."""
     sys.stdout.flush()
     os.execv(program, [str(program), *arguments])
 
@@ -252,13 +249,12 @@ def iopf(arguments: list[str]) -> NoReturn:
     extras = ("bench",) if arguments[:1] == ["bench"] else ()
     state = ensure(extras)
     for name in state.get("absent", {}).get("bench", []) if extras else []:
-        say(f"{name} cannot be installed here and is left out; the reason is in {LOG}")
+        say(f"{name} cannot be installed here and is skipped; see {LOG}")
     become(VENV / "bin" / "iopf", *arguments)
 
 
 def in_venv(extras: tuple[str, ...], *arguments: str) -> NoReturn:
-    """Runs the venv's python in the root of the tree, as in an activated venv: some tools call
-    others by name."""
+    """Run the venv's python in the root of the tree with the venv's PATH, because some tools call others."""
     ensure(extras)
     os.environ["VIRTUAL_ENV"] = str(VENV)
     os.environ["PATH"] = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -267,14 +263,14 @@ def in_venv(extras: tuple[str, ...], *arguments: str) -> NoReturn:
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """The whole suite runs in as many processes as there are cores, four at most: each test starts processes of its own."""
+    """Run the whole suite in as many processes as cores, at most four: each test starts processes itself."""
     if any(not argument.startswith("-") or argument.startswith("-n") for argument in arguments):
         return []
     return ["-n", str(min(4, len(os.sched_getaffinity(0))))]
 
 
 def doctor() -> int:
-    """Prints what is found. The status is 3 when something is missing to build."""
+    """Print the state of this machine. Status 3 if a build requirement is missing."""
     ready = up_to_date(read_state(), ())
     print("\n".join(report("up to date" if ready else "to be built")))
     return MACHINE if missing_packages() else 0
@@ -296,7 +292,9 @@ def main(arguments: list[str]) -> int:
     if verb in ("-h", "--help", "help"):
         print((__doc__ or "").strip())
         return 0
-    give_up(f"no verb '{verb}'; there are demo, run, bench, iopf, test, check, doctor", status=2)
+    give_up(
+        f"no verb '{verb}'; expected one of demo, run, bench, iopf, test, check, doctor", status=2
+    )
 
 
 if __name__ == "__main__":
@@ -306,5 +304,5 @@ if __name__ == "__main__":
         say("interrupted")
         sys.exit(130)
     except OSError as error:  # a read-only tree, a full disk
-        say(f"cannot go on: {error}")
+        say(f"cannot continue: {error}")
         sys.exit(MACHINE)

@@ -1,14 +1,14 @@
-"""The build command behind ext-modules: setuptools' own, made quick, and one extension for each .pyx.
+"""The build command of the extensions: setuptools' own, faster, with one extension per .pyx.
 
-* pyproject.toml has one extension whose sources are a pattern. It is replaced here by an extension for each file that the
-  pattern names, with the name of its module.
-* An editable install compiles into an empty temporary folder and copies the modules beside their
-  sources, so it would compile all of them after each change. Putting the module of the last build
-  where the new one is expected lets setuptools compare dates as it does for an ordinary build.
-* setuptools compiles in several threads when `parallel` is set, and would call Cython from them.
-  Cython translates everything here first, in processes of its own; the threads only run gcc.
+* pyproject.toml has one extension whose sources are a pattern. It is replaced by one extension per matching file, named after its
+  module.
+* An editable install compiles into an empty temporary folder and copies the modules beside their sources, so it would compile all of
+  them after each change. The last build of a module is therefore copied to its new location, so that setuptools can compare dates as
+  in an ordinary build.
+* setuptools compiles in several threads if `parallel` is set, and would call Cython in them. Cython translates all files here first,
+  in separate processes; the threads only run gcc.
 
-Run as a program it builds the compiled helpers of the tests, in place: python -m iopf.tools.build_ext
+As a program it builds the compiled helpers of the tests, in place: python -m iopf.tools.build_ext
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from setuptools.command.build_ext import build_ext
 
 from iopf.tools.structs import layout_mark
 
-SOURCE_ROOT = Path(".src")  # the build runs at the top of the tree
+SOURCE_ROOT = Path(".src")  # relative to the root of the tree
 PROBES = Path("tests/probes")
 LAYOUT = "iopf.emulator.board.layout"
 
@@ -33,7 +33,7 @@ LAYOUT = "iopf.emulator.board.layout"
 class BuildExt(build_ext):
     """Named in pyproject.toml ([tool.setuptools] cmdclass)."""
 
-    # Options are looked up under this name; the default is that of the class.
+    # Options are looked up under this name, which by default is that of the class.
     command_name = "build_ext"
 
     def finalize_options(self) -> None:
@@ -48,8 +48,7 @@ class BuildExt(build_ext):
         )
         for extension, ready in zip(self.extensions, translated, strict=True):
             extension.sources = ready.sources
-            # Cython follows .pxd files by itself and passes on nothing about C headers. They are
-            # few and most modules include them, so each module depends on all of them.
+            # Cython tracks .pxd files but not C headers. These are few and most modules include them, so each module depends on all.
             extension.depends = [*extension.depends, *headers()]
             if extension.name == LAYOUT:
                 extension.define_macros.append(("IOPF_LAYOUT_MARK", f"{layout_mark(SOURCE_ROOT / 'iopf')}u"))
@@ -65,11 +64,11 @@ class BuildExt(build_ext):
         last = SOURCE_ROOT.joinpath(*ext.name.split(".")).with_name(expected.name)
         if last.exists() and not expected.exists():
             expected.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(last, expected)  # with its date, which is what is compared
+            shutil.copy2(last, expected)  # with its date, which setuptools compares
 
 
 def expanded(extensions: Iterable[Extension]) -> Iterator[Extension]:
-    """An extension for each file of a pattern, named after its module; the others as they are."""
+    """Expand patterns into one extension per file, named after its module; keep the others."""
     for extension in extensions:
         pattern = extension.sources[0]
         if "*" not in pattern:
@@ -90,7 +89,7 @@ def headers() -> list[str]:
 
 
 def build_probes(compile_args: list[str]) -> None:
-    """Compiles tests/probes beside their sources. The packages have to be built."""
+    """Compile tests/probes in place. The packages must be built."""
     modules = [
         Extension(
             ".".join(source.with_suffix("").parts),

@@ -1,4 +1,4 @@
-"""Every static check, one line per tool. Run by `python3 tools/bootstrap.py check`, in the venv.
+"""All static checks, one line per tool. Run by `python3 tools/bootstrap.py check`, in the venv.
 
 Standard library only: the tools are called as programs, as a developer would call them.
 """
@@ -18,7 +18,7 @@ PACKAGES = ("cython_ext", "device_procs", "emulator", "shm", "tools")
 PROBES = "tests/probes"
 TAIL = 40
 
-# Cython adds these to every class; a stub does not speak of them.
+# Cython adds these to every class; stubs omit them.
 STUB_EXCEPTIONS = (
     r".*\.__reduce_cython__",
     r".*\.__setstate_cython__",
@@ -29,7 +29,7 @@ STUB_EXCEPTIONS = (
 
 
 def compiled_modules_with_stub() -> list[str]:
-    """Modules that exist as .pyx, .pyi and compiled file."""
+    """Modules with a .pyx, a .pyi and a compiled file."""
     suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
     names = []
     for package in PACKAGES:
@@ -50,7 +50,7 @@ def cython_sources() -> list[str]:
 
 
 def commands(allowlist: str) -> dict[str, list[str]]:
-    """Tool -> command. An empty command means that there is nothing to check."""
+    """Tool -> command. An empty command means nothing to check."""
     python = sys.executable
     modules, cython = compiled_modules_with_stub(), cython_sources()
     stubtest = [python, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml"]
@@ -71,7 +71,7 @@ def check(name: str, command: list[str]) -> bool:
         print(f"{name:<13} nothing to check", flush=True)
         return True
     began = time.monotonic()
-    # Modules are looked up in the tree, also by the tools that are programs of their own.
+    # All tools look modules up in the tree.
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / '.src'}{os.pathsep}{ROOT}"}
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What is closed at the end of a `with`."""
+"""Closing at the end of a `with` block."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Closing:
-    """Base of what has a `close` and is used in a `with`."""
+    """Base class for objects with `close`, usable in `with`."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What a machine must have to build the emulator, and what it has. Standard library only."""
+"""Build requirements of the emulator, and their state on this machine. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def compiler() -> str:
-    """The C compiler that setuptools would call."""
+    """The C compiler that setuptools uses."""
     words = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "gcc").split()
     return str(words[0])
 
@@ -21,12 +21,12 @@ def has_headers() -> bool:
 
 
 def has_installer() -> bool:
-    """Whether anything here can fill a venv: uv, our own pip, or a pip that ensurepip makes."""
+    """Whether this machine can fill a venv: with uv, this interpreter's pip, or ensurepip."""
     return bool(shutil.which("uv") or find_spec("pip") or find_spec("ensurepip"))
 
 
 def missing_packages() -> list[str]:
-    """Debian packages without which the build cannot work."""
+    """Debian packages that the build needs and this machine lacks."""
     missing = []
     if shutil.which(compiler()) is None:
         missing.append("gcc")
@@ -38,7 +38,7 @@ def missing_packages() -> list[str]:
 
 
 def apt_line(missing: list[str]) -> str:
-    """What is missing and the command that brings exactly that."""
+    """The missing packages and the command that installs them."""
     return f"missing to build: {', '.join(missing)}; run: sudo apt install {' '.join(missing)}"
 
 
@@ -64,5 +64,5 @@ def _shm_space() -> str:
     try:
         space = os.statvfs("/dev/shm")
     except OSError as error:
-        return f"cannot be used: {error.strerror}"
+        return f"not usable: {error.strerror}"
     return f"{space.f_bavail * space.f_frsize >> 20} MiB free"

@@ -1,7 +1,7 @@
-"""What the compiled modules are made of, and whether it changed. Standard library only.
+"""Sources of the compiled modules, and change detection. Standard library only.
 
-The stamp covers content, so a new, deleted or renamed source is a change, and touching a file is
-none. Plain .py files are used in place and do not count.
+Fingerprints cover content, so a new, deleted or renamed source is a change, and a touched file is not. Plain .py files are used in place
+and do not count.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SUFFIXES = ("pyx", "pxd", "pxi", "h")
 
 
 def sources(root: Path) -> list[Path]:
-    """Every file that the build reads, and those of the compiled helpers of the tests."""
+    """All files that the build reads, including those of the tests' compiled helpers."""
     found = [root / "pyproject.toml"]
     for package in (*PACKAGES, PROBES):
         for suffix in SUFFIXES:
@@ -34,19 +34,19 @@ def fingerprints(root: Path) -> dict[str, str]:
 
 
 def stamp(root: Path) -> str:
-    """Changes with any source, with the interpreter, and when the tree is moved."""
+    """A digest of the sources, the interpreter, and the location of the tree."""
     parts = [sys.version, sys.base_prefix, str(root), json.dumps(fingerprints(root))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def packages_stamp(root: Path) -> str:
-    """Changes when the packages to install may have changed."""
+    """A digest of the declared packages."""
     content = (root / "pyproject.toml").read_bytes()
     return hashlib.sha256(sys.version.encode() + content).hexdigest()
 
 
 def remove_orphans(root: Path) -> None:
-    """A compiled module whose .pyx was deleted would still be imported."""
+    """Remove compiled modules without a .pyx, which would still be importable."""
     for package in (*PACKAGES, PROBES):
         for path in [*(root / package).rglob("*.so"), *(root / package).rglob("*.c")]:
             if (path.parent / f"{path.name.split('.')[0]}.pyx").exists():
@@ -56,7 +56,7 @@ def remove_orphans(root: Path) -> None:
 
 
 def touch_changed(root: Path, before: dict[str, str]) -> None:
-    """The compiler compares dates, and a file put back from a copy may be changed and old."""
+    """Touch changed files: setuptools compares dates, and a restored file may be changed and old."""
     for name, digest in fingerprints(root).items():
         if before and before.get(name) != digest:
             (root / name).touch()

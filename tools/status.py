@@ -1,4 +1,4 @@
-"""Exit statuses. They are the product: scripts read nothing else (`iopf help exit-codes`)."""
+"""Exit statuses, the interface for scripts (`iopf help exit-codes`)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """What the exit status of `iopf` says about the run."""
+    """The exit status of `iopf`."""
 
     OK = 0  # all checks held
-    FAILED = 1  # a checked property failed
-    USAGE = 2  # bad command line or scenario
+    FAILED = 1  # a check failed
+    USAGE = 2  # invalid command line or scenario
     MACHINE = 3  # this machine cannot run it
-    UNSUPPORTED = 4  # the scenario needs something that is not supported here
-    DIED = 5  # a process died that was not asked to
-    STUCK = 6  # no progress within the watchdog's bound
+    UNSUPPORTED = 4  # the scenario needs an unsupported feature
+    DIED = 5  # a process died unexpectedly
+    STUCK = 6  # no progress within the watchdog's time
     UNTRUSTED = 7  # the result cannot be trusted, or iopf itself failed
     HUNG_UP = 129  # SIGHUP: partial result
     INTERRUPTED = 130  # SIGINT: partial result
     QUIT = 131  # SIGQUIT: partial result
-    PIPE_CLOSED = 141  # the reader of our output went away
+    PIPE_CLOSED = 141  # the reader of the output closed it
     TERMINATED = 143  # SIGTERM: partial result
 
 
@@ -27,17 +27,17 @@ STOPPED = (Status.INTERRUPTED, Status.TERMINATED, Status.HUNG_UP, Status.QUIT)
 
 
 def stopped_by(number: int) -> Status:
-    """The status of what a signal of `iopf.shm.procs.ENDING` has stopped."""
+    """The status for a signal of `iopf.shm.procs.ENDING`."""
     return Status(128 + number)
 
 
 class Failed(Exception):
-    """Ends a command with one line on standard error, the text, and this status."""
+    """End a command with one line on standard error, the text, and this status."""
 
     status: Status
 
 
-# A campaign's status is that of its worst member; earlier is worse.
+# A campaign has the status of its worst member; the worst status comes first.
 WORST_FIRST = (
     Status.TERMINATED,
     Status.HUNG_UP,

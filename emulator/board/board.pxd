@@ -60,7 +60,7 @@ cdef struct view:
     uint64_t work_stride
     pool *pools[16]
     event_ring *events
-    char *private_at             # where the state of the part comes from; NULL: from the process's own heap
+    char *private_at             # memory for the state of the entry function; NULL: from the process's own heap
     char *private_end
     const void *flow         # kernel processes: what the generation does, and the driver of the IOMMU (kernel_attach)
     const void *ops

@@ -10,9 +10,9 @@ cdef enum:
     GROUP_MAX = 64
     BOARD_AT = 4096          # the first page belongs to the header of the arena
     USER_BUFFER = 8192           # bytes; 200 requests
-    STAGE_PRIVATE = 65536
-    STAGE_STACK = 65536
-    STAGE_SLOT_MAX = 32          # STAGE_SLOTS of stage.h
+    RQ_PRIVATE = 65536
+    RQ_STACK = 65536
+    RQ_SLOT_MAX = 32             # RQ_SLOTS of runqueue.h
 
 cpdef enum:  # indices of board.offsets
     OFF_CREW = 0
@@ -47,9 +47,9 @@ cpdef enum:  # indices of board.offsets
     OFF_BARRIERS = 29
     OFF_PARTIAL_LISTS = 30
     OFF_USER_BUFFERS = 31    # of tenants: what a read of a fault object has copied
-    OFF_PRIVATE = 32         # controlled runs: the state of every part, STAGE_PRIVATE bytes each
-    OFF_STACKS = 33          # controlled runs: STAGE_STACK bytes of each actor
-    OFF_STAGE = 34           # controlled runs: cython_ext/runqueue.h; the last, in pages of its own
+    OFF_PRIVATE = 32         # controlled runs: the state of every entry function, RQ_PRIVATE bytes each
+    OFF_STACKS = 33          # controlled runs: RQ_STACK bytes of each actor
+    OFF_RUNQUEUE = 34        # controlled runs: cython_ext/runqueue.h; the last, in pages of its own
     OFF_COUNT = 35
 
 cdef dict pool_shapes(dict c)

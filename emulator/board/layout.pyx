@@ -10,7 +10,7 @@ from iopf.cython_ext.event_ring cimport event_record, event_ring
 from iopf.cython_ext.histogram cimport histogram
 from iopf.cython_ext.link cimport LINK_HEADER_BYTES
 from iopf.cython_ext.pool cimport listhead, pool
-from iopf.cython_ext.runqueue cimport stage, stage_step
+from iopf.cython_ext.runqueue cimport runqueue, rq_step
 from iopf.cython_ext.work_ring cimport workring, workslot
 from iopf.emulator.board.board cimport board
 from iopf.emulator.spec.classes cimport *
@@ -104,9 +104,9 @@ cdef dict region_sizes(dict config):
         OFF_LABELS: devices * LABELS * sizeof(label_note),
         OFF_SEQUENCES: SEQUENCES * 64,  # a line each: the turn
         OFF_BARRIERS: BARRIERS * sizeof(barrier) + BARRIERS * slots * 4,
-        OFF_PRIVATE: slots * STAGE_PRIVATE if config["controlled"] else 64,
-        OFF_STAGE: sizeof(stage) + config["controlled"] * (sizeof(stage_step) + 1) if config["controlled"] else 64,
-        OFF_STACKS: slots * STAGE_STACK if config["controlled"] else 64,
+        OFF_PRIVATE: slots * RQ_PRIVATE if config["controlled"] else 64,
+        OFF_RUNQUEUE: sizeof(runqueue) + config["controlled"] * (sizeof(rq_step) + 1) if config["controlled"] else 64,
+        OFF_STACKS: slots * RQ_STACK if config["controlled"] else 64,
     }
 
 
@@ -117,7 +117,7 @@ def plan_layout(config: dict) -> dict:
     at = <uint64_t>BOARD_AT + stride(sizeof(board))
     at = (at + PAGE - 1) & ~(PAGE - 1)
     for which in sorted(sizes):
-        if which == OFF_STAGE:
+        if which == OFF_RUNQUEUE:
             at = (at + PAGE - 1) & ~(PAGE - 1)
         offsets[which] = at
         at += (sizes[which] + 255) & ~255
@@ -133,6 +133,6 @@ def layout_hash() -> int:
     """Changes with every field of a shared structure, and with every size: a board of another build is refused."""
     every = {name: 1 for name in _FIELDS}  # a system that has one of everything
     every["options"] = OPTION_GROUP_LISTS
-    parts = (sizeof(board), sizeof(iopf_crew), sizeof(stage_step), sizeof(mm_struct), MAX_TENANTS, UP_SLOTS, DOWN_SLOTS)
+    parts = (sizeof(board), sizeof(iopf_crew), sizeof(rq_step), sizeof(mm_struct), MAX_TENANTS, UP_SLOTS, DOWN_SLOTS)
     shapes = sorted(pool_shapes(every).items()), sorted(region_sizes(every).items())
     return zlib.crc32(repr((IOPF_LAYOUT_MARK, parts, shapes, _FIELDS)).encode()) | 1 << 32

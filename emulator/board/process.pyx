@@ -1,8 +1,8 @@
 # cython: language_level=3
-"""One process of the system: attached to the board, with an actor of its own, and cast for a part.
+"""One process of the system: attached to the board, with an actor and an entry function.
 
-A part is prepared by the package that has its main loop (``prepare_irq``, ``prepare_device`` ...), played by ``play``. Preparing
-allocates what the loop needs and touches nothing that others read, so it may be done before the fork.
+The package that has the main loop sets the entry (``prepare_irq``, ``prepare_device`` ...); ``run`` calls it. Preparing allocates
+what the loop needs and writes nothing that others read, so it may be done before the fork.
 """
 
 import os
@@ -15,7 +15,7 @@ from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.memory cimport Memory
 from iopf.cython_ext.wait cimport *
 from iopf.emulator.board.board cimport view_attach, view_region
-from iopf.emulator.board.layout cimport OFF_PRIVATE, STAGE_PRIVATE
+from iopf.emulator.board.layout cimport OFF_PRIVATE, RQ_PRIVATE
 from iopf.emulator.spec.sites cimport START_BARRIER
 
 
@@ -32,9 +32,9 @@ cdef class Process:
         self.memory = memory
         self.slot = slot
         if self.v.cfg.controlled:
-            # What the part keeps lies on the board too, so that a copy of the board is a copy of the part.
-            self.v.private_at = view_region(&self.v, OFF_PRIVATE) + <uint64_t>slot * STAGE_PRIVATE
-            self.v.private_end = self.v.private_at + STAGE_PRIVATE
+            # The state of the entry function is on the board too, so that a copy of the board includes it.
+            self.v.private_at = view_region(&self.v, OFF_PRIVATE) + <uint64_t>slot * RQ_PRIVATE
+            self.v.private_end = self.v.private_at + RQ_PRIVATE
 
     def arrive(self, uint64_t start_time) -> None:
         """First words of a process: who it is. ``start_time`` in clock ticks since boot, from /proc."""
@@ -42,18 +42,18 @@ cdef class Process:
         self.v.self.start_time = start_time
         st32_rel(&self.v.self.state, ACTOR_STARTING)
 
-    cdef void cast(self, part_main main, void *arg, uint32_t index, uint32_t phase) noexcept:
-        """``main(arg, index)`` is the part; it begins in ``phase``: kernel and hardware start before devices and tenants."""
+    cdef void set_entry(self, actor_entry main, void *arg, uint32_t index, uint32_t phase) noexcept:
+        """Set the entry function, called as ``main(arg, index)`` in ``phase``: kernel and hardware start before devices and tenants."""
         self.main = main
         self.arg = arg
         self.index = index
         self.phase = phase
 
-    def play(self) -> int:
-        """Says that the process is up, waits for its phase, plays its part to the end: 0, or a negative errno."""
+    def run(self) -> int:
+        """Report that the process is up, wait for its phase, call the entry function; return 0 or a negative errno."""
         cdef int ret
         if self.main == NULL:
-            raise ValueError("the process has no part to play")
+            raise ValueError("the process has no entry function")
         self._ready()
         with nogil:
             ret = self.main(self.arg, self.index)

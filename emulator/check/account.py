@@ -1,14 +1,14 @@
-"""The account: every request that a device sent is answered, in flight, or lost with a name.
+"""The account: every request of a device is answered, in flight, or lost, with a reason.
 
-Three sides keep their own counters (``emulator/board/devices.pxd``: ``devside``, ``hwside``,
-``kernside``). What leaves one side arrives at the next:
+Three sides keep their own counters (``emulator/board/devices.pxd``: ``devside``, ``hwside``, ``kernside``). The output of one side is
+the input of the next:
 
     sent        = received by the hardware + on the link
     received    = enqueued + answered by the hardware + dropped by it + lost with the link
     enqueued    = read by the kernel + in the queue
     read        = answered + partial lost + refused + held now (partial or in a group)
     sent        = retired by responses + open + forgotten
-At rest nothing is on a link, in the queue, held or open, unless its device has vanished.
+At rest no request is on a link, in the queue, held or open, unless its device was removed by surprise.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Totals:
 def device_totals(device: Mapping[str, Any]) -> Totals:
     """The account of one device from its snapshot (``Snapshot.device``)."""
     dev, hw, kern = device["device"], device["hardware"], device["kernel"]
-    # What a dead device had published but nobody read went down with its link.
+    # Requests that a dead device published and the hardware did not read are lost with its link.
     sent = dev["sent"] if device["link_up"] else max(hw["received"], 0)
     lost = {
         "overflow": hw["drop_overflow"],
@@ -99,7 +99,7 @@ def _differ(name: str, left: str, a: int, right: str, b: int) -> list[str]:
 
 
 def check_device(name: str, device: Mapping[str, Any]) -> list[str]:
-    """Disagreements of one device at rest, one line each; empty when the three sides agree."""
+    """Disagreements of one device at rest, one per line; empty if the three sides agree."""
     dev, hw, kern = device["device"], device["hardware"], device["kernel"]
     received = (
         hw["enqueued"]
@@ -144,7 +144,7 @@ def check_device(name: str, device: Mapping[str, Any]) -> list[str]:
 
 
 def check_pools(pools: Mapping[str, Mapping[str, int]], pasids: int) -> list[str]:
-    """Leaks at rest: live objects, slots that nobody can reach, PASIDs that nobody gave back."""
+    """Leaks at rest: live objects, unreachable slots, allocated PASIDs."""
     out = []
     for name, pool in pools.items():
         if pool["live"]:

@@ -1,4 +1,4 @@
-"""What a case is: an event of the table of fates, programs that bring it about, what is observed."""
+"""Test cases: an event of the fate table, programs that cause it, and the expected observations."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ RECORDS = 128  # size of the page request queue in all cases
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a case leads to.
+    """The outcome of a case.
 
-    `responses`: codes by label, of device 0 unless the label is `d1.x`; a label that is missing is
-    not used. `errors`: errno by line, lines counted through all programs; others end with 0, or are
-    not reached after a finding. `lost`: requests by reason. `groups`: built, freed. `findings`: what
-    ends the run.
+    `responses`: codes by label, of device 0 unless the label is `d1.x`; a missing label is unused. `errors`: errno by line, lines counted
+    through all programs; others end with 0, or are not reached after a finding. `lost`: requests by reason. `groups`: built, freed.
+    `findings`: what ended the run.
     """
 
     responses: dict[str, tuple[int, ...]]
@@ -31,9 +30,9 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One event. `watch` is the label whose answer is the fate of the table.
+    """One event. `watch` is the label whose answer is the fate in the table.
 
-    `credits` is what each device needs.
+    `credits`: of each device.
     """
 
     event: str
@@ -50,10 +49,9 @@ def observed(
     groups: tuple[int, int],
     findings: Sequence[str],
 ) -> Expected:
-    """What was observed, in the form of what is expected.
+    """The observations, in the form of the expectations.
 
-    `responses` is by (device, label), `results` has 0 or -errno per line. Reasons that lost nothing
-    do not count.
+    `responses` is by (device, label), `results` has 0 or -errno per line. Reasons with a count of 0 are omitted.
     """
     by_label = {
         (label if device == 0 else f"d{device}.{label}"): tuple(codes)
@@ -65,7 +63,7 @@ def observed(
 
 
 def differences(expected: Expected, seen: Expected) -> list[str]:
-    """Where an observation is not what a case expects, one line each; empty when it is."""
+    """Differences between observation and expectation, one per line; empty if there are none."""
     return [
         f"{each.name}: expected {getattr(expected, each.name)}, got {getattr(seen, each.name)}"
         for each in fields(Expected)
@@ -74,7 +72,7 @@ def differences(expected: Expected, seen: Expected) -> list[str]:
 
 
 def document(case: Case, generation: str) -> dict[str, Any]:
-    """The scenario that runs a case: plain tables, as in a TOML file."""
+    """The scenario of a case: plain tables, as in a TOML file."""
     text = " ".join(op for program in case.programs for op in program)
     devices = 1 + max(int(n) for n in re.findall(r"\bd(\d+)\b", text))
     tenants = 1 + max(int(n) for n in re.findall(r"\bt(\d+)\b", text))

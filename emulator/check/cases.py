@@ -1,9 +1,8 @@
-"""For each event of the table of fates a program that brings it about, and what one observes.
+"""For each event of the fate table a program that causes it, and the expected observations.
 
-The programs stop units (`hold`) and wait for rest (`settle`), so the outcome does not depend on
-timing, and they leave nothing open at their end. Reports use group indices from 100 on and PASID 9,
-which nobody has; PASID 1 is that of the first tenant to bind. `expected` is written down here and
-not computed: the model and the emulator are both held against it.
+The programs stop units (`hold`) and wait until everything is idle (`settle`), so the outcome does not depend on timing, and they leave
+nothing open at their end. Injected reports use group indices from 100 on and PASID 9, which is unused; PASID 1 is that of the first
+tenant to bind. `expected` is written down here and not computed: both the model and the emulator are compared with it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _USER = (
     "send d0 pasid=5 pages=2 group=a",
     "settle",
 )
-# Without delivery to user space nothing is attached to PASID 5, and the hardware answers.
+# Without delivery to user space PASID 5 has no attachment, and the hardware answers.
 _NO_USER = {1: _EOPNOTSUPP, 2: _EOPNOTSUPP}
 _TABLES = {"refused by the tables": 1}
 

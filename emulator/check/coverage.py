@@ -1,4 +1,4 @@
-"""Which cells of the fate table a run has reached, and which known violations it has shown."""
+"""Cells of the fate table reached by a run, and the known violations that it has shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from iopf.emulator.board.ledger import Event
 from iopf.emulator.check.fates import EVENTS, Cell, Fate, cell
 from iopf.emulator.check.violations import KNOWN
 
-# Rows that the processes count as events, the others are sums of the kernel's counters.
+# Rows that processes count as events; the others are sums of kernel counters.
 _COUNTED: dict[str, Event] = {
     "no-param": Event.EVENT_NO_PARAM,
     "wrong-type": Event.EVENT_WRONG_TYPE,
@@ -31,7 +31,7 @@ _SUMMED: dict[str, tuple[str, ...]] = {
     "overflow": ("discarded",),
     "remove-partial": ("freed", "acknowledged"),
 }
-# Violations that no cell of the table shows, by the event that is one.
+# Violations without a cell in the table, by their event.
 _EVENT_IS_VIOLATION = {
     "remove-fails-ebusy": Event.EVENT_UNREGISTER_BUSY,
     "naked-remove-in-report": Event.EVENT_REMOVE_IN_REPORT,
@@ -43,14 +43,14 @@ _STOP_MARKERS = "stop-marker-blindness"
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A cell of the table and how often it came about."""
+    """A cell of the table and the number of its occurrences."""
 
     cell: Cell
     times: int
 
     @property
     def possible(self) -> bool:
-        """Whether the generation has such an event at all."""
+        """Whether the event exists in the generation."""
         return self.cell.fate is not Fate.ABSENT
 
 
@@ -73,7 +73,7 @@ def known_violations(
     events: Sequence[int],
     kernel: Mapping[str, int],
 ) -> dict[str, int]:
-    """How often each violation that the generation is known for has been shown, by slug."""
+    """Occurrences of each known violation of the generation, by slug."""
     times: dict[str, int] = {}
     for each in reached:
         if each.cell.known is not None and each.times:

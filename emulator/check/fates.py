@@ -1,12 +1,10 @@
-"""The fate of a fault by event and generation: the oracle table (kernel.md 1.0) as data.
+"""The fate of a fault by event and generation, as data. The rows were derived from drivers/iommu/io-pgfault.c and its callers.
 
-Rows are events, columns generations. The column of the flow that Jason Gunthorpe proposed
-(2023-11-15, never merged) is derived: translation changes acknowledge what is queued, partial
-groups included, with Success; a fault that nobody handles restarts; what teardown has answered is
-marked, so that a later answer does nothing; freeing a domain waits for its groups. Two places where
-the mail says nothing are filled in as follows. An overflow discards partials without an answer,
-because the hardware has answered the groups already. An event that cannot be allocated ends as in
-the merged kernels.
+Rows are events, columns generations. The column of the flow that Jason Gunthorpe proposed (iommu list, 2023-11-15, never merged) is
+derived: translation changes acknowledge queued faults, including partial groups, with Success; a fault without a handler restarts; a
+fault answered by teardown is marked, so that a later answer has no effect; freeing a domain waits for its groups. The mail leaves two
+cases open. Here an overflow discards partials without an answer, because the hardware has answered the groups already, and an event
+that cannot be allocated ends as in the merged kernels.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from iopf.emulator.spec.kernels import span
 
 
 class Fate(Enum):
-    """What becomes of the fault, in a few words."""
+    """The fate of a fault in a few words."""
 
     SUCCESS = "answered SUCCESS"
     INVALID = "answered INVALID"
@@ -37,17 +35,17 @@ class Fate(Enum):
 
 
 EVENTS: dict[str, str] = {
-    "no-param": "the device is on no IOPF queue",
-    "wrong-type": "the fault is no page request",
+    "no-param": "the device is not on an IOPF queue",
+    "wrong-type": "the fault is not a page request",
     "partial": "a non-last request is accepted",
-    "partial-nomem": "a non-last request, no memory for it",
+    "partial-nomem": "a non-last request, its allocation fails",
     "partial-no-handler": "a non-last request of a PASID without a handler",
     "last": "a last request is accepted",
-    "last-nomem": "a last request, no memory for its group",
+    "last-nomem": "a last request, the allocation of its group fails",
     "refused": "the handler refuses the group",
     "no-domain": "a last request of a PASID without mm or domain",
-    "mm-dead": "the address space ends before a worker takes the group",
-    "page-error": "no mapping, or no permission, for one of the pages",
+    "mm-dead": "the mm dies before a worker takes the group",
+    "page-error": "no mapping or permission for one of the pages",
     "overflow": "the hardware queue overflows: partials",
     "remove-partial": "iopf_queue_remove_device: partials",
     "remove-pending": "iopf_queue_remove_device: groups with a worker",
@@ -59,7 +57,7 @@ EVENTS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of the table. `known` is the slug of the violation that it shows (`violations`)."""
+    """One cell of the table. `known`: slug of the violation that it shows (`violations`)."""
 
     event: str
     generation: str
@@ -79,40 +77,40 @@ def _in(generations: str, fate: Fate, note: str, known: str | None = None) -> _E
 _ROWS: dict[str, tuple[_Entry, ...]] = {
     "no-param": (
         _in("v5.13..v6.2", Fate.DRIVER, "-ENODEV, -EINVAL without a registered handler"),
-        _in("v6.9", Fate.NOTHING, "a warning; the driver is told nothing", "bad-setup-silent"),
+        _in("v6.9", Fate.NOTHING, "a warning; no error to the driver", "bad-setup-silent"),
         _in("v6.11..v7.2", Fate.INVALID, "-EINVAL to the driver"),
-        _in("gunthorpe", Fate.SUCCESS, "the first fault makes what it needs, and is handled"),
+        _in("gunthorpe", Fate.SUCCESS, "the first fault allocates the param, and is handled"),
     ),
     "wrong-type": (
         _in("v5.13..v6.2", Fate.ERROR, "-EOPNOTSUPP"),
-        _in("v6.9", Fate.SUCCESS, "the core does not look at the type"),
+        _in("v6.9", Fate.SUCCESS, "the core ignores the type"),
         _in(
             "v6.11..v7.2",
             Fate.SUCCESS,
-            "looked at only where no handler is found: no answer, -EINVAL",
+            "checked only without a handler: no answer, -EINVAL",
         ),
-        _in("gunthorpe", Fate.SUCCESS, "there is only one type"),
+        _in("gunthorpe", Fate.SUCCESS, "only one type exists"),
     ),
     "partial": (
         _in("v5.13..v6.2", Fate.KEPT, "0; never answered by itself"),
-        _in("v6.9", Fate.KEPT, "v6.9.0 went on and answered it as well (report-missing-return)"),
+        _in("v6.9", Fate.KEPT, "v6.9.0 also answered it (report-missing-return)"),
         _in("v6.11..gunthorpe", Fate.KEPT, "0; never answered by itself"),
     ),
     "partial-nomem": (
         _in("v5.13..v6.2", Fate.MISSING, "-ENOMEM", "partial-enomem-page-lost"),
-        _in("v6.9", Fate.MISSING, "nobody is told", "partial-enomem-page-lost"),
+        _in("v6.9", Fate.MISSING, "no error reported", "partial-enomem-page-lost"),
         _in("v6.11..gunthorpe", Fate.MISSING, "-ENOMEM", "partial-enomem-page-lost"),
     ),
     "partial-no-handler": (
         _in("v5.13..v6.2", Fate.KEPT, "the handler is looked up when the worker runs"),
         _in("v6.9", Fate.KEPT, "the domain is looked up with the last request"),
         _in("v6.11..v7.2", Fate.INVALID, "-EINVAL; an answer to a non-last", "answer-for-nonlast"),
-        _in("gunthorpe", Fate.KEPT, "set aside before anything is looked up"),
+        _in("gunthorpe", Fate.KEPT, "set aside before any lookup"),
     ),
     "last": (
         _in("v5.13..v6.2", Fate.SUCCESS, "a copy is pending; the group goes to the work queue"),
-        _in("v6.9", Fate.SUCCESS, "the group is pending; its domain is fixed"),
-        _in("v6.11..v6.16", Fate.SUCCESS, "the group is pending; its attach handle is fixed"),
+        _in("v6.9", Fate.SUCCESS, "the group is pending; its domain is determined"),
+        _in("v6.11..v6.16", Fate.SUCCESS, "the group is pending; its attach handle is determined"),
         _in(
             "v7.2", Fate.SUCCESS, "pending until a worker answers; user space takes it off the list"
         ),
@@ -125,7 +123,7 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
         ),
     ),
     "refused": (
-        _in("v5.13..v6.2", Fate.ABSENT, "handlers give a code, they cannot refuse"),
+        _in("v5.13..v6.2", Fate.ABSENT, "handlers return a code, they cannot refuse"),
         _in("v6.9..gunthorpe", Fate.FAILURE, "the group is freed"),
     ),
     "no-domain": (
@@ -137,45 +135,40 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
     ),
     "mm-dead": (_in("v5.13..gunthorpe", Fate.INVALID, "mmget_not_zero fails in the worker"),),
     "page-error": (
-        _in("v5.13..gunthorpe", Fate.INVALID, "sticky: what follows in the group is not handled"),
+        _in(
+            "v5.13..gunthorpe", Fate.INVALID, "sticky: later requests of the group are not handled"
+        ),
     ),
     "overflow": (
         _in(
             "v5.13..gunthorpe",
             Fate.DISCARDED,
-            "of every device; hardware answered lost lasts SUCCESS",
+            "of every device; the hardware answered lost last requests SUCCESS",
         ),
     ),
     "remove-partial": (
         _in("v5.13..v7.2", Fate.DISCARDED, "", "partial-never-acked-at-remove"),
-        _in("gunthorpe", Fate.SUCCESS, "one answer per group: the device starts again"),
+        _in("gunthorpe", Fate.SUCCESS, "one answer per group: the device restarts"),
     ),
     "remove-pending": (
         _in("v5.13..v6.2", Fate.LEFT, "neither answered nor freed", "pending-unanswered-at-remove"),
-        _in(
-            "v6.9..v6.13", Fate.INVALID, "unlinked; the worker frees it and its answer does nothing"
-        ),
+        _in("v6.9..v6.13", Fate.INVALID, "unlinked; the worker frees it; its answer has no effect"),
         _in("v6.14..v7.2", Fate.USE_AFTER_FREE, "safe only after a drain", "remove-before-drain"),
-        _in("gunthorpe", Fate.SUCCESS, "marked; the worker frees it and its answer does nothing"),
+        _in("gunthorpe", Fate.SUCCESS, "marked; the worker frees it; its answer has no effect"),
     ),
     "remove-delivered": (
         _in("v5.13..v6.9", Fate.ABSENT, "no delivery to user space"),
-        _in("v6.11..v6.13", Fate.INVALID, "unlinked; the answer of user space does nothing"),
-        _in(
-            "v6.14..v6.16",
-            Fate.USE_AFTER_FREE,
-            "read() walks a freed group",
-            "remove-frees-owned-group",
-        ),
-        _in("v7.2", Fate.USER, "not on the list any more: user space owns it"),
-        _in("gunthorpe", Fate.SUCCESS, "marked; the answer of user space does nothing"),
+        _in("v6.11..v6.13", Fate.INVALID, "unlinked; the answer of user space has no effect"),
+        _in("v6.14..v6.16", Fate.USE_AFTER_FREE, "read() walks a freed group", "remove-frees-owned-group"),
+        _in("v7.2", Fate.USER, "off the list: user space owns it"),
+        _in("gunthorpe", Fate.SUCCESS, "marked; the answer of user space has no effect"),
     ),
     "flush": (
         _in(
             "v5.13..v6.2", Fate.WAITS, "for all devices, with param->lock held", "flush-whole-queue"
         ),
         _in("v6.9..v7.2", Fate.WAITS, "for all devices, without a lock", "flush-whole-queue"),
-        _in("gunthorpe", Fate.WAITS, "for the groups of the domain that is freed"),
+        _in("gunthorpe", Fate.WAITS, "for the groups of the freed domain"),
     ),
     "unbind-user": (
         _in("v5.13..v6.9", Fate.ABSENT, "no delivery to user space"),
@@ -187,7 +180,7 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
             "remove-frees-owned-group",
         ),
         _in("v7.2", Fate.INVALID, "automatic, for the groups of that attach handle"),
-        _in("gunthorpe", Fate.SUCCESS, "marked; a late answer of user space does nothing"),
+        _in("gunthorpe", Fate.SUCCESS, "marked; a late answer of user space has no effect"),
     ),
 }
 
@@ -200,7 +193,7 @@ CELLS: tuple[Cell, ...] = tuple(
 
 
 def cell(event: str, generation: str) -> Cell:
-    """The cell of an event in a generation. Raises KeyError for an unknown one."""
+    """The cell of an event in a generation. Raises KeyError for unknown ones."""
     for each in CELLS:
         if (each.event, each.generation) == (event, generation):
             return each

@@ -1,6 +1,6 @@
-"""What distinguishes the generations, and what changed from each to the next and why.
+"""Character of each kernel generation, and the changes between generations with their reasons.
 
-Commits are upstream ids.
+Sources: the kernel sources of the generations; commits are upstream ids.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from iopf.emulator.spec.kernels import MERGED
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """One generation: the kernels it stands for, its character, what changed and why."""
+    """One generation: its kernels, its character, changes and reasons."""
 
     kernels: str
     character: str
@@ -48,14 +48,14 @@ AGES: dict[str, Age] = {
     ),
     "v6.9": Age(
         "v6.9 to v6.10",
-        "one object per device with references and RCU; the group is built where the fault is reported",
+        "one object per device with references and RCU; the report builds the group",
         (
             "the group itself is pending, not a copy of its last request: an answer can no longer miss "
             "its match (199112327135)",
-            "the fault_param has a reference count and RCU: no gap between a report and a removal "
+            "the fault_param has a reference count and RCU: no race between a report and a removal "
             "(a74c077b9021)",
             "the core answers what it cannot handle; report returns nothing (b554e396e51c, 3dfa64aecbaf)",
-            "removal answers pending groups and cannot fail: no caller could do anything about -EBUSY "
+            "removal answers pending groups and cannot fail: no caller could handle -EBUSY "
             "(0095bf83554f)",
         ),
     ),
@@ -63,8 +63,8 @@ AGES: dict[str, Age] = {
         "v6.11 to v6.12",
         "groups carry an attach handle; faults can be delivered to user space",
         (
-            "the attach handle is looked up first, so that whoever detaches finds its groups",
-            "delivery to user space: read() hands groups out, write() answers them by cookie",
+            "the attach handle is looked up first, so that a detach finds its groups",
+            "delivery to user space: read() delivers groups, write() answers them by cookie",
             "report returns an error again and the core answers every fault without a handler INVALID: "
             "in v6.9 it went unanswered (b58b133e680b)",
         ),
@@ -81,7 +81,7 @@ AGES: dict[str, Age] = {
         "v6.14 to v6.15",
         "removal frees pending groups as well",
         (
-            "iopf_queue_remove_device frees the groups it answers (9759ae2cee7c, meant against a leak): "
+            "iopf_queue_remove_device frees the groups it answers (9759ae2cee7c, meant to fix a leak): "
             "wrong for every group that a worker or user space still holds",
             "the drain of VT-d covers requests without PASID (add43c4fbc92)",
         ),
@@ -105,12 +105,12 @@ AGES: dict[str, Age] = {
     ),
     "gunthorpe": Age(
         "proposed 2023-11-15, never merged",
-        "what is queued is acknowledged, not discarded; a fault that nobody handles restarts",
+        "queued faults are acknowledged, not discarded; a fault without a handler restarts",
         (
             "a change of translation acknowledges pending groups and partial ones with SUCCESS: the "
-            "device starts again and meets the new translation",
+            "device restarts and uses the new translation",
             "without a fault domain the request restarts, where the merged kernels answer INVALID",
-            "an answered group is marked, so a late answer does nothing; its owner frees it",
+            "an answered group is marked, so a late answer has no effect; its owner frees it",
             "each domain counts its groups and is freed when none is left, where the merged kernels "
             "flush the whole queue",
         ),
@@ -121,7 +121,7 @@ AGES: dict[str, Age] = {
 def steps(older: str, newer: str) -> tuple[str, ...]:
     """The generations whose changes lie between two, in order of time.
 
-    The proposal stands beside the history: compared with it, only its own changes count.
+    The proposal is compared by its own changes only.
     """
     if "gunthorpe" in (older, newer):
         return ("gunthorpe",)

@@ -1,16 +1,15 @@
-"""The IOASID allocator as a sequential program: what each call does and answers, one call at a time.
+"""The IOASID allocator as a sequential program: result of each call, one call at a time.
 
-Source: drivers/iommu/ioasid.c of Linux v5.5 to v5.17, as spec/kernel.md 3.1 describes it. To be read
-beside ``emulator/kernel/ioasid/ioasid.pxd``, which says what may happen at once; here nothing does.
+Source: drivers/iommu/ioasid.c of Linux v5.5 to v5.17. To be read beside ``emulator/kernel/ioasid/ioasid.pxd``, which describes
+concurrency.
 
-    framework   a default space, and a list of custom spaces in the order of their registration
-    space       id -> Entry; a custom one belongs to all ops that have its pair of functions
+    framework   a default space, and a list of custom spaces in order of registration
+    space       id -> Entry; a custom one belongs to all ops with its pair of functions
     active      the first space of the list; the default one while the list is empty
-    host        gives numbers to the ops that reach it; the framework records them in its own space
+    host        allocates numbers for the ops that use it; the framework records them in its own space
 
-An ops is anything comparable that names it; a function is a number whose low byte less one is the host
-that it reaches. Without memory, without a free number and without a place, the answer is the same:
-``INVALID_IOASID`` or -ENOMEM.
+An ops is anything comparable that identifies it; a function is a number whose low byte minus one is the host it uses. Allocation
+failures, exhausted numbers and a full table have the same result: ``INVALID_IOASID`` or -ENOMEM.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ Getter = Callable[[int], bool]
 
 @dataclass(slots=True)
 class Entry:
-    """An id that is out: whose set it is in, what its owner keeps with it, how many hold it."""
+    """An allocated id: its set, its owner's private data, its reference count."""
 
     set: int
     private: int
@@ -42,7 +41,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Ops:
-    """``ioasid_allocator_ops``: two functions, and the data that they are called with."""
+    """``ioasid_allocator_ops``: two functions, and their data."""
 
     ident: int
     alloc_fn: int
@@ -64,7 +63,7 @@ class Space:
 
 @dataclass(slots=True)
 class Host:
-    """A host's numbers: lowest first, one number to one caller. It can be told to refuse."""
+    """A host's numbers: lowest first, each allocated once. It can be told to refuse."""
 
     out: set[int] = field(default_factory=set)
     refuse_next: bool = False
@@ -84,7 +83,7 @@ class Host:
 
 
 class IoasidModel:
-    """The framework. ``fail_record`` makes the next record of a number find no memory."""
+    """The framework. ``fail_record`` makes the next record of a number fail for lack of memory."""
 
     def __init__(self) -> None:
         self.default = Space()
@@ -103,8 +102,8 @@ class IoasidModel:
     # Allocators
 
     def register(self, ops: Ops) -> int:
-        """0. Registered already: -EEXIST. The first custom one while ids of the default are out:
-        -EAGAIN, as the new space has to start empty. No place: -ENOMEM. No such function: -EINVAL."""
+        """Register an allocator: 0. Already registered: -EEXIST. The first custom one while ids of the default space are allocated:
+        -EAGAIN, because the new space must start empty. No room: -ENOMEM. No such function: -EINVAL."""
         if not ops.ident or any(not 1 <= fn & 0xFF <= VCMD_BACKENDS for fn in ops.functions):
             return -errno.EINVAL
         if len(self.spaces) == IOASID_ALLOCATORS:
@@ -123,8 +122,8 @@ class IoasidModel:
         return 0
 
     def unregister(self, ident: int) -> None:
-        """While others share the space, its ids stay. With the last one the space goes, and the next of
-        the list is active; ids that are still out are lost, and their numbers stay out at the host."""
+        """Unregister an allocator. While others share its space, its ids stay. With the last one the space is freed, and the next of the
+        list becomes active; its allocated ids are lost, and their numbers stay allocated at the host."""
         for space in self.spaces:
             if any(ops.ident == ident for ops in space.sharers):
                 space.sharers = [ops for ops in space.sharers if ops.ident != ident]
@@ -138,8 +137,8 @@ class IoasidModel:
     # Ids, all in the active space
 
     def alloc(self, set_: int, least: int, most: int, private: int) -> int:
-        """The lowest free number of [least, most] in the default space; in a custom one, what the host
-        gives. A number that cannot be recorded goes back to the host, and the caller gets none."""
+        """Allocate the lowest free number of [least, most] in the default space; in a custom one, the host's choice. A number that cannot
+        be recorded is returned to the host, and the caller gets none."""
         space = self.active
         if sum(len(each.ids) for each in [self.default, *self.spaces]) == IOASID_OBJECTS:
             return INVALID_IOASID
@@ -160,7 +159,7 @@ class IoasidModel:
         return number
 
     def free(self, number: int) -> None:
-        """Whatever the count is. An unknown id is an error message."""
+        """Free an id, whatever its count. An unknown id is an error message."""
         space = self.active
         if number not in space.ids:
             self.unknown += 1
@@ -176,7 +175,7 @@ class IoasidModel:
             self.unknown += 1
 
     def put(self, number: int) -> bool:
-        """True when the last holder has gone, and the id with it."""
+        """Drop a reference; true if it was the last one and the id was freed."""
         entry = self.active.ids.get(number)
         if entry is None:
             self.unknown += 1
@@ -187,8 +186,8 @@ class IoasidModel:
         return entry.refs == 0
 
     def find(self, set_: int, number: int, getter: Getter | None = None) -> tuple[int, int]:
-        """(0, private); (0, 0) when the getter finds it invalid; (-ENOENT, 0) for an unknown id;
-        (-EACCES, 0) for one of another set. Set 0 asks for any."""
+        """Look up an id: (0, private); (0, 0) if the getter rejects it; (-ENOENT, 0) for an unknown id; (-EACCES, 0) for one of another
+        set. Set 0 matches any."""
         entry = self.active.ids.get(number)
         if entry is None:
             return -errno.ENOENT, 0

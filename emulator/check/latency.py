@@ -1,4 +1,4 @@
-"""Percentiles from the log-linear histograms of ``cython_ext/histogram.pxd``: same bins, read side."""
+"""Percentiles of the log-linear histograms of ``cython_ext/histogram.pxd``, with the same bins."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bin_bounds(index: int) -> tuple[int, int]:
 
 
 def percentile(bins: Mapping[int, int], share: float) -> int:
-    """The value below which ``share`` of the samples lie, as the middle of its bin; 0 without samples."""
+    """The value below which ``share`` of the samples are, as the middle of its bin; 0 without samples."""
     total = sum(bins.values())
     wanted = share * total
     seen = 0

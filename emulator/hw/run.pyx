@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The part of the IOMMU process: setting one unit up, and its main loop."""
+"""The entry function of the IOMMU process: setting one unit up, and its main loop."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -101,7 +101,7 @@ cdef int iommu_main(unit *u) noexcept nogil:
     return 0
 
 
-cdef int iommu_part(void *u, uint32_t index) noexcept nogil:
+cdef int iommu_entry(void *u, uint32_t index) noexcept nogil:
     return iommu_main(<unit *>u)
 
 
@@ -110,4 +110,4 @@ def prepare_iommu(Process process not None, uint32_t index) -> None:
     cdef unit *u = unit_make(&process.v, index)
     if u == NULL:
         raise MemoryError("no memory for the IOMMU's own state")
-    process.cast(iommu_part, u, index, PHASE_PROBING)
+    process.set_entry(iommu_entry, u, index, PHASE_PROBING)

@@ -1,13 +1,13 @@
-"""Programs: what tenants, devices and drivers of a run do, as lines of text (`iopf help programs`).
+"""Programs: the operations of tenants, devices and drivers, as lines of text (`iopf help programs`).
 
-One line is one operation, `VERB SUBJECT... key=value... flag...`. The verb says which actor runs it.
+One line is one operation, `VERB SUBJECT... key=value... flag...`. The verb implies the actor.
 
-* `actors`   who runs programs, and the names by which a line calls devices and tenants
-* `words`    how a word of a line becomes a value, and how a value is written
-* `grammar`  what an operation looks like: a verb, its words, who runs it
+* `actors`   actors that run programs, and the names of devices and tenants in a line
+* `words`    conversion of a word to a value and back
+* `grammar`  form of an operation: a verb, its words, its actor
 * `verbs`    the table of operations: subjects, keys, flags, meaning
 * `lines`    one line of text to one checked `Line`, and back
-* `blocks`   `repeat`, `choose`, `or`, `end`: from lines to a tree
+* `blocks`   `repeat`, `choose`, `or`, `end`: lines to a tree
 * `groups`   labels of page request groups, and which of them are still open
 * `checks`   rules that span lines and programs
 * `encode`   one line to its records in the encoding of `emulator/spec/program.pxd`

@@ -1,4 +1,4 @@
-"""Who runs programs, and how a line calls them: `t0`, `d3`, `k1`, or the names of the scenario."""
+"""Actors with programs, and their names in a line: `t0`, `d3`, `k1`, or names of the scenario."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DRIVERS_MAX = 8
 
 
 class Kind(IntEnum):
-    """Kinds of actors, with the numbers that b of DO_PASS carries in bits 16 and up."""
+    """Kinds of actors, with their numbers in bits 16 and up of DO_PASS's b."""
 
     TENANT = 1
     DEVICE = 2
@@ -26,14 +26,14 @@ LETTERS = {Kind.TENANT: "t", Kind.DEVICE: "d", Kind.DRIVER: "k"}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Actor:
-    """One process that runs a program: the n-th tenant, device or driver of the run."""
+    """A process with a program: the n-th tenant, device or driver of the run."""
 
     kind: Kind
     index: int
 
     @property
     def packed(self) -> int:
-        """The actor as records name it: kind << 16 | index."""
+        """The actor in records: kind << 16 | index."""
         return self.kind << 16 | self.index
 
     def __str__(self) -> str:
@@ -45,15 +45,15 @@ _SHORT = re.compile(r"(?P<letter>[tdk])(?P<index>0|[1-9][0-9]{0,5})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of all devices and tenants of a run, in the order of their numbers."""
+    """The names of all devices and tenants of a run, ordered by number."""
 
     devices: Sequence[str]
     tenants: Sequence[str]
 
     def find(self, kind: Kind, word: str) -> int:
-        """The number of the actor that `word` means. A name of the scenario goes before `t0`.
+        """The number of the actor named `word`. Names of the scenario take precedence over `t0`.
 
-        Raises LineError when there is none.
+        Raises LineError for an unknown name.
         """
         known = {Kind.DEVICE: self.devices, Kind.TENANT: self.tenants}.get(kind, ())
         if word in known:
@@ -64,15 +64,13 @@ class Names:
             return int(short["index"])
         letter = LETTERS[kind]
         there = (
-            f"there is only {letter}0"
-            if limit == 1
-            else f"there are {letter}0 to {letter}{limit - 1}"
+            f"expected {letter}0" if limit == 1 else f"expected {letter}0 to {letter}{limit - 1}"
         )
         hint = did_you_mean(word, known) or f"; {there}"
-        raise LineError(f"no {kind.name.lower()} is called '{word}'{hint}")
+        raise LineError(f"no {kind.name.lower()} '{word}'{hint}")
 
     def actor(self, word: str) -> Actor:
-        """The actor that a prefix such as `t0:` names. Raises LineError."""
+        """The actor named by a prefix such as `t0:`. Raises LineError."""
         for kind, known in ((Kind.TENANT, self.tenants), (Kind.DEVICE, self.devices)):
             if word in known:
                 return Actor(kind, list(known).index(word))
@@ -80,7 +78,7 @@ class Names:
             if word.startswith(letter) and word[1:].isdigit():
                 return Actor(kind, self.find(kind, word))
         hint = did_you_mean(word, [*self.tenants, *self.devices])
-        raise LineError(f"no tenant, device or driver is called '{word}'{hint}")
+        raise LineError(f"no tenant, device or driver '{word}'{hint}")
 
 
 def default_names(devices: int, tenants: int) -> Names:

@@ -1,7 +1,6 @@
 """From the lines of one program to a tree: single lines, and blocks with branches.
 
-A block is run by one actor as a whole, so the tree of a sequence is a list of steps of which each
-belongs to one actor.
+One actor runs a whole block, so the tree of a sequence is a list of steps, each with one actor.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Step:
 
 @dataclass(slots=True)
 class Branch:
-    """One way through a block: its weight and what it holds. `repeat` has one branch."""
+    """One branch of a block: its weight and its content. `repeat` has one branch."""
 
     weight: int
     body: list[Node] = field(default_factory=list)
@@ -35,7 +34,7 @@ class Branch:
 
 @dataclass(slots=True)
 class Block:
-    """`repeat` or `choose`, with the number of its first line. `times` 0 is for ever."""
+    """`repeat` or `choose`, with the number of its first line. `times` 0: without end."""
 
     op: int
     line: Line
@@ -50,7 +49,7 @@ Node = Step | Block
 
 
 def steps(nodes: Sequence[Node]) -> Iterator[Step]:
-    """Every line that is no part of a block's frame, in the order of the text."""
+    """Every line except the frames of blocks, in the order of the text."""
     for node in nodes:
         if isinstance(node, Step):
             yield node
@@ -60,13 +59,13 @@ def steps(nodes: Sequence[Node]) -> Iterator[Step]:
 
 
 def actors_of(nodes: Sequence[Node]) -> list[Actor]:
-    """The actors in the order in which they first appear."""
+    """The actors in order of first appearance."""
     found = {step.line.actor: None for step in steps(nodes)}
     return [actor for actor in found if actor is not None]
 
 
 def build(program: int, lines: Sequence[Line]) -> tuple[list[Node], list[Problem]]:
-    """The tree of a program and what is wrong with its blocks."""
+    """The tree of a program and the errors in its blocks."""
     top = Branch(1)
     open_blocks: list[Block] = []
     problems: list[Problem] = []
@@ -85,7 +84,7 @@ def build(program: int, lines: Sequence[Line]) -> tuple[list[Node], list[Problem
 
 
 def _frame(op: int, line: Line, inside: Branch, open_blocks: list[Block]) -> str | None:
-    """Opens, continues or closes a block; the reason when it cannot."""
+    """Open, continue or close a block; return an error text or None."""
     name = line.verb.name
     if name in ("repeat", "choose"):
         block = Block(op, line, [Branch(line.maybe("weight") or 1)])
@@ -97,20 +96,20 @@ def _frame(op: int, line: Line, inside: Branch, open_blocks: list[Block]) -> str
     if name == "end":
         open_blocks.pop()
     elif open_blocks[-1].repeats:
-        return "'or' belongs into 'choose', this is 'repeat'"
+        return "'or' needs 'choose', not 'repeat'"
     else:
         open_blocks[-1].branches.append(Branch(line.number("weight")))
     return None
 
 
 def _unfit(nodes: Sequence[Node]) -> Iterator[tuple[int, str]]:
-    """Blocks that nobody runs, or several actors at once."""
+    """Blocks without an actor, or with several."""
     for node in nodes:
         if isinstance(node, Step):
             continue
         actors = actors_of([node])
         if not actors:
-            yield node.op, "this block holds no operation"
+            yield node.op, "this block has no operation"
         elif len(actors) > 1:
             listed = " and ".join(str(actor) for actor in actors[:2])
-            yield node.op, f"a block runs in one actor; this one holds lines of {listed}"
+            yield node.op, f"a block runs in one actor; this one has lines of {listed}"

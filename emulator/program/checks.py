@@ -1,4 +1,4 @@
-"""Rules that span lines and programs. Each function is one rule and yields its problems."""
+"""Rules that span lines and programs. Each function implements one rule and yields its problems."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUBJECTS = {"device": Kind.DEVICE, "tenant": Kind.TENANT, "child": Kind.TENANT}
 
 @dataclass(slots=True)
 class Parsed:
-    """One program: its number, its tree, and who runs it."""
+    """One program: its number, its tree, and its actors."""
 
     number: int
     nodes: list[Node]
@@ -35,7 +35,7 @@ def parsed(number: int, nodes: list[Node]) -> Parsed:
 
 
 def read_groups(programs: Sequence[Parsed], labels: Labels) -> Iterator[Problem]:
-    """Fills the labels, and yields the lines that use them wrongly."""
+    """Fill the labels, and yield the lines that misuse them."""
     for program in programs:
         for step in steps(program.nodes):
             reason = labels.read(program.number, step.op, step.line)
@@ -54,7 +54,7 @@ def _one_program_each(programs: Sequence[Parsed]) -> Iterator[Problem]:
                 continue
             op = next(s.op for s in steps(program.nodes) if s.line.actor == actor)
             hint = "; a second driver is k1: ..." if actor.kind == Kind.DRIVER else ""
-            yield at_line(program.number, op, f"{actor} runs program[{first}] already{hint}")
+            yield at_line(program.number, op, f"{actor} already runs program[{first}]{hint}")
 
 
 def _sequences(programs: Sequence[Parsed]) -> Iterator[Problem]:
@@ -77,12 +77,12 @@ def _barriers(programs: Sequence[Parsed]) -> Iterator[Problem]:
             yield at_line(program.number, op, f"more than {spec.BARRIERS} barriers")
         if not others:
             yield at_line(
-                program.number, op, f"only {next(iter(places))} waits at barrier '{name}'"
+                program.number, op, f"barrier '{name}' has one participant, {next(iter(places))}"
             )
         for number in {p.number for p, _ in places.values()}:
             inside = [op for p, op in places.values() if p.number == number]
             if len(inside) > 1:
-                text = f"two actors of this sequence wait at barrier '{name}', but only one has its turn"
+                text = f"two actors of one sequence wait at barrier '{name}', but only one of them can run"
                 yield at_line(number, inside[1], text)
 
 
@@ -96,12 +96,12 @@ def _forks(programs: Sequence[Parsed]) -> Iterator[Problem]:
             if child == step.line.number("tenant"):
                 yield at_line(program.number, step.op, f"t{child} cannot be its own child")
             elif child in born:
-                yield at_line(program.number, step.op, f"t{child} is forked already")
+                yield at_line(program.number, step.op, f"t{child} is already forked")
             born.add(child)
 
 
 def _after_exit(programs: Sequence[Parsed]) -> Iterator[Problem]:
-    """A process that has exited does nothing any more. Lines in blocks are judged as they come."""
+    """An exited process runs no operations. Lines in blocks are checked in the order of the text."""
     for program in programs:
         gone: set[Actor] = set()
         for node in program.nodes:
@@ -125,11 +125,11 @@ def _fault_objects(programs: Sequence[Parsed]) -> Iterator[Problem]:
     for number, step in every:
         fault = step.line.values.get("fault")
         if fault is not None and fault not in made:
-            yield at_line(number, step.op, f"nothing makes f{fault}: `fault-alloc T f{fault}`")
+            yield at_line(number, step.op, f"no f{fault}: add `fault-alloc T f{fault}`")
 
 
 def _bound(programs: Sequence[Parsed]) -> Iterator[Problem]:
-    """What waits for a tenant to bind the device would wait for ever when it never does."""
+    """Operations that wait for a bind would wait forever if the tenant never binds the device."""
     binds = bound_devices(programs)
     for program in programs:
         for step in steps(program.nodes):
@@ -141,7 +141,7 @@ def _bound(programs: Sequence[Parsed]) -> Iterator[Problem]:
 
 
 def named(programs: Sequence[Parsed]) -> set[Actor]:
-    """The devices and tenants that lines name, whether or not they run a line."""
+    """The devices and tenants named in lines, whether or not they run one."""
     found: set[Actor] = set()
     for program in programs:
         for step in steps(program.nodes):
@@ -153,7 +153,7 @@ def named(programs: Sequence[Parsed]) -> set[Actor]:
 
 
 def bound_devices(programs: Sequence[Parsed]) -> dict[int, set[int]]:
-    """Which devices each tenant binds at some time."""
+    """The devices that each tenant binds at some time."""
     found: dict[int, set[int]] = {}
     for program in programs:
         for step in steps(program.nodes):
@@ -174,5 +174,5 @@ _RULES: tuple[Callable[[Sequence[Parsed]], Iterator[Problem]], ...] = (
 
 
 def problems(programs: Sequence[Parsed]) -> list[Problem]:
-    """Everything that is wrong between lines, except the use of labels (`read_groups`)."""
+    """All problems between lines, except those of labels (`read_groups`)."""
     return [problem for rule in _RULES for problem in rule(programs)]

@@ -1,13 +1,11 @@
 """Programs to the packed records of every actor.
 
-A program whose lines have one actor becomes that actor's records as they stand. One whose lines have
-several actors is a *sequence*: the actors take turns. Before the lines of an actor stands DO_TURN,
-which waits for the turn, and behind them DO_PASS, which gives the next turn away; neighbouring
-lines of one actor share a turn. A tenant that is not told to exit does so at its end, in a sequence
-when all lines are over: that DO_EXIT is its last record, behind the DO_PASS. What a tenant starts
-with follows from its text: a child waits for its fork, a program that starts with `spawn` makes its
-address space itself, all others get an empty one. A device or tenant that lines name and that runs
-none gets a program as well, an empty one: it does no work that nobody wrote down.
+A program whose lines have one actor becomes that actor's records unchanged. One whose lines have several actors is a *sequence*: the
+actors take turns. Before the lines of an actor there is DO_TURN, which waits for the turn, and after them DO_PASS, which passes the turn
+on; adjacent lines of one actor share a turn. A tenant without `exit` gets a DO_EXIT as its last record, in a sequence after all lines
+(after the DO_PASS). The initial state of a tenant follows from its text: a child waits for its fork, a program that starts with `spawn`
+creates its address space itself, all others get an empty one. A device or tenant that lines name and that runs none gets an empty
+program, so that it does no other work.
 """
 
 from __future__ import annotations
@@ -32,12 +30,12 @@ Source = tuple[int, int, str]
 
 @dataclass(slots=True)
 class Compiled:
-    """What a run needs to know of its programs.
+    """The compiled programs of a run.
 
     `tenants`, `devices`, `drivers`: packed records by number of the actor. `lines`: per actor (kind,
     index) and record the program, line and text it came from, None for what the compiler added.
     `labels`: per device the labels by number. `barriers`: name and number of participants, by number.
-    `bound`: per tenant the devices it binds. `endless`: a line that repeats for ever, if there is one.
+    `bound`: per tenant the devices it binds. `endless`: a line that repeats without end, if any.
     """
 
     tenants: dict[int, bytes] = field(default_factory=dict)
@@ -51,7 +49,7 @@ class Compiled:
 
 
 def parse_programs(programs: Sequence[Sequence[str]], names: Names) -> tuple[list[Parsed], Labels]:
-    """The trees of all programs and their labels. Raises ProgramError with every mistake."""
+    """The trees of all programs and their labels. Raises ProgramError with all errors."""
     found: list[Problem] = []
     texts: list[list[Line]] = []
     for number, ops in enumerate(programs):
@@ -87,19 +85,19 @@ def _parse_lines(number: int, ops: Sequence[str], names: Names, found: list[Prob
 
 @dataclass(slots=True)
 class _Writer:
-    """The records of one actor. Record numbers in them count from the first one here."""
+    """The records of one actor. Record numbers count from its first record."""
 
     records: list[Record] = field(default_factory=list)
     sources: list[Source | None] = field(default_factory=list)
 
     def add(self, record: Record, source: Source | None = None) -> int:
-        """Appends a record and returns its number."""
+        """Append a record and return its number."""
         self.records.append(record)
         self.sources.append(source)
         return len(self.records) - 1
 
     def patch(self, at: int, **fields: int) -> None:
-        """Fills in what was not known when the record was written."""
+        """Fill in fields that were unknown when the record was written."""
         self.records[at] = self.records[at]._replace(**fields)
 
 
@@ -114,7 +112,7 @@ class _Compiler:
         self.children = {s.line.number("child") for s in every if s.line.verb.name == "fork"}
 
     def run(self) -> Compiled:
-        """All programs, then those that lines name and that run none themselves."""
+        """All programs, then empty ones for actors that lines name and that have none."""
         for tree in self.trees:
             for actor in tree.actors:
                 self._start(actor, tree)
@@ -129,7 +127,7 @@ class _Compiler:
         return self._result()
 
     def _start(self, actor: Actor, tree: Parsed | None) -> None:
-        """What a tenant does before its first line: see the head of this module."""
+        """The first records of a tenant: see the head of this module."""
         writer = self.writers[actor] = _Writer()
         if actor.kind != Kind.TENANT:
             return
@@ -148,7 +146,7 @@ class _Compiler:
             writer.add(Record(spec.DO_EXIT, flags=spec.FLAG_IMPLICIT))
 
     def _sequence(self, tree: Parsed) -> None:
-        """Turns of several actors; the last ones are the exits of its tenants."""
+        """The turns of several actors, ending with the exits of its tenants."""
         number, self.sequences = self.sequences, self.sequences + 1
         turns: list[tuple[Actor, list[Node]]] = []
         for node in tree.nodes:
@@ -219,7 +217,7 @@ def _own(actor: Actor, nodes: Sequence[Node]) -> list[Node]:
 
 
 def _needs_exit(actor: Actor, own: Sequence[Node]) -> bool:
-    """Whether a tenant's text leaves the exit to the compiler."""
+    """Whether the compiler adds the exit of a tenant."""
     last = own[-1]
     exits = isinstance(last, Step) and last.line.verb.name == "exit"
     return actor.kind == Kind.TENANT and not exits
@@ -240,10 +238,10 @@ def compile_programs(
     device_names: Sequence[str],
     tenant_names: Sequence[str],
 ) -> Compiled:
-    """Compiles the lines of all programs of a run.
+    """Compile the lines of all programs of a run.
 
     The names are those of the scenario in the order of their numbers (`iopf.emulator.scenario.expand`).
-    Raises ProgramError with every mistake that was found.
+    Raises ProgramError with all errors.
     """
     trees, labels = parse_programs(programs, Names(device_names, tenant_names))
     return _Compiler(programs, trees, labels).run()

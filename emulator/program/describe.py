@@ -13,7 +13,7 @@ _INDENT = 6
 
 
 def help_lines() -> Iterator[str]:
-    """Every operation by who runs it: its form, and below it what it does."""
+    """All operations grouped by actor: form and meaning."""
     for runs in Runs:
         yield ""
         yield runs.value

@@ -1,4 +1,4 @@
-"""One line to its records. The fields are those of `emulator/spec/program.pxd`."""
+"""Encoding of a line as records. The fields are those of `emulator/spec/program.pxd`."""
 
 from __future__ import annotations
 
@@ -182,9 +182,9 @@ _LABELLED: dict[str, Callable[[Line, int, Labels], Record]] = {
 
 
 def encode(line: Line, labels: Labels, barriers: list[str]) -> list[Record]:
-    """The records of a line that is no part of a block's frame: one, and two for `rebind`.
+    """The records of a line outside a block's frame: one, and two for `rebind`.
 
-    `barriers` has the names of all barriers; a record carries the place of its name there.
+    `barriers`: names of all barriers; a record has the index of its name.
     """
     name, op = line.verb.name, line.verb.op
     if name == "rebind":

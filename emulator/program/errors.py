@@ -1,4 +1,4 @@
-"""How programs are refused: every mistake with the line it stands in."""
+"""Errors of programs, each with its line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from iopf.emulator.scenario.errors import Problem, one_line
 
 
 class LineError(ValueError):
-    """One line is wrong. The text says why; the caller knows where the line stands."""
+    """An error in one line. The text says why; the caller knows the line."""
 
 
 class ProgramError(ValueError):
-    """Programs that cannot be run. `problems` has a path such as `program[1].ops[3]` each."""
+    """Invalid programs. Each of `problems` has a path such as `program[1].ops[3]`."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         if not problems:

@@ -1,4 +1,4 @@
-"""What an operation of a program looks like: a verb, its words, and who runs it. `verbs.py` has them all."""
+"""Form of an operation: a verb, its words, and its actor. `verbs.py` has the table."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from iopf.emulator.program.words import Reader, Value
 
 
 class Runs(Enum):
-    """Which actor runs an operation; the values are headings of the help page."""
+    """The actor of an operation; the values are headings of the help page."""
 
     TENANT = "tenant: runs in the tenant T"
     DEVICE = "device: runs in the device D"
     DRIVER = (
         "driver: runs in the driver process k0, or in another one with a prefix, `k1: flush d0`"
     )
-    ANY = "anybody: runs in the actor of the prefix, `t0: pause 5ms`"
+    ANY = "any actor: runs in the actor of the prefix, `t0: pause 5ms`"
     BLOCK = "blocks: run in the actor of the lines inside"
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A value of an operation: a subject by its place, or a key (`name=value`).
+    """A value of an operation: a positional subject, or a key (`name=value`).
 
-    A key without a default must be given unless it is optional; optional ones are absent (None).
+    A key without a default is required unless it is optional; missing optional ones are absent (None).
     """
 
     name: str
@@ -35,7 +35,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One operation. `exactly`, `at_least`, `at_most`: how many of these words may be given: one."""
+    """One operation. `exactly`, `at_least`, `at_most` one of these words must or may be given."""
 
     name: str
     op: int
@@ -50,7 +50,7 @@ class Verb:
 
     @property
     def syntax(self) -> str:
-        """The operation as the help page writes it."""
+        """The operation in the notation of the help page."""
         parts = [self.name]
         parts += [f"[{w.reader.form}]" if w.optional else w.reader.form for w in self.subjects]
         for key in self.keys:
@@ -60,5 +60,5 @@ class Verb:
         return " ".join(parts)
 
 
-# Which subject is the actor, by who runs the operation.
+# The subject that is the actor, by kind of operation.
 ACTOR_SUBJECT = {Runs.TENANT: "tenant", Runs.DEVICE: "device"}

@@ -14,7 +14,7 @@ from iopf.emulator.program.lines import Line
 from iopf.emulator.program.verbs import GROUP_PAGES_MAX
 from iopf.emulator.spec import program as spec
 
-LABEL_NONE = spec.LABEL_OTHER - 1  # requests whose line names no group
+LABEL_NONE = spec.LABEL_OTHER - 1  # requests of lines without a group
 _OPENING = ("send", "report")
 _NAMING = ("await", "expect")
 _SAME = ("tenant", "pasid", "prgi")
@@ -29,18 +29,18 @@ class _Group:
 
 @dataclass(slots=True)
 class Labels:
-    """The groups of all devices, as lines are read in the order of the text."""
+    """The groups of all devices, while lines are read in the order of the text."""
 
     numbers: dict[int, dict[str, int]] = field(default_factory=dict)
     _groups: dict[tuple[int, str], _Group] = field(default_factory=dict)
     _awaited: list[tuple[int, int, int, str]] = field(default_factory=list)
 
     def number(self, device: int, label: str | None) -> int:
-        """The number that records carry: 0..61, or LABEL_NONE without a label."""
+        """The number in records: 0..61, or LABEL_NONE without a label."""
         return LABEL_NONE if label is None else self.numbers[device][label]
 
     def read(self, program: int, op: int, line: Line) -> str | None:
-        """Takes one line in; the reason when its group is used wrongly."""
+        """Process one line; return an error text if it misuses its group."""
         if line.verb.name not in (*_OPENING, *_NAMING) or line.label is None:
             return None
         device = line.number("device")
@@ -64,7 +64,7 @@ class Labels:
 
     def _go_on(self, group: _Group, line: Line) -> str | None:
         if not group.open:
-            return f"group '{line.label}' is closed already; give the next one another label"
+            return f"group '{line.label}' is already closed; use another label for the next group"
         if group.first.verb is not line.verb:
             return f"group '{line.label}' was opened by '{group.first.verb.name}'"
         for name in _SAME:
@@ -78,11 +78,11 @@ class Labels:
         return None
 
     def unknown(self) -> Iterator[tuple[int, int, str]]:
-        """What names groups that no line sends: program, line, reason."""
+        """Lines that name groups without a `send`: program, line, reason."""
         for program, op, device, label in self._awaited:
             if label not in self.numbers.get(device, {}):
-                yield program, op, f"nothing sends a group '{label}' of d{device}"
+                yield program, op, f"no line sends group '{label}' of d{device}"
 
     def names(self) -> dict[int, list[str]]:
-        """Per device the labels in the order of their numbers."""
+        """Per device the labels, ordered by number."""
         return {device: list(numbers) for device, numbers in self.numbers.items()}

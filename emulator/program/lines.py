@@ -1,7 +1,6 @@
 """One line of a program: from text to a checked `Line`, and back to its canonical text.
 
-A line stands alone here: what it means for lines around it is judged in `blocks`, `groups` and
-`checks`. Reading what `show_line` writes gives the same line again.
+A line is checked alone here; `blocks`, `groups` and `checks` check it in its context. `show_line` is the inverse of reading.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _KINDS = {Runs.TENANT: Kind.TENANT, Runs.DEVICE: Kind.DEVICE, Runs.DRIVER: Kind.
 class Line:
     """A checked operation. `values` has every subject and key that was given or has a default.
 
-    `actor` is None for the lines of blocks only, unless they carry a prefix.
+    `actor` is None only for the lines of blocks without a prefix.
     """
 
     verb: Verb
@@ -35,30 +34,30 @@ class Line:
     flags: frozenset[str] = frozenset()
 
     def number(self, name: str) -> int:
-        """A value that is a number. Absent ones raise KeyError."""
+        """A numeric value. Raises KeyError if absent."""
         return int(self.values[name])
 
     def maybe(self, name: str) -> int | None:
-        """A number, or None when it was not given."""
+        """A numeric value, or None if absent."""
         return int(self.values[name]) if name in self.values else None
 
     @property
     def label(self) -> str | None:
-        """The group that the line names."""
+        """The group named in the line."""
         return str(self.values["group"]) if "group" in self.values else None
 
 
 def parse_line(text: str, names: Names) -> Line:
-    """The operation in one line. Raises LineError with the reason."""
+    """Parse one line. Raises LineError with the reason."""
     if len(text) > LINE_MAX:
         raise LineError(f"a line of {len(text)} characters; at most {LINE_MAX}")
     tokens = text.split()
     prefix = tokens.pop(0).removesuffix(":") if tokens and tokens[0].endswith(":") else None
     named = None if prefix is None else names.actor(prefix)
     if not tokens:
-        raise LineError("there is no operation in this line")
+        raise LineError("no operation in this line")
     if tokens[0] not in VERBS:
-        raise LineError(f"'{tokens[0]}' is no operation{did_you_mean(tokens[0], VERBS)}")
+        raise LineError(f"'{tokens[0]}' is not an operation{did_you_mean(tokens[0], VERBS)}")
     verb = VERBS[tokens[0]]
     values, flags = _words(verb, tokens[1:], names)
     _choices(verb, values, flags)
@@ -77,7 +76,7 @@ def _words(
             continue
         if name not in keys:
             raise LineError(
-                f"{verb.name} has no '{name}='{did_you_mean(name, keys)}; it is: {verb.syntax}"
+                f"{verb.name} has no '{name}='{did_you_mean(name, keys)}; syntax: {verb.syntax}"
             )
         if name in values:
             raise LineError(f"'{name}=' is given twice")
@@ -88,7 +87,7 @@ def _words(
         if key.default is not None:
             values[key.name] = key.default
         elif not key.optional:
-            raise LineError(f"{verb.name} needs {key.name}=; it is: {verb.syntax}")
+            raise LineError(f"{verb.name} needs {key.name}=; syntax: {verb.syntax}")
     flags = [token for token in tokens if _is_flag(verb, token)]
     if len(set(flags)) != len(flags):
         raise LineError(f"'{next(f for f in flags if flags.count(f) > 1)}' is given twice")
@@ -103,10 +102,10 @@ def _subjects(verb: Verb, tokens: Sequence[str], names: Names) -> dict[str, Valu
     if len(tokens) > len(verb.subjects):
         extra = tokens[len(verb.subjects)]
         hint = did_you_mean(extra, [*verb.flags, *(f"{key.name}=" for key in verb.keys)])
-        raise LineError(f"'{extra}' is too much{hint}; it is: {verb.syntax}")
+        raise LineError(f"unexpected '{extra}'{hint}; syntax: {verb.syntax}")
     needed = [word for word in verb.subjects if not word.optional]
     if len(tokens) < len(needed):
-        raise LineError(f"{verb.name} needs a {needed[len(tokens)].name}; it is: {verb.syntax}")
+        raise LineError(f"{verb.name} needs a {needed[len(tokens)].name}; syntax: {verb.syntax}")
     return {
         word.name: _read(word, token, names, "")
         for word, token in zip(verb.subjects, tokens, strict=False)
@@ -121,7 +120,7 @@ def _read(word: Word, token: str, names: Names, prefix: str) -> Value:
 
 
 def _choices(verb: Verb, values: dict[str, Value], flags: frozenset[str]) -> None:
-    """Words of which one must be given, or not more than one."""
+    """Check groups of words of which one is required, or at most one is allowed."""
     for wanted, low, high in (
         (verb.exactly, 1, 1),
         (verb.at_least, 1, 3),
@@ -129,23 +128,21 @@ def _choices(verb: Verb, values: dict[str, Value], flags: frozenset[str]) -> Non
     ):
         given = sum(name in values or name in flags for name in wanted)
         if wanted and given < low:
-            raise LineError(f"{verb.name} needs {' or '.join(wanted)}; it is: {verb.syntax}")
+            raise LineError(f"{verb.name} needs {' or '.join(wanted)}; syntax: {verb.syntax}")
         if wanted and given > high:
             raise LineError(f"{verb.name} takes only one of {' and '.join(wanted)}")
     if "domain" in values and (values["domain"] == spec.DOMAIN_FAULT) != ("fault" in values):
-        raise LineError("domain=fault and fault=F go together: faults need an object to go to")
+        raise LineError("domain=fault and fault=F must be used together")
 
 
 def _actor(verb: Verb, named: Actor | None, values: dict[str, Value]) -> Actor | None:
     if verb.runs == Runs.BLOCK:
         if named is not None:
-            raise LineError(
-                f"{verb.name} runs in the actor of the lines inside: leave '{named}:' out"
-            )
+            raise LineError(f"{verb.name} runs in the actor of its lines; remove '{named}:'")
         return None
     if verb.runs == Runs.ANY:
         if named is None:
-            raise LineError(f"who? write `t0: {verb.name} ...`, or d0, k0")
+            raise LineError(f"{verb.name} needs an actor, like `t0: {verb.name} ...`")
         return named
     kind = _KINDS[verb.runs]
     if verb.runs == Runs.DRIVER:
@@ -158,7 +155,7 @@ def _actor(verb: Verb, named: Actor | None, values: dict[str, Value]) -> Actor |
 
 
 def show_line(line: Line) -> str:
-    """The line in canonical words: short names, values that are not defaults, flags in order."""
+    """The line in canonical form: short names, values that are not defaults, flags in order."""
     verb, parts = line.verb, []
     shown = line.verb.runs == Runs.ANY or (
         verb.runs == Runs.DRIVER and line.actor != Actor(Kind.DRIVER, 0)

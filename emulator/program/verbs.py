@@ -1,7 +1,7 @@
-"""The operations of programs: one entry per verb, from which parser and help page are made.
+"""The operations of programs: one entry per verb, the source of parser and help page.
 
-Numbers and meaning of the records are those of `emulator/spec/program.pxd`. Page numbers (`at=`)
-count from PROGRAM_BASE in pages of 4096 bytes.
+Numbers and meaning of the records are those of `emulator/spec/program.pxd`. Page numbers (`at=`) count from PROGRAM_BASE in pages of
+4096 bytes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ PROGRAM_BASE = 0x1000_0000_0000
 GROUP_PAGES_MAX = 64
 PASID_MAX = (1 << 20) - 1
 PRGI_MAX = 511
-TYPE_PAGE_REQ = (
-    1  # IOMMU_FAULT_PAGE_REQ since v6.9; what else a report carries is not a page request
-)
+TYPE_PAGE_REQ = 1  # IOMMU_FAULT_PAGE_REQ since v6.9; other types are not page requests
 
 _D = Word("device", words.DEVICE)
 _T = Word("tenant", words.TENANT)
@@ -56,29 +54,35 @@ _TENANT = (
         "changes the protection",
         (_AT, _PROT),
     ),
-    Verb("zap", spec.DO_ZAP, Runs.TENANT, (_T, _PAGES), "pages go, mappings stay", (_AT,)),
+    Verb("zap", spec.DO_ZAP, Runs.TENANT, (_T, _PAGES), "drops pages, keeps mappings", (_AT,)),
     Verb("touch", spec.DO_TOUCH, Runs.TENANT, (_T, _PAGES), "the CPU's own accesses", (_AT, _PROT)),
     Verb("bind", spec.DO_BIND, Runs.TENANT, (_D, _T), "shares the address space with the device"),
     Verb("unbind", spec.DO_UNBIND, Runs.TENANT, (_D, _T), "ends one bind; drains the PASID"),
     Verb("rebind", spec.DO_BIND, Runs.TENANT, (_D, _T), "unbind, then bind"),
-    Verb("exec", spec.DO_EXEC, Runs.TENANT, (_T,), "an empty address space takes the place"),
-    Verb("exit", spec.DO_EXIT, Runs.TENANT, (_T,), "the process ends; comes by itself at the end"),
+    Verb("exec", spec.DO_EXEC, Runs.TENANT, (_T,), "replaces the address space by an empty one"),
     Verb(
-        "spawn", spec.DO_SPAWN, Runs.TENANT, (_T,), "ends the process; the next one starts, empty"
+        "exit",
+        spec.DO_EXIT,
+        Runs.TENANT,
+        (_T,),
+        "the process exits; implicit at the end of a program",
+    ),
+    Verb(
+        "spawn", spec.DO_SPAWN, Runs.TENANT, (_T,), "the process exits and a new one starts, empty"
     ),
     Verb(
         "fork",
         spec.DO_FORK,
         Runs.TENANT,
         (_T, Word("child", words.TENANT)),
-        "the second tenant starts with a copy of the mappings",
+        "starts the second tenant with a copy of the mappings",
     ),
     Verb(
         "wait-devices",
         spec.DO_WAIT_DEVICES,
         Runs.TENANT,
         (_T,),
-        "until the devices it binds have finished",
+        "waits until its devices have finished",
     ),
     Verb("fault-alloc", spec.DO_FAULT_ALLOC, Runs.TENANT, (_T, _F), "opens a fault object"),
     Verb("fault-close", spec.DO_FAULT_CLOSE, Runs.TENANT, (_T, _F), "closes its file descriptor"),
@@ -97,7 +101,7 @@ _TENANT = (
         spec.DO_REPLACE,
         Runs.TENANT,
         (_D, _T),
-        "puts another domain in the place of the attached one, atomically for DMA",
+        "replaces the attached domain, atomically for DMA",
         (_MAYBE_PASID, _DOMAIN, _SINK),
         ("rid",),
         exactly=("pasid", "rid"),
@@ -117,7 +121,7 @@ _TENANT = (
         spec.DO_FAULT_READ,
         Runs.TENANT,
         (_F, _T),
-        "reads faults from a fault object, with a buffer of so many bytes; unmapped: nothing can be copied there",
+        "reads faults from a fault object into a buffer of N bytes; unmapped: the copy fails",
         (Word("bytes", words.number(0, 1 << 20)),),
         ("unmapped",),
     ),
@@ -126,7 +130,7 @@ _TENANT = (
         spec.DO_FAULT_WRITE,
         Runs.TENANT,
         (_F, _T),
-        "answers the group of the n-th cookie that was read (from 0), or of a given cookie",
+        "answers the group of the n-th cookie read (from 0), or of a given cookie",
         (
             Word("nth", words.number(0, 0xFFFFFFFF), optional=True),
             Word("cookie", words.number(0, 0xFFFFFFFF), optional=True),
@@ -139,7 +143,7 @@ _TENANT = (
         spec.DO_SERVE,
         Runs.TENANT,
         (_F, _T),
-        "reads and answers so many groups, as a VMM does",
+        "reads and answers N groups, as a VMM does",
         (Word("groups", _COUNT), Word("code", words.one_of({"success": 0, "invalid": 1}))),
     ),
 )
@@ -150,7 +154,7 @@ _DEVICE = (
         spec.DO_SEND,
         Runs.DEVICE,
         (_D, _MAYBE_T),
-        "page requests of one group; open: the last request of the group does not come yet, a later `send` with the same group does",
+        "page requests of one group; open: without the last request, which a later `send` to the same group adds",
         (
             Word("pages", words.number(1, GROUP_PAGES_MAX)),
             _AT,
@@ -168,7 +172,7 @@ _DEVICE = (
         spec.DO_TRANSLATE,
         Runs.DEVICE,
         (_D, _MAYBE_T),
-        "asks for the translation of pages, as ATS does; Bad address when one of them is not granted",
+        "requests translations of pages, as ATS does; Bad address if one is not granted",
         (Word("pages", words.number(1, GROUP_PAGES_MAX)), _AT, _RW, _ANY_PASID),
         ("rid",),
         at_least=("tenant", "pasid", "rid"),
@@ -179,7 +183,7 @@ _DEVICE = (
         spec.DO_AWAIT,
         Runs.DEVICE,
         (_D,),
-        "until the group is answered, or all are",
+        "waits for the answer of the group, or of all groups",
         (_LABEL,),
     ),
     Verb(
@@ -187,7 +191,7 @@ _DEVICE = (
         spec.DO_AWAIT,
         Runs.DEVICE,
         (_D,),
-        "until the group is answered; Protocol error when it gets another answer, or none",
+        "waits for the answer of the group; Protocol error for another answer or none",
         (Word("group", words.LABEL), _CODE),
     ),
     Verb(
@@ -204,14 +208,14 @@ _DEVICE = (
         spec.DO_RESET,
         Runs.DEVICE,
         (_D,),
-        "forgets its open requests, as a function level reset does",
+        "drops its outstanding requests, as a function level reset does",
     ),
     Verb(
         "overflow",
         spec.DO_OVERFLOW,
         Runs.DEVICE,
         (_D, _T),
-        "groups of requests until the queue of its IOMMU overflows; its credits must allow it",
+        "sends groups until the queue of its IOMMU overflows; needs enough credits",
         (_AT,),
     ),
     Verb(
@@ -219,27 +223,27 @@ _DEVICE = (
         spec.DO_WAIT_BOUND,
         Runs.DEVICE,
         (_D, _T),
-        "until the tenant has bound the device",
+        "waits until the tenant has bound the device",
     ),
 )
 
 _DRIVER = (
-    Verb("plug", spec.DO_PLUG, Runs.DRIVER, (_D,), "probes a device that was removed"),
+    Verb("plug", spec.DO_PLUG, Runs.DRIVER, (_D,), "probes a removed device"),
     Verb(
         "remove",
         spec.DO_REMOVE,
         Runs.DRIVER,
         (_D,),
-        "releases the device: unbinds, off the queue, PRI off",
+        "releases the device: unbinds, leaves the queue, disables PRI",
     ),
     Verb(
         "recover",
         spec.DO_RECOVER,
         Runs.DRIVER,
         (_D,),
-        "removes and plugs the device, if a Failure has switched its PRI off",
+        "removes and plugs the device if a Failure has disabled its PRI",
     ),
-    Verb("unplug", spec.DO_UNPLUG, Runs.DRIVER, (_D,), "the function is gone without a word"),
+    Verb("unplug", spec.DO_UNPLUG, Runs.DRIVER, (_D,), "surprise removal of the function"),
     Verb("queue-add", spec.DO_QUEUE_ADD, Runs.DRIVER, (_D,), "iopf_queue_add_device"),
     Verb("queue-remove", spec.DO_QUEUE_REMOVE, Runs.DRIVER, (_D,), "iopf_queue_remove_device"),
     Verb(
@@ -263,7 +267,7 @@ _DRIVER = (
         spec.DO_REPORT,
         Runs.DRIVER,
         (_D,),
-        "iommu_report_device_fault with a made-up event, as the selftest's TRIGGER_IOPF; type 1 is a page request",
+        "injects an event into iommu_report_device_fault, like the selftest's TRIGGER_IOPF; type 1: page request",
         (
             _ANY_PASID,
             _PRGI,
@@ -280,7 +284,7 @@ _DRIVER = (
         spec.DO_RESPOND,
         Runs.DRIVER,
         (_D,),
-        "a response without a group",
+        "injects a response without a group",
         (_PASID, _PRGI, _CODE),
     ),
     Verb("drain", spec.DO_DRAIN, Runs.DRIVER, (_D,), "drains the queue of a PASID", (_PASID,)),
@@ -289,7 +293,7 @@ _DRIVER = (
         spec.DO_FAIL,
         Runs.DRIVER,
         (Word("pool", words.POOL),),
-        f"the n-th allocation from now on fails; POOL: {', '.join(words.POOLS)}",
+        f"makes the n-th allocation from now fail; POOL: {', '.join(words.POOLS)}",
         (Word("nth", _COUNT),),
     ),
     Verb(
@@ -297,22 +301,22 @@ _DRIVER = (
         spec.DO_REFUSE,
         Runs.DRIVER,
         (Word("count", _COUNT),),
-        "handlers refuse the next N groups",
+        "makes handlers refuse the next N groups",
     ),
     Verb(
         "hold",
         spec.DO_HOLD,
         Runs.DRIVER,
         (Word("unit", words.UNIT),),
-        "stops interrupt threads, workers, or copies to the memory of user space",
+        "stops interrupt threads, workers, or copies to user space",
     ),
-    Verb("let-go", spec.DO_LET_GO, Runs.DRIVER, (Word("unit", words.UNIT),), "lets them go on"),
+    Verb("let-go", spec.DO_LET_GO, Runs.DRIVER, (Word("unit", words.UNIT),), "releases them"),
     Verb(
         "settle",
         spec.DO_SETTLE,
         Runs.DRIVER,
         (),
-        "until nothing moves any more except what is held",
+        "waits until everything is idle or held",
     ),
 )
 
@@ -322,7 +326,7 @@ _ANY = (
         spec.DO_BARRIER,
         Runs.ANY,
         (Word("name", words.NAME),),
-        "until every actor that names it is there",
+        "waits for every actor with the same barrier",
     ),
     Verb(
         "pause",
@@ -336,7 +340,7 @@ _ANY = (
         spec.DO_START,
         Runs.ANY,
         (),
-        "under control: what is before it is done once, what is behind it in every schedule; elsewhere nothing",
+        "under control, lines before it run once, lines after it in every schedule; otherwise no effect",
     ),
 )
 
@@ -346,10 +350,10 @@ _BLOCK = (
         spec.DO_REPEAT,
         Runs.BLOCK,
         (Word("times", words.TIMES),),
-        "the lines up to `end` again and again",
+        "repeats the lines up to `end`",
     ),
-    Verb("choose", spec.DO_CHOOSE, Runs.BLOCK, (), "one of the branches, at random", (_WEIGHT,)),
-    Verb("or", spec.DO_BRANCH, Runs.BLOCK, (), "the next branch", (_WEIGHT,)),
+    Verb("choose", spec.DO_CHOOSE, Runs.BLOCK, (), "runs one branch, at random", (_WEIGHT,)),
+    Verb("or", spec.DO_BRANCH, Runs.BLOCK, (), "starts the next branch", (_WEIGHT,)),
     Verb("end", spec.DO_AGAIN, Runs.BLOCK, (), "ends the block"),
 )
 

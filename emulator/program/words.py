@@ -1,7 +1,7 @@
-"""How one word of a line becomes a value, and how the value is written again.
+"""Conversion of a word of a line to a value and back.
 
-Every kind of word has a `Reader`: `read` raises LineError with a reason, `show` gives the canonical
-spelling, and `form` is how help pages write the word.
+Every kind of word has a `Reader`: `read` raises LineError with a reason, `show` gives the canonical spelling, and `form` is the notation
+of help pages.
 """
 
 from __future__ import annotations
@@ -65,21 +65,21 @@ _TIME = re.compile(r"(?P<number>[0-9]{1,12})(?P<unit>ns|us|ms|s)", re.ASCII)
 
 
 def number(low: int, high: int, form: str = "N") -> Reader:
-    """Whole numbers in low..high, decimal or 0x."""
+    """Integers in low..high, decimal or 0x."""
 
     def read(word: str, _names: Names) -> int:
         if not _NUMBER.fullmatch(word):
             raise LineError(f"expected a number, got '{word}'")
         value = int(word, 16 if word.startswith("0x") else 10)
         if not low <= value <= high:
-            raise LineError(f"{word} is out of range; it goes from {low} to {high}")
+            raise LineError(f"{word} is out of range; expected {low} to {high}")
         return value
 
     return Reader(form, read)
 
 
 def one_of(words: Mapping[str, int], form: str | None = None) -> Reader:
-    """One of some words, each with a number."""
+    """One of several words, each with a number."""
     spelled = {value: word for word, value in words.items()}
 
     def read(word: str, _names: Names) -> int:
@@ -92,7 +92,7 @@ def one_of(words: Mapping[str, int], form: str | None = None) -> Reader:
 
 
 def letters(table: Mapping[str, int], form: str) -> Reader:
-    """Letters of which each stands for a bit, like `rw`."""
+    """Letters that stand for bits, like `rw`."""
 
     def read(word: str, _names: Names) -> int:
         if not word or set(word) - table.keys() or len(set(word)) != len(word):
@@ -116,9 +116,7 @@ def called(kind: Kind) -> Reader:
 def _read_fault(word: str, _names: Names) -> int:
     if re.fullmatch(r"f[0-9]{1,3}", word, re.ASCII) and int(word[1:]) < spec.FAULT_OBJECTS:
         return int(word[1:])
-    raise LineError(
-        f"no fault object is called '{word}'; there are f0 to f{spec.FAULT_OBJECTS - 1}"
-    )
+    raise LineError(f"no fault object '{word}'; expected f0 to f{spec.FAULT_OBJECTS - 1}")
 
 
 def _read_label(word: str, _names: Names) -> str:

@@ -1,15 +1,14 @@
-"""The race catalogue: historic bugs of the fault path, each with a program that shows it (spec/kernel.md, section 4).
+"""The race catalogue: historic bugs of the fault path, each with a program that reproduces it.
 
-An entry is a file in ``races/``: what happened, a scenario of a few actors, and the oracle that sees the bug. The *defective*
-variant has the defect of the same slug switched on, the *fixed* one has not; nothing else differs. Where the emulated generation
-has the bug by itself, ``fixed`` has the tables of a variant without it, like a later kernel. ``leaks`` says how many objects of a
-pool are live when all programs are over; ``queue_records`` makes the page request queue smaller than hardware has it.
+An entry is a file in ``races/library``: the story, a scenario of a few actors, and the oracle that detects the bug. The *defective*
+variant enables the defect of the same slug, the *fixed* one does not; nothing else differs. If the emulated generation has the bug
+itself, ``fixed`` has the tables of a variant without it, like a later kernel. ``leaks`` gives the live objects of a pool after all
+programs; ``queue_records`` makes the page request queue smaller than hardware allows.
 
-``number`` is that of the section; a third figure tells bugs of the same history apart (4.60.2), and ``new`` is what has none there.
-``oracle`` is how the finding begins that the race is meant for. Every detector has a race that nothing else sees in any schedule; the
-test of the catalogue has the table. ``depth`` is measured: the smallest d with which PCT of depth d finds the defect within 20,000
-schedules of one seed (d - 1 places where the one who runs falls behind), or with which a schedule of d - 1 preemptions does (every one
-with so many, as ``iopf race prove`` plays them). Depth 1 needs the right order of actors and nothing more.
+``number`` identifies the entry; a third figure separates bugs of the same history (4.60.2), and ``new`` marks bugs found here.
+``oracle`` is the start of the expected finding. Every detector has a race that no other detector reports in any schedule; the test of
+the catalogue has the table. ``depth`` is measured: the smallest d such that PCT of depth d finds the defect within 20,000 schedules of
+one seed, or that a schedule with d - 1 preemptions does (``iopf race prove`` runs all of those). Depth 1 needs only an order of actors.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from iopf.emulator.spec.kernels import GENERATIONS, NEWEST, span
 
 UNNUMBERED = "new"
 THEMES = {
-    "mm-exit": "an address space goes away",
-    "overflow": "the hardware queue overflows",
-    "partials": "requests that wait for their last",
-    "answers": "never answered, answered twice",
-    "removal": "removal, and who owns a group",
-    "pasid-reuse": "a PASID and its next owner",
+    "mm-exit": "teardown of an address space",
+    "overflow": "overflow of the hardware queue",
+    "partials": "partial faults",
+    "answers": "missing and duplicate responses",
+    "removal": "removal and ownership of groups",
+    "pasid-reuse": "reuse of a PASID",
     "deadlock": "locks and flushes",
     "lost-wake": "wake-ups",
     "ordering": "order of shared memory",
-    "setup": "devices not or wrongly set up",
+    "setup": "missing or wrong device setup",
     "sharing": "shared handles",
-    "liveness": "who waits for whom",
+    "liveness": "waits that never end",
 }
 
 
 class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An entry. `programs`: lists of operations (`iopf help programs`), `start` where the race begins; `scenario`: other tables."""
+    """An entry. `programs`: lists of operations (`iopf help programs`), with `start` where the race begins; `scenario`: other tables."""
 
     slug: str
     number: str
@@ -63,7 +62,7 @@ class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     @property
     def title_name(self) -> str:
-        """What to call it: number and slug, or the slug alone."""
+        """Number and slug, or the slug alone without a number."""
         return self.slug if self.number == UNNUMBERED else f"{self.number} {self.slug}"
 
     @property
@@ -77,7 +76,7 @@ class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     @property
     def generation(self) -> str:
-        """The one that its program runs on."""
+        """The kernel generation that its program runs on."""
         return str(self.scenario.get("kernel", {}).get("generation", NEWEST))
 
     def document(self, *, defective: bool) -> dict[str, Any]:
@@ -92,7 +91,7 @@ class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 @cache
 def catalogue() -> dict[str, Race]:
-    """All entries by slug, in the order of their numbers."""
+    """All entries by slug, ordered by number."""
     found = []
     for file in files("iopf.emulator.races").joinpath("library").iterdir():
         if file.name.endswith(".toml"):
@@ -102,7 +101,7 @@ def catalogue() -> dict[str, Race]:
 
 
 def find(name: str) -> Race | None:
-    """By slug, number, or both (`4.22-remove-before-drain`)."""
+    """Find an entry by slug, number, or both (`4.22-remove-before-drain`)."""
     for race in catalogue().values():
         if name in (race.slug, f"{race.number}-{race.slug}") or name == race.number != UNNUMBERED:
             return race

@@ -1,9 +1,9 @@
-"""Schedules as constraints: this step of one actor before that step of another.
+"""Ordering constraints: a step of one actor before a step of another.
 
     tenant-00@detach_pasid/field_write#1 before irq@prq_idle/field_read#3
 
-An actor's step is named by its point and by how often the actor has been there: code may be added around it and the constraint still
-says the same. A failing schedule is exported as the switches between its runs, and those that it fails without are left out.
+A step is identified by its actor, its point and the number of visits to the point, so it keeps its name when code is added around it. A
+failing schedule is exported as the orderings at its switches, minimised to those that it needs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from iopf.cython_ext.runqueue import KIND_DRAIN
 from iopf.emulator.races.schedule import Step, runs
 from iopf.emulator.spec.sites import Site, point_name
 
-MOST = 64  # that are played together
+MOST = 64  # constraints of one schedule
 
 
 class ConstraintError(ValueError):
-    """A line that is no constraint, or names what does not exist; the text says what."""
+    """The line is not a valid constraint, or names an unknown object; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ def _place(text: str) -> Place:
     if found is None or int(found["c"]) < 1:
         raise ConstraintError(f"'{text}': expected ACTOR@POINT#N, like irq@prq_idle/field_read#1")
     if found["b"] not in _POINTS:
-        raise ConstraintError(f"'{text}': no point is called '{found['b']}'")
+        raise ConstraintError(f"'{text}': no point '{found['b']}'")
     return Place(found["a"], _POINTS[found["b"]], int(found["c"]))
 
 
 def of_schedule(steps: Sequence[Step], names: Sequence[str]) -> list[Constraint]:
-    """One for every switch: the last step of a run comes before the first step of the run behind it."""
+    """One constraint per switch: the last step of a run precedes the first step of the next run."""
     actors = [step for step in steps if step[2] != KIND_DRAIN]
     places: list[Place] = []
     been: Counter[tuple[int, int]] = Counter()
@@ -85,11 +85,11 @@ def of_schedule(steps: Sequence[Step], names: Sequence[str]) -> list[Constraint]
     return [Constraint(places[run.first - 1], places[run.first]) for run in found[1:]]
 
 
-def fewest(
+def minimal_constraints(
     constraints: Sequence[Constraint], fails: Callable[[Sequence[Constraint]], bool]
 ) -> list[Constraint]:
-    """Those that it takes, none of which can be left out alone: all at once, halves, quarters and so on, then one by one until each has
-    been tried without the others that went."""
+    """Minimal subset that still fails: no single constraint of it can be removed. Tries to remove all, halves, quarters and so on, then
+    single ones until none can be removed."""
     kept = list(constraints)
     size = len(kept)
     while size:

@@ -1,8 +1,8 @@
-"""Schedules as people and files have them: runs of steps by one actor, and how to make a failing one short.
+"""Schedules as runs of steps, and minimising a failing one.
 
-A *preemption* is a switch away from an actor that could have gone on. A switch because the actor cannot go on costs nothing:
-somebody has to go. Minimising pulls the next run of an actor forward to where it was preempted and keeps what still fails in the
-same way (spec/testing.md 2.7).
+A *preemption* is a switch away from a runnable actor. A switch away from a blocked actor costs nothing, because another actor must run.
+Minimising moves the next run of an actor forward to where it was preempted, and keeps changes after which the schedule still fails in
+the same way.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from iopf.cython_ext.runqueue import KIND_DRAIN
 
 Step = tuple[
     int, int, int, int, int
-]  # slot, point id, kind, offset of the access, mask of who could go
+]  # slot, point id, kind, offset of the access, mask of runnable slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Run:
 
 
 def runs(path: bytes) -> list[Run]:
-    """The runs of a path (a slot per step)."""
+    """Split a path (a slot per step) into runs."""
     found, at = [], 0
     for slot, steps in groupby(path):
         n = len(list(steps))
@@ -42,7 +42,7 @@ def runs(path: bytes) -> list[Run]:
 
 
 def preemptions(steps: Sequence[Step]) -> int:
-    """How often an actor that could have gone on did not. A store that reaches memory between two steps of an actor interrupts nobody."""
+    """Number of switches away from runnable actors. A store-buffer drain between two steps of an actor does not interrupt it."""
     actors = [step for step in steps if step[2] != KIND_DRAIN]
     return sum(
         1
@@ -53,7 +53,7 @@ def preemptions(steps: Sequence[Step]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A schedule that fails: its path, what it is known by (kind of bug, verdict, place), and its preemptions and switches."""
+    """A failing schedule: path, signature (kind of bug, verdict, place), preemptions and switches."""
 
     path: bytes
     signature: tuple[object, ...]
@@ -69,7 +69,7 @@ Replay = Callable[[bytes], Failure | None]
 
 
 def _candidates(path: bytes) -> Iterable[bytes]:
-    """Paths with one preemption less, perhaps: an actor's next run comes right behind its run; or a run is left out."""
+    """Paths with possibly one preemption less: an actor's next run moved directly after its run, or a run removed."""
     found = runs(path)
     for i, run in enumerate(found):
         for j in range(i + 2, len(found)):
@@ -86,8 +86,8 @@ def _candidates(path: bytes) -> Iterable[bytes]:
 def minimise(
     failure: Failure, replay: Replay, *, tell: Callable[[Failure], None] | None = None
 ) -> Failure:
-    """The shortest failing schedule that no single change makes shorter. `replay` plays a path loosely and returns what came of
-    it when it failed in any way; only the same failure counts."""
+    """Minimise a failing schedule until no single change makes it shorter. `replay` runs a path loosely and returns its failure, if
+    any; only the same failure counts."""
     best = failure
     improved = True
     while improved:

@@ -1,4 +1,4 @@
-"""Scenarios: what a run consists of, as TOML, checked before anything starts.
+"""Scenarios: the configuration of a run, as TOML, checked before anything starts.
 
 * `schema`      the sections and fields, with bounds and defaults (msgspec structs)
 * `shipped`     shipped scenarios and traces, found by name

@@ -1,7 +1,7 @@
 """Checks a raw TOML document against the schema and reports every wrong field.
 
-msgspec stops at its first error. A person who mistyped three keys wants three lines, so the walk
-below visits field by field and lets msgspec judge one value at a time.
+msgspec stops at its first error, but a user with three typos wants three lines. So the walk below visits every field and lets msgspec
+check one value at a time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def field_types(table: type[Section]) -> dict[str, Any]:
 
 
 def metas(annotation: Any) -> Iterator[Meta]:
-    """Every `Meta` attached to a type or to a member of its union."""
+    """Every `Meta` of a type or of a member of its union."""
     for part in get_args(annotation):
         if isinstance(part, Meta):
             yield part
@@ -34,7 +34,7 @@ def metas(annotation: Any) -> Iterator[Meta]:
 
 
 def choices(annotation: Any) -> list[str]:
-    """The words that a type allows, when it allows words."""
+    """The words that a type allows, if any."""
     if get_origin(annotation) is Literal:
         return [str(word) for word in get_args(annotation)]
     return [word for part in get_args(annotation) for word in choices(part)]
@@ -47,11 +47,11 @@ def nested_table(annotation: Any) -> type[Section] | None:
 
 
 def shown(value: object) -> str:
-    """A value as an error line shows it: short, whatever was written."""
+    """A value in an error line, shortened."""
     try:
         text = repr(value)
-    except ValueError:  # an integer with more digits than Python agrees to print
-        return "a number that is too long to print"
+    except ValueError:  # an integer with more digits than Python prints
+        return "a number too long to print"
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -72,7 +72,7 @@ def check_value(value: object, annotation: Any, path: str) -> Iterator[Problem]:
 
 
 def _explain(message: str, value: object, annotation: Any, path: str) -> Problem:
-    """msgspec's message in our form, with the value and the allowed words."""
+    """msgspec's message in this project's form, with the value and the allowed words."""
     at = _AT.search(message)
     text = _AT.sub("", message).replace("`", "").replace(" | null", "")
     words = choices(annotation)
@@ -86,7 +86,7 @@ def _explain(message: str, value: object, annotation: Any, path: str) -> Problem
 
 
 def check_table(data: object, table: type[Section], path: str) -> Iterator[Problem]:
-    """Problems of one table, nested tables included."""
+    """Problems of one table, including nested tables."""
     if not isinstance(data, dict):
         yield Problem(path, f"expected a table, got {shown(data)}")
         return
@@ -106,9 +106,9 @@ def _check_list(data: object, section: str) -> Iterator[Problem]:
         text = f"write [[{section}]] with double brackets: it is a list of tables"
         yield Problem(section, text)
         return
-    fewest, most = LIST_LIMITS[section]
-    if not fewest <= len(data) <= most:
-        yield Problem(section, f"expected {fewest} to {most} entries, got {len(data)}")
+    least, most = LIST_LIMITS[section]
+    if not least <= len(data) <= most:
+        yield Problem(section, f"expected {least} to {most} entries, got {len(data)}")
         return
     for index, entry in enumerate(data):
         yield from check_table(entry, LISTS[section], f"{section}[{index}]")
@@ -127,7 +127,7 @@ def _check_version(data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def check_document(data: dict[str, Any]) -> list[Problem]:
-    """Every problem of one file, read alone. Rules that span fields are in `crosscheck`."""
+    """Every problem of one file alone. Rules that span fields are in `crosscheck`."""
     problems = list(_check_version(data))
     known = ["schema", "extends", *TABLES, *LISTS]
     for section, content in data.items():

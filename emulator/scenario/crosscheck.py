@@ -1,4 +1,4 @@
-"""Rules that span fields. Each function is one rule and yields its problems."""
+"""Rules that span fields. Each function implements one rule and yields its problems."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def _supported(scenario: Scenario) -> Iterator[Problem]:
 def _counts(scenario: Scenario) -> Iterator[Problem]:
     device_count = sum(device.count for device in scenario.device)
     if device_count > DEVICES_MAX:
-        yield Problem("device", f"{device_count} devices in all; the limit is {DEVICES_MAX}")
+        yield Problem("device", f"{device_count} devices in total; the limit is {DEVICES_MAX}")
     tenant_count = sum(tenant.count for tenant in scenario.tenant)
     if tenant_count > TENANTS_MAX:
-        yield Problem("tenant", f"{tenant_count} tenants in all; the limit is {TENANTS_MAX}")
+        yield Problem("tenant", f"{tenant_count} tenants in total; the limit is {TENANTS_MAX}")
     if tenant_count >= scenario.iommu.max_pasids:
         text = f"{tenant_count} tenants need {tenant_count} PASIDs besides 0; raise it"
         yield Problem("iommu.max_pasids", text)
@@ -54,18 +54,18 @@ def _names_known(scenario: Scenario) -> Iterator[Problem]:
         if name is None or any(answers_to(tenant, name) for tenant in all_tenants):
             continue
         near = did_you_mean(name, [tenant.name for tenant in all_tenants])
-        yield Problem(f"device[{index}].tenant", f"no tenant is named '{name}'{near}")
+        yield Problem(f"device[{index}].tenant", f"no tenant '{name}'{near}")
     for index, owner in enumerate(scenario.tenant):
         for position, name in enumerate([] if owner.bind == "all" else owner.bind):
             if any(answers_to(each, name) for each in all_devices):
                 continue
             near = did_you_mean(name, [each.name for each in all_devices])
             path = f"tenant[{index}].bind[{position}]"
-            yield Problem(path, f"no device is named '{name}'{near}")
+            yield Problem(path, f"no device '{name}'{near}")
 
 
 def _with_workload(scenario: Scenario) -> list[DeviceInstance]:
-    """The devices that no program drives. When the programs are wrong, `_programs` says so."""
+    """The devices without a program. Errors in programs are reported by `_programs`."""
     try:
         driven = set(compiled(scenario).devices)
     except ProgramError:
@@ -74,7 +74,7 @@ def _with_workload(scenario: Scenario) -> list[DeviceInstance]:
 
 
 def _bound(scenario: Scenario) -> Iterator[Problem]:
-    """A device works in memory that is bound to it."""
+    """A device needs memory that is bound to it."""
     all_tenants = tenants(scenario)
     reported: set[int] = set()
     for device in _with_workload(scenario):
@@ -88,7 +88,7 @@ def _bound(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _served(scenario: Scenario) -> Iterator[Problem]:
-    """A device with a workload works in the memory of a tenant that has no program: a program maps what it likes."""
+    """A device with a workload needs a tenant without a program, because programs choose their own mappings."""
     try:
         driven = set(compiled(scenario).tenants)
     except ProgramError:
@@ -136,7 +136,7 @@ def _defects(scenario: Scenario) -> Iterator[Problem]:
 
 
 def wrong_defect(slug: str, generation: str) -> str:
-    """Why it cannot be switched on in this generation, or nothing. Races have numbers, too; a defect has its slug alone."""
+    """The reason why a defect cannot be enabled in this generation, or an empty string. Defects are named by slug only, not by number."""
     known, race = defect_slugs(), find(slug)
     if slug in known:
         has = catalogue()[slug].generations
@@ -144,7 +144,7 @@ def wrong_defect(slug: str, generation: str) -> str:
         return "" if generation in has else text
     meant = race.slug if race is not None and race.slug in known else ""
     hint = f"; did you mean '{meant}'?" if meant else did_you_mean(slug, known)
-    return f"no defect is called '{slug}'{hint or '; see iopf race list'}"
+    return f"no defect '{slug}'{hint or '; see iopf race list'}"
 
 
 def _release_domains(scenario: Scenario) -> Iterator[Problem]:
@@ -194,14 +194,14 @@ def _traces(scenario: Scenario) -> Iterator[Problem]:
         path = f"device[{replaying[0]}].workload.pattern"
         yield Problem(path, "replay needs a trace: name one in trace.files")
     if scenario.trace.files and not replaying:
-        text = "no device replays it: set workload.pattern = 'replay' or leave the files out"
+        text = "no device replays it: set workload.pattern = 'replay' or remove the files"
         yield Problem("trace.files", text)
     if scenario.trace.files.count("-") > 1:
         yield Problem("trace.files", "standard input ('-') can be read only once")
 
 
 def compiled(scenario: Scenario) -> Compiled:
-    """The programs of a scenario, compiled. Raises ProgramError with every mistake in them."""
+    """The compiled programs of a scenario. Raises ProgramError with all errors."""
     return compile_programs(
         [program.ops for program in scenario.program],
         [device.name for device in devices(scenario)],
@@ -240,19 +240,19 @@ _RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
 
 
 def problems(scenario: Scenario) -> list[Problem]:
-    """Everything that makes the scenario impossible to run."""
+    """All problems that prevent the scenario from running."""
     return [problem for rule in _RULES for problem in rule(scenario)]
 
 
 def notes(scenario: Scenario, sources: Mapping[str, str]) -> list[str]:
-    """What is allowed and may still surprise. Defaults that nobody chose are not commented on."""
+    """Legal settings with surprising effects. Defaults are not commented on."""
     found = []
     for index, device in enumerate(scenario.device):
         path = f"device[{index}].groups_in_flight"
         fit = device.credits // device.group_pages
         if path in sources and device.groups_in_flight > fit:
             text = f"{device.credits} credits allow only {fit} groups of {device.group_pages}"
-            found.append(f"$.{path} = {device.groups_in_flight} is never reached: {text}")
+            found.append(f"$.{path} = {device.groups_in_flight} has no effect: {text}")
     offered = sum(device.credits * device.count for device in scenario.device)
     records = scenario.iommu.prq_records
     if offered > records:

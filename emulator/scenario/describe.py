@@ -47,7 +47,7 @@ def _default(info: msgspec.structs.FieldInfo) -> Any:
 
 
 def _toml(value: Any) -> str:
-    """A default as TOML would have it. TOML has no null: an unset field is simply left out."""
+    """A default as TOML. TOML has no null: an unset field is omitted."""
     if value is None:
         return "(none)"
     if isinstance(value, bool):
@@ -73,13 +73,13 @@ def _range(meta: Meta) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON schema (2020-12) of a scenario file, for editors that check TOML while one types."""
+    """JSON schema (2020-12) of a scenario file, for editors that check TOML."""
     schema = msgspec.json.schema(Scenario)
     root = schema["$defs"]["Scenario"]
-    # `extends` is consumed by the loader, so the struct does not have it.
+    # The loader consumes `extends`, so the struct does not have it.
     root["properties"]["extends"] = {
         "type": "string",
-        "description": "a scenario file whose values hold where this one sets none",
+        "description": "a scenario file with defaults for this one",
     }
     root["required"] = ["schema"]
     return {

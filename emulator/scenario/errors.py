@@ -1,4 +1,4 @@
-"""How a scenario is refused: one line per problem, and the exit status that goes with it."""
+"""Errors of scenarios: one line per problem, and the exit status."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# These two are exit statuses of the command line (`iopf help exit-codes`). They stand here because
-# the emulator must not import the tools; a test holds the two places together.
+# These two are exit statuses of the command line (`iopf help exit-codes`), repeated here because the emulator must not import the
+# tools; a test checks that they agree.
 USAGE = 2
 UNSUPPORTED = 4
 
@@ -18,27 +18,27 @@ def one_line(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'depth'?`, or nothing when no known word is near."""
+    """`; did you mean 'depth'?`, or an empty string if no known word is similar."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a scenario. `path` is like `device[0].credits`, or empty."""
+    """One problem of a scenario. `path` is like `device[0].credits`, or empty."""
 
     path: str
     text: str
     status: int = USAGE
 
     def line(self, where: str) -> str:
-        """`file: $.path: text`; `where` is the file or the option the value came from."""
+        """`file: $.path: text`; `where` is the file or option of the value."""
         parts = [where, f"$.{self.path}" if self.path else "", self.text]
         return ": ".join(part for part in parts if part)
 
 
 class ScenarioError(Exception):
-    """A scenario that cannot be run: `lines` for stderr, `status` for the exit status."""
+    """A scenario that cannot run: `lines` for stderr, `status` for the exit status."""
 
     def __init__(self, lines: list[str], status: int = USAGE) -> None:
         if not lines:
@@ -49,6 +49,6 @@ class ScenarioError(Exception):
 
 
 def worst_status(statuses: Iterable[int]) -> int:
-    """A mistake outranks a missing feature: fixing the mistake may remove the need for it."""
+    """An error takes precedence over a missing feature, because fixing it may remove the need for the feature."""
     found = set(statuses)
     return USAGE if USAGE in found or not found else UNSUPPORTED

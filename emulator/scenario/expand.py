@@ -53,7 +53,7 @@ def tenants(scenario: Scenario) -> list[TenantInstance]:
 
 
 def answers_to(instance: DeviceInstance | TenantInstance, name: str) -> bool:
-    """Whether a name in the scenario means this instance: its own name, or that of its entry."""
+    """Whether a name in the scenario refers to this instance: its own name, or that of its entry."""
     return name in (instance.name, instance.spec.name)
 
 

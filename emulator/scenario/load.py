@@ -12,14 +12,14 @@ from typing import Any
 from iopf.emulator.scenario import shipped
 from iopf.emulator.scenario.errors import Problem, ScenarioError, did_you_mean
 
-# A scenario is written by a person. Larger files are something else given by mistake.
+# Larger files are not scenarios, but given by mistake.
 FILE_BYTES_MAX = 1 << 20
 EXTENDS_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source of values: what messages call it, and its document."""
+    """One source of values: its name in messages, and its document."""
 
     label: str
     data: dict[str, Any]
@@ -31,7 +31,7 @@ def _refuse(label: str, text: str, path: str = "") -> ScenarioError:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The document in a file. Raises ScenarioError with one line when there is none."""
+    """Read the document of a file. Raises ScenarioError with one line."""
     label = shipped.label(path)
     try:
         with open(path, "rb") as file:
@@ -51,7 +51,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise _refuse(label, f"not UTF-8 text (byte {error.start})") from None
     except RecursionError:
         raise _refuse(label, "not a scenario: nested too deeply") from None
-    except ValueError as error:  # tomllib lets int() speak about numbers of thousands of digits
+    except ValueError as error:  # int() raises for numbers with thousands of digits
         raise _refuse(label, f"not valid TOML: {error}") from None
 
 
@@ -64,9 +64,9 @@ def load_chain(path: Path) -> list[Layer]:
         label = shipped.label(current)
         real = Path(os.path.realpath(current))
         if real in seen:
-            raise _refuse(label, "extends itself; break the circle", "extends")
+            raise _refuse(label, "extends itself; remove the cycle", "extends")
         if len(seen) >= EXTENDS_MAX:
-            raise _refuse(label, f"more than {EXTENDS_MAX} files in a row", "extends")
+            raise _refuse(label, f"more than {EXTENDS_MAX} files in a chain", "extends")
         seen.append(real)
         data = read_toml(current)
         base = data.get("extends")
@@ -78,10 +78,10 @@ def load_chain(path: Path) -> list[Layer]:
 
 
 def settle_traces(data: dict[str, Any], folder: Path) -> Iterator[Problem]:
-    """Makes relative paths in trace.files absolute, and yields the files that do not exist.
+    """Make relative paths in trace.files absolute, and yield the files that do not exist.
 
-    The resolved scenario is stored in the run directory and must name the same files from there.
-    Values of a wrong type are left alone: `convert` reports them.
+    The resolved scenario is stored in the run directory and must refer to the same files from there. Values of a wrong type are ignored:
+    `convert` reports them.
     """
     trace = data.get("trace")
     files = trace.get("files") if isinstance(trace, dict) else None
@@ -99,7 +99,7 @@ def settle_traces(data: dict[str, Any], folder: Path) -> Iterator[Problem]:
 
 
 def _is_there(folder: Path, entry: str) -> bool:
-    """Whether a trace can be opened there. A pipe is as good as a file; a folder is not."""
+    """Whether the entry is a readable trace. A pipe is valid, a directory is not."""
     if not entry or "\0" in entry:
         return False
     try:
@@ -109,11 +109,11 @@ def _is_there(folder: Path, entry: str) -> bool:
 
 
 def user_config(environ: Mapping[str, str]) -> list[Layer]:
-    """The user's own defaults, if there are any: $XDG_CONFIG_HOME/iopf/config.toml."""
+    """The user's defaults, if any: $XDG_CONFIG_HOME/iopf/config.toml."""
     home = environ.get("XDG_CONFIG_HOME") or (
         os.path.join(environ["HOME"], ".config") if environ.get("HOME") else ""
     )
-    # The XDG specification tells to ignore relative paths in its variables.
+    # The XDG specification requires to ignore relative paths in its variables.
     path = Path(home) / "iopf" / "config.toml"
     if not path.is_absolute() or not path.is_file():
         return []

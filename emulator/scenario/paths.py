@@ -1,7 +1,6 @@
 """The notation `section.key`, `device[0].key`, `device.key`: parsing it and writing through it.
 
-`device.key` without an index means every device entry, which is what one wants on a scenario with a
-single entry and often on one with many.
+`device.key` without an index means every device entry, which is the usual intention, in particular with a single entry.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class FieldPath:
 
 
 def parse(text: str) -> tuple[FieldPath, Any]:
-    """The path and the type of the field it names. Raises ScenarioError without a location."""
+    """The path and the type of its field. Raises ScenarioError without a location."""
     match = _PATH.fullmatch(text)
     if match is None:
         raise ScenarioError([f"'{text}' is not a path like system.seed or device[0].credits"])
@@ -61,18 +60,18 @@ def _type_at(path: FieldPath) -> Any:
         if inner is None:
             raise ScenarioError([f"$.{path}: '{key}' is a value, not a table"])
         if last:
-            raise ScenarioError([f"$.{path}: '{key}' is a table; name one of its keys"])
+            raise ScenarioError([f"$.{path}: '{key}' is a table; add one of its keys"])
         table = inner
     raise AssertionError("a path has at least one key")
 
 
 def parse_value(text: str, annotation: Any, path: str) -> Any:
-    """What `--set path=text` means: TOML, or a bare word where the field takes words.
+    """Parse `--set path=text`: TOML, or a bare word where the field takes words.
 
     Raises ScenarioError without a location.
     """
     candidates: list[Any] = []
-    # Several lines would let the text define other keys than the one that was named.
+    # Several lines could define other keys.
     if "\n" not in text and "\r" not in text:
         try:
             candidates.append(tomllib.loads(f"value = {text}")["value"])
@@ -89,7 +88,7 @@ def parse_value(text: str, annotation: Any, path: str) -> Any:
 
 
 def assign(document: dict[str, Any], path: FieldPath, value: Any) -> Iterator[str]:
-    """Writes the value, and yields the full path of each place written to."""
+    """Write the value, and yield the full path of each place."""
     if path.section in TABLES:
         _assign_in(document.setdefault(path.section, {}), path.keys, value)
         yield str(path)
@@ -97,7 +96,7 @@ def assign(document: dict[str, Any], path: FieldPath, value: Any) -> Iterator[st
     entries = document.setdefault(path.section, [{}])
     if path.index is not None and path.index >= len(entries):
         have = f"{path.section}[0]" + (f" to [{len(entries) - 1}]" if len(entries) > 1 else "")
-        raise ScenarioError([f"$.{path}: there is no such entry; the scenario has {have}"])
+        raise ScenarioError([f"$.{path}: no such entry; the scenario has {have}"])
     for index, entry in enumerate(entries):
         if path.index in (None, index):
             _assign_in(entry, path.keys, value)

@@ -1,8 +1,7 @@
 """The sections of a scenario and their fields: type, bounds, default and meaning.
 
-This file is the only place where a default or a bound is written down. `iopf help scenario`, the
-JSON schema for editors and `iopf show` are generated from it. Units are in the field names
-(`_s`, `_ns`, `_pages`); a record is one page request, a group is what shares one answer.
+Defaults and bounds are defined only in this file. `iopf help scenario`, the JSON schema for editors and `iopf show` are generated from
+it. Field names end in their unit (`_s`, `_ns`, `_pages`); a record is one page request, a group is the requests with a common answer.
 """
 
 from __future__ import annotations
@@ -32,8 +31,7 @@ KernelOption = Literal[
 ]
 Pattern = Literal["sequential", "strided", "zipf", "chase", "bursts", "replay"]
 
-# Known names that this version cannot run are refused with exit status 4, not taken for typing
-# errors: a campaign that names them is skipped, not failed.
+# Known names that this version does not support are refused with exit status 4, not as typing errors: a campaign skips them.
 SUPPORTED_PROFILES: frozenset[str] = frozenset({"vtd"})
 PATTERNS: tuple[str, ...] = get_args(Pattern)
 PROFILES: tuple[str, ...] = get_args(Profile)
@@ -65,7 +63,7 @@ def _name(text: str) -> Meta:
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all tables share: immutable once read, and no key passes unnoticed."""
+    """Base of all tables: immutable, and unknown keys are errors."""
 
 
 class System(Section, frozen=True, kw_only=True):
@@ -76,8 +74,10 @@ class System(Section, frozen=True, kw_only=True):
         Annotated[int, _in(0, 2**63 - 1, "seed of every random stream; none = from the clock")]
         | None
     ) = None
-    duration_s: Annotated[float, _in(0, 86400, "how long to run; 0 = until the work is done")] = 0.0
-    watchdog_s: Annotated[float, _in(0.5, 3600, "give up when nothing moved for so long")] = 5.0
+    duration_s: Annotated[float, _in(0, 86400, "duration; 0 = until all work is done")] = 0.0
+    watchdog_s: Annotated[
+        float, _in(0.5, 3600, "abandon the run after this time without progress")
+    ] = 5.0
     noise: Annotated[bool, _of("yield and sleep at random scheduling points")] = False
     noise_yield_in: Annotated[int, _in(1, 2**20, "noise: yield at one point in N")] = 32
     noise_sleep_in: Annotated[int, _in(1, 2**20, "noise: sleep at one point in N")] = 256
@@ -89,55 +89,55 @@ class System(Section, frozen=True, kw_only=True):
 class Iommu(Section, frozen=True, kw_only=True):
     """The hardware between devices and kernel."""
 
-    profile: Annotated[Profile, _of("whose IOMMU: record layouts and rules")] = "vtd"
+    profile: Annotated[Profile, _of("IOMMU vendor: record layouts and rules")] = "vtd"
     prq_records: Annotated[int, _power(128, 16384, "size of the page request queue")] = 2048
     max_pasids: Annotated[int, _power(16, 65536, "size of the PASID space")] = 1024
     command_records: Annotated[int, _power(64, 65536, "size of the command queue")] = 1024
-    units: Annotated[int, _in(1, 8, "IOMMUs; devices are behind them in turn")] = 1
+    units: Annotated[int, _in(1, 8, "number of IOMMUs; devices are assigned in turn")] = 1
 
 
 class Kernel(Section, frozen=True, kw_only=True):
     """The emulated kernel."""
 
     generation: Annotated[
-        Generation, _of("whose fault handling: a generation, or a kernel version")
+        Generation, _of("fault handling of a kernel: a generation or a version")
     ] = NEWEST
     handlers: Annotated[int, _in(1, 32, "processes in the fault handler pool")] = 2
-    queues: Annotated[Queues, _of("who shares an iopf queue and its workqueue")] = "iommu"
+    queues: Annotated[Queues, _of("sharing of an iopf queue and its workqueue")] = "iommu"
     options: Annotated[list[KernelOption], _of("proposals of reviewers, all off by default")] = (
         field(default_factory=list)
     )
-    defects: Annotated[list[str], _of("historic bugs put back, by slug: `iopf race list`")] = field(
-        default_factory=list
+    defects: Annotated[list[str], _of("historic bugs to enable, by slug: `iopf race list`")] = (
+        field(default_factory=list)
     )
     groups: Annotated[int, _in(0, 2**20, "pool of group objects; 0 = derived")] = 0
     faults: Annotated[int, _in(0, 2**22, "pool of fault objects; 0 = derived")] = 0
 
 
 class Workload(Section, frozen=True, kw_only=True):
-    """What a device asks for."""
+    """The accesses of a device."""
 
-    pattern: Annotated[Pattern, _of("order in which pages are touched")] = "sequential"
+    pattern: Annotated[Pattern, _of("order of page accesses")] = "sequential"
     groups: Annotated[
         int,
-        _in(0, 2**40, "groups each device sends; 0 = until duration_s, or the end of the trace"),
+        _in(0, 2**40, "groups per device; 0 = until duration_s, or the end of the trace"),
     ] = 1000
     pages: Annotated[int, _in(1, 2**30, "working set")] = 65536
-    stride_pages: Annotated[int, _in(1, 2**20, "strided: distance of two groups")] = 16
+    stride_pages: Annotated[int, _in(1, 2**20, "strided: distance between groups")] = 16
     zipf_s: Annotated[float, _in(0.01, 10, "zipf: skew; larger = fewer hot pages")] = 1.1
-    write_ratio: Annotated[float, _in(0, 1, "share of requests that ask to write")] = 0.3
-    exec_ratio: Annotated[float, _in(0, 1, "share of requests that ask to execute")] = 0.0
+    write_ratio: Annotated[float, _in(0, 1, "share of write requests")] = 0.3
+    exec_ratio: Annotated[float, _in(0, 1, "share of execute requests")] = 0.0
     burst_groups: Annotated[int, _in(1, 2**20, "bursts: groups sent back to back")] = 32
     gap_ns: Annotated[int, _in(0, 10**12, "pause between groups, or between bursts")] = 0
     interleave: Annotated[
-        int, _in(1, 512, "groups whose requests are sent in turn; 1 = group after group")
+        int, _in(1, 512, "groups with interleaved requests; 1 = no interleaving")
     ] = 1
     private_ratio: Annotated[
         float, _in(0, 1, "share of requests with private data (VT-d revisions 3.x)")
     ] = 0.0
     requests: Annotated[
         Literal["absent", "always"],
-        _of("absent = only for pages without a translation; always = for every access"),
+        _of("absent = request pages without a translation; always = request every access"),
     ] = "absent"
 
 
@@ -145,29 +145,31 @@ class Device(Section, frozen=True, kw_only=True):
     """A PCIe function, or `count` equal ones."""
 
     name: Annotated[str, _name("name; `name-0`, `name-1` ... when count > 1")] | None = None
-    count: Annotated[int, _in(1, DEVICES_MAX, "how many of this kind")] = 1
+    count: Annotated[int, _in(1, DEVICES_MAX, "number of instances")] = 1
     credits: Annotated[int, _in(1, 32768, "outstanding page requests allowed (PRI)")] = 32
-    groups_in_flight: Annotated[int, _in(1, 512, "groups that may wait for their answer")] = 16
+    groups_in_flight: Annotated[int, _in(1, 512, "groups waiting for their answer")] = 16
     group_pages: Annotated[int, _in(1, 64, "page requests in a group; <= credits")] = 4
-    tenant: Annotated[str, _name("tenant whose memory it uses; none = in turn")] | None = None
+    tenant: Annotated[str, _name("tenant whose memory it uses; none = assigned in turn")] | None = (
+        None
+    )
     stop: Annotated[
-        Literal["marker", "wait"], _of("how it stops: stop marker, or wait for all answers")
+        Literal["marker", "wait"], _of("stop by a stop marker, or by waiting for all answers")
     ] = "wait"
     atc_entries: Annotated[int, _in(1, 2**20, "size of its translation cache")] = 256
-    max_pasids: Annotated[int, _in(0, 65536, "PASIDs it can have; 0 = all of the IOMMU")] = 0
+    max_pasids: Annotated[int, _in(0, 65536, "PASID limit; 0 = that of the IOMMU")] = 0
     release_domain: Annotated[
         Literal["blocking", "identity"],
-        _of("what its RID is left with at removal (v6.9 and later)"),
+        _of("domain of its RID after removal (v6.9 and later)"),
     ] = "blocking"
-    max_retries: Annotated[int, _in(0, 2**20, "tries of a group after Success; 0 = no bound")] = 0
-    workload: Annotated[Workload, _of("what it asks for")] = field(default_factory=Workload)
+    max_retries: Annotated[int, _in(0, 2**20, "retries of a group after Success; 0 = no limit")] = 0
+    workload: Annotated[Workload, _of("its accesses")] = field(default_factory=Workload)
 
 
 class Tenant(Section, frozen=True, kw_only=True):
     """A process that owns an address space, or `count` equal ones."""
 
     name: Annotated[str, _name("name; `name-0`, `name-1` ... when count > 1")] | None = None
-    count: Annotated[int, _in(1, TENANTS_MAX, "how many of this kind")] = 1
+    count: Annotated[int, _in(1, TENANTS_MAX, "number of instances")] = 1
     vmas: Annotated[int, _in(1, 10_000, "mapped areas")] = 16
     pages: Annotated[int, _in(1, 2**30, "mapped pages over all areas; >= vmas")] = 65536
     bind: Annotated[
@@ -177,7 +179,7 @@ class Tenant(Section, frozen=True, kw_only=True):
 
 
 class Program(Section, frozen=True, kw_only=True):
-    """What tenants, devices and drivers do instead of their workload: `iopf help programs`."""
+    """Operations of tenants, devices and drivers, instead of a workload: `iopf help programs`."""
 
     name: Annotated[str, _name("name for reports")] | None = None
     ops: Annotated[
@@ -186,13 +188,13 @@ class Program(Section, frozen=True, kw_only=True):
 
 
 class Faults(Section, frozen=True, kw_only=True):
-    """What resolving a fault costs, and how many requests are wrong on purpose."""
+    """Cost of resolving a fault, and the share of invalid requests."""
 
     minor_ns: Annotated[int, _in(0, 10**10, "service time of a minor fault")] = 0
     major_ns: Annotated[int, _in(0, 10**10, "service time of a major fault")] = 0
     major_ratio: Annotated[float, _in(0, 1, "share of faults that are major")] = 0.0
     jitter: Annotated[
-        Literal["fixed", "exponential"], _of("the times are exact, or means of a distribution")
+        Literal["fixed", "exponential"], _of("times are constant, or means of a distribution")
     ] = "fixed"
     invalid_ratio: Annotated[float, _in(0, 1, "share of requests outside every mapping")] = 0.0
 
@@ -206,31 +208,31 @@ class Trace(Section, frozen=True, kw_only=True):
     ] = field(default_factory=list)
     speed: Annotated[
         Annotated[float, Meta(ge=0.001, le=1_000_000)] | Literal["max"],
-        _of("times faster than recorded; max = without pauses"),
+        _of("speed relative to the recording; max = without pauses"),
     ] = "max"
-    group_limit: Annotated[int, _in(1, 64, "neighbouring faults put into one group")] = 16
-    lenient: Annotated[bool, _of("skip lines that cannot be read, and count them")] = False
+    group_limit: Annotated[int, _in(1, 64, "maximum neighbouring faults in one group")] = 16
+    lenient: Annotated[bool, _of("skip and count unreadable lines")] = False
 
 
 class Checks(Section, frozen=True, kw_only=True):
-    """Oracles that are on during the run."""
+    """Oracles enabled during the run."""
 
-    account: Annotated[bool, _of("every request is answered, in flight or lost by name")] = True
+    account: Annotated[bool, _of("every request is answered, in flight, or lost with a reason")] = (
+        True
+    )
     lockdep: Annotated[bool, _of("order of lock classes")] = True
     poison: Annotated[bool, _of("use of freed objects")] = True
     ref_limit: Annotated[
-        int, _in(0, 2**30, "references to one object that are too many; 0: those that saturate")
+        int, _in(0, 2**30, "reference count that is a violation; 0: only saturation")
     ] = 0
     known: Annotated[
         Literal["fail", "count"],
-        _of(
-            "use of freed groups that the generation is known for: fails the run, or is counted and contained"
-        ),
+        _of("known uses of freed groups: fail the run, or count and contain them"),
     ] = "fail"
 
 
 class Scenario(Section, frozen=True, kw_only=True):
-    """A whole scenario. Every section may be left out."""
+    """A whole scenario. Every section is optional."""
 
     schema: Annotated[Literal[1], _of("version of this format; must be the first key")] = 1
     system: System = field(default_factory=System)
@@ -257,7 +259,7 @@ TABLES: dict[str, type[Section]] = {
     "checks": Checks,
 }
 LISTS: dict[str, type[Section]] = {"device": Device, "tenant": Tenant, "program": Program}
-# Fewest and most entries of each list.
+# Minimum and maximum number of entries of each list.
 LIST_LIMITS: dict[str, tuple[int, int]] = {
     "device": (1, DEVICES_MAX),
     "tenant": (1, TENANTS_MAX),

@@ -1,4 +1,4 @@
-"""Scenarios and traces that come with the package, found by their bare name."""
+"""Shipped scenarios and traces, by name."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def trace_names() -> list[str]:
 
 
 def scenario_path(name: str) -> Path:
-    """The file behind what the user typed: a path, or the name of a shipped scenario.
+    """The file of a user's argument: a path, or the name of a shipped scenario.
 
-    Anything with a slash or the suffix .toml is a path. A bare name is a shipped scenario first, so
-    that a stray file does not change what `iopf run quickstart` means.
+    Anything with a slash or the suffix .toml is a path. For a bare name, shipped scenarios take precedence, so that a stray file does not
+    change `iopf run quickstart`.
     """
     if "/" in name or name.endswith(".toml"):
         return Path(name)
@@ -39,14 +39,14 @@ def scenario_path(name: str) -> Path:
 
 
 def label(path: Path) -> str:
-    """How messages and `iopf show` name a scenario file."""
+    """The name of a scenario file in messages and `iopf show`."""
     if path.parent == _SCENARIOS:
         return f"{path.stem} (shipped)"
     return str(path)
 
 
 def trace_path(entry: str) -> Path:
-    """The file behind an entry of trace.files other than `-`: a shipped name, or a path."""
+    """The file of an entry of trace.files other than `-`: a shipped name, or a path."""
     if entry in trace_names():
         return _TRACES / f"{entry}{_TRACE_SUFFIX}"
     return Path(entry)

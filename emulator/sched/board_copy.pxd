@@ -1,10 +1,10 @@
 # cython: language_level=3, cdivision=True
-"""A copy of the first part of a mapping, and the pages that differ from it.
+"""A copy of the start of a mapping, and the pages that differ from it.
 
-From the copy on every page that is written is marked (``cython_ext/pages.h``); ``put_back`` restores the marked ones. Marks lie in
-memory shared with the processes that are forked afterwards; each of them calls ``watch`` once. A page once written is put back
-every time, which is what makes this cheap: schedules write the same few pages again and again. Of pages that are known to be written,
-and of which little is worth keeping, pieces are put back instead.
+Every page written after the copy is marked (``cython_ext/pages.h``); ``put_back`` restores the marked pages. The marks are in memory
+shared with processes forked later; each of them calls ``watch`` once. A page that was written once is restored every time, which is
+cheap because schedules write the same few pages repeatedly. Of pages that are always written and mostly unused, only the given pieces
+are restored.
 """
 
 from libc.stdint cimport uint8_t, uint64_t
@@ -26,8 +26,8 @@ cdef class BoardCopy:
     cdef char *copy
     cdef readonly uint64_t pages
     cdef object mark_memory
-    cdef uint8_t *marks          # by page
+    cdef uint8_t *marks          # one per page
     cdef piece *piece
-    cdef uint64_t count          # of pieces
+    cdef uint64_t count          # number of pieces
 
     cdef void put_back(self) noexcept nogil

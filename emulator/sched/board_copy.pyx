@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Keeping the beginning of every schedule. How stands in ``board_copy.pxd``."""
+"""The initial board of every schedule: copying and restoring it. See ``board_copy.pxd``."""
 
 import mmap
 
@@ -14,31 +14,31 @@ from iopf.cython_ext.pages cimport *
 cdef enum:
     PAGE = 1 << PAGES_SHIFT
     WRITTEN = 1
-    APART = 2                # nobody's behaviour depends on it: not put back
+    APART = 2                # no behaviour depends on it: not restored
 
 
 cdef void on_wild_access(escape_route escape) noexcept nogil:
-    """Where an access to an address that is none goes on (``pages.h``); NULL: nowhere. What is watched is known to this module alone."""
+    """Set where an actor continues after an invalid pointer dereference (``pages.h``); NULL: nowhere. Only this module knows the watch."""
     pages_escape(escape)
 
 
 cdef uint64_t wild_address() noexcept nogil:
-    """Of the last such access."""
+    """The address of the last one."""
     return pages_wild()
 
 
 cdef class BoardCopy:
-    """The first ``length`` bytes of ``memory``, a whole number of pages, as they are now.
+    """Copy the first ``length`` bytes of ``memory``, a whole number of pages.
 
-    ``apart``: (start, end) of ranges in bytes of which no whole page is put back; ``pieces``: of those that always are. Raises
-    ValueError, MemoryError, BlockingIOError while another mapping of this process is watched, OSError.
+    ``apart``: byte ranges (start, end) whose whole pages are not restored; ``pieces``: byte ranges that always are. Raises ValueError,
+    MemoryError, OSError, and BlockingIOError while another mapping of this process is watched.
     """
 
     def __cinit__(self, Memory memory not None, uint64_t length, apart=(), pieces=()):
         cdef const unsigned char[::1] marks
         cdef uint64_t at
         if length == 0 or length % PAGE or length > memory.size:
-            raise ValueError(f"{length} bytes are no pages of a memory of {memory.size} bytes")
+            raise ValueError(f"{length} bytes are not whole pages of a memory of {memory.size} bytes")
         self.memory, self.base, self.pages = memory, memory.base, length >> PAGES_SHIFT
         self.mark_memory = mmap.mmap(-1, self.pages)
         marks = self.mark_memory
@@ -65,7 +65,7 @@ cdef class BoardCopy:
         free(self.piece)
 
     def watch(self) -> None:
-        """In every process that plays: its writes are marked from here on."""
+        """Mark the writes of this process from now on; called once in every actor process."""
         cdef uint64_t at = 0, first
         if pages_watch(self.base, self.pages << PAGES_SHIFT, self.marks) != 0:
             raise BlockingIOError(errno, "another system is under control in this process; close it first")
@@ -78,7 +78,7 @@ cdef class BoardCopy:
             at += 1
 
     def close(self) -> None:
-        """Ends the watch; the memory may be unmapped."""
+        """End the watch; the memory may be unmapped."""
         if self.copy != NULL:
             pages_unwatch(self.base)
             free(self.copy)
@@ -86,12 +86,12 @@ cdef class BoardCopy:
 
     @property
     def written(self) -> int:
-        """Pages that are put back every time."""
+        """Number of pages restored before every schedule."""
         cdef uint64_t i
         return sum([1 for i in range(self.pages) if self.marks[i] == WRITTEN])
 
     cdef void put_back(self) noexcept nogil:
-        # Eight marks at a time: nearly all pages are never written. The marks fill whole pages, so the last word is whole.
+        # Eight marks at a time: most pages are never written. The marks fill whole pages, so the last word is complete.
         cdef uint64_t at, word, i
         for i in range((self.pages + 7) // 8):
             word = (<uint64_t *>self.marks)[i] & <uint64_t>0x0101010101010101

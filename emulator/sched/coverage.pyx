@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Counting hand-overs. What one is stands in ``coverage.pxd``."""
+"""Counting hand-overs. See ``coverage.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -9,7 +9,7 @@ from iopf.cython_ext.runqueue cimport *
 
 
 cdef class Coverage:
-    """Empty at first. ``found`` counts the different hand-overs; ``full``: more than can be kept."""
+    """``found``: number of distinct hand-overs; ``full``: the table overflowed."""
 
     def __cinit__(self):
         self.table = <handover *>calloc(HANDOVERS, sizeof(handover))
@@ -36,16 +36,16 @@ cdef class Coverage:
             tries += 1
         self.full = True
 
-    cdef void note(self, stage *st) noexcept nogil:
-        """The steps of a schedule that is over. Two words may share a place among those remembered; then the older one is forgotten."""
-        cdef uint64_t i, n = st.steps if st.steps < st.room else st.room
-        cdef stage_step *s
+    cdef void note(self, runqueue *rq) noexcept nogil:
+        """Count a finished schedule. Two words may hash to the same entry of the last accesses; then the older access is dropped."""
+        cdef uint64_t i, n = rq.steps if rq.steps < rq.room else rq.room
+        cdef rq_step *s
         cdef last_touch *last
-        # A store that is delayed is its actor's also when it reaches memory.
-        cdef uint32_t slot, own = STAGE_DRAIN - 1 if st.memory == STAGE_TSO else <uint32_t>0xffffffff
+        # A delayed store counts as its actor's, also when it is drained.
+        cdef uint32_t slot, own = RQ_DRAIN - 1 if rq.memory == RQ_TSO else <uint32_t>0xffffffff
         self.schedules += 1
         for i in range(n):
-            s = &st.step[i]
+            s = &rq.step[i]
             if s.kind == ACC_LOCAL or s.kind == ACC_NAP or s.kind == ACC_FENCE or s.id == 0:
                 continue
             slot = s.slot & own
@@ -55,7 +55,7 @@ cdef class Coverage:
             last.schedule, last.where, last.point, last.slot = self.schedules, s.where, s.id, slot
 
     def handovers(self) -> list:
-        """(point before, point after, offset of the word, how often), the most frequent first."""
+        """(point before, point after, offset of the word, count), most frequent first."""
         cdef uint32_t i
         made = [
             (self.table[i].before, self.table[i].after, <uint64_t>self.table[i].where * 4, self.table[i].count)

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""A part that does nothing but come to scheduling points: what a schedule costs by itself.
+"""An actor that only reaches scheduling points: the base cost of a schedule.
 
-Each point stands before adding one to one of a few words that all the parts share: counters of the supervisor's slot, where nothing
-is counted. So their sum says how many steps were made.
+At each point an actor adds one to one of a few words shared by all actors: counters of the supervisor's slot, which counts nothing
+itself. Their sum is the number of steps.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -18,7 +18,7 @@ cdef enum:
     WORDS = 4
 
 
-cdef int points_part(void *arg, uint32_t points) noexcept nogil:
+cdef int points_entry(void *arg, uint32_t points) noexcept nogil:
     cdef view *v = <view *>arg
     cdef uint64_t *word
     cdef uint32_t i
@@ -31,10 +31,10 @@ cdef int points_part(void *arg, uint32_t points) noexcept nogil:
 
 
 def prepare(Process process not None, uint32_t points) -> None:
-    """The part of a process that comes to so many points."""
-    process.cast(points_part, &process.v, points, PHASE_RUNNING)
+    """Set the entry of a process to one that reaches ``points`` points."""
+    process.set_entry(points_entry, &process.v, points, PHASE_RUNNING)
 
 
 def steps_made(Process process not None) -> int:
-    """By all parts together, since the beginning of the schedule."""
+    """Steps of all actors since the start of the schedule."""
     return sum([crew_actor(process.v.crew, 0).work[i] for i in range(WORDS)])

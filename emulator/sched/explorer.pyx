@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Many schedules of one system, one after the other.
+"""Running many schedules of one system.
 
-    explore    schedules by the strategies of a plan in turn, until one fails, or so many
-    walk       all of them, or all up to a bound
+    explore    schedules by the strategies of a plan in turn, until one fails or the number is reached
+    walk       all schedules, or all within a bound
 
-By processes, whoever has the token when a schedule is over judges it and begins the next one, so that nobody else has to be woken.
+With processes, the holder of the token at the end of a schedule judges it and starts the next one, so that no other process wakes up.
 """
 
 import mmap
@@ -17,25 +17,25 @@ from libc.string cimport memset
 
 from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.runqueue cimport *
-from iopf.emulator.sched.scheduler cimport TOKEN_NS, Conductor, on_stage
+from iopf.emulator.sched.scheduler cimport TOKEN_NS, Scheduler, use_runqueue
 from iopf.emulator.sched.judge cimport *
 from iopf.emulator.sched.strategies cimport *
 from iopf.emulator.sched.tree cimport *
 
 cdef enum:
-    PLANS = 32               # most strategies of an exploration
-    EARLY = 16               # one in so many choices lets time pass
-    PATIENCE = 64            # schedules of a walk between two looks at the clock and at signals
+    PLANS = 32               # maximum number of strategies of an exploration
+    EARLY = 16               # one choice in this many lets time pass
+    PATIENCE = 64            # schedules of a walk between two checks of clock and signals
     TELL_NS = 200000000      # between two reports of a walk
 
 cdef struct exploration:
-    # In memory that the players share: whoever has the token judges a schedule and begins the next one.
+    # In memory shared by the actor processes: the holder of the token judges a schedule and starts the next one.
     uint32_t strategies[32]
     uint32_t depths[32]
     uint32_t plans
     uint32_t bug             # of the schedule ``at``
     uint32_t on
-    uint32_t tso             # every other round of the plan is played with delayed stores
+    uint32_t tso             # every other round of the plan delays stores
     uint32_t early           # one round of four lets time pass by choice
     uint32_t pad
     uint64_t seed
@@ -47,18 +47,18 @@ cdef struct exploration:
 
 
 cdef uint32_t follow(Explorer explorer) noexcept nogil:
-    """A schedule is over: judges it, and begins the next one if there is one. The slot of its first step, or nobody."""
+    """Judge the finished schedule and start the next one. Returns the slot of its first step, or 0."""
     cdef exploration *x = explorer.x
     cdef uint32_t slot
     if not x.on:
         return 0
     while True:
         x.played += 1
-        x.steps += explorer.st.steps
-        x.bug = judge(&explorer.v, explorer.st, &explorer.expected)
+        x.steps += explorer.rq.steps
+        x.bug = judge(&explorer.v, explorer.rq, &explorer.expected)
         if x.bug != BUG_NONE:
             return 0
-        strategy_learn(explorer.st)
+        strategy_learn(explorer.rq)
         st64_rel(&x.at, x.at + 1)
         if x.at >= x.end:
             return 0
@@ -67,13 +67,13 @@ cdef uint32_t follow(Explorer explorer) noexcept nogil:
             return slot
 
 
-cdef class Explorer(Conductor):
-    """A conductor that plays many schedules of its system, one after the other."""
+cdef class Explorer(Scheduler):
+    """A scheduler that runs many schedules of its system."""
 
     cdef object x_memory
     cdef exploration *x
-    cdef public bint early           # some rounds let time pass although somebody could go on
-    cdef readonly bint timed         # the last reduced walk left out that a sleep ends while somebody can go on
+    cdef public bint early           # some rounds let time pass while actors are runnable
+    cdef readonly bint timed         # the last reduced walk excluded timeouts while actors were runnable
 
     def __cinit__(self, *args, **options):
         cdef unsigned char[::1] shared
@@ -82,36 +82,36 @@ cdef class Explorer(Conductor):
         self.x = <exploration *>&shared[0]
         self.early = True
 
-    def assemble(self) -> None:
-        """Before processes are started that play: nobody has the token, nobody is told to leave."""
+    def reset_tokens(self) -> None:
+        """Reset before the actor processes start: none has the token, none must exit."""
         cdef uint32_t i
-        st32_rel(&self.st.quit, 0)
-        for i in range(STAGE_SLOTS):
-            st32_rel(&self.st.slot[i].go, 0)
+        st32_rel(&self.rq.quit, 0)
+        for i in range(RQ_SLOTS):
+            st32_rel(&self.rq.slot[i].go, 0)
 
-    def play_part(self, uint32_t slot) -> None:
-        """In a process of its own, forked after ``open``: plays one actor until ``dismiss``."""
-        self._is_player(slot)
+    def run_actor(self, uint32_t slot) -> None:
+        """Run one actor in its own process, forked after ``open``, until ``stop_processes``."""
+        self._check_slot(slot)
         self._opened()
-        self.beginning.watch()
+        self.initial.watch()
         with nogil:
-            on_stage(self.st, self.v.crew)
-            stage_play(self.st, self.v.crew, strategy_choose, slot, <follower><void *>follow, <void *>self)
+            use_runqueue(self.rq, self.v.crew)
+            rq_run_actor(self.rq, self.v.crew, strategy_choose, slot, <follower><void *>follow, <void *>self)
 
-    def dismiss(self) -> None:
-        """Tells the processes that play to leave."""
-        stage_quit(self.st)
+    def stop_processes(self) -> None:
+        """Tell the actor processes to exit."""
+        rq_quit(self.rq)
 
-    def forget(self) -> None:
-        """What strategies have learned from earlier schedules: a search plays the same ones whatever was played before it."""
-        strategy_forget(self.st)
+    def reset_strategies(self) -> None:
+        """Reset what strategies learned from earlier schedules, so that a search does not depend on them."""
+        strategy_forget(self.rq)
 
     def explore(self, list plan, uint64_t seed, uint64_t first, uint64_t most, uint64_t max_steps=0) -> tuple:
-        """Schedules ``first`` and following, each by the next (strategy, depth) of ``plan`` in turn, until one fails. With ``tso`` stores
-        are delayed in every other round of the plan: ``delayed`` says whether they were in the last schedule. With ``early`` the time of a
-        sleep may pass at any step in one of four rounds.
+        """Run schedules ``first`` and following, each with the next (strategy, depth) of ``plan`` in turn, until one fails. With ``tso``
+        every other round of the plan delays stores; ``delayed`` tells whether the last schedule did. With ``early`` one round of four lets
+        sleeps time out at any step.
 
-        Returns (``Bug``, its number, (strategy, depth)), or (BUG_NONE, number behind the last, None).
+        Returns (``Bug``, number of the failing schedule, (strategy, depth)), or (BUG_NONE, number after the last, None).
         """
         cdef exploration *x = self.x
         self._opened()
@@ -119,7 +119,7 @@ cdef class Explorer(Conductor):
             raise ValueError(f"a plan has one to {PLANS} strategies")
         self._set_memory()
         memset(x, 0, sizeof(exploration))
-        x.tso = self.st.memory == STAGE_TSO
+        x.tso = self.rq.memory == RQ_TSO
         x.early = self.early
         for strategy, depth in plan:
             x.strategies[x.plans], x.depths[x.plans] = strategy, depth
@@ -133,22 +133,22 @@ cdef class Explorer(Conductor):
         return (Outcome(x.bug), x.at, plan[x.at % x.plans] if x.bug != BUG_NONE else None)
 
     cdef uint32_t _begin(self) noexcept nogil:
-        """Puts everything to the beginning of the schedule ``at``; in processes, the slot of its first step."""
+        """Restore the initial state for schedule ``at``; with processes, return the slot of its first step."""
         cdef uint64_t number = self.x.at % self.x.plans, turn = self.x.at // self.x.plans
-        self.st.memory = STAGE_TSO if self.x.tso and turn & 1 else STAGE_SC
+        self.rq.memory = RQ_TSO if self.x.tso and turn & 1 else RQ_SC
         self._start_over(self.x.max_steps)
-        self.st.early = EARLY if self.x.early and turn & 3 == 2 else 0
-        strategy_begin(self.st, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
-        return stage_pick(self.st, self.v.crew, strategy_choose) if self.x.on else 0
+        self.rq.early = EARLY if self.x.early and turn & 3 == 2 else 0
+        strategy_begin(self.rq, self.x.strategies[number], self.x.depths[number], self.x.seed + self.x.at)
+        return rq_pick(self.rq, self.v.crew, strategy_choose) if self.x.on else 0
 
     cdef void _explore(self) noexcept nogil:
         cdef uint32_t slot
         if self.by_processes:
             self.x.on = 1
             slot = self._begin() or follow(self)
-            if slot != 0 and not stage_relay(self.st, slot, &self.x.at, TOKEN_NS):
-                self.st.ended = END_LOST
-            if self.st.ended == END_LOST:
+            if slot != 0 and not rq_relay(self.rq, slot, &self.x.at, TOKEN_NS):
+                self.rq.ended = END_LOST
+            if self.rq.ended == END_LOST:
                 self.x.bug = BUG_LOST
             self.x.on = 0
             return
@@ -157,21 +157,21 @@ cdef class Explorer(Conductor):
             self.x.bug = self._play()
             if self.x.bug != BUG_NONE:
                 return
-            strategy_learn(self.st)
+            strategy_learn(self.rq)
             self.x.at += 1
 
     @property
     def walkable(self) -> bool:
-        """Whether `walk` can tell the actors apart: at most 15, as fibers."""
-        return self.st.players <= TREE_ACTORS and not self.by_processes
+        """Whether `walk` supports this system: at most 15 actors, as fibers."""
+        return self.rq.actors <= TREE_ACTORS and not self.by_processes
 
     def walk(self, uint32_t by, uint32_t bound, uint64_t budget_ns, uint64_t most=0, tell=None) -> tuple:
-        """All schedules, reduced (``Walk``, see ``tree.pxd``), or those of at most ``bound`` preemptions or delays, until one fails.
+        """Run all schedules, reduced (``Walk``, see ``tree.pxd``), or those with at most ``bound`` preemptions or delays, until one fails.
 
-        Returns (``Bug``, schedules played to their end, whether these were all). Memory is sequentially consistent here. Without a bound
-        time stands still while anybody can go on, and ``timed`` says whether that left anything out; with one, a sleep that ends
-        although somebody can go on counts as a preemption. ``tell`` is called now and then with the schedules so far. Raises ValueError
-        for a system of more actors than are told apart.
+        Returns (``Bug``, number of complete schedules, whether these were all). Memory is sequentially consistent here. Without a bound,
+        virtual time advances only when no actor is runnable, and ``timed`` tells whether that excluded schedules; with one, an
+        early timeout counts as a preemption. ``tell`` is called periodically with the number of schedules.
+        Raises ValueError for a system with too many actors.
         """
         cdef tree *t
         cdef uint64_t now_ns = clock_ns(), until_ns = now_ns + budget_ns, told_ns = now_ns, n = 0, tried
@@ -179,7 +179,7 @@ cdef class Explorer(Conductor):
         cdef bint more = True, tso = self.tso, still = self.still
         self._opened()
         if not self.walkable:
-            raise ValueError(f"a walk is for at most {TREE_ACTORS - 1} actors, as fibers")
+            raise ValueError(f"a walk supports at most {TREE_ACTORS - 1} actors, as fibers")
         t = tree_new(by, bound)
         if t == NULL:
             raise MemoryError("no memory for the tree of schedules")
@@ -195,12 +195,12 @@ cdef class Explorer(Conductor):
                     tried = 0
                     while more and bug == BUG_NONE and (most == 0 or n < most) and tried < PATIENCE:
                         self._start_over(0)
-                        strategy_begin(self.st, STRATEGY_TREE, 0, 1)
+                        strategy_begin(self.rq, STRATEGY_TREE, 0, 1)
                         tree_play(t)
                         bug = self._play()
                         tried += 1
-                        n += self.st.ended != END_CUT
-                        more = tree_next(t, self.st)
+                        n += self.rq.ended != END_CUT
+                        more = tree_next(t, self.rq)
                 now_ns = clock_ns()
             if by == WALK_REDUCED:
                 self.timed = t.timed

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Looking at the board when a schedule is over. What counts as what stands in ``judge.pxd``."""
+"""Reading the board when a schedule has ended. See ``judge.pxd``."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -21,7 +21,7 @@ cdef int64_t live(view *v, uint32_t cls) noexcept nogil:
 
 
 cdef int64_t pasids(view *v) noexcept nogil:
-    """PASIDs in use; number 0 is nobody's."""
+    """PASIDs in use; PASID 0 is never allocated."""
     cdef uint64_t *words = <uint64_t *>view_region(v, OFF_PASID_BITMAP)
     cdef int64_t n = -1
     cdef uint64_t word
@@ -54,11 +54,11 @@ cdef bint left_over(view *v, expectations *expected) noexcept nogil:
     return False
 
 
-cdef uint32_t judge(view *v, stage *st, expectations *expected) noexcept nogil:
-    cdef uint32_t i, bug = of_end(st.ended)
-    if bug != BUG_NONE or st.ended == END_CUT:
+cdef uint32_t judge(view *v, runqueue *rq, expectations *expected) noexcept nogil:
+    cdef uint32_t i, bug = of_end(rq.ended)
+    if bug != BUG_NONE or rq.ended == END_CUT:
         return bug
-    for i in range(1, st.players):
+    for i in range(1, rq.actors):
         if expected.must >> i & 1 and not crew_actor(v.crew, i).program_over:
             return BUG_DEADLOCK
     for i in range(v.cfg.programs):

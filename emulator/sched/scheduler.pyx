@@ -1,16 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The conductor: plays schedules of one system, each from the same beginning.
+"""The scheduler: runs schedules of one system, all from the same initial state.
 
-    cast       every part on a stack of its own; nothing has run
-    settle     plays without preemptions until nobody can go on; between two calls the supervisor may change phases
-    open       lets the programs go behind their ``start`` and keeps a copy of everything: where each schedule begins
-    replay     one schedule along a path
-    play_to    as far as a step; then an actor may be taken away or held, and the rest goes on
+    (construction) spawns every entry function on a stack of its own; nothing runs yet
+    settle         runs without preemptions until no actor is runnable; the supervisor may change phases between two calls
+    open           releases the programs from ``start`` and saves the initial state of the schedules
+    replay         one schedule along a path
+    run_to         up to a step; then an actor may be killed or held, and the others continue
 
-Many schedules one after the other are the explorer's (``explorer.pyx``).
+The explorer runs many schedules (``explorer.pyx``).
 
-A schedule ends when nobody can go on, when a detector speaks, or at the bound on steps. Nobody can go on although an actor's
-program is not over: a deadlock, or a lost wake-up.
+A schedule ends when no actor is runnable, when a detector fires, or at the step limit. It is a deadlock or a lost wake-up when no actor
+is runnable and a program has not finished.
 """
 
 from iopf.emulator.sched.judge import Bug as Outcome
@@ -22,7 +22,7 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.memory cimport Memory
 from iopf.cython_ext.runqueue cimport *
-from iopf.emulator.sched.beginning cimport Beginning
+from iopf.emulator.sched.initial_state cimport InitialState
 from iopf.emulator.sched.board_copy cimport on_wild_access, wild_address
 from iopf.emulator.sched.judge cimport *
 from iopf.emulator.sched.strategies cimport *
@@ -30,53 +30,53 @@ from iopf.emulator.board.board cimport view_attach, view_region
 from iopf.emulator.board.layout cimport *
 from iopf.emulator.board.process cimport Process
 
-cdef stage *playing  # of the schedule that this process plays; for `escape`
-cdef iopf_crew *playing_crew
+cdef runqueue *running  # run queue of the schedule in this process; for `escape`
+cdef iopf_crew *running_crew
 
 
 cdef void escape() noexcept nogil:
-    """Where an actor goes on that has followed a wild pointer: a verdict, and it leaves its stack for good."""
-    cdef stage_slot *s = &playing.slot[playing.current & (STAGE_SLOTS - 1)]
-    cdef iopf_actor *self = crew_actor(playing_crew, playing.current)
+    """Continuation of an actor after an invalid pointer dereference: raise a verdict and leave the stack for good."""
+    cdef rq_slot *s = &running.slot[running.current & (RQ_SLOTS - 1)]
+    cdef iopf_actor *self = crew_actor(running_crew, running.current)
     verdict_raise(self, VERDICT_WILD, 0, wild_address(), 0, 0, 0, self.last_point >> 8)
-    stage_stand(playing, playing.current & (STAGE_SLOTS - 1), PLAY_DEAD)
+    rq_set_state(running, running.current & (RQ_SLOTS - 1), RQ_DEAD)
     iopf_switch(&s.sp, s.loop_sp)
 
 
-cdef void on_stage(stage *st, iopf_crew *crew) noexcept nogil:
-    """This process plays from here on."""
-    global playing, playing_crew
-    playing = st
-    playing_crew = crew
+cdef void use_runqueue(runqueue *rq, iopf_crew *crew) noexcept nogil:
+    """Make this process's invalid pointer dereferences verdicts of ``rq``."""
+    global running, running_crew
+    running = rq
+    running_crew = crew
     on_wild_access(escape)
 
 
-cdef class Conductor:
-    """The system on the board in ``memory``, played by ``processes``, prepared and not yet running."""
+cdef class Scheduler:
+    """Controls the system on the board in ``memory``, run by ``processes``, which are prepared and not yet running."""
 
     def __cinit__(self, Memory memory not None, list processes not None, must=(), expected=None):
         cdef Process process
         cdef uint64_t room
         if view_attach(&self.v, memory.base, memory.size, 0) != 0:
-            raise ValueError("the shared memory holds no whole board of this build")
+            raise ValueError("the shared memory does not hold a complete board of this build")
         room = self.v.cfg.controlled
-        if room == 0 or self.v.crew.actors > STAGE_SLOT_MAX:
-            raise ValueError(f"not a board for controlled runs of at most {STAGE_SLOT_MAX} processes")
+        if room == 0 or self.v.crew.actors > RQ_SLOT_MAX:
+            raise ValueError(f"not a board for controlled runs of at most {RQ_SLOT_MAX} processes")
         self.memory, self.processes = memory, processes
-        self.st = <stage *>view_region(&self.v, OFF_STAGE)
-        memset(self.st, 0, sizeof(stage))
-        self.st.arena = <uint64_t>memory.base
-        self.st.room = room
-        self.st.path = sizeof(stage) + room * sizeof(stage_step)
-        self.st.max_steps = room
-        self.st.step_ns = STAGE_STEP_NS
-        self.v.crew.stage = <char *>self.st - <char *>self.v.crew
+        self.rq = <runqueue *>view_region(&self.v, OFF_RUNQUEUE)
+        memset(self.rq, 0, sizeof(runqueue))
+        self.rq.arena = <uint64_t>memory.base
+        self.rq.room = room
+        self.rq.path = sizeof(runqueue) + room * sizeof(rq_step)
+        self.rq.max_steps = room
+        self.rq.step_ns = RQ_STEP_NS
+        self.v.crew.runqueue = <char *>self.rq - <char *>self.v.crew
         if not processes:
-            raise ValueError("nobody plays")
+            raise ValueError("no actor processes")
         for process in processes:
             if process.main == NULL or process.slot == 0:
-                raise ValueError("a process has no part to play")
-            raise_curtain(self.st, process.v.self, self._stack(process.slot), STAGE_STACK, process.main, process.arg, process.index)
+                raise ValueError("a process has no entry function")
+            rq_spawn(self.rq, process.v.self, self._stack(process.slot), RQ_STACK, process.main, process.arg, process.index)
         for slot in must:
             self.expected.must |= <uint32_t>1 << <uint32_t>slot
         for i in range(POOLS):
@@ -85,150 +85,150 @@ cdef class Conductor:
             self.expected.live[<uint32_t>i] = n
 
     cdef char *_stack(self, uint32_t slot) noexcept:
-        return view_region(&self.v, OFF_STACKS) + <uint64_t>slot * STAGE_STACK
+        return view_region(&self.v, OFF_STACKS) + <uint64_t>slot * RQ_STACK
 
     def settle(self, uint64_t max_steps=0) -> int:
-        """Plays on without preemptions until nobody can: how it ended (``End``)."""
-        stage_stir(self.st)
+        """Run without preemptions until no actor is runnable; return why it ended (``End``)."""
+        rq_recheck(self.rq)
         self._reset_schedule(max_steps)
-        self.st.memory = STAGE_SC
-        strategy_begin(self.st, STRATEGY_FIRST, 0, 1)
+        self.rq.memory = RQ_SC
+        strategy_begin(self.rq, STRATEGY_FIRST, 0, 1)
         with nogil:
-            stage_fibers(self.st, self.v.crew, strategy_choose)
-        return self.st.ended
+            rq_run_fibers(self.rq, self.v.crew, strategy_choose)
+        return self.rq.ended
 
     cdef void _reset_schedule(self, uint64_t max_steps) noexcept nogil:
-        stage_begin(self.st, max_steps if 0 < max_steps < self.st.room else self.st.room)
+        rq_begin(self.rq, max_steps if 0 < max_steps < self.rq.room else self.rq.room)
 
     def open(self) -> None:
-        """The programs may go on, and what there is now is where every schedule begins."""
+        """Release the programs and save the initial state of every schedule."""
         cdef uint32_t i
-        cdef stage_slot *s
-        if self.beginning is not None:
-            raise ValueError("the beginning has been kept already")
+        cdef rq_slot *s
+        if self.initial is not None:
+            raise ValueError("the initial state is already saved")
         st32_rel(&self.v.board.cut, 1)
-        for i in range(1, self.st.players):
-            # Whoever waits at its start sleeps on its own bell: it is rung without anybody's help.
-            s = &self.st.slot[i]
-            if s.state == PLAY_ASLEEP and s.kind == ACC_WAIT and s.where == <uint64_t>&crew_actor(self.v.crew, i).bell_seq:
-                stage_rise(self.st, i, 0)
-        self.beginning = Beginning(self.processes)
+        for i in range(1, self.rq.actors):
+            # An actor at its start sleeps on its own bell; it is woken here without a ring.
+            s = &self.rq.slot[i]
+            if s.state == RQ_BLOCKED and s.kind == ACC_WAIT and s.where == <uint64_t>&crew_actor(self.v.crew, i).bell_seq:
+                rq_wake_slot(self.rq, i, 0)
+        self.initial = InitialState(self.processes)
 
     def close(self) -> None:
-        """Ends the watch; the board may be unmapped. Nothing can be played any more."""
-        if self.beginning is not None:
-            self.beginning.close()
-            self.beginning = None
+        """End the watch; the board may be unmapped. No schedule can run any more."""
+        if self.initial is not None:
+            self.initial.close()
+            self.initial = None
 
     @property
     def written_pages(self) -> int:
-        """Pages that are put back before every schedule."""
-        return self.beginning.written_pages if self.beginning is not None else 0
+        """Pages restored before every schedule."""
+        return self.initial.written_pages if self.initial is not None else 0
 
-    cdef int _is_player(self, uint32_t slot) except -1:
-        if not 0 < slot < self.st.players:
-            raise ValueError(f"slot {slot} of {self.st.players}")
+    cdef int _check_slot(self, uint32_t slot) except -1:
+        if not 0 < slot < self.rq.actors:
+            raise ValueError(f"no actor in slot {slot} of {self.rq.actors}")
         return 0
 
     cdef int _opened(self) except -1:
-        if self.beginning is None:
-            raise ValueError("nothing to start from: call open() first")
+        if self.initial is None:
+            raise ValueError("no initial state: call open() first")
         return 0
 
     cdef void _start_over(self, uint64_t max_steps) noexcept nogil:
-        self.beginning.put_back()
-        self.st.early = 0
+        self.initial.put_back()
+        self.rq.early = 0
         self._reset_schedule(max_steps)
 
     cdef void _set_memory(self) noexcept nogil:
-        """On the stage, where the processes that play see it; the clock with it."""
-        self.st.step_ns = 0 if self.still else STAGE_STEP_NS
-        self.st.memory = STAGE_TSO if self.tso and self.st.players <= STAGE_DRAIN else STAGE_SC
+        """Set memory model and clock in the run queue, where the actor processes read them."""
+        self.rq.step_ns = 0 if self.still else RQ_STEP_NS
+        self.rq.memory = RQ_TSO if self.tso and self.rq.actors <= RQ_DRAIN else RQ_SC
 
     cdef uint32_t _play(self) noexcept nogil:
         if self.by_processes:
-            if not stage_processes(self.st, self.v.crew, strategy_choose, TOKEN_NS):
-                self.st.ended = END_LOST
+            if not rq_run_processes(self.rq, self.v.crew, strategy_choose, TOKEN_NS):
+                self.rq.ended = END_LOST
         else:
-            on_stage(self.st, self.v.crew)
-            stage_fibers(self.st, self.v.crew, strategy_choose)
+            use_runqueue(self.rq, self.v.crew)
+            rq_run_fibers(self.rq, self.v.crew, strategy_choose)
             on_wild_access(NULL)
         self.played += 1
-        self.steps += self.st.steps
+        self.steps += self.rq.steps
         if self.coverage is not None:
-            self.coverage.note(self.st)
-        return judge(&self.v, self.st, &self.expected)
+            self.coverage.note(self.rq)
+        return judge(&self.v, self.rq, &self.expected)
 
     def replay(self, bytes path, bint loose=False, uint64_t max_steps=0) -> int:
-        """One schedule along ``path``, a slot per step; how it ended (``Bug``). ``loose``: who cannot go is passed over."""
+        """Run one schedule along ``path``, one slot per step; return a ``Bug``. ``loose``: skip steps whose actor is not runnable."""
         cdef uint64_t n = len(path)
         cdef const uint8_t *source = path
         cdef uint32_t bug
         self._opened()
-        if n > self.st.room:
-            raise ValueError(f"a path of {n} steps; the stage has room for {self.st.room}")
+        if n > self.rq.room:
+            raise ValueError(f"a path of {n} steps; the run queue has room for {self.rq.room}")
         self._set_memory()
         self._start_over(max_steps)
-        strategy_begin(self.st, STRATEGY_LOOSE if loose else STRATEGY_PATH, 0, 1)
-        memcpy(<char *>self.st + self.st.path, source, n)
-        self.st.path_steps = n
+        strategy_begin(self.rq, STRATEGY_LOOSE if loose else STRATEGY_PATH, 0, 1)
+        memcpy(<char *>self.rq + self.rq.path, source, n)
+        self.rq.path_steps = n
         with nogil:
             bug = self._play()
         return Outcome(bug)
 
-    def play_ordered(self, list orderings) -> tuple:
-        """One schedule under constraints: (``Bug``, steps at which nobody could go without breaking one). Each is (slot, point, number) of
-        the step that comes first and of the one that waits for it."""
+    def run_ordered(self, list orderings) -> tuple:
+        """Run one schedule under constraints; return (``Bug``, steps that violated one because nothing else was runnable). A constraint is
+        (slot, point, number) of the first step and of the step that waits for it."""
         cdef uint64_t n = len(orderings)
-        cdef ordering *table = <ordering *>(<char *>self.st + self.st.path)
+        cdef ordering *table = <ordering *>(<char *>self.rq + self.rq.path)
         cdef uint32_t bug
         self._opened()
-        if n * sizeof(ordering) > self.st.room:
-            raise ValueError(f"{n} constraints; the stage has room for {self.st.room // sizeof(ordering)}")
+        if n * sizeof(ordering) > self.rq.room:
+            raise ValueError(f"{n} constraints; the run queue has room for {self.rq.room // sizeof(ordering)}")
         self._set_memory()
         self._start_over(0)
-        strategy_begin(self.st, STRATEGY_ORDERED, 0, 1)
+        strategy_begin(self.rq, STRATEGY_ORDERED, 0, 1)
         for i, ((slot, point, number), (slot2, point2, number2)) in enumerate(orderings):
             table[<uint32_t>i] = ordering(slot, point, number, 0, slot2, point2, number2, 0)
-        self.st.path_steps = n
+        self.rq.path_steps = n
         with nogil:
             bug = self._play()
-        return (Outcome(bug), self.st.depth)
+        return (Outcome(bug), self.rq.depth)
 
-    def play_to(self, bytes path, uint64_t step) -> bool:
-        """Plays ``path`` up to a step, which is not made; false when the schedule ends before. Then ``take_away`` and ``go_on``."""
+    def run_to(self, bytes path, uint64_t step) -> bool:
+        """Run ``path`` up to, but not including, a step; false if it ends before. Then ``kill`` or ``hold``, and ``continue_schedule``."""
         if step == 0:
             raise ValueError("the first step is number 1")
         self.replay(path, False, step)
-        return self.st.ended == END_STEPS and self.st.steps == step
+        return self.rq.ended == END_STEPS and self.rq.steps == step
 
-    def take_away(self, uint32_t slot) -> None:
-        """The actor makes no step any more: it is dead."""
-        self._is_player(slot)
-        stage_stand(self.st, slot, PLAY_DEAD)
+    def kill(self, uint32_t slot) -> None:
+        """Remove the actor: it runs no further step."""
+        self._check_slot(slot)
+        rq_set_state(self.rq, slot, RQ_DEAD)
 
     def hold(self, uint32_t slot) -> None:
-        """The actor makes no step until ``let_go``: it is stopped. It can still be woken."""
-        self._is_player(slot)
-        self.st.held |= <uint32_t>1 << slot
+        """Stop the actor until ``release``. It can still be woken."""
+        self._check_slot(slot)
+        self.rq.held |= <uint32_t>1 << slot
 
-    def let_go(self, uint32_t slot) -> None:
-        self._is_player(slot)
-        self.st.held &= ~(<uint32_t>1 << slot)
+    def release(self, uint32_t slot) -> None:
+        self._check_slot(slot)
+        self.rq.held &= ~(<uint32_t>1 << slot)
 
-    def go_on(self, without=(), uint64_t max_steps=0, bint stir=True) -> Outcome:
-        """Plays on without preemptions, up to so many steps in all; those of ``without`` need not come to the end of their programs.
+    def continue_schedule(self, without=(), uint64_t max_steps=0, bint recheck=True) -> Outcome:
+        """Continue without preemptions, up to ``max_steps`` steps in all; the programs of ``without`` need not finish.
 
-        ``stir``: somebody outside the schedule has changed words, so sleepers look again.
+        ``recheck``: code outside the schedule changed words, so waiters compare them again.
         """
         cdef uint32_t must = self.expected.must, bug
         for slot in without:
             self.expected.must &= ~(<uint32_t>1 << <uint32_t>slot)
-        if stir:
-            stage_stir(self.st)
-        self.st.ended = END_NONE
-        self.st.max_steps = max_steps if 0 < max_steps < self.st.room else self.st.room
-        self.st.strategy = STRATEGY_FIRST
+        if recheck:
+            rq_recheck(self.rq)
+        self.rq.ended = END_NONE
+        self.rq.max_steps = max_steps if 0 < max_steps < self.rq.room else self.rq.room
+        self.rq.strategy = STRATEGY_FIRST
         with nogil:
             bug = self._play()
         self.expected.must = must
@@ -236,47 +236,47 @@ cdef class Conductor:
 
     @property
     def base_address(self) -> int:
-        """Where the board is mapped in this process."""
-        return self.st.arena
+        """Address of the board in this process."""
+        return self.rq.arena
 
     @property
     def ended(self) -> int:
         """Why the last schedule ended (``End``)."""
-        return self.st.ended
+        return self.rq.ended
 
     @property
     def leapt_ns(self) -> int:
-        """Virtual time of the schedule that has passed in leaps: the clock went on to the end of a sleep."""
-        return self.st.now - self.beginning.now - self.st.steps * self.st.step_ns
+        """Virtual time of the schedule that passed in jumps to the end of a sleep."""
+        return self.rq.now - self.initial.now - self.rq.steps * self.rq.step_ns
 
     @property
     def delayed(self) -> bool:
         """Whether plain stores were delayed in the last schedule."""
-        return self.st.memory == STAGE_TSO
+        return self.rq.memory == RQ_TSO
 
     @property
     def trace_hash(self) -> int:
-        return self.st.hash
+        return self.rq.hash
 
     @property
     def trace(self) -> list:
-        """Steps of the last schedule: (slot, point id, kind, offset of the access, mask of who could go)."""
+        """Steps of the last schedule: (slot, point id, kind, offset of the access, mask of runnable slots)."""
         cdef uint64_t i
         return [
-            (self.st.step[i].slot, self.st.step[i].id, self.st.step[i].kind, <uint64_t>self.st.step[i].where * 4,
-             self.st.step[i].enabled)
-            for i in range(min(self.st.steps, self.st.room))
+            (self.rq.step[i].slot, self.rq.step[i].id, self.rq.step[i].kind, <uint64_t>self.rq.step[i].where * 4,
+             self.rq.step[i].enabled)
+            for i in range(min(self.rq.steps, self.rq.room))
         ]
 
     @property
     def path(self) -> bytes:
         cdef uint64_t i
-        return bytes([self.st.step[i].slot for i in range(min(self.st.steps, self.st.room))])
+        return bytes([self.rq.step[i].slot for i in range(min(self.rq.steps, self.rq.room))])
 
-    def standing(self) -> list:
-        """Where every actor stands: (slot, state, point id, kind, offset of the word, program over)."""
+    def positions(self) -> list:
+        """Position of every actor: (slot, state, point id, kind, offset of the word, program finished)."""
         return [
-            (i, self.st.slot[i].state, self.st.slot[i].id, self.st.slot[i].kind, self.st.slot[i].where - self.st.arena,
+            (i, self.rq.slot[i].state, self.rq.slot[i].id, self.rq.slot[i].kind, self.rq.slot[i].where - self.rq.arena,
              bool(crew_actor(self.v.crew, i).program_over))
-            for i in range(1, self.st.players)
+            for i in range(1, self.rq.actors)
         ]

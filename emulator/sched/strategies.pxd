@@ -1,25 +1,25 @@
 # cython: language_level=3, cdivision=True
-"""Who goes next. One function chooses for every strategy, since every process has to choose alike.
+"""Scheduling strategies. One function chooses for all strategies, because every actor process must choose alike.
 
-    FIRST    whoever goes goes on; then the lowest slot: a schedule without preemptions
-    RANDOM   uniform over those who can go, at every step
-    PCT      priorities; at depth - 1 steps of the schedule whoever runs falls behind all others (Burckhardt et al., ASPLOS 2010)
-    POS      every pending step has a random priority, drawn again when a step that it depends on has been made (Yuan et al., CAV 2018)
-    URW      by the number of steps that each actor still has, learned from the schedule before: uniform over interleavings
-    PATH     follows the path on the stage, then FIRST
-    LOOSE    the same, but whoever cannot go when its turn comes is passed over: for paths that are being changed
-    ORDERED  like FIRST, but a step that a constraint puts behind another one waits for it; when all wait, they do not
-    TREE     all schedules, one after the other (``tree.pxd``)
+    FIRST    the running actor continues until it blocks, then the lowest slot: a schedule without preemptions
+    RANDOM   uniform over the runnable slots at every step
+    PCT      priorities; at depth - 1 steps the running actor gets the lowest priority (Burckhardt et al., ASPLOS 2010)
+    POS      random priority of every pending step, drawn again when a dependent step has run (Yuan et al., CAV 2018)
+    URW      by the remaining steps of each actor, learned from the previous schedule: uniform over interleavings
+    PATH     follows the path in the run queue, then FIRST
+    LOOSE    like PATH, but skips steps whose actor is not runnable: for paths that are being changed
+    ORDERED  like FIRST, but the second step of a constraint waits for the first, unless all runnable steps wait
+    TREE     all schedules in order (``tree.pxd``)
 
-Any strategy of an exploration may also let the time of a sleep pass although others could go on, once in ``stage.early`` choices. A
-path may do so at any step, a bounded walk wherever it may still preempt.
+Any strategy of an exploration may also let a sleep time out while actors are runnable, in one choice of ``early``. A path may do so at
+any step, a bounded walk wherever it may preempt.
 
-State: ``stage`` line 0 and the slots' priorities, written by whoever has the token.
+State: line 0 of the run queue and the priorities of the slots, written by the holder of the token.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from iopf.cython_ext.runqueue cimport stage
+from iopf.cython_ext.runqueue cimport runqueue
 
 cpdef enum Strategy:
     STRATEGY_FIRST = 0
@@ -33,7 +33,7 @@ cpdef enum Strategy:
     STRATEGY_ORDERED = 8
 
 cdef struct ordering:
-    # On the stage, in the place of the path: the step of an actor that comes before that of another, and how often each has been there.
+    # In the run queue in place of the path: a step of an actor that precedes a step of another; each is counted per actor and point.
     uint32_t first_slot
     uint32_t first_point
     uint32_t first_number
@@ -43,7 +43,7 @@ cdef struct ordering:
     uint32_t second_number
     uint32_t second_been
 
-cdef void strategy_begin(stage *st, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil
-cdef uint32_t strategy_choose(stage *st, uint32_t enabled) noexcept nogil
-cdef void strategy_learn(stage *st) noexcept nogil
-cdef void strategy_forget(stage *st) noexcept nogil
+cdef void strategy_begin(runqueue *rq, uint32_t strategy, uint32_t depth, uint64_t seed) noexcept nogil
+cdef uint32_t strategy_choose(runqueue *rq, uint32_t enabled) noexcept nogil
+cdef void strategy_learn(runqueue *rq) noexcept nogil
+cdef void strategy_forget(runqueue *rq) noexcept nogil

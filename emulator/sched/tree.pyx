@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The walk through the tree of schedules. What is cut and why stands in ``tree.pxd``."""
+"""The walk through the tree of schedules. See ``tree.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -12,11 +12,11 @@ from iopf.cython_ext.runqueue cimport *
 cdef enum:
     HEADS = 4096
 
-cdef tree *walked            # by the schedule that this process plays
+cdef tree *walked            # the tree of the schedule in this process
 
 
 cdef tree *tree_new(uint32_t by, uint32_t bound) noexcept nogil:
-    """NULL without memory. ``bound``: preemptions or delays, where it goes ``by`` these."""
+    """A new tree, NULL without memory. ``bound``: of preemptions or delays, depending on ``by``."""
     cdef tree *t = <tree *>calloc(1, sizeof(tree))
     if t == NULL:
         return NULL
@@ -38,7 +38,7 @@ cdef void tree_free(tree *t) noexcept nogil:
 
 
 cdef void tree_play(tree *t) noexcept nogil:
-    """Before a schedule by STRATEGY_TREE."""
+    """Called before a schedule with STRATEGY_TREE."""
     global walked
     walked = t
     t.length = 0
@@ -50,20 +50,20 @@ cdef inline uint32_t *head_of(tree *t, uint64_t where) noexcept nogil:
     return &t.heads[((where >> 3) * <uint64_t>0x9E3779B97F4A7C15) >> 52 & (HEADS - 1)]
 
 
-cdef void look(node *n, stage *st, uint32_t enabled) noexcept nogil:
-    """Fills a fresh node with what can be seen before the step."""
+cdef void look(node *n, runqueue *rq, uint32_t enabled) noexcept nogil:
+    """Fill a new node with the state before the step."""
     cdef uint32_t i
     n.enabled, n.todo, n.done, n.sleep, n.asleep = enabled, 0, 0, 0, 0
-    for i in range(1, st.players):
-        n.where[i] = st.slot[i].where
-        n.kind[i] = <uint8_t>st.slot[i].kind
-        n.op[i] = <uint8_t>(st.slot[i].id & 0xFF)
-        if st.slot[i].state == PLAY_ASLEEP:
+    for i in range(1, rq.actors):
+        n.where[i] = rq.slot[i].where
+        n.kind[i] = <uint8_t>rq.slot[i].kind
+        n.op[i] = <uint8_t>(rq.slot[i].id & 0xFF)
+        if rq.slot[i].state == RQ_BLOCKED:
             n.asleep |= <uint32_t>1 << i
 
 
 cdef uint32_t still_asleep(node *before) noexcept nogil:
-    """Those who were tried or asleep at the node before and do not depend on its step."""
+    """Actors that were tried or asleep at the previous node and do not depend on its step."""
     cdef uint32_t rest = (before.sleep | before.done) & ~(<uint32_t>1 << before.choice), kept = 0, i
     while rest:
         i = trailing_zeros64(rest)
@@ -74,13 +74,13 @@ cdef uint32_t still_asleep(node *before) noexcept nogil:
 
 
 cdef uint32_t in_turn(uint32_t enabled, uint32_t current) noexcept nogil:
-    """Who of them is next in turn, beginning with ``current`` itself."""
+    """The next actor in turn, beginning with ``current`` itself."""
     cdef uint32_t behind = enabled >> current << current
     return <uint32_t>trailing_zeros64(behind if behind else enabled)
 
 
 cdef uint32_t delays_to(uint32_t enabled, uint32_t current, uint32_t choice) noexcept nogil:
-    """How many of those who could go are passed over."""
+    """Number of runnable actors that are skipped."""
     cdef uint32_t n = 0, next = in_turn(enabled, current)
     while next != choice:
         enabled &= ~(<uint32_t>1 << next)
@@ -90,23 +90,23 @@ cdef uint32_t delays_to(uint32_t enabled, uint32_t current, uint32_t choice) noe
 
 
 cdef uint32_t cost(tree *t, node *n) noexcept nogil:
-    """What the choice of a node takes of the bound. There is nobody before the first, and the turn begins with the lowest slot."""
+    """Cost of a node's choice against the bound. Before the first node there is no running actor, and the turn begins with slot 1."""
     cdef uint32_t current = (n - 1).choice if n != t.nodes else 0
     if not n.enabled >> n.choice & 1:
-        return 1  # it slept, and time passed
+        return 1  # a sleep timed out
     if t.by == WALK_DELAYS:
         return delays_to(n.enabled, current, n.choice)
     return n != t.nodes and n.choice != current and n.enabled >> current & 1
 
 
-cdef uint32_t within(tree *t, node *n, stage *st, uint32_t current) noexcept nogil:
-    """Who may go by what is left of the bound."""
+cdef uint32_t within(tree *t, node *n, runqueue *rq, uint32_t current) noexcept nogil:
+    """The actors allowed by the rest of the bound."""
     cdef uint32_t left = t.bound - n.spent, rest = n.enabled, may, next
     if t.by == WALK_PREEMPTIONS:
         if left == 0 and n.enabled >> current & 1:
             return <uint32_t>1 << current
-        return n.enabled | (st.first_due if left else 0)
-    may = st.first_due if left else 0
+        return n.enabled | (rq.first_due if left else 0)
+    may = rq.first_due if left else 0
     next = current
     while rest and left + 1:
         next = in_turn(rest, next)
@@ -116,36 +116,36 @@ cdef uint32_t within(tree *t, node *n, stage *st, uint32_t current) noexcept nog
     return may
 
 
-cdef uint32_t choose_fresh(tree *t, node *n, stage *st) noexcept nogil:
-    """Whom to try first at a fresh node; CUT when nothing new can come."""
+cdef uint32_t choose_fresh(tree *t, node *n, runqueue *rq) noexcept nogil:
+    """The first actor to try at a new node; CUT when every choice is redundant."""
     cdef node *before = n - 1 if t.length else NULL
     cdef uint32_t may, current = before.choice if before != NULL else 0
     n.spent = <uint16_t>(before.spent + cost(t, before)) if before != NULL else 0
     if t.by != WALK_REDUCED:
-        n.todo = within(t, n, st, current)
+        n.todo = within(t, n, rq, current)
         return in_turn(n.todo & n.enabled, current)
     if before != NULL:
         n.sleep = still_asleep(before)
     may = n.enabled & ~n.sleep
-    if st.first_due:
+    if rq.first_due:
         t.timed = 1
     if may == 0:
         return CUT
-    current = st.current if may >> st.current & 1 else <uint32_t>trailing_zeros64(may)
+    current = rq.current if may >> rq.current & 1 else <uint32_t>trailing_zeros64(may)
     n.todo = <uint32_t>1 << current
     return current
 
 
 cdef void begin_other_order(tree *t, uint32_t early, uint32_t late, uint32_t actor, uint32_t *late_clock) noexcept nogil:
-    """Sees to it that at node ``early`` somebody is tried who begins what of the steps behind it does not come after it, with the
-    step of ``actor`` at ``late`` at its end: a schedule in which that comes first."""
+    """Make node ``early`` try an actor that starts the steps after it which do not happen after it, ending with the step of ``actor`` at
+    ``late``: a schedule in which that step comes first."""
     cdef node *e = &t.nodes[early]
     cdef node *n
     cdef uint32_t first[16]
     cdef uint32_t at, i, q, initials = 0
     cdef bint follows
     if e.asleep >> actor & 1:
-        return  # it had to be woken first
+        return  # a wake-up orders the two
     memset(first, 0, sizeof(first))
     at = early + 1
     while at <= late:
@@ -170,7 +170,7 @@ cdef void begin_other_order(tree *t, uint32_t early, uint32_t late, uint32_t act
 
 
 cdef void order(tree *t, uint32_t at) noexcept nogil:
-    """The clock of the step at ``at``, and the races that it closes."""
+    """The vector clock of the step at ``at``, and the races that end there."""
     cdef node *n = &t.nodes[at]
     cdef node *e
     cdef uint32_t p = n.choice, i, j, q
@@ -195,15 +195,15 @@ cdef void order(tree *t, uint32_t at) noexcept nogil:
             for i in range(TREE_ACTORS):
                 if e.clock[i] > n.clock[i]:
                     n.clock[i] = e.clock[i]
-            # Whatever came before a write comes before this too; behind the giving back of a lock stands its taking.
+            # Accesses before a write also precede this one; an acquisition follows the release before it.
             if e.kind[q] != ACC_READ and not (lock and (e.kind[q] == ACC_UNLOCK or n.op[p] != OP_LOCK_CAS)):
                 break
         j = e.before
     n.clock[p] = n.sequence
 
 
-cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil:
-    """The next choice of the schedule: along the path of ``tree_next``, then freely."""
+cdef uint32_t tree_choose(runqueue *rq, uint32_t enabled) noexcept nogil:
+    """The next choice: along the path of ``tree_next``, then freely."""
     cdef tree *t = walked
     cdef uint32_t at, choice
     cdef node *n
@@ -213,11 +213,11 @@ cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil:
     at = t.length
     if at >= TREE_STEPS:
         t.cut = 1
-        return st.current if enabled >> st.current & 1 else <uint32_t>trailing_zeros64(enabled)
+        return rq.current if enabled >> rq.current & 1 else <uint32_t>trailing_zeros64(enabled)
     n = &t.nodes[at]
     if at >= t.depth:
-        look(n, st, enabled)
-        choice = choose_fresh(t, n, st)
+        look(n, rq, enabled)
+        choice = choose_fresh(t, n, rq)
         if choice == CUT:
             return CUT
         n.choice = <uint16_t>choice
@@ -234,8 +234,8 @@ cdef uint32_t tree_choose(stage *st, uint32_t enabled) noexcept nogil:
     return choice
 
 
-cdef bint tree_next(tree *t, stage *st) noexcept nogil:
-    """After a schedule: sets the path of the next one; false when there is none."""
+cdef bint tree_next(tree *t, runqueue *rq) noexcept nogil:
+    """Set the path of the next schedule after one has ended; false when there is none."""
     cdef node *n
     cdef uint32_t rest
     while t.length > 0:

@@ -301,13 +301,13 @@ cdef void run_program(runner *r) noexcept nogil:
     bell_ring(r.v.self, crew_actor(r.v.crew, 0), TENANT_SYSCALL)
 
 
-cdef int tenant_part(void *r, uint32_t index) noexcept nogil:
+cdef int tenant_entry(void *r, uint32_t index) noexcept nogil:
     run_program(<runner *>r)
     return 0
 
 
 def prepare_tenant(Process process not None, uint32_t index, list programs) -> None:
-    """The part of tenant ``index``. ``programs`` gives (first record, count) of every device's program. Raises ValueError, MemoryError."""
+    """Set the entry of tenant ``index``. ``programs``: (first record, count) of every device's program. Raises ValueError, MemoryError."""
     cdef view *v = &process.v
     cdef runner *r
     cdef uint32_t dev
@@ -321,4 +321,4 @@ def prepare_tenant(Process process not None, uint32_t index, list programs) -> N
     r.index = index
     for dev in range(256):
         r.program_first[dev], r.program_count[dev] = programs[dev] if dev < len(programs) else (0, 0)
-    process.cast(tenant_part, r, index, PHASE_RUNNING)
+    process.set_entry(tenant_entry, r, index, PHASE_RUNNING)

@@ -20,7 +20,7 @@ from iopf.emulator.trace.program import GROWSDOWN, PAGE_BYTES, PROT_MASK, Op
 
 ADDRESS_END = 1 << 63
 STACK_LIMIT_BYTES = 8 << 20
-"""How far a MAP_GROWSDOWN mapping grows below its start: the usual RLIMIT_STACK."""
+"""Distance that a MAP_GROWSDOWN mapping may grow below its start: the usual RLIMIT_STACK."""
 
 MREMAP_MAYMOVE = 1
 MREMAP_FIXED = 2

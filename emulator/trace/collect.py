@@ -1,4 +1,4 @@
-"""Events to tenants, their address spaces, and the raw steps of each.
+"""From events to tenants, their address spaces, and the raw steps of each.
 
 A *tenant* is a thread group, the owner of an address space.  It has one :class:`RawMm` per program
 it executed (plus the one it started with).  The steps are raw: mappings that the trace does not

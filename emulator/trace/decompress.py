@@ -1,8 +1,7 @@
-"""Decompression in chunks, so that whatever precedes a break in the data is recovered.
+"""Decompression in chunks, so that all data before a break is recovered.
 
-The lzma and gzip modules raise EOFError for a truncated file and lose the last chunk with it.  Here
-the data is fed piecewise to the decompressor objects, and a break is told only after everything
-that could be decompressed has been yielded.
+The lzma and gzip modules raise EOFError for a truncated file and lose the last chunk with it. Here the data is fed piecewise to the
+decompressor objects, and a break is raised only after everything before it has been yielded.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ GZ_MAGIC = b"\x1f\x8b"
 
 
 class BrokenData(Exception):
-    """The compressed data ended early or is damaged; the text says which."""
+    """The compressed data is truncated or damaged; the text says which."""
 
 
 def unpack_xz(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Decompress concatenated .xz streams; what precedes a break is yielded before BrokenData."""
+    """Decompress concatenated .xz streams; data before a break is yielded before BrokenData."""
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
     started = False
     for chunk in chunks:
@@ -53,7 +52,7 @@ def unpack_xz(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def unpack_gz(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Decompress concatenated gzip members; what precedes a break is yielded before BrokenData."""
+    """Decompress concatenated gzip members; data before a break is yielded before BrokenData."""
     decoder = zlib.decompressobj(31)
     ended = True
     for chunk in chunks:

@@ -38,12 +38,12 @@ from iopf.emulator.trace.events import (
 from iopf.emulator.trace.program import PAGE_SHIFT, Flag
 
 LOST = "CPU [LOST EVENTS]"
-"""Name given to the line by which ftrace says that its ring buffer overflowed."""
+"""Name of the line by which ftrace reports an overflow of its ring buffer."""
 _TIME_LIMIT_NS = 1 << 62
 
 
 class MalformedLine(Exception):
-    """A line that is no event, or a known event with arguments that do not parse."""
+    """A line that is not an event, or a known event with invalid arguments."""
 
 
 _FTRACE = re.compile(
@@ -113,7 +113,7 @@ def parse_line(text: str) -> Event | None:
 
 
 def _parse_unusual(text: str) -> Event | None:
-    """Parse a line that has not the usual prefix."""
+    """Parse a line without the usual prefix."""
     stripped = text.strip()
     if not stripped or stripped.startswith("#"):
         return None
@@ -130,12 +130,12 @@ def _parse_unusual(text: str) -> Event | None:
     if match is not None:
         comm, pid, cpu, micros, body = match.groups()
         return _parse_body((comm, int(pid), int(cpu), int(micros) * 1000), body)
-    raise MalformedLine("line has not the form COMM-PID [CPU] FLAGS SECONDS.MICROS: EVENT")
+    raise MalformedLine("line does not have the form COMM-PID [CPU] FLAGS SECONDS.MICROS: EVENT")
 
 
 def _parse_body(head: _Head, body: str) -> Event:
     if head[3] >= _TIME_LIMIT_NS:
-        raise MalformedLine(f"time stamp of {head[3] // 1_000_000_000} s is absurd")
+        raise MalformedLine(f"time stamp of {head[3] // 1_000_000_000} s is out of range")
     group = _GROUP.match(body)
     if group is not None:
         body = body[group.end() :].lstrip()
@@ -216,7 +216,7 @@ def _parse_sched(head: _Head, body: str) -> Event:
             return Exit(*head, int(match[1]), None if match[2] is None else match[2] == "true")
     else:
         return Unknown(*head, name)
-    raise MalformedLine(f"the arguments of {name} do not parse")
+    raise MalformedLine(f"invalid arguments of {name}")
 
 
 def _parse_prq(head: _Head, body: str) -> PrqReport:

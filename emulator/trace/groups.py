@@ -1,4 +1,4 @@
-"""Faults of one address space to page request groups.
+"""From faults of one address space to page request groups.
 
 A device asks for a range in one group.  A run of consecutive faults on neighbouring pages, all in
 one direction, becomes one group; anything else its tenant does ends the run, so all requests of a
@@ -15,7 +15,7 @@ from iopf.emulator.trace.program import PAGE_BYTES, Op
 
 GROUP_LIMIT_MAX = 64
 GAP_LIMIT_NS = 100_000
-"""Faults further apart in time than this are not put in one group, unless told otherwise."""
+"""Faults further apart in time than this are not put in one group, by default."""
 
 Group: TypeAlias = list[Step]
 Item: TypeAlias = Step | Group
@@ -24,7 +24,7 @@ Item: TypeAlias = Step | Group
 def items(steps: list[Step], group_limit: int, gap_limit_ns: int = GAP_LIMIT_NS) -> list[Item]:
     """Return the steps in order, with the REQUESTs gathered in lists, one list per group.
 
-    A group stands where its first request was.  ``group_limit`` is the largest number of requests
+    A group is placed where its first request was.  ``group_limit`` is the largest number of requests
     of a group made from faults, ``gap_limit_ns`` the longest time between two of its requests.
     """
     out: list[Item] = []

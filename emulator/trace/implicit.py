@@ -4,8 +4,8 @@ exec maps the program, the interpreter, the stack and the vdso without a system 
 may begin when a process is already running.  Such a mapping is seen only through what happens in
 it: a fault, or a successful mprotect, madvise or mremap over it (which Linux refuses on a hole).
 
-Each address space is gone through twice.  The first pass collects the ranges that need a mapping
-nobody made.  They are joined into clusters when at most :data:`JOIN_PAGES` pages lie between them
+Each address space is processed twice.  The first pass collects the ranges that need a mapping that
+the trace does not show.  They are joined into clusters when at most :data:`JOIN_PAGES` pages lie between them
 and no mapping of the trace lies there at any time; a cluster gets the union of the permissions
 needed in it.  A cluster that no mapping of the trace ever touches is mapped when the address space
 begins.  A range that was mapped explicitly at some other time cannot be: it is mapped just before
@@ -92,7 +92,7 @@ class _Ranges:
 
 
 class _Needs:
-    """The ranges of one address space that need a mapping nobody made."""
+    """The ranges of one address space that need a mapping that the trace does not have."""
 
     def __init__(self) -> None:
         self.pages: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""One or several traces to a plan: tenants, their address spaces, and every step in trace order.
+"""From one or several traces to a plan: tenants, their address spaces, and every step in trace order.
 
 The clock of each trace is moved to start at 0 and made monotonic (a line stamped earlier than its
 predecessor gets the predecessor's time), so that trace order and time order are the same.  Traces
@@ -50,7 +50,7 @@ class TenantPlan:
 
 @dataclass
 class TracePlan:
-    """What one or several traces hold.  Counts are over all of them; times are nanoseconds.
+    """The content of one or several traces.  Counts are over all of them; times are nanoseconds.
 
     ``faults`` counts every page fault read, ``requests`` the page requests planned (from faults and
     from prq_report lines); what lies between is in ``skipped`` by reason.  ``forbidden_faults`` are
@@ -93,7 +93,7 @@ def read_events(
 ) -> Iterator[tuple[int, Event | None]]:
     """Iterate over ``(line, event)`` of a trace; the event of a comment or blank line is None.
 
-    A malformed line raises TraceError, or with ``lenient`` is counted in ``skips`` and passed over.
+    A malformed line raises TraceError, or with ``lenient`` is counted in ``skips`` and skipped.
     """
     log = skips if skips is not None else SkipLog()
     shown = "<stdin>" if name == "-" else name
@@ -103,7 +103,7 @@ def read_events(
         except MalformedLine as error:
             if not lenient:
                 raise TraceError(
-                    shown, line, str(error), "correct the line, or pass over it with --lenient"
+                    shown, line, str(error), "correct the line, or skip it with --lenient"
                 ) from error
             log.add(MALFORMED, line)
             event = None
@@ -113,7 +113,7 @@ def read_events(
 def build_plan(names: Sequence[str], *, lenient: bool = False) -> TracePlan:
     """Read traces (shipped names, paths, or ``-``) and plan their replay.
 
-    A trace that cannot be read, or that holds nothing to replay, raises TraceError.
+    A trace that cannot be read, or that has nothing to replay, raises TraceError.
     """
     plan = TracePlan(list(names))
     skips = SkipLog()
@@ -126,7 +126,7 @@ def build_plan(names: Sequence[str], *, lenient: bool = False) -> TracePlan:
             raise TraceError(
                 "<stdin>" if name == "-" else name,
                 None,
-                "holds no event that can be replayed",
+                "has no event that can be replayed",
                 "record page_fault_user and page_fault_kernel, or give prq_report lines",
             )
         for raw in raw_tenants[first:]:
@@ -192,7 +192,7 @@ def _plan_mms(plan: TracePlan, raw_tenants: list[RawTenant]) -> None:
 
 
 def summary_lines(plan: TracePlan) -> list[str]:
-    """Return the plan in at most 12 short lines for people."""
+    """Return the plan in at most 12 short lines."""
     lines = [
         f"traces     {', '.join(plan.sources)}: {plan.lines} lines, "
         f"{plan.duration_ns / 1e6:.1f} ms",

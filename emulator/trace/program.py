@@ -6,7 +6,7 @@ endian.  Tenants and devices execute their program in order.  Two rules tie the 
 * A ``REQUEST`` carries in ``b`` an *epoch*: the device sends it only after its tenant has done at
   least that many records of the tenant program.
 * A ``GATE`` carries in ``a`` the number of page request groups of this tenant, counted over all
-  devices from the start of the run, that must be finished before the tenant goes on.
+  devices from the start of the run, that must be finished before the tenant continues.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Op(IntEnum):
     ``BIND``, ``UNBIND``  arg=device index.
     ``NEW_MM``  first record of a tenant that no fork in the trace created.
     ``WAIT_FORK``  first record of a forked tenant: wait for the parent's ``FORK``.
-    ``GATE``    a=number of groups of this tenant that must be finished before going on.
+    ``GATE``    a=number of groups of this tenant that must be finished before it continues.
     ``WAIT_DEVICES``  until every device of the tenant has finished its workload (synthetic tenants).
     ``REQUEST`` flags=:class:`Flag`, arg=tenant index, a=address (page aligned), b=epoch, c=line
                 number in the trace, t_ns=arrival.

@@ -1,10 +1,10 @@
-"""A plan to programs for tenants and devices.
+"""From a plan to programs for tenants and devices.
 
 Why no deadlock is possible.  Give every record the place in its trace of the step it comes from,
 and a group the place of its first request.  Then
 
-* records of a tenant program stand in the order of their places;
-* groups of a device program stand in the order of their places, and the records of a group follow
+* records of a tenant program are in the order of their places;
+* groups of a device program are in the order of their places, and the records of a group follow
   each other;
 * no group reaches over a step of its own tenant (:mod:`iopf.emulator.trace.groups`), so all requests of
   a group wait for the same epoch, made of tenant records with places before the group's;

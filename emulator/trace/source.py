@@ -43,7 +43,7 @@ UNDECODABLE = "line that is not text"
 
 
 class TraceError(Exception):
-    """A trace that cannot be read: where, what is wrong, and what to do about it."""
+    """A trace that cannot be read: location, problem, and advice."""
 
     def __init__(self, path: str, line_number: int | None, what: str, advice: str) -> None:
         super().__init__(path, line_number, what, advice)
@@ -60,14 +60,14 @@ class TraceError(Exception):
 
 @dataclass
 class Skip:
-    """How often something was passed over, and the first three lines where it was."""
+    """Number of skipped items, and the first three lines."""
 
     count: int = 0
     lines: list[int] = field(default_factory=list)
 
 
 class SkipLog:
-    """Everything of a trace that was passed over, counted by reason."""
+    """Everything of a trace that was skipped, counted by reason."""
 
     def __init__(self) -> None:
         self.reasons: dict[str, Skip] = {}
@@ -91,19 +91,19 @@ def shipped_traces() -> list[str]:
 
 
 def resolve(name: str) -> Path:
-    """Return the file that ``name`` (a shipped name or a path) stands for, or raise TraceError."""
+    """Return the file of ``name`` (a shipped name or a path), or raise TraceError."""
     shipped = shipped_traces()
     if name in shipped:
         return DATA_DIR / (name + _SUFFIX)
     path = Path(name)
     try:
         if path.is_dir():
-            raise TraceError(name, None, "is a directory", "name a trace file inside it")
+            raise TraceError(name, None, "is a directory", "give a trace file inside it")
         if path.exists():
             return path
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise TraceError(name, None, f"cannot be opened ({reason})", "check the path") from error
+        raise TraceError(name, None, f"cannot open ({reason})", "check the path") from error
     close = difflib.get_close_matches(name, shipped, n=1, cutoff=0.5)
     if close:
         advice = f"did you mean the shipped trace {close[0]!r}?"
@@ -134,7 +134,7 @@ def _file_lines(name: str, path: Path, lenient: bool, log: SkipLog) -> Iterator[
     except OSError as error:
         reason = error.strerror or str(error)
         raise TraceError(
-            name, None, f"cannot be opened ({reason})", "check that the file is readable"
+            name, None, f"cannot open ({reason})", "check that the file is readable"
         ) from error
     with stream:
         yield from _lines(name, _file_chunks(name, stream), lenient, log)
@@ -159,7 +159,7 @@ def _file_chunks(name: str, stream: BinaryIO) -> Iterator[bytes]:
         except OSError as error:
             reason = error.strerror or str(error)
             raise TraceError(
-                name, None, f"cannot be read ({reason})", "check the file and its disk"
+                name, None, f"cannot read ({reason})", "check the file and its disk"
             ) from error
         if not chunk:
             return
@@ -179,7 +179,7 @@ def _text_chunks(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
         if len(first) >= len(XZ_MAGIC):
             break
     if not first:
-        raise TraceError(name, None, "is empty", "record a trace first, or name a shipped one")
+        raise TraceError(name, None, "is empty", "record a trace first, or use a shipped one")
     stream = _prepend(first, chunks)
     if XZ_MAGIC.startswith(first[:6]) or first.startswith(XZ_MAGIC):
         return _checked(name, unpack_xz(stream))
@@ -201,7 +201,7 @@ def _checked(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
                 raise TraceError(name, None, "is a binary file", "give the text of a trace")
         yield chunk
     if first:
-        raise TraceError(name, None, "is empty", "record a trace first, or name a shipped one")
+        raise TraceError(name, None, "is empty", "record a trace first, or use a shipped one")
 
 
 def _lines(
@@ -227,7 +227,7 @@ def _lines(
                 name,
                 number or None,
                 f"{broken} after {number} lines",
-                "fetch the file again, or read what is there with --lenient",
+                "fetch the file again, or read the rest with --lenient",
             ) from broken.__cause__
         log.add(TRUNCATED, number)
         return
@@ -255,7 +255,7 @@ def _split(
                     name,
                     number,
                     "line is not UTF-8 text",
-                    "remove the line, or pass over it with --lenient",
+                    "remove the line, or skip it with --lenient",
                 )
             log.add(UNDECODABLE, number)
             text = None

@@ -1,4 +1,4 @@
-"""Entry and return of a system call to its effect on an address space.
+"""From entry and return of a system call to its effect on an address space.
 
 Linux prints the entry and the return of a system call on two lines of the same task; calls of one
 task never nest.  Only the return tells whether the call succeeded and, for mmap, brk and mremap,
@@ -51,7 +51,7 @@ class Pairing:
         return None
 
     def rename(self, old_pid: int, new_pid: int) -> None:
-        """Carry an open entry along when a thread that executes takes its leader's pid."""
+        """Move an open entry when a thread that calls exec takes its leader's pid."""
         entry = self._open.pop(old_pid, None)
         if entry is not None:
             self._open[new_pid] = entry

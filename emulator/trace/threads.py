@@ -1,4 +1,4 @@
-"""What can only be known with the whole trace at hand: threads, and where exec takes effect.
+"""Properties that need the whole trace: threads, and where exec takes effect.
 
 ``sched_process_fork`` does not tell a thread from a process.  A task made by fork is a thread if
 
@@ -35,7 +35,7 @@ from iopf.emulator.trace.events import (
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """The answers, each a set of line numbers."""
+    """The results, each a set of line numbers."""
 
     thread_forks: frozenset[int]
     """Forks that made a thread."""

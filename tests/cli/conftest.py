@@ -1,4 +1,4 @@
-"""The command line as it behaves for a user without a configuration of their own."""
+"""The command line for a user without a configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _no_user_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The configuration of whoever runs the tests must not change their outcome."""
+    """The configuration of the user who runs the tests must not affect their outcome."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,4 @@
-"""check, show, help and the policy of colour."""
+"""check, show, help and the colour policy."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_color_policy(choice: str, environ: dict[str, str], tty: bool, expected:
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Takes the place of the supervisor and keeps what it was called with."""
+    """Replaces the supervisor and records its calls."""
     calls: list[dict[str, Any]] = []
 
     def run_scenario(resolved: Resolved, **options: Any) -> int:
@@ -163,7 +163,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-def test_run_hands_over_its_options_and_returns_the_status(runs: list[dict[str, Any]]) -> None:
+def test_run_passes_its_options_and_returns_the_status(runs: list[dict[str, Any]]) -> None:
     arguments = ["run", "overflow", "--prq", "256", "--seed", "9", "--json", "-qq", "-v"]
     arguments += ["--run-dir", "here", "--status", "never", "--noise", "--duration", "0.5"]
     assert main(arguments) == Status.STUCK
@@ -180,6 +180,6 @@ def test_demo_runs_the_same_way(runs: list[dict[str, Any]]) -> None:
     assert runs[0]["json_out"] is True
 
 
-def test_a_wrong_scenario_never_reaches_the_supervisor(runs: list[dict[str, Any]]) -> None:
+def test_an_invalid_scenario_does_not_reach_the_supervisor(runs: list[dict[str, Any]]) -> None:
     assert main(["run", "overflow", "--credits", "0"]) == Status.USAGE
     assert runs == []

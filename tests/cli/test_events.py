@@ -1,4 +1,4 @@
-"""`iopf events`: what a run has left in its flight recorders, and files that are none."""
+"""`iopf events`: the flight recorders of a run, and invalid files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ops = ["map t0 4", "bind d0 t0", "send d0 t0 pages=2 group=a", "await d0", "unma
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory in which a run with `-v` was made."""
+    """The directory of a run with `-v`."""
     directory = tmp_path_factory.mktemp("events")
     (directory / "two.toml").write_text(PROGRAM)
     done = iopf("run", "./two.toml", "-v", cwd=directory)
@@ -31,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_the_life_of_two_groups_is_told_in_order(
+def test_the_events_of_two_groups_are_in_order(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(run)
@@ -66,7 +66,7 @@ def test_events_are_chosen_by_actor_device_and_number(
     assert capsys.readouterr().out.endswith("sva_unbind: dev=dev-00 pasid=1\n")
 
 
-def test_what_a_full_recorder_has_lost_is_said(tmp_path: Path) -> None:
+def test_overwritten_events_are_reported(tmp_path: Path) -> None:
     args = ("run", "quickstart", "-v", "--set", "system.event_records=64")
     assert iopf(*args, cwd=tmp_path).returncode == Status.OK
     done = iopf("events", cwd=tmp_path)
@@ -78,13 +78,13 @@ def test_what_a_full_recorder_has_lost_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ((), "no run in iopf-runs has left an events.bin; `iopf run -v` writes one"),
-        (("nope",), "nope: cannot be read: No such file or directory"),
-        ((".",), ".: no events.bin in it; a run writes one with -v or on failure"),
-        (("/dev/zero",), "/dev/zero: no event log of this version"),
+        ((), "no run in iopf-runs has an events.bin; `iopf run -v` writes one"),
+        (("nope",), "nope: cannot read: No such file or directory"),
+        ((".",), ".: has no events.bin; a run writes one with -v or on failure"),
+        (("/dev/zero",), "/dev/zero: not an event log of this version"),
     ],
 )
-def test_where_there_is_no_log_one_line_says_so(
+def test_a_missing_log_is_one_line(
     args: tuple[str, ...],
     says: str,
     tmp_path: Path,
@@ -100,7 +100,7 @@ def test_where_there_is_no_log_one_line_says_so(
 
 
 @pytest.mark.parametrize(("option", "name"), [("--actor", "actor"), ("--device", "device")])
-def test_a_name_that_is_none_is_refused(
+def test_an_unknown_name_is_refused(
     run: Path,
     option: str,
     name: str,
@@ -109,7 +109,7 @@ def test_a_name_that_is_none_is_refused(
 ) -> None:
     monkeypatch.chdir(run)
     assert main(["events", option, "dev-99"]) == Status.USAGE
-    assert f"no {name} is called 'dev-99'; did you mean 'dev-00'?" in capsys.readouterr().err
+    assert f"no {name} 'dev-99'; did you mean 'dev-00'?" in capsys.readouterr().err
 
 
 def test_a_damaged_log_is_refused_whole(run: Path, tmp_path: Path) -> None:
@@ -134,5 +134,5 @@ def test_a_damaged_log_is_refused_whole(run: Path, tmp_path: Path) -> None:
     file = tmp_path / "events.bin"
     for each in bad:
         file.write_bytes(each)
-        with pytest.raises(EventsError, match="no event log of this version"):
+        with pytest.raises(EventsError, match="not an event log of this version"):
             read_log(file)

@@ -98,7 +98,7 @@ def test_json_has_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
         (["v6.9", "v6.2", "v7.2"], "at most two"),
     ],
 )
-def test_what_is_no_generation_is_one_line(
+def test_an_unknown_generation_is_one_line(
     args: list[str], hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["kernels", *args]) == Status.USAGE

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: help, mistakes, exit statuses."""
+"""The command line: help, errors, exit statuses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, as a shell starts it."""
+    """The command in a separate process, as a shell starts it."""
     command = [sys.executable, "-m", "iopf.tools.cli.main", *arguments]
     return subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -102,7 +102,7 @@ def test_interrupt_is_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_a_bug_of_ours_is_one_line_and_status_7(
+def test_an_internal_error_is_one_line_and_status_7(
     debug: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_args: object) -> None:

@@ -1,4 +1,4 @@
-"""Where output cannot go: files that cannot be written, full disks, readers that left, streams that are closed."""
+"""Unwritable output: files that cannot be written, full disks, closed pipes, closed streams."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def schedule(tmp_path: Path) -> str:
     ("output", "says"),
     [
         ("", "expected a name"),
-        (".", "'.' is a directory; name a file in it"),
-        ("no-such-dir/x.json", "there is no directory 'no-such-dir'; make it first"),
+        (".", "'.' is a directory; expected a file"),
+        ("no-such-dir/x.json", "no directory 'no-such-dir'; create it first"),
         ("x" * 5000, "File name too long"),
     ],
 )
@@ -45,7 +45,7 @@ def test_a_file_that_cannot_be_made_is_refused_before_the_work(
 
 
 @pytest.mark.parametrize(
-    ("output", "says"), [("", "expected a name"), ("/dev/null/x", "'/dev/null' is no directory")]
+    ("output", "says"), [("", "expected a name"), ("/dev/null/x", "'/dev/null' is not a directory")]
 )
 def test_a_directory_that_cannot_be_made_is_refused_before_the_work(
     output: str, says: str, capsys: pytest.CaptureFixture[str]
@@ -79,17 +79,17 @@ def test_a_full_disk_is_status_3_and_the_result_is_printed(
     expected = "remove-before-drain" if command == "bench" else "use after free: group"
     assert expected in out
     last = err.splitlines()[-1]
-    assert last == "iopf: /dev/full: cannot be written: No space left on device"
+    assert last == "iopf: /dev/full: cannot write: No space left on device"
 
 
-def test_a_campaign_goes_on_when_a_schedule_cannot_be_kept(
+def test_a_campaign_continues_when_a_schedule_cannot_be_saved(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     args = ("race", "fuzz", "--defect", "remove-before-drain", "--programs", "8", "-o", "/proc/x")
     assert main(args) == Status.FAILED
     out, err = capsys.readouterr()
     assert "8 programs" in out
-    assert "/proc/x: cannot be written: " in err
+    assert "/proc/x: cannot write: " in err
 
 
 @pytest.mark.parametrize("command", [RUN, (*RUN, "--mode", "native"), ("race", "kill", "4.22")])
@@ -119,7 +119,7 @@ IDS = [" ".join(command[1:]) for command in COMMANDS]
 
 
 def iopf(command: tuple[str, ...], redirection: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command in a shell that redirects its streams."""
+    """Run the command in a shell that redirects its streams."""
     return subprocess.run(
         [
             "bash",
@@ -140,7 +140,7 @@ def iopf(command: tuple[str, ...], redirection: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=IDS)
-def test_a_reader_that_has_left_is_status_141(command: tuple[str, ...]) -> None:
+def test_a_closed_pipe_is_status_141(command: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -161,7 +161,7 @@ def test_a_reader_that_has_left_is_status_141(command: tuple[str, ...]) -> None:
 def test_a_full_standard_output_is_one_line_and_status_3(command: tuple[str, ...]) -> None:
     done = iopf(command, ">/dev/full")
     assert done.returncode == Status.MACHINE, done.stderr
-    line = "iopf: standard output: cannot be written: No space left on device"
+    line = "iopf: standard output: cannot write: No space left on device"
     assert done.stderr.splitlines()[-1] == line
 
 
@@ -174,7 +174,7 @@ def test_a_closed_stream_changes_no_status(command: tuple[str, ...]) -> None:
         assert "iopf: " not in done.stderr
 
 
-def test_talk_that_cannot_be_written_changes_no_status() -> None:
+def test_unwritable_messages_do_not_change_the_status() -> None:
     done = iopf(("race", "replay", "no-such.json"), "2>/dev/full")
     assert done.returncode == Status.USAGE
     assert done.stdout == ""
@@ -188,26 +188,29 @@ def test_a_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("prove", "4.22", "--seconds", "nan"), "'nan' is no number of seconds"),
-        (("run", "4.22", "--seconds", "nan"), "'nan' is no number of seconds"),
+        (("prove", "4.22", "--seconds", "nan"), "'nan' is not a number of seconds"),
+        (("run", "4.22", "--seconds", "nan"), "'nan' is not a number of seconds"),
         (("run", "4.22", "--strategy", "dfs", "--schedules", "9" * 20), "--schedules"),
-        (("run", "4.22", "--strategy", "dfs", "--mode", "processes"), "plays fibers"),
-        (("run", "4.22", "--strategy", "dfs", "--memory", "tso"), "leave out --memory tso"),
-        (("run", "4.22", "--strategy", "dpor", "--memory", "tso"), "leave out --memory tso"),
-        (("run", "\udcff"), "no race and no scenario is called '\\xff'"),
-        (("show", "4.22\udcfe\ud800"), "no race is called '4.22\\xfe\\ud800'"),
-        (("run", "4.22", "--seed", "0x10"), "'0x10' is no whole number (see"),
-        (("kill", "4.22", "--schedules", "x"), "'x' is no whole number (see"),
-        (("run", "4.22", "--seconds", "x"), "'x' is no number (see"),
+        (
+            ("run", "4.22", "--strategy", "dfs", "--mode", "processes"),
+            "needs fibers, not --mode processes",
+        ),
+        (("run", "4.22", "--strategy", "dfs", "--memory", "tso"), "not --memory tso"),
+        (("run", "4.22", "--strategy", "dpor", "--memory", "tso"), "not --memory tso"),
+        (("run", "\udcff"), "no race or scenario '\\xff'"),
+        (("show", "4.22\udcfe\ud800"), "no race '4.22\\xfe\\ud800'"),
+        (("run", "4.22", "--seed", "0x10"), "'0x10' is not an integer (see"),
+        (("kill", "4.22", "--schedules", "x"), "'x' is not an integer (see"),
+        (("run", "4.22", "--seconds", "x"), "'x' is not a number (see"),
         (("run", "4.22", "--seed", "-1"), "-1 is not in the range"),
         (("fuzz", "--defect", "4.22"), "'4.22'; did you mean 'remove-before-drain'? (see"),
         (("fuzz", "--defect", "remove-befor"), "; did you mean 'remove-before-drain'? (see"),
-        (("fuzz", "--defect", "4.9"), "no defect is called '4.9'; see iopf race list"),
+        (("fuzz", "--defect", "4.9"), "no defect '4.9'; see iopf race list"),
         (("fuzz", "--kernel", "v5.13", "--defect", "remove-before-drain"), "v5.13 has no remove"),
         (("kill", "/dev/zero"), "/dev/zero: larger than"),
     ],
 )
-def test_numbers_and_names_that_are_none(
+def test_invalid_numbers_and_names(
     args: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["race", *args]) == Status.USAGE
@@ -217,23 +220,23 @@ def test_numbers_and_names_that_are_none(
 
 
 @pytest.mark.parametrize("option", ["--devices", "--prq", "--seed"])
-def test_every_command_says_alike_that_something_is_no_number(
+def test_every_command_rejects_an_invalid_number_with_the_same_words(
     option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", option, "0x10"]) == Status.USAGE
-    assert "'0x10' is no whole number (see iopf run --help)" in capsys.readouterr().err
+    assert "'0x10' is not an integer (see iopf run --help)" in capsys.readouterr().err
 
 
-def test_a_number_of_the_catalogue_as_a_defect_says_its_name(
+def test_a_catalogue_number_as_a_defect_suggests_the_slug(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["run", "--defect", "4.22"]) == Status.USAGE
     err = capsys.readouterr().err
-    assert "no defect is called '4.22'; did you mean 'remove-before-drain'?" in err
+    assert "no defect '4.22'; did you mean 'remove-before-drain'?" in err
 
 
 @pytest.mark.parametrize(("locale", "blocks"), [("C", False), ("C.UTF-8", True)])
-def test_a_plot_keeps_to_the_locale(locale: str, blocks: bool) -> None:
+def test_a_plot_respects_the_locale(locale: str, blocks: bool) -> None:
     settings = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
         [sys.executable, "-m", "iopf.tools.cli.main", *BENCH],

@@ -1,4 +1,4 @@
-"""`iopf race`: list, show and run as their users call them; wrong input."""
+"""`iopf race`: list, show and run; invalid input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_list_names_every_race_with_what_tools_need() -> None:
         assert {"slug", "source", "generations", "invariant", "actors", "depth"} <= set(entry)
 
 
-def test_a_race_without_a_number_is_called_by_its_slug() -> None:
+def test_a_race_without_a_number_is_selected_by_slug() -> None:
     lines = race("list").stdout.splitlines()
     assert {line.split()[1] for line in lines if line.startswith("  - ")} == {
         each["slug"]
@@ -32,7 +32,7 @@ def test_a_race_without_a_number_is_called_by_its_slug() -> None:
     assert race("show", "ppr-not-cleared").stdout.startswith("ppr-not-cleared: ")
 
 
-def test_show_tells_the_story() -> None:
+def test_show_prints_the_story() -> None:
     done = race("show", "4.22")
     assert done.returncode == Status.OK, done.stderr
     for part in ("remove-before-drain", "fix", "source", "Fixes: 17fce9d2336d", "unbind d0 t0"):
@@ -41,7 +41,7 @@ def test_show_tells_the_story() -> None:
     assert json.loads(race("show", "4.22", "--json").stdout)["number"] == "4.22"
 
 
-def test_run_finds_shortens_and_prints() -> None:
+def test_run_finds_minimises_and_prints() -> None:
     done = race("run", "4.22-remove-before-drain")
     assert done.returncode == Status.FAILED, done.stderr
     assert "use after free: group" in done.stdout
@@ -61,10 +61,10 @@ def test_run_of_the_fixed_variant_finds_nothing() -> None:
     ("args", "says"),
     [
         (("run", "remove-befor-drain"), "did you mean 'remove-before-drain'?"),
-        (("show", "9.9"), "no race is called '9.9'"),
+        (("show", "9.9"), "no race '9.9'"),
         (("run", "4.22", "--strategy", "luck"), "luck"),
         (("run", "4.22", "--seconds", "0"), "--seconds"),
-        (("replay", "/nonexistent/x.json"), "cannot be read"),
+        (("replay", "/nonexistent/x.json"), "cannot read"),
         (("repaly",), "did you mean 'replay'?"),
         (("fuzz", "--kernel", "v1.0"), "'v1.0'"),
         (("fuzz", "--programs", "0"), "--programs"),
@@ -78,8 +78,8 @@ def test_wrong_input_is_one_line_and_status_2(args: tuple[str, ...], says: str) 
 
 
 @pytest.mark.parametrize("memory", ["sc", "tso"])
-def test_run_says_what_it_has_explored_and_what_is_needed(tmp_path: Path, memory: str) -> None:
-    """The order of steps alone makes this race fail, so the schedule that is kept has no delayed store."""
+def test_run_prints_the_explored_and_the_needed_memory_model(tmp_path: Path, memory: str) -> None:
+    """The order of steps alone makes this race fail, so the saved schedule has no delayed store."""
     file = tmp_path / "s.json"
     given = () if memory == "tso" else ("--memory", memory)
     done = race("run", "4.22", "--json", "-o", str(file), *given)
@@ -102,17 +102,17 @@ def test_run_says_what_it_has_explored_and_what_is_needed(tmp_path: Path, memory
 @pytest.mark.parametrize("slug", ["read-loop-on-efault", "hang-on-dead-device"])
 def test_a_schedule_that_does_not_end_needs_no_delayed_stores_either(slug: str) -> None:
     document = json.loads(race("run", slug, "--json").stdout)
-    assert document["failure"][0].startswith(("the bound on steps", "deadlock"))
+    assert document["failure"][0].startswith(("step limit", "deadlock"))
     assert (document["memory"], document["needs"]) == ("tso", "sc")
 
 
-def test_a_walk_that_has_played_every_schedule_says_so() -> None:
+def test_a_complete_walk_prints_that_all_schedules_were_explored() -> None:
     args = ("run", "bad-setup-silent", "--fixed", "--strategy", "dpor", "--seconds", "120")
     text, document = text_and_document(*args)
-    assert "per second; these are all; memory model sc" in text
+    assert "per second; all schedules explored; memory model sc" in text
     assert document["complete"] is True
     assert document["timeouts_only_at_rest"] is False
     text, document = text_and_document(*args, "--schedules", "100")
     assert "not found in 100 schedules" in text
-    assert "these are all" not in text
+    assert "all schedules explored" not in text
     assert document["complete"] is False

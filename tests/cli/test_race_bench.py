@@ -1,4 +1,4 @@
-"""`iopf race bench`: what finding races costs."""
+"""`iopf race bench`: efficiency of the search."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_bench_measures_and_checks(tmp_path: Path) -> None:
         assert each["searches"][0]["found"] == 3
 
 
-def test_bench_compares_with_runs_without_control() -> None:
-    """A leak of every run is found by all; the fixed variant runs clean."""
+def test_bench_compares_with_uncontrolled_runs() -> None:
+    """A leak of every run is found by all strategies; the fixed variant has no failure."""
     chosen = ("portfolio", "native", "noise")
     options = [part for name in chosen for part in ("--strategy", name)]
     done = race("bench", "pasid-ref-leak", "--quick", "--json", *options)
@@ -42,7 +42,7 @@ def test_bench_compares_with_runs_without_control() -> None:
     assert measured["searches"][1]["times_ms"][0] > 1
 
 
-def test_rates_are_put_beside_their_goals(tmp_path: Path) -> None:
+def test_rates_are_printed_with_their_goals(tmp_path: Path) -> None:
     out = tmp_path / "rates.json"
     done = race("bench", "4.22", "4.1", "--rates", "--quick", "-o", str(out))
     assert done.returncode == Status.OK, done.stdout + done.stderr
@@ -58,4 +58,4 @@ def test_rates_are_put_beside_their_goals(tmp_path: Path) -> None:
     assert len(figures["catalogue, fibers"]["samples"]) == 2
     wrong = race("bench", "--rates", "--trials", "3")
     assert wrong.returncode == Status.USAGE
-    assert "--trials does not go with --rates" in wrong.stderr
+    assert "--trials cannot be combined with --rates" in wrong.stderr

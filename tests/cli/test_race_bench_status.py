@@ -1,4 +1,4 @@
-"""The status of `iopf race bench`: a race that is not found in a short budget is a number, not a failure."""
+"""The status of `iopf race bench`: a race that is not found within a short budget is a number, not a failure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from iopf.tools.status import Status
 
 from tests.support.running import iopf
 
-HARD = "second-bind-refused"  # shows as an operation that fails, which ordinary runs do not count
+HARD = "second-bind-refused"  # shows as a failed operation, which ordinary runs do not count
 
 
-def test_a_race_that_is_missed_is_named_and_the_status_is_0() -> None:
+def test_a_missed_race_is_listed_with_status_0() -> None:
     args = ("race", "bench", HARD, "--trials", "1", "--seconds", "0.001", "--strategy", "native")
     done = iopf(*args)
     assert done.returncode == Status.OK, done.stdout + done.stderr
@@ -29,12 +29,12 @@ def test_a_race_that_is_missed_is_named_and_the_status_is_0() -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("--quick", "--trials", "2"), "--trials does not go with --quick"),
-        (("--quick", "--seconds", "2"), "--seconds does not go with --quick"),
-        (("--rates", "--strategy", "pct"), "--strategy does not go with --rates"),
+        (("--quick", "--trials", "2"), "--trials cannot be combined with --quick"),
+        (("--quick", "--seconds", "2"), "--seconds cannot be combined with --quick"),
+        (("--rates", "--strategy", "pct"), "--strategy cannot be combined with --rates"),
     ],
 )
-def test_options_that_another_one_replaces_are_refused(args: tuple[str, ...], says: str) -> None:
+def test_conflicting_options_are_refused(args: tuple[str, ...], says: str) -> None:
     done = iopf("race", "bench", "4.22", *args)
     assert done.returncode == Status.USAGE, done.stdout + done.stderr
     assert says in done.stderr
@@ -50,7 +50,7 @@ def interrupted_at(slug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iopf.tools.lab.search.bench.lab_of", lab)
 
 
-def test_an_interrupted_bench_hands_out_what_was_measured(
+def test_an_interrupted_bench_prints_the_measured_races(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interrupted_at(HARD, monkeypatch)
@@ -70,7 +70,7 @@ def test_an_interrupted_bench_hands_out_what_was_measured(
         assert [each["slug"] for each in document["races"]] == ["remove-before-drain"]
 
 
-def test_a_bench_interrupted_at_its_beginning_has_nothing(
+def test_a_bench_interrupted_at_its_start_has_no_results(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interrupted_at(HARD, monkeypatch)

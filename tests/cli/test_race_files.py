@@ -1,4 +1,4 @@
-"""Schedule files that are none, are cut short, or were edited: one line that names the file and the place, and a documented status."""
+"""Invalid, truncated and edited schedule files: one line with the file and the place, and a documented status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    """A schedule that fails, as it was written."""
+    """A failing schedule, as written."""
     file = tmp_path_factory.mktemp("schedule") / "good.json"
     assert main(["race", "run", "4.22", "-o", str(file)]) == Status.FAILED
     document = json.loads(file.read_text())
@@ -39,17 +39,17 @@ def refused(args: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "no schedule file: Input data was truncated"),
-        (b"\x00\x01\x02", "no schedule file"),
-        (b"\xff\xfe{}", "no schedule file"),
-        (b'{"\xe9": 1}', "no schedule file"),
-        (b"[" * 100_000, "no schedule file"),
-        (b"[]", "no schedule file: Expected `object`"),
+        (b"", "not a schedule file: Input data was truncated"),
+        (b"\x00\x01\x02", "not a schedule file"),
+        (b"\xff\xfe{}", "not a schedule file"),
+        (b'{"\xe9": 1}', "not a schedule file"),
+        (b"[" * 100_000, "not a schedule file"),
+        (b"[]", "not a schedule file: Expected `object`"),
         (b'{"format": 1}', "missing required field"),
         (b" " * (2**24 + 1), "larger than 16777216 bytes"),
     ],
 )
-def test_what_is_no_schedule_file(
+def test_an_invalid_schedule_file(
     command: str, data: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "x.json"
@@ -59,22 +59,22 @@ def test_what_is_no_schedule_file(
 
 
 @pytest.mark.parametrize("command", ["replay", "minimise"])
-def test_a_device_that_never_ends_is_no_schedule_file(
+def test_an_endless_device_is_not_a_schedule_file(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused(["race", command, "/dev/zero"], "/dev/zero: no schedule file: larger than", capsys)
+    refused(["race", command, "/dev/zero"], "/dev/zero: not a schedule file: larger than", capsys)
 
 
-def test_a_file_cut_short_anywhere_is_refused(
+def test_a_truncated_file_is_refused(
     written: Document, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, whole = tmp_path / "cut.json", json.dumps(written)
     for length in range(0, len(whole), 97):
         file.write_text(whole[:length])
-        refused(["race", "replay", str(file)], "no schedule file", capsys)
+        refused(["race", "replay", str(file)], "not a schedule file", capsys)
 
 
-def test_no_key_but_those_with_a_default_may_be_missing(
+def test_only_keys_with_a_default_may_be_missing(
     written: Document, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "s.json"
@@ -93,13 +93,13 @@ def test_no_key_but_those_with_a_default_may_be_missing(
         ("format", 2, "format 2; this version reads 1"),
         ("extra", 1, "unknown field `extra`"),
         ("memory", "arm", "memory: 'arm' is not one of sc, tso"),
-        ("programs", [], "programs: none"),
+        ("programs", [], "programs: expected at least one"),
         ("programs", [[]], "a program has 1 to 4096 lines, this one 0"),
         ("programs", [["explode d0"]], "'explode' is no operation"),
         (
             "programs",
             [["map t0 4"]] * 9,
-            "program 1, 'map t0 4': t0 runs program 0 already (and 7 more)",
+            "program 1, 'map t0 4': t0 already runs program 0 (and 7 more)",
         ),
         ("scenario", {"foo": 1}, ": scenario.foo: unknown section"),
         ("scenario", {"kernel": 3}, ": scenario.kernel: expected a table"),
@@ -107,21 +107,33 @@ def test_no_key_but_those_with_a_default_may_be_missing(
         ("scenario", {"device": 5}, ": scenario.device: "),
         ("scenario", {"device": [5]}, ": scenario.device[0]: expected a table"),
         ("scenario", {"kernel": {"generation": "v99"}}, "'v99' is not one of"),
-        ("scenario", {"kernel": {"defects": ["no"]}}, ": scenario.kernel.defects[0]: no defect is"),
-        ("scenario", {"program": []}, ": scenario.program: no table of a scenario; write programs"),
-        ("scenario", {"live": {}}, ": scenario.live: no table of a scenario; write live beside"),
-        ("scenario", {"memory": "sc"}, ": scenario.memory: no table of a scenario; write memory"),
-        ("scenario", {"still": True}, ": scenario.still: no table of a scenario; write still"),
-        ("scenario", {"queue_records": 8}, ": scenario.queue_records: no table of a scenario; "),
-        ("scenario", {"extends": "quickstart"}, ": scenario.extends: no table of a scenario"),
+        (
+            "scenario",
+            {"kernel": {"defects": ["no"]}},
+            ": scenario.kernel.defects[0]: no defect 'no'",
+        ),
+        (
+            "scenario",
+            {"program": []},
+            ": scenario.program: not a table of a scenario; write programs",
+        ),
+        ("scenario", {"live": {}}, ": scenario.live: not a table of a scenario; write live beside"),
+        (
+            "scenario",
+            {"memory": "sc"},
+            ": scenario.memory: not a table of a scenario; write memory",
+        ),
+        ("scenario", {"still": True}, ": scenario.still: not a table of a scenario; write still"),
+        ("scenario", {"queue_records": 8}, ": scenario.queue_records: not a table of a scenario; "),
+        ("scenario", {"extends": "quickstart"}, ": scenario.extends: not a table of a scenario"),
         ("queue_records", 3, "queue_records: 3; expected 0 or a power of two"),
         ("queue_records", -8, "queue_records: -8; expected"),
         ("queue_records", 2**63, "queue_records: 9223372036854775808; expected"),
-        ("live", {"foo": 1}, "live: no pool is called 'foo'"),
+        ("live", {"foo": 1}, "live: no pool 'foo'"),
         ("live", {"PASID": -1}, "live: -1 of PASID; expected"),
-        ("segments", [["nobody", 1]], "segments: no actor is called 'nobody'; this system has"),
-        ("segments", [["", 1]], "segments: no actor is called ''"),
-        ("segments", [["supervisor", 1]], "segments: no actor is called 'supervisor'"),
+        ("segments", [["nobody", 1]], "segments: no actor 'nobody'; this system has"),
+        ("segments", [["", 1]], "segments: no actor ''"),
+        ("segments", [["supervisor", 1]], "segments: no actor 'supervisor'"),
         ("segments", [["irq", 0]], "segments: 0 steps of 'irq'"),
         ("segments", [["irq", -5]], "segments: -5 steps of 'irq'"),
         ("segments", [["irq", 20_001]], "segments: 20001 steps; a schedule has at most 20000"),
@@ -129,7 +141,7 @@ def test_no_key_but_those_with_a_default_may_be_missing(
         ("segments", [["irq", "1"]], "Expected `int`, got `str` - at `$.segments[0][1]`"),
     ],
 )
-def test_an_edited_value_is_named(
+def test_an_invalid_value_is_named(
     command: str,
     key: str,
     value: Any,
@@ -147,7 +159,7 @@ def test_an_edited_value_is_named(
 @pytest.mark.parametrize(
     ("constraints", "says"),
     [
-        (None, "it has no constraints"),
+        (None, ": no constraints"),
         (["foo"], "'foo': expected ACTOR@POINT#N before ACTOR@POINT#N"),
         (["nobody@prq_idle/field_read#1 before irq@prq_idle/field_read#2"], "'nobody'"),
         (["irq@nowhere/x#1 before irq@prq_idle/field_read#2"], "'nowhere/x'"),
@@ -155,7 +167,7 @@ def test_an_edited_value_is_named(
         (["irq@prq_idle/field_read#1 before irq@prq_idle/field_read#2"] * 65, "65; at most 64"),
     ],
 )
-def test_constraints_that_are_none(
+def test_invalid_constraints(
     constraints: list[str] | None,
     says: str,
     written: Document,
@@ -167,14 +179,14 @@ def test_constraints_that_are_none(
     refused(["race", "replay", str(file), "--constraints"], says, capsys)
 
 
-def test_constraints_that_cannot_be_kept_are_no_result(
+def test_violated_constraints_give_no_result(
     written: Document, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = "supervisor@prq_idle/field_read#1 before irq@prq_idle/field_read#2"
     file = tmp_path / "s.json"
     file.write_text(json.dumps({**written, "constraints": [line]}))
     assert main(["race", "replay", str(file), "--constraints"]) == Status.UNTRUSTED
-    assert "1 steps could not keep to them" in capsys.readouterr().err
+    assert "1 steps violated them" in capsys.readouterr().err
 
 
 def _first_step_impossible(document: Document) -> None:
@@ -189,10 +201,10 @@ def _other_hash(document: Document) -> None:
     ("edit", "says"),
     [
         (_first_step_impossible, "diverged: irq's stores cannot make step 1"),
-        (_other_hash, "another trace than was written"),
+        (_other_hash, "trace differs"),
     ],
 )
-def test_a_schedule_that_is_not_the_one_that_was_written_is_status_7(
+def test_a_schedule_that_differs_from_the_recorded_one_is_status_7(
     edit: Callable[[Document], None],
     says: str,
     written: Document,
@@ -207,7 +219,7 @@ def test_a_schedule_that_is_not_the_one_that_was_written_is_status_7(
     assert says in out + err
 
 
-def test_another_build_is_said_and_played_all_the_same(
+def test_another_build_is_reported_and_replayed(
     written: Document, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "s.json"

@@ -1,4 +1,4 @@
-"""`iopf race kill`: actors killed and stopped at their points."""
+"""`iopf race kill`: actors killed and stopped at their scheduling points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.race import assert_refused, race, text_and_document
 
 
 @pytest.mark.parametrize("mode", ["fibers", "processes"])
-def test_kill_goes_through_the_points_of_an_actor(mode: str) -> None:
+def test_kill_covers_the_points_of_an_actor(mode: str) -> None:
     args = ("kill", "4.22", "--actor", "dev-00", "--schedules", "1", "--mode", mode)
     text, document = text_and_document(*args)
     assert "0 failures" in text
@@ -23,7 +23,7 @@ def test_kill_goes_through_the_points_of_an_actor(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["fibers", "processes"])
-def test_a_stop_is_no_death(mode: str) -> None:
+def test_a_stop_is_not_a_death(mode: str) -> None:
     args = ("kill", "4.22", "--signal", "stop", "--schedules", "1", "--mode", mode)
     text, document = text_and_document(*args)
     assert "stops in" in text
@@ -32,11 +32,11 @@ def test_a_stop_is_no_death(mode: str) -> None:
     assert document["failures"] == 0
 
 
-def test_pairs_are_drawn_and_killed_one_after_the_other() -> None:
+def test_pairs_are_drawn_and_killed_in_order() -> None:
     args = ("kill", "4.22", "--pairs", "4", "--actor", "dev-00", "--schedules", "2")
     text, document = text_and_document(*args)
     _, drawn, _, row, *rest = text.splitlines()
-    assert drawn == "4 pairs of points drawn for every two actors, seed 0"
+    assert drawn == "4 random pairs of points per pair of actors, seed 0"
     assert row.split() == ["dev-00", "6", str(document["points"]), "0"]
     few = sum(each["points"] < 4 for each in document["killed"])
     assert [line.partition(":")[0] for line in rest[:-1]] == [f"fewer for {few} of 6"] * (few > 0)
@@ -62,7 +62,7 @@ def test_kill_takes_a_scenario(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["fibers", "processes"])
 def test_a_failure_after_a_stop_is_status_1(tmp_path: Path, mode: str) -> None:
-    """The device goes 5 ms after the unbind, unless whoever unbinds stands still."""
+    """The device goes 5 ms after the unbind, unless the unbinding actor is stopped."""
     file = tmp_path / "late.toml"
     file.write_text(
         "schema = 1\n"
@@ -81,18 +81,22 @@ def test_a_failure_after_a_stop_is_status_1(tmp_path: Path, mode: str) -> None:
     ("args", "says", "status"),
     [
         (("life-cycel",), "did you mean 'life-cycle'?", Status.USAGE),
-        (("zzz",), "no race and no scenario is called 'zzz'", Status.USAGE),
+        (("zzz",), "no race and no scenario 'zzz'", Status.USAGE),
         (("no/such.toml",), "cannot read the scenario", Status.USAGE),
-        (("4.22", "--pairs", "3", "--signal", "stop"), "--pairs kills", Status.USAGE),
+        (
+            ("4.22", "--pairs", "3", "--signal", "stop"),
+            "--pairs cannot be combined with",
+            Status.USAGE,
+        ),
         (("4.22", "--pairs", "0"), "--pairs", Status.USAGE),
         (("4.22", "--signal", "hup"), "--signal", Status.USAGE),
     ],
 )
-def test_kill_says_what_is_wrong_in_one_line(args: tuple[str, ...], says: str, status: int) -> None:
+def test_kill_reports_an_error_in_one_line(args: tuple[str, ...], says: str, status: int) -> None:
     assert_refused(race("kill", *args), says, status)
 
 
-def test_kill_refuses_what_cannot_be_made_small(tmp_path: Path) -> None:
+def test_kill_refuses_a_scenario_that_cannot_be_reduced(tmp_path: Path) -> None:
     trace, many = tmp_path / "trace.toml", tmp_path / "many.toml"
     trace.write_text(
         'schema = 1\n[trace]\nfiles = ["sqlite-index"]\n'

@@ -1,4 +1,4 @@
-"""`iopf race run --mode native` and `--mode noise`: ordinary runs, again and again."""
+"""`iopf race run --mode native` and `--mode noise`: repeated ordinary runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NULL = {"strategy", "memory", "needs", "steps", "preemptions", "constraints", "s
 
 
 @pytest.mark.parametrize("mode", ["native", "noise"])
-def test_a_race_is_found_without_control(mode: str) -> None:
+def test_uncontrolled_runs_find_a_race(mode: str) -> None:
     done = iopf("race", "run", EVERY_RUN, "--mode", mode, "--seconds", "50")
     assert done.returncode == Status.FAILED, done.stdout + done.stderr
     head, *failure, verdict = done.stdout.splitlines()
@@ -37,7 +37,7 @@ def test_a_race_is_found_without_control(mode: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_noise_finds_what_needs_a_switch_at_the_right_place() -> None:
+def test_noise_finds_a_race_that_needs_a_preemption() -> None:
     done = iopf("race", "run", SOME_RUNS, "--mode", "noise", "--seconds", "50", "--json")
     assert done.returncode == Status.FAILED, done.stdout + done.stderr
     assert done.stderr == ""
@@ -59,13 +59,13 @@ def test_the_fixed_variant_runs_clean_and_the_keys_are_those_of_the_other_modes(
     assert document.keys() == json.loads(iopf(*args, "--json").stdout).keys()
 
 
-def test_not_found_says_what_that_means_and_what_to_do() -> None:
+def test_not_found_explains_the_result() -> None:
     args = ("--fixed", "--mode", "native", "--schedules", "1", "--seed", str(2**63))
     done = iopf("race", "run", SOME_RUNS, *args)
     assert done.returncode == Status.OK, done.stdout + done.stderr
     assert "not found in 1 run in " in done.stdout
     assert "or never do" in done.stderr
-    assert f"iopf race run {SOME_RUNS} --fixed searches under control" in done.stderr
+    assert f"iopf race run {SOME_RUNS} --fixed searches controlled schedules" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,13 @@ def test_not_found_says_what_that_means_and_what_to_do() -> None:
         (("-o", "x.json", "--memory", "sc", "--strategy", "dfs"), "--strategy, --memory, -o"),
     ],
 )
-def test_what_needs_a_schedule_is_refused(given: tuple[str, ...], named: str) -> None:
+def test_options_that_need_a_schedule_are_refused(given: tuple[str, ...], named: str) -> None:
     done = iopf("race", "run", SOME_RUNS, "--mode", "noise", *given)
     assert done.returncode == Status.USAGE
-    assert f"iopf: {named} cannot go with --mode noise: nobody controls" in done.stderr
+    assert (
+        f"iopf: {named} cannot be combined with --mode noise: the order of steps is not controlled"
+        in done.stderr
+    )
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
 
@@ -89,7 +92,9 @@ def test_what_needs_a_schedule_is_refused(given: tuple[str, ...], named: str) ->
     ("number", "status"),
     [(signal.SIGINT, Status.INTERRUPTED), (signal.SIGTERM, Status.TERMINATED)],
 )
-def test_an_interrupt_ends_it_and_leaves_nothing(number: signal.Signals, status: Status) -> None:
+def test_an_interrupt_ends_the_search_and_leaves_nothing_behind(
+    number: signal.Signals, status: Status
+) -> None:
     """The whole group gets the signal, as from a terminal."""
     command = [sys.executable, "-m", "iopf.tools.cli.main", "race", "run", SOME_RUNS, "--fixed"]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""`iopf race prove`: every schedule, or as many as the budget allows."""
+"""`iopf race prove`: all schedules, or as many as the budget allows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iopf.tools.status import Status
 from tests.support.race import race
 
 
-def test_prove_says_what_is_proved() -> None:
+def test_prove_prints_what_is_proved() -> None:
     ended = race("prove", "4.17", "--seconds", "6", "--preemptions", "0")
     assert ended.returncode == Status.OK, ended.stderr
     assert "the budget ended: no schedule with at most 0 preemptions fails" in ended.stdout
@@ -24,13 +24,13 @@ def test_prove_says_what_is_proved() -> None:
     assert document["failure_preemptions"] == 0
 
 
-def test_an_interrupt_between_two_bounds_is_told() -> None:
+def test_an_interrupt_between_two_bounds_is_reported() -> None:
     proof = Proof(100, True, bounded=20, preemptions=0, most=2, stopped=True)
     assert proof.verdict == "interrupted: no schedule with at most 0 preemptions fails"
     assert proof.played == "100 executions, then 20 schedules of at most 1 preemption"
 
 
-def test_prove_plays_every_schedule() -> None:
+def test_prove_runs_every_schedule() -> None:
     done = race("prove", "bad-setup-silent", "--json")
     assert done.returncode == Status.OK, done.stdout + done.stderr
     document = json.loads(done.stdout)
@@ -45,14 +45,14 @@ def test_prove_plays_every_schedule() -> None:
     assert (document["failure"], document["failure_preemptions"]) == ([], None)
 
 
-def test_prove_shows_the_schedule_that_fails() -> None:
+def test_prove_prints_the_failing_schedule() -> None:
     args = ("prove", "4.1", "--defective", "--seconds", "10")
     done = race(*args)
     assert done.returncode == Status.FAILED, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "4.1 flush-holds-lock-of-hwqueue on v5.13, defective"
-    assert lines[1] == "deadlock: nobody can go on"
-    (verdict,) = [line for line in lines if line.startswith("fails; shortened to")]
+    assert lines[1] == "deadlock: no runnable actor"
+    (verdict,) = [line for line in lines if line.startswith("fails; minimised to")]
     assert "executions" in verdict
     table = lines[lines.index(verdict) + 2 :]
     for actor in ("dev-00", "iommu", "driver-k0", "irq"):
@@ -66,7 +66,7 @@ def test_prove_shows_the_schedule_that_fails() -> None:
     assert (document["variant"], document["complete"]) == ("defective", False)
 
 
-def test_prove_says_when_the_budget_has_ended() -> None:
+def test_prove_reports_the_end_of_the_budget() -> None:
     done = race("prove", "4.1", "--seconds", "0.01")
     assert done.returncode == Status.OK, done.stdout + done.stderr
     assert "the budget ended: " in done.stdout
@@ -95,7 +95,7 @@ def test_prove_says_when_the_budget_has_ended() -> None:
         ),
     ],
 )
-def test_an_interrupted_proof_says_how_far_it_has_come(
+def test_an_interrupted_proof_prints_its_progress(
     at: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupts(line: str) -> None:

@@ -12,7 +12,7 @@ from tests.support.race import race
 
 
 @pytest.mark.parametrize("mode", ["fibers", "processes"])
-def test_a_schedule_file_is_played_again(tmp_path: Path, mode: str) -> None:
+def test_a_schedule_file_is_replayed(tmp_path: Path, mode: str) -> None:
     file = tmp_path / "uaf.json"
     found = race("run", "4.22", "--mode", mode, "-o", str(file))
     assert found.returncode == Status.FAILED, found.stderr
@@ -20,10 +20,10 @@ def test_a_schedule_file_is_played_again(tmp_path: Path, mode: str) -> None:
         done = race("replay", str(file), "--mode", played)
         assert done.returncode == Status.FAILED, done.stdout + done.stderr
         assert "use after free: group" in done.stdout
-        assert "the same trace" in done.stderr
+        assert "trace identical" in done.stderr
 
 
-def test_a_schedule_that_does_not_fit_says_where(tmp_path: Path) -> None:
+def test_a_diverging_schedule_names_the_step(tmp_path: Path) -> None:
     file = tmp_path / "s.json"
     race("run", "4.22", "-o", str(file))
     document = json.loads(file.read_text())
@@ -36,19 +36,19 @@ def test_a_schedule_that_does_not_fit_says_where(tmp_path: Path) -> None:
     file.write_text(json.dumps(document))
     done = race("replay", str(file))
     assert done.returncode == Status.USAGE
-    assert "no actor is called 'nobody'" in done.stderr
+    assert "no actor 'nobody'" in done.stderr
 
 
-def test_a_file_that_is_no_schedule_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_schedule_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
-    for text, says in (("{", "no schedule file"), ('{"format": 1}', "no schedule file")):
+    for text, says in (("{", "not a schedule file"), ('{"format": 1}', "not a schedule file")):
         file.write_text(text)
         done = race("replay", str(file))
         assert done.returncode == Status.USAGE
         assert says in done.stderr
 
 
-def test_minimise_leaves_out_operations_and_preemptions(tmp_path: Path) -> None:
+def test_minimise_removes_operations_and_preemptions(tmp_path: Path) -> None:
     file, small = tmp_path / "uaf.json", tmp_path / "small.json"
     race("run", "4.22", "-o", str(file))
     document = json.loads(file.read_text())
@@ -63,24 +63,24 @@ def test_minimise_leaves_out_operations_and_preemptions(tmp_path: Path) -> None:
     document["scenario"]["kernel"]["defects"] = []
     file.write_text(json.dumps(document))
     gone = race("minimise", str(file))
-    assert (gone.returncode, gone.stdout) == (Status.OK, "it does not fail any more\n")
+    assert (gone.returncode, gone.stdout) == (Status.OK, "it no longer fails\n")
 
 
 @pytest.mark.parametrize("slug", ["pro-cleared-unconditionally", "pasid-ref-leak"])
-def test_a_schedule_file_has_what_else_the_system_was_built_with(tmp_path: Path, slug: str) -> None:
-    """A small queue, and the objects that there should be at the end."""
+def test_a_schedule_file_has_the_other_build_arguments(tmp_path: Path, slug: str) -> None:
+    """A small queue, and the expected live objects at the end."""
     file, small = tmp_path / "s.json", tmp_path / "small.json"
     assert race("run", slug, "-o", str(file)).returncode == Status.FAILED
     done = race("replay", str(file))
     assert done.returncode == Status.FAILED, done.stdout + done.stderr
-    assert "the same trace" in done.stderr
+    assert "trace identical" in done.stderr
     assert race("minimise", str(file), "-o", str(small)).returncode == Status.FAILED
     assert race("replay", str(small)).returncode == Status.FAILED
 
 
 @pytest.mark.parametrize("slug", ["handle-sharing-lost", "second-bind-refused"])
-def test_what_is_made_small_fails_like_what_was_found(tmp_path: Path, slug: str) -> None:
-    """An operation fails. Another one that fails, or fails otherwise, is no smaller form of it: that needs no defect."""
+def test_a_minimised_failure_is_the_failure_that_was_found(tmp_path: Path, slug: str) -> None:
+    """An operation fails. A failure of another operation, or of another kind, is not a smaller form: it needs no defect."""
     file, small = tmp_path / "found.json", tmp_path / "small.json"
     assert race("run", slug, "-o", str(file)).returncode == Status.FAILED
     assert race("minimise", str(file), "-o", str(small)).returncode == Status.FAILED
@@ -92,7 +92,7 @@ def test_what_is_made_small_fails_like_what_was_found(tmp_path: Path, slug: str)
     assert race("minimise", str(small)).returncode == Status.OK
 
 
-def test_a_replay_by_constraints_says_when_its_steps_are_others(tmp_path: Path) -> None:
+def test_a_replay_by_constraints_reports_a_different_trace(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
     race("run", "4.22", "-o", str(file))
     whole = json.loads(race("replay", str(file), "--json").stdout)

@@ -1,4 +1,4 @@
-"""`iopf run` and its kin as a user meets them: results, streams, exit statuses, bad input."""
+"""`iopf run` and related commands: results, streams, exit statuses, invalid input."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_paced_replay_takes_as_long_as_the_trace(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_noise_changes_nothing_but_time(seed: str, tmp_path: Path) -> None:
+def test_noise_changes_only_timing(seed: str, tmp_path: Path) -> None:
     done = iopf(
         "run",
         "quickstart",
@@ -113,7 +113,7 @@ def test_noise_changes_nothing_but_time(seed: str, tmp_path: Path) -> None:
 
 
 def test_memory_that_runs_out_is_answered_failure(tmp_path: Path) -> None:
-    """A pool of four groups for sixteen in flight: FAILURE switches PRI off, nothing hangs, nothing leaks."""
+    """A pool of four groups for sixteen in flight: FAILURE disables PRI, nothing hangs, nothing leaks."""
     done = iopf(
         "run",
         "--devices",
@@ -133,13 +133,13 @@ def test_memory_that_runs_out_is_answered_failure(tmp_path: Path) -> None:
     assert any(d["device"]["failed"] for d in result["per_device"])
 
 
-def test_json_is_one_object_and_talk_is_on_stderr(tmp_path: Path) -> None:
+def test_json_is_one_object_and_messages_are_on_stderr(tmp_path: Path) -> None:
     done = iopf("run", "one-request", "--json", "--run-dir", str(tmp_path))
     assert json.loads(done.stdout)["schema"] == "iopf/1"
     assert "starting" in done.stderr
 
 
-def test_quiet_twice_leaves_the_verdict(tmp_path: Path) -> None:
+def test_quiet_twice_prints_only_the_verdict(tmp_path: Path) -> None:
     done = iopf("run", "one-request", "-qq", "--run-dir", str(tmp_path))
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
@@ -225,12 +225,12 @@ def test_ps_and_top_see_a_running_system(tmp_path: Path) -> None:
 
 
 def test_sixty_four_devices_are_ready_in_three_seconds(tmp_path: Path) -> None:
-    """Not a timing test: the bound is what the readiness handshake promises, with a wide margin over the measured 0.2 s."""
+    """Not a timing test: the bound is that of the readiness handshake, far above the measured 0.2 s."""
     done = iopf("run", "many-devices", "--json", "--run-dir", str(tmp_path))
     assert json.loads(done.stdout)["start_s"] < 3
 
 
-def test_the_largest_system_comes_up_and_goes_down(tmp_path: Path) -> None:
+def test_the_largest_system_starts_and_stops(tmp_path: Path) -> None:
     done = iopf(
         "run",
         "--devices",
@@ -252,7 +252,7 @@ def test_the_largest_system_comes_up_and_goes_down(tmp_path: Path) -> None:
     assert result["devices"] == 256
 
 
-def test_a_defect_is_put_back_into_a_run(tmp_path: Path) -> None:
+def test_a_run_enables_a_defect(tmp_path: Path) -> None:
     done = iopf(
         "run", "quickstart", "--defect", "pasid-ref-leak", "--run-dir", str(tmp_path / "run")
     )

@@ -1,4 +1,4 @@
-"""Signals that end a process: every command ends at once, says so in one line, and leaves no process and no segment."""
+"""Ending signals: every command ends at once, prints one line, and leaves no process and no segment."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def wait_for_segment(process: subprocess.Popen[str]) -> None:
 
 
 def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[str, str]:
-    """The whole group gets the signal, as from a terminal; what was printed."""
+    """Send the signal to the whole group, as from a terminal; return the output."""
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=BOUND_S)
     assert left_by(process) == []
@@ -93,15 +93,15 @@ def played_and_interrupted() -> None:
         raise KeyboardInterrupt
 
 
-def test_what_was_played_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_printed_on_a_signal(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt):
         played_and_interrupted()
-    assert capsys.readouterr().err == "50 schedules played\n"
+    assert capsys.readouterr().err == "50 schedules run\n"
 
 
 @pytest.mark.parametrize("wait_ms", range(0, 400, 40))
-def test_what_is_still_starting_ends(wait_ms: int, tmp_path: Path) -> None:
-    """Between the segment's making and the last fork, wherever that is on this machine."""
+def test_a_starting_system_ends(wait_ms: int, tmp_path: Path) -> None:
+    """Between the creation of the segment and the last fork, whenever that is on this machine."""
     process = begun("stress", "--devices", "8", "--seconds", "60", at=tmp_path)
     wait_for_segment(process)
     select.select([], [], [], wait_ms / 1000)
@@ -123,8 +123,8 @@ def test_a_run_ends_by_a_hang_up_as_by_an_interrupt(
 
 
 @pytest.mark.parametrize("command", [RUN, ("stress", "--devices", "2")])
-def test_a_closed_terminal_ends_it(command: tuple[str, ...], tmp_path: Path) -> None:
-    """Nothing can be written to it any more, which is no reason to leave anything behind."""
+def test_a_closed_terminal_ends_the_command(command: tuple[str, ...], tmp_path: Path) -> None:
+    """Nothing can be written to it, but everything must be cleaned up."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "iopf.tools.cli.main", *command, "--seconds", "60"],
@@ -152,7 +152,7 @@ def test_nohup_is_obeyed() -> None:
 
 
 @pytest.mark.parametrize("by", ["race run", "run", "pytest"])
-def test_what_a_killed_process_has_left_goes_with_the_next_start(
+def test_the_next_start_removes_the_objects_of_a_killed_process(
     by: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     process = begun(*RUN, "--seconds", "60")

@@ -1,4 +1,4 @@
-"""tools/bootstrap.py without building anything: its checks, its stamp, its messages."""
+"""tools/bootstrap.py without a build: its checks, its fingerprints, its messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small project with the folders that the stamp looks at."""
+    """A small project with the folders that the fingerprint covers."""
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     for package in PACKAGES:
         (tmp_path / package).mkdir()
@@ -71,7 +71,7 @@ def test_an_old_python_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         bootstrap.require_python((3, 10, 4))
     assert caught.value.code == bootstrap.MACHINE
-    assert "Python 3.10.4 is too old, 3.11 or newer" in capsys.readouterr().err
+    assert "Python 3.10.4 is too old; run this with Python 3.11 or newer" in capsys.readouterr().err
 
 
 def test_the_venv_of_another_user_is_refused(
@@ -165,7 +165,7 @@ def test_help_names_the_verbs() -> None:
         assert f"  {verb}" in done.stdout or f", {verb}" in done.stdout
 
 
-def test_only_the_standard_library_and_our_tools_are_imported() -> None:
+def test_only_the_standard_library_and_the_tools_are_imported() -> None:
     code = (
         "import sys; before = set(sys.modules); import iopf.tools.bootstrap; "
         "new = {name.split('.')[0] for name in set(sys.modules) - before}; "

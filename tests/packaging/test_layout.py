@@ -1,4 +1,4 @@
-"""The tree and pyproject.toml tell the same story."""
+"""The tree and pyproject.toml agree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOP_LEVEL = {
     "tests",
     "tools",
 }
-# Made by running and building; .gitignore has them.
+# Created by runs and builds; listed in .gitignore.
 PRODUCED = {"build", "iopf-runs", "__pycache__"}
 LAYERS = ("cython_ext", "shm", "emulator", "device_procs", "tools")
 STRANGERS = ("emulator/hw", "emulator/kernel", "device_procs")
@@ -38,7 +38,7 @@ def cython_files(suffix: str) -> list[Path]:
     return sorted(path for package in LAYERS for path in (ROOT / package).rglob(f"*.{suffix}"))
 
 
-def test_the_top_level_holds_what_it_should() -> None:
+def test_the_top_level_has_the_expected_entries() -> None:
     found = {
         path.name
         for path in ROOT.iterdir()
@@ -76,7 +76,7 @@ def test_every_folder_with_code_is_a_package() -> None:
                 assert (path.parent / "__init__.py").exists(), path.relative_to(ROOT)
 
 
-def test_every_dependency_says_why() -> None:
+def test_every_dependency_has_a_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     block = text.split("\ndependencies = [\n")[1].split("\n]")[0]
     for line in block.splitlines():

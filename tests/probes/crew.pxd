@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
 """Python handles on the primitives, for tests and for tools that print the state of a board.
 
-A ``Crew`` is one process's place in the crew; every other handle is a crew and the address of one primitive in the same
-memory. Handles hold no state of their own, except the ends of a link, whose indices are private to a process by design.
+A ``Crew`` is one process's slot in the crew; every other handle is a crew and the address of one primitive in the same memory. Handles
+have no state of their own, except the ends of a link, whose indices are private to a process by design.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -11,7 +11,7 @@ from iopf.cython_ext.crew cimport iopf_actor, iopf_crew
 from iopf.cython_ext.memory cimport Memory
 
 cdef enum:
-    SITE = 0xFE          # where all handles stand, in the words of the points
+    SITE = 0xFE          # site of all handles
     ALL = 0x7FFFFFFF
     SECOND_NS = 1000000000
 

@@ -1,7 +1,7 @@
 """Python handles on the primitives: the crew, and the base of all others.
 
-A ``Crew`` is one process's place in the crew. Every other handle takes a crew and the offset of one primitive in its memory;
-a keyword that gives a size or a class formats the primitive, without one an existing primitive is meant.
+A ``Crew`` is one process's slot in the crew. Every other handle takes a crew and the offset of one primitive in its memory; a keyword
+with a size or a class formats the primitive; without one, the handle refers to an existing primitive.
 """
 
 from typing import Final

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""A process's place in a crew, as Python sees it: the base of every handle.
+"""A process's slot in a crew, for Python: the base of every handle.
 
-Every operation of a handle releases the GIL. Loops that tests need at full speed stand beside the single steps. Here are the
-crew with its verdicts, lockdep and RCU (they belong to an actor and have no place of their own), the sizes of all structures, and
-a barrier for processes that must start together.
+Every operation of a handle releases the GIL. Loops that tests need at full speed are beside the single steps. Here are the crew with
+its verdicts, lockdep and RCU (which belong to an actor and have no memory of their own), the sizes of all structures, and a barrier for
+processes that must start together.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -41,7 +41,7 @@ cdef int words_of(object values, uint64_t *into, int most) except -1:
 
 
 def meet(Memory memory not None, uint64_t offset, uint32_t parties, uint64_t timeout_ns=5000000000) -> bool:
-    """A barrier on one zeroed word, used once: returns when ``parties`` have come, all within nanoseconds; false at the bound."""
+    """A barrier on one zeroed word, used once: returns when ``parties`` have arrived, all within nanoseconds; false at the timeout."""
     cdef uint32_t *word = <uint32_t *>memory.at(offset, 4)
     cdef uint64_t until = clock_ns() + timeout_ns
     cdef uint32_t n = 0
@@ -59,7 +59,7 @@ def meet(Memory memory not None, uint64_t offset, uint32_t parties, uint64_t tim
 
 
 cdef class Crew:
-    """One process's place in a crew of ``actors`` slots."""
+    """One process's slot in a crew of ``actors`` slots."""
 
     def __init__(self, Memory memory not None, uint32_t slot, uint64_t offset=0):
         self.memory = memory
@@ -93,7 +93,7 @@ cdef class Crew:
         return self.crew.actors
 
     def policy(self, *, lockdep=None, poison=None, spins=None, yields=None, ref_limit=None) -> None:
-        """Changes what is given; the rest stays."""
+        """Set the given values; keep the others."""
         if lockdep is not None:
             self.crew.lockdep = bool(lockdep)
         if poison is not None:
@@ -106,7 +106,7 @@ cdef class Crew:
             self.crew.ref_limit = ref_limit
 
     def noise(self, uint32_t yield_in, uint32_t sleep_in=0, uint64_t seed=1) -> None:
-        """At this actor's points from now on: one yield in ``yield_in``, one short sleep in ``sleep_in``; both 0 ends it."""
+        """Noise at this actor's points from now on: one yield in ``yield_in``, one short sleep in ``sleep_in``; both 0 ends it."""
         self.self.rng = seed
         self.self.noise_yield_in, self.self.noise_sleep_in = yield_in, sleep_in
         self.self.mode = POINT_NOISE if yield_in or sleep_in else POINT_NORMAL
@@ -115,14 +115,14 @@ cdef class Crew:
         st32_rel(&self._actor(slot).state, state)
 
     def mark_dead(self, uint32_t slot) -> None:
-        """What the supervisor does once the pidfd has reported the death."""
+        """Mark an actor dead, as the supervisor does when the pidfd has reported the death."""
         st32_rel(&self._actor(slot).state, ACTOR_DEAD)
 
     def verdict_count(self) -> int:
         return ld32_acq(&self.crew.verdict_count)
 
     def verdicts(self) -> list:
-        """The verdicts that are complete, as dictionaries."""
+        """The complete verdicts, as dictionaries."""
         cdef uint32_t i
         cdef iopf_verdict *v
         found = []
@@ -134,12 +134,12 @@ cdef class Crew:
         return found
 
     def clear_verdicts(self) -> None:
-        """Between tests, at rest."""
+        """Reset the verdicts, between tests."""
         memset(self.crew.verdicts, 0, sizeof(self.crew.verdicts))
         st32_rel(&self.crew.verdict_count, 0)
 
     def actor(self, uint32_t slot) -> dict:
-        """The counters and the position of an actor, each word on its own."""
+        """The counters and the position of an actor, each word read independently."""
         cdef iopf_actor *a = self._actor(slot)
         return {"state": a.state, "last_point": a.last_point, "heartbeat": a.heartbeat, "points": a.points, "wait_site": a.wait_site,
                 "rcu_epoch": a.rcu_epoch, "rcu_nest": a.rcu_nest, "held_count": a.held_count, "sleeps": a.sleeps, "wakes": a.wakes,

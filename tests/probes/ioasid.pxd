@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""What a handle of ``probe_ioasid.pyx`` keeps."""
+"""The handle of ``ioasid.pyx``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 

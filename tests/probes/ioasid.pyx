@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The IOASID framework of a board, driven from Python: every call, its injections, what stands on the board, and loops at full speed.
+"""The IOASID framework of a board, driven from Python: all calls, injections, the state of the board, and loops at full speed.
 
-The loops run against each other in processes of their own. They keep one word per id in shared memory, ``owners``: slot + 1 of whoever
-holds it, so that a number given out twice is seen by whoever gets it second.
+The loops run against each other in separate processes. They keep one word per id in shared memory, ``owners``: slot + 1 of the holder, so
+that an id allocated twice is detected by its second holder.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -26,7 +26,7 @@ cdef enum:
 
 
 cdef class Ioasid:
-    """The framework as the actor of ``process`` sees it. Errors are negative errno, as in the kernel."""
+    """The framework as seen by the actor of ``process``. Errors are negative errno, as in the kernel."""
 
     def __cinit__(self, Process process not None):
         self.process = process
@@ -81,34 +81,34 @@ cdef class Ioasid:
             ret = ioasid_set_data(self.v, id, private)
         return ret
 
-    # Injections and the other guests of a host; at rest.
+    # Injections and the other guests of a host; no actor may run.
 
     def fail_host(self, uint32_t backend, uint32_t nth) -> None:
-        """The host refuses the n-th allocation from now."""
+        """Make the host refuse the n-th allocation from now."""
         self.st.backends[backend % VCMD_BACKENDS].fail_nth = nth
 
     def repeat_host(self, uint32_t backend, uint32_t nth) -> None:
-        """The host gives its last number once more in the n-th allocation from now."""
+        """Make the host return its last number again in the n-th allocation from now."""
         self.st.backends[backend % VCMD_BACKENDS].repeat_nth = nth
 
     def fail_record(self, uint32_t nth) -> None:
-        """The n-th record of an id from now finds no memory."""
+        """Make the n-th record of an id from now fail for lack of memory."""
         self.st.record_fail_nth = nth
 
     def fail_memory(self, uint32_t cls, uint32_t nth) -> None:
-        """The n-th allocation from the pool ``cls`` fails."""
+        """Make the n-th allocation from the pool ``cls`` fail."""
         self.v.pools[cls % POOL_CLASSES].fail_nth = nth
 
     def host_take(self, uint32_t backend, uint32_t id) -> None:
-        """Another guest of the host has this number."""
+        """Give this number to another guest of the host."""
         self.st.backends[backend % VCMD_BACKENDS].bits[(id % IOASID_IDS) >> 6] |= <uint64_t>1 << (id & 63)
 
     def host_release(self, uint32_t backend, numbers) -> None:
-        """Whoever has these numbers gives them back."""
+        """Take these numbers back from their holders."""
         for number in numbers:
             self.st.backends[backend % VCMD_BACKENDS].bits[(<uint32_t>number % IOASID_IDS) >> 6] &= ~(<uint64_t>1 << (number & 63))
 
-    # What stands on the board; at rest.
+    # The state of the board; no actor may run.
 
     def host(self, uint32_t backend) -> dict:
         cdef vcmd *b = &self.st.backends[backend % VCMD_BACKENDS]
@@ -116,7 +116,7 @@ cdef class Ioasid:
                 "refused": b.refused, "bad_frees": b.bad_frees, "alloc_pdata": b.alloc_pdata, "free_pdata": b.free_pdata}
 
     def ids(self) -> dict:
-        """The ids of the active space: id -> (set, private). In a read section, so also beside others at work."""
+        """The ids of the active space: id -> (set, private). In a read section, so other actors may run."""
         cdef ioasid_allocator *a
         cdef ioasid_data *data
         cdef uint32_t space, i
@@ -131,8 +131,8 @@ cdef class Ioasid:
         return found
 
     def state(self) -> dict:
-        """At rest. ``active``: the first ops of the active space, 0 for the default; ``list``: the registered spaces in order, each
-        with its ops in order."""
+        """No actor may run. ``active``: the first ops of the active space, 0 for the default; ``list``: the registered spaces in order,
+        each with its ops in order."""
         cdef ioasid_allocator *a
         cdef uint32_t space = space_active(self.v, &a, IOASID_FIND), i, k
         active = 0 if a == NULL else sharer_first(a).ident
@@ -151,7 +151,7 @@ cdef class Ioasid:
         return <int>(ld32_acq(&self.st.lock.word) & LOCK_OWNER) - 1
 
     def settle(self) -> None:
-        """Waits for a grace period and frees what has outlived its readers."""
+        """Wait for a grace period and free the objects that have outlived their readers."""
         with nogil:
             synchronize_rcu(self.v.self, IOASID_REAP)
             ioasid_lock(self.v, IOASID_REAP)
@@ -164,8 +164,8 @@ cdef class Ioasid:
         return <uint64_t *>self.process.memory.at(offset, 8 * count)
 
     def churn(self, uint64_t owners_at, uint64_t rounds, uint32_t hold, uint32_t min, uint32_t max) -> dict:
-        """Allocates and frees in turn, ``hold`` ids at a time at most (64); the private word of an id says whose it is. Counts what is
-        wrong: ids out of range, ids that another holds (``twice``), own ids that a lookup misses or finds changed (``wrong``)."""
+        """Allocate and free alternately, at most ``hold`` ids at a time (64); the private word of an id identifies its holder. Counts
+        errors: ids out of range, ids of another holder (``twice``), own ids that a lookup misses or finds changed (``wrong``)."""
         cdef uint64_t *owners = self._words(owners_at, IOASID_IDS)
         cdef uint32_t[HOLD_MOST] held
         cdef uint64_t i, mine = self.v.self.slot + 1, out_of_range = 0, twice = 0, wrong = 0, got = 0
@@ -195,8 +195,8 @@ cdef class Ioasid:
         return {"got": got, "out_of_range": out_of_range, "twice": twice, "wrong": wrong}
 
     def look(self, uint64_t timeout_ns, uint32_t min, uint32_t max, uint64_t want) -> dict:
-        """Looks every id of the range up again and again, until ``want`` lookups have found one and as many none, or the bound has
-        come. Counts those, and other answers."""
+        """Look up every id of the range repeatedly, until ``want`` lookups have found one and as many have not, or the timeout. Counts
+        those, and other results."""
         cdef uint64_t found = 0, unknown = 0, other = 0, private, until = clock_ns() + timeout_ns
         cdef uint32_t id
         cdef int err

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Litmus tests: a few words and a few short programs, played by the same stage and explorers as a system.
+"""Litmus tests: a few words and a few short programs, run by the same run queue and explorers as a system.
 
 A program is a list of (operation, word, number): ``ld`` into register ``number``, ``st`` of the value ``number``, ``add`` of 1 with the
-value before into register ``number``, ``lock``, ``unlock``, ``fence``. What comes out of a schedule is the words, then the
-registers of every program; a schedule in which somebody waits for a lock for ever comes out as None.
+previous value into register ``number``, ``lock``, ``unlock``, ``fence``. The outcome of a schedule is the words, then the registers of
+every program; None for a schedule with a deadlock.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -37,7 +37,7 @@ cdef struct instruction:
     uint32_t word
     uint64_t number
 
-cdef struct part:
+cdef struct litmus_program:
     iopf_actor *self
     uint64_t *words
     instruction code[32]
@@ -46,8 +46,8 @@ cdef struct part:
     uint64_t registers[4]
 
 
-cdef int run_part(void *arg, uint32_t index) noexcept nogil:
-    cdef part *p = <part *>arg
+cdef int litmus_entry(void *arg, uint32_t index) noexcept nogil:
+    cdef litmus_program *p = <litmus_program *>arg
     cdef instruction *i
     cdef uint32_t at
     for at in range(p.length):
@@ -73,10 +73,10 @@ cdef class Litmus:
 
     cdef char *memory
     cdef iopf_crew *crew
-    cdef stage *st
+    cdef runqueue *rq
     cdef uint64_t *words
     cdef char *stacks
-    cdef part *parts
+    cdef litmus_program *programs
     cdef uint32_t count
 
     def __cinit__(self, list programs not None):
@@ -88,24 +88,24 @@ cdef class Litmus:
         words = actors + (self.count + 1) * sizeof(iopf_actor)
         stacks = words + WORDS * 64
         size = stacks + (self.count + 1) * STACK
-        self.memory = <char *>calloc(1, size + sizeof(stage) + ROOM * sizeof(stage_step) + ROOM + 64)
-        self.parts = <part *>calloc(self.count, sizeof(part))
-        if self.memory == NULL or self.parts == NULL:
+        self.memory = <char *>calloc(1, size + sizeof(runqueue) + ROOM * sizeof(rq_step) + ROOM + 64)
+        self.programs = <litmus_program *>calloc(self.count, sizeof(litmus_program))
+        if self.memory == NULL or self.programs == NULL:
             raise MemoryError("no memory for the litmus test")
         self.crew = <iopf_crew *>((<uint64_t>self.memory + 63) & ~<uint64_t>63)
         self.words = <uint64_t *>(<char *>self.crew + words)
         self.stacks = <char *>self.crew + stacks
-        self.st = <stage *>(<char *>self.crew + size)
+        self.rq = <runqueue *>(<char *>self.crew + size)
         self.crew.actors = self.count + 1
-        self.crew.stage = size
-        self.st.arena = <uint64_t>self.crew
-        self.st.room = ROOM
-        self.st.step_ns = STAGE_STEP_NS
-        self.st.path = sizeof(stage) + ROOM * sizeof(stage_step)
+        self.crew.runqueue = size
+        self.rq.arena = <uint64_t>self.crew
+        self.rq.room = ROOM
+        self.rq.step_ns = RQ_STEP_NS
+        self.rq.path = sizeof(runqueue) + ROOM * sizeof(rq_step)
         for number, program in enumerate(programs):
-            self._load(&self.parts[<uint32_t>number], number, program)
+            self._load(&self.programs[<uint32_t>number], number, program)
 
-    cdef int _load(self, part *p, uint32_t number, program) except -1:
+    cdef int _load(self, litmus_program *p, uint32_t number, program) except -1:
         if len(program) > 32:
             raise ValueError(f"program {number}: {len(program)} operations, at most 32")
         p.self = crew_actor(self.crew, number + 1)
@@ -122,33 +122,33 @@ cdef class Litmus:
 
     def __dealloc__(self):
         free(self.memory)
-        free(self.parts)
+        free(self.programs)
 
     cdef void _begin(self) noexcept nogil:
         cdef uint32_t i
         memset(self.words, 0, WORDS * 64)
         self.crew.verdict_count = 0
-        self.st.players = 0
-        self.st.now = 0
-        stage_begin(self.st, ROOM)
+        self.rq.actors = 0
+        self.rq.now = 0
+        rq_begin(self.rq, ROOM)
         for i in range(self.count):
-            self.parts[i].over = 0
-            memset(self.parts[i].registers, 0, sizeof(self.parts[i].registers))
-            self.parts[i].self.held_count = 0
-            raise_curtain(self.st, self.parts[i].self, self.stacks + i * STACK, STACK, run_part, &self.parts[i], i)
+            self.programs[i].over = 0
+            memset(self.programs[i].registers, 0, sizeof(self.programs[i].registers))
+            self.programs[i].self.held_count = 0
+            rq_spawn(self.rq, self.programs[i].self, self.stacks + i * STACK, STACK, litmus_entry, &self.programs[i], i)
 
     cdef object _outcome(self):
         cdef uint32_t i
-        if not all([self.parts[i].over for i in range(self.count)]):
+        if not all([self.programs[i].over for i in range(self.count)]):
             return None
         made = [self.words[i * 8] for i in range(WORDS)]
         for i in range(self.count):
-            made += [self.parts[i].registers[r] for r in range(REGISTERS)]
+            made += [self.programs[i].registers[r] for r in range(REGISTERS)]
         return tuple(made)
 
     cdef list _trace(self):
         cdef uint64_t i
-        return [(self.st.step[i].slot, self.st.step[i].where, self.st.step[i].kind) for i in range(self.st.steps)]
+        return [(self.rq.step[i].slot, self.rq.step[i].where, self.rq.step[i].kind) for i in range(self.rq.steps)]
 
     def walk(self, uint32_t by=WALK_REDUCED, uint32_t bound=0, uint64_t most=100000) -> list:
         """(outcome, trace) of every schedule; a trace is a list of (slot, word, kind of access). Raises OverflowError beyond ``most``."""
@@ -157,16 +157,16 @@ cdef class Litmus:
         made = []
         if t == NULL:
             raise MemoryError("no memory for the tree of schedules")
-        self.st.memory = STAGE_SC
-        self.st.step_ns = 0
+        self.rq.memory = RQ_SC
+        self.rq.step_ns = 0
         while more:
             self._begin()
-            strategy_begin(self.st, STRATEGY_TREE, 0, 1)
+            strategy_begin(self.rq, STRATEGY_TREE, 0, 1)
             tree_play(t)
-            stage_fibers(self.st, self.crew, strategy_choose)
-            if self.st.ended != END_CUT:
+            rq_run_fibers(self.rq, self.crew, strategy_choose)
+            if self.rq.ended != END_CUT:
                 made.append((self._outcome(), self._trace()))
-            more = tree_next(t, self.st)
+            more = tree_next(t, self.rq)
             if len(made) > most:
                 tree_free(t)
                 raise OverflowError(f"more than {most} schedules")
@@ -174,15 +174,15 @@ cdef class Litmus:
         return made
 
     def play(self, uint32_t strategy, uint32_t depth, uint64_t seed, uint64_t schedules, bint tso) -> set:
-        """Outcomes of so many random schedules."""
+        """Outcomes of a number of random schedules."""
         cdef uint64_t i
         made = set()
-        self.st.memory = STAGE_TSO if tso else STAGE_SC
-        self.st.step_ns = STAGE_STEP_NS
+        self.rq.memory = RQ_TSO if tso else RQ_SC
+        self.rq.step_ns = RQ_STEP_NS
         for i in range(schedules):
             self._begin()
-            strategy_begin(self.st, strategy, depth, seed + i)
-            stage_fibers(self.st, self.crew, strategy_choose)
+            strategy_begin(self.rq, strategy, depth, seed + i)
+            rq_run_fibers(self.rq, self.crew, strategy_choose)
             made.add(self._outcome())
-            strategy_learn(self.st)
+            strategy_learn(self.rq)
         return made

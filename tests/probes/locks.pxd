@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""The handles of ``probe_locks.pyx``: what each one keeps."""
+"""The handles of ``locks.pyx``."""
 
 from libc.stdint cimport uint32_t
 

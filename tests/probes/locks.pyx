@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Handles on what one waits for: eventcount, mutex, rwlock; and the reference count, which nobody waits for.
+"""Handles on blocking primitives (eventcount, mutex, rwlock) and on the reference count.
 
-The ``hammer`` loops break a rule on purpose between two steps (a load and its store, two halves of a pair), so that a lock that lets
-two in shows up in the result.
+The ``hammer`` loops deliberately split an update into two steps (a load and its store, two halves of a pair), so that a lock that admits
+two holders shows in the result.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -54,8 +54,8 @@ cdef class EventCount(Handle):
         return n
 
     def take_turns(self, uint64_t turn_offset, EventCount other not None, uint32_t me, uint32_t parties, uint32_t rounds) -> int:
-        """Waits here for the turn ``me`` and hands it on, ``rounds`` times; returns how many sleeps ended by their bound with the
-        turn there (lost wake-ups), or -1 when five seconds passed without a turn. Each waits on its own word, ``other`` is the next's."""
+        """Wait here for the turn ``me`` and pass it on, ``rounds`` times; return the number of sleeps that timed out with the turn present
+        (lost wake-ups), or -1 after five seconds without a turn. Each actor waits on its own word; ``other`` is that of the next."""
         cdef uint64_t *turn = <uint64_t *>self.crew.memory.at(turn_offset, 8)
         cdef uint32_t i, key, lost = 0, dry
         cdef uint64_t want
@@ -71,7 +71,7 @@ cdef class EventCount(Handle):
                     if ec_sleep(self.self, self.ec, key, 250000000, SITE) == -110:
                         dry += 1
                         if ld64_acq(turn) == want:
-                            # Whoever handed it over may be just about to ring: a ring that does not come in a second is lost.
+                            # The previous actor may be about to ring: a ring that does not arrive within a second is lost.
                             key = ec_prepare(self.self, self.ec, SITE)
                             lost += ec_sleep(self.self, self.ec, key, SECOND_NS, SITE) == -110
                         elif dry == 20:
@@ -84,7 +84,7 @@ cdef class EventCount(Handle):
 
 cdef class Mutex(Handle):
     def __init__(self, Crew crew not None, uint64_t offset, *, cls=None):
-        """``cls`` formats the mutex as one of that lock class; without it, an existing one is meant."""
+        """``cls`` formats the mutex with that lock class; without it, an existing one is used."""
         self.m = <rmutex *>self._place(crew, offset, sizeof(rmutex))
         if cls is not None:
             self.m.cls = cls
@@ -110,7 +110,7 @@ cdef class Mutex(Handle):
             mutex_unlock(self.self, self.m, SITE)
 
     def hammer(self, uint64_t counter_offset, uint64_t rounds) -> int:
-        """Adds to a counter by separate load and store under the lock; returns how often the owner had died."""
+        """Add to a counter by separate load and store under the lock; return the number of owner deaths."""
         cdef uint64_t *counter = <uint64_t *>self.crew.memory.at(counter_offset, 8)
         cdef uint64_t i, n, died = 0
         with nogil:
@@ -156,7 +156,7 @@ cdef class RwLock(Handle):
             write_unlock(self.self, self.lock, SITE)
 
     def hammer(self, uint64_t pair_offset, uint64_t rounds, uint32_t write_every) -> int:
-        """Reads two words that writers move together, and writes them in one of ``write_every`` rounds; returns the torn views."""
+        """Read two words that writers move together, and write them in one of ``write_every`` rounds; return the torn views."""
         cdef uint64_t *pair = <uint64_t *>self.crew.memory.at(pair_offset, 16)
         cdef uint64_t i, n, torn = 0
         with nogil:
@@ -207,7 +207,7 @@ cdef class Refcount(Handle):
         return last
 
     def hammer(self, uint64_t rounds) -> int:
-        """Takes and puts a reference; returns how often the put said that it was the last."""
+        """Take and put a reference; return how often the put was the last one."""
         cdef uint64_t _i, last = 0
         with nogil:
             for _i in range(rounds):

@@ -50,7 +50,7 @@ cdef class AddressSpace:
         return mm_fork(&self.process.v, self.mm, child.mm)
 
     def entry(self, uint64_t address) -> int:
-        """The leaf of an address: bit 0 present, 1 writable, 2 executable; 0 where there is none."""
+        """The leaf of an address: bit 0 present, 1 writable, 2 executable; 0 without one."""
         cdef uint64_t *at = leaf_of(&self.process.v, self.mm.pgd, address)
         return at[0] & 7 if at != NULL and at[0] & PT_PRESENT else 0
 
@@ -64,6 +64,6 @@ cdef class AddressSpace:
         return self.mm.rss
 
     def exit(self) -> None:
-        """The end: pages, tables and the mm itself go back to their pools. The object must not be used after it."""
+        """Free pages, tables and the mm itself. The object must not be used afterwards."""
         mm_exit_tables(&self.process.v, self.mm)
         pool_free(self.process.v.self, self.process.v.pools[POOL_MM], &self.mm.hdr, MM_EXIT)

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""The handles of ``probe_pool.pyx``: what each one keeps."""
+"""The handles of ``pool.pyx``."""
 
 from libc.stdint cimport uint64_t
 

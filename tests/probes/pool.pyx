@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Handles on the pool and on lists of its objects, with the two sides of an RCU pointer to one of them.
 
-Objects are named by their references. What looks at chains, magazines and lists reads them as they lie in memory and is meant for a
-board at rest; the loops run against each other.
+Objects are named by their references. Functions that read chains, magazines and lists read the raw memory and need a board at rest; the
+loops run against each other.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -20,10 +20,10 @@ cdef enum:
 
 
 cdef class Pool(Handle):
-    """A pool whose slots follow it. Objects are named by their references."""
+    """A pool followed by its slots. Objects are named by their references."""
 
     def __init__(self, Crew crew not None, uint64_t offset, *, uint32_t capacity=0, uint32_t stride=64, uint32_t cls=0, uint32_t batch=4):
-        """A ``capacity`` formats the pool; without one, an existing pool is meant."""
+        """A ``capacity`` formats the pool; without one, an existing pool is used."""
         self.p = <pool *>self._place(crew, offset, sizeof(pool))
         if capacity:
             if cls >= CREW_MAGAZINES or stride % 64 or stride < 64 or batch == 0:
@@ -60,7 +60,7 @@ cdef class Pool(Handle):
         return pool_ref(self.p, obj) if obj is not NULL else 0
 
     def free(self, uint64_t ref) -> None:
-        """Frees the object at the index of ``ref``, whatever its generation is by now: as careless as the C interface."""
+        """Free the object at the index of ``ref``, whatever its generation is by now: unchecked, like the C interface."""
         cdef objhdr *obj = self._object(ref)
         with nogil:
             pool_free(self.self, self.p, obj, SITE)
@@ -92,7 +92,7 @@ cdef class Pool(Handle):
                 "next": o.next, "prev": o.prev, "list": o.list, "alloc_actor": o.alloc_actor, "free_actor": o.free_actor}
 
     def set_free_next(self, uint64_t ref, uint32_t value) -> None:
-        """Damages a free slot, to see that the damage is noticed."""
+        """Damage a free slot, to test the detection."""
         self._object(ref).free_next = value
 
     def live(self) -> int:
@@ -103,7 +103,7 @@ cdef class Pool(Handle):
         return self._walk(<uint32_t>ld64_acq(&self.p.free_word))
 
     def magazine(self, uint32_t slot) -> list:
-        """The indices that an actor keeps; at rest."""
+        """The indices in an actor's magazine; at rest."""
         return self._walk(self.crew._actor(slot).magazine[self.p.cls].head)
 
     def magazine_counts(self, uint32_t slot) -> dict:
@@ -118,7 +118,7 @@ cdef class Pool(Handle):
         return found
 
     def hammer(self, uint64_t rounds, uint32_t hold) -> int:
-        """Keeps up to ``hold`` objects (at most 64), each stamped; returns how many stamps somebody else had changed."""
+        """Keep up to ``hold`` objects (at most 64), each stamped; return the number of stamps changed by other actors."""
         cdef objhdr *held[64]
         cdef objhdr *obj
         cdef uint64_t i, stamp, spoilt = 0
@@ -144,8 +144,8 @@ cdef class Pool(Handle):
         return spoilt
 
     def publish_loop(self, uint64_t pointer_offset, uint64_t stop_offset, uint64_t timeout_ns) -> tuple:
-        """RCU writer: publishes a new object, waits a grace period, frees the old one, until the word at ``stop_offset`` is set;
-        (objects published, allocations that failed)."""
+        """RCU writer: publish a new object, wait a grace period, free the old one, until the word at ``stop_offset`` is set; (objects
+        published, failed allocations)."""
         cdef uint64_t *pointer = <uint64_t *>self.crew.memory.at(pointer_offset, 8)
         cdef uint32_t *stop = <uint32_t *>self.crew.memory.at(stop_offset, 4)
         cdef uint64_t old, published = 0, failed = 0, until = clock_ns() + timeout_ns
@@ -165,7 +165,7 @@ cdef class Pool(Handle):
         return published, failed
 
     def read_loop(self, uint64_t pointer_offset, uint64_t sections, uint64_t timeout_ns) -> tuple:
-        """RCU reader: (sections that met an object, those whose object was stale or changed inside)."""
+        """RCU reader: (sections with an object, those whose object was stale or changed inside)."""
         cdef uint64_t *pointer = <uint64_t *>self.crew.memory.at(pointer_offset, 8)
         cdef uint64_t met = 0, bad = 0, ref, until = clock_ns() + timeout_ns
         cdef objhdr *obj
@@ -210,7 +210,7 @@ cdef class List(Handle):
             list_del(self.self, self.pool.p, self.head, obj, SITE)
 
     def walk(self) -> list:
-        """The indices from first to last, each node checked; a bad node is a verdict and ends the walk."""
+        """The indices from first to last, each node checked; an invalid node is a verdict and ends the walk."""
         cdef uint32_t at = self.head.first
         cdef objhdr *obj
         found = []
@@ -223,8 +223,8 @@ cdef class List(Handle):
         return found
 
     def mend(self) -> None:
-        """Makes the list whole after its lock came from a dead owner. Every store of list_add_tail and list_del leaves the chain of
-        ``next`` whole, so the rest follows from it; a node that is not on the chain is taken off the list."""
+        """Repair the list after its lock came from a dead owner. Every store of list_add_tail and list_del keeps the chain of ``next``
+        intact, so the rest follows from it; a node that is not on the chain is removed from the list."""
         cdef uint32_t at = self.head.first, before = 0, i
         cdef objhdr *obj
         on = self.walk()

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""The handles of ``probe_rings.pyx``: what each one keeps."""
+"""The handles of ``rings.pyx``."""
 
 from iopf.cython_ext.event_ring cimport event_ring
 from iopf.cython_ext.histogram cimport histogram

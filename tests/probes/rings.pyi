@@ -1,4 +1,4 @@
-"""Types of the compiled module; ``probe_crew.pyi`` says how handles are made."""
+"""Types of the compiled module; see ``crew.pyi`` for the construction of handles."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Handles on what carries or counts records: link, record ring, event ring, histogram.
+"""Handles on primitives that carry or count records: link, record ring, event ring, histogram.
 
-Each has one writer. The ends of a link keep their indices in the handle, so a handle is made after the fork.
+Each has one writer. The ends of a link keep their indices in the handle, so a handle is created after the fork.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -18,7 +18,7 @@ from iopf.cython_ext.wait cimport *
 
 
 cdef class Link(Handle):
-    """One end of a link. Its indices are this process's own: make it after the fork."""
+    """One end of a link. Its indices are private to the process: create it after the fork."""
 
     def __init__(self, Crew crew not None, uint64_t offset, uint64_t capacity, *, bint producer):
         cdef char *base = self._place(crew, offset, link_bytes(capacity))
@@ -40,7 +40,7 @@ cdef class Link(Handle):
         return link_waiting(self.self, &self.end, 0)
 
     def fill(self, words) -> bool:
-        """Fills the next slot, unpublished; false when the ring is full."""
+        """Fill the next slot, unpublished; false when the ring is full."""
         cdef uint64_t record[LINK_WORDS]
         cdef uint64_t *slot
         memset(record, 0, sizeof(record))
@@ -59,7 +59,7 @@ cdef class Link(Handle):
         return n
 
     def take(self):
-        """The next record as eight words, not yet given back; None when there is none."""
+        """The next record as eight words, not yet released; None when there is none."""
         cdef uint64_t record[LINK_WORDS]
         cdef uint64_t *slot
         cdef int i
@@ -75,7 +75,7 @@ cdef class Link(Handle):
             link_consume(self.self, &self.end, SITE)
 
     def stream(self, uint64_t first, uint64_t count, uint32_t batch, uint64_t timeout_ns) -> int:
-        """Sends, or receives and checks, the records first .. first + count; returns how many were right within the bound."""
+        """Send, or receive and check, the records first .. first + count; return the number of correct ones within the timeout."""
         cdef uint64_t n = 0, until = clock_ns() + timeout_ns
         cdef uint64_t *slot
         cdef waiter w
@@ -120,7 +120,7 @@ cdef class Link(Handle):
 
 
 cdef class RecordRing(Handle):
-    """A ring of ``count`` records of ``record_bytes`` behind its two registers."""
+    """A ring of ``count`` records of ``record_bytes`` after its two registers."""
 
     def __init__(self, Crew crew not None, uint64_t offset, uint64_t count, uint32_t record_bytes=32):
         cdef char *base = self._place(crew, offset, sizeof(ring_regs) + count * record_bytes)
@@ -199,7 +199,7 @@ cdef class EventRing(Handle):
             event_write(self.self, self.ring, ticks, event, a, b)
 
     def burst(self, uint64_t count) -> None:
-        """Writes records whose fields can be checked against each other: ticks n, event n, a ~n, b n * n."""
+        """Write records with redundant fields: ticks n, event n, a ~n, b n * n."""
         cdef uint64_t _i, n
         with nogil:
             for _i in range(count):
@@ -207,7 +207,7 @@ cdef class EventRing(Handle):
                 event_write(self.self, self.ring, n, <uint32_t>n & 0xFFFF, ~n, n * n)
 
     def read(self, uint64_t start=0) -> tuple:
-        """(next number, how many since ``start`` are gone, records as (ticks, event, actor, a, b)); the protocol of the essay."""
+        """(next number, number of overwritten records since ``start``, records as (ticks, event, actor, a, b)); see event_ring.pxd."""
         cdef uint64_t capacity = self.ring.capacity, at, n, end = ld64_acq(&self.ring.written), begun
         cdef uint64_t *source
         cdef uint64_t copy[4]
@@ -240,6 +240,6 @@ cdef class Histogram(Handle):
         return {"count": self.hist.count, "total": self.hist.total, "max": self.hist.max, "min": self.hist.min}
 
     def bins(self) -> dict:
-        """Bins that are not empty."""
+        """The non-empty bins."""
         cdef uint32_t i
         return {i: self.hist.bins[i] for i in range(HIST_BINS) if self.hist.bins[i]}

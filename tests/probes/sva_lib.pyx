@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""PASIDs of address spaces in the age of the IOASID allocator, driven from Python, and the calls that a test kills in the middle.
+"""PASIDs of address spaces with the IOASID allocator, driven from Python, and the calls that a test kills in the middle.
 
-The loops run against each other in processes of their own: binders that end their address spaces, and lookups as the fault worker has them.
+The loops run against each other in separate processes: binders that end their address spaces, and lookups as in the fault worker.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -22,17 +22,17 @@ from iopf.emulator.board.objects cimport mm_struct
 from iopf.emulator.spec.sites cimport *
 
 cpdef enum Call:
-    """What ``victim`` does."""
+    """The calls of ``victim``."""
     CALL_ALLOC = 0               # an id of 10 .. 20
     CALL_FREE = 1                # the id ``arg``
     CALL_REGISTER = 2            # ops 9 at function ``arg``
     CALL_UNREGISTER = 3          # ops ``arg``
     CALL_SVA_ALLOC = 4           # a PASID for the mm ``arg``
-    CALL_SVA_FREE = 5            # and back
+    CALL_SVA_FREE = 5            # and its free
 
 
 cdef class SvaLib(Ioasid):
-    """The framework and the PASIDs of address spaces, which are named by their references."""
+    """The framework and the PASIDs of address spaces, named by their references."""
 
     cdef mm_struct *_mm(self, uint64_t ref) except NULL:
         cdef mm_struct *mm = <mm_struct *>pool_try(self.v.self, self.v.pools[POOL_MM], ref, MMGET_NOT_ZERO)
@@ -83,7 +83,7 @@ cdef class SvaLib(Ioasid):
         return pool_ref(self.v.pools[POOL_MM], &mm.hdr) if mm != NULL else 0
 
     def bind_loop(self, uint64_t rounds, uint32_t max) -> int:
-        """Makes an address space, gives it a PASID, ends it in either order; how many rounds found no memory or no id."""
+        """Create an address space, give it a PASID, end both in either order; return the rounds without memory or id."""
         cdef uint64_t i, ref, without = 0
         cdef mm_struct *mm
         cdef int err
@@ -107,8 +107,8 @@ cdef class SvaLib(Ioasid):
         return without
 
     def find_loop(self, uint64_t timeout_ns, uint32_t max, uint64_t want) -> dict:
-        """What the fault worker does: the mm of each PASID, a look, and the user back; until ``want`` were found or the bound has
-        come. ``dead``: mms met without a user."""
+        """The fault worker's lookups: take the mm of each PASID, check it, drop the user, until ``want`` were found or the timeout.
+        ``dead``: mms without a user."""
         cdef uint64_t found = 0, dead = 0, until = clock_ns() + timeout_ns
         cdef mm_struct *mm
         cdef uint32_t pasid
@@ -125,8 +125,8 @@ cdef class SvaLib(Ioasid):
         return {"found": found, "dead": dead}
 
     def victim(self, Call what, uint64_t armed_at, uint64_t arg) -> None:
-        """One call between two marks in the word at ``armed_at``: 1 and a trap before it, 2 after it. Only under a tracer: the trap
-        kills any other process."""
+        """One call between two marks in the word at ``armed_at``: 1 and a trap before it, 2 after it. Only under a tracer: the trap kills
+        any other process."""
         cdef uint32_t *armed = <uint32_t *>self.process.memory.at(armed_at, 8)
         cdef ioasid_ops ops = ops_of(9 if what == CALL_REGISTER else <uint32_t>arg, <uint32_t>arg, <uint32_t>arg, 0x99)
         cdef mm_struct *mm = self._mm(arg) if what in (CALL_SVA_ALLOC, CALL_SVA_FREE) else NULL

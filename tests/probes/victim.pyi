@@ -1,4 +1,4 @@
-"""Types of the compiled module; ``probe_victim.pyx`` says what a victim does."""
+"""Types of the compiled module; see ``victim.pyx``."""
 
 import enum
 

@@ -1,9 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The operations that the stepping test kills in the middle, each between two marks.
 
-The victim prepares what it needs, sets the first mark, traps, does one operation without touching Python, and sets the second mark.
-Its tracer steps it from the trap on and kills it after a number of instructions; what must hold afterwards stands with the cases of
-the test.
+The victim prepares its primitive, sets the first mark, traps, runs one operation without Python, and sets the second mark. Its tracer
+steps it from the trap on and kills it after a number of instructions; the required state afterwards is in the cases of the test.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -60,8 +59,8 @@ cpdef enum Step:
 def step(Crew crew not None, Step what, uint64_t armed_offset, uint64_t at, uint64_t at2=0, uint64_t arg=0) -> None:
     """One operation between two marks in the word at ``armed_offset``: 1 and a trap before it, 2 after it.
 
-    ``at`` is the primitive, ``at2`` a second one (the pool of a list, and its mutex behind ``arg``), ``arg`` a reference, a capacity
-    or a size, or whether a search found something. Only for a process whose tracer steps it; the trap kills any other.
+    ``at`` is the primitive, ``at2`` a second one (the pool of a list, with its mutex after ``arg``), ``arg`` a reference, a capacity or a
+    size, or whether a search found an item. Only for a process with a tracer; the trap kills any other.
     """
     cdef Memory memory = crew.memory
     cdef uint32_t *armed = <uint32_t *>memory.at(armed_offset, 4)
@@ -97,7 +96,7 @@ cdef void victim(iopf_actor *self, uint32_t what, uint32_t *armed, char *one, ch
     elif what == STEP_POOL_FREE:
         obj = pool_slot(<pool *>one, ref_index(arg))
     elif what in (STEP_LIST_ADD, STEP_LIST_DEL):
-        # The mutex stands right behind the list head.
+        # The mutex is directly after the list head.
         obj = pool_slot(<pool *>two, ref_index(arg))
     head = <listhead *>one
     st32_rel(armed, 1)

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""The handles of ``probe_work.pyx``: what each one keeps."""
+"""The handles of ``work.pyx``."""
 
 from tests.probes.crew cimport Handle
 from iopf.cython_ext.work_ring cimport workring

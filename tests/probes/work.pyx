@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The handle on the work ring: its steps one by one, and the loops of a producer and a consumer.
 
-A loop rings for every item, or, when it is ``sparing``, as the emulator's own producers and workers do: consumers say when they
-search, and producers ring only when nobody searches.
+A loop rings for every item, or, if ``sparing``, as the emulator's producers and workers do: consumers announce their search, and producers
+ring only without searchers.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -17,7 +17,7 @@ from iopf.cython_ext.work_ring cimport *
 
 cdef class WorkRing(Handle):
     def __init__(self, Crew crew not None, uint64_t offset, *, uint32_t count=0, uint32_t cls=0):
-        """A ``count`` (a power of two) formats the ring; without one, an existing ring is meant."""
+        """A ``count`` (a power of two) formats the ring; without one, an existing ring is used."""
         self.ring = <workring *>self._place(crew, offset, sizeof(workring))
         if count:
             if count & (count - 1):
@@ -31,7 +31,7 @@ cdef class WorkRing(Handle):
                 "flushers": ld32_acq(&r.flushers), "searching": ld32_acq(&r.searching), "count": r.count}
 
     def slot(self, uint64_t position) -> tuple:
-        """(position, owner slot + 1, state) as the slot of ``position`` has it."""
+        """(position, owner slot + 1, state) in the slot of ``position``."""
         cdef uint64_t word = ld64_acq(&work_slot(self.ring, position).word)
         return word >> 20, (word >> 4) & 0xFFFF, word & 15
 
@@ -89,7 +89,7 @@ cdef class WorkRing(Handle):
         return n
 
     def ring_bell(self) -> None:
-        """What a producer does after a push: wakes one consumer, unless those that search will find the work anyway."""
+        """Called after a push: wake one consumer, unless the searching ones will find the item anyway."""
         with nogil:
             work_ring_bell(self.self, self.ring, SITE)
 
@@ -102,7 +102,7 @@ cdef class WorkRing(Handle):
             work_search_end(self.self, self.ring, found, SITE)
 
     def prepare(self) -> int:
-        """Announces a sleeper at the bell; the key is for ``sleep``."""
+        """Announce a sleeper on the bell; the key is for ``sleep``."""
         cdef uint32_t key
         with nogil:
             key = ec_prepare(self.self, &self.ring.bell, SITE)
@@ -116,11 +116,11 @@ cdef class WorkRing(Handle):
 
     @property
     def sleepers(self) -> int:
-        """Consumers announced at the bell whom nobody has woken yet."""
+        """Number of consumers announced on the bell and not woken yet."""
         return ld64_acq(&self.ring.bell.word) >> 32
 
     def sleep_until_work(self, uint64_t timeout_ns) -> int:
-        """Sleeps on the bell as a consumer does: 0 with or without work, -110 at the bound, 1 when work was there at once."""
+        """Sleep on the bell like a consumer: 0 with or without an item, -110 at the timeout, 1 if an item was there at once."""
         cdef uint32_t key
         cdef int ret = 1
         with nogil:
@@ -132,7 +132,7 @@ cdef class WorkRing(Handle):
         return ret
 
     def produce(self, uint64_t first, uint64_t count, uint64_t timeout_ns, *, bint sparing=False) -> int:
-        """Pushes the numbers first .. first + count, ringing for each, or as needed; returns how many within the bound."""
+        """Push the numbers first .. first + count, ringing for each, or as needed; return the number within the timeout."""
         cdef uint64_t payload[WORK_PAYLOAD]
         cdef uint64_t n = 0, until = clock_ns() + timeout_ns
         cdef int i
@@ -154,8 +154,8 @@ cdef class WorkRing(Handle):
 
     def consume(self, uint64_t seen_offset, uint64_t total, uint64_t taken_offset, uint64_t timeout_ns,
                 *, bint sparing=False) -> tuple:
-        """Takes numbers until ``total`` were taken by all consumers: counts each in the u32 array at ``seen_offset``. Returns
-        (taken here, payloads that were not whole, order violations)."""
+        """Take numbers until ``total`` were taken by all consumers: count each in the u32 array at ``seen_offset``. Returns (taken here,
+        incomplete payloads, order violations)."""
         cdef uint32_t *seen = <uint32_t *>self.crew.memory.at(seen_offset, total * 4)
         cdef uint64_t *taken = <uint64_t *>self.crew.memory.at(taken_offset, 8)
         cdef uint64_t payload[WORK_PAYLOAD]
@@ -192,7 +192,7 @@ cdef class WorkRing(Handle):
                 if work_waiting(self.self, self.ring, SITE) or ld64_acq(taken) >= total:
                     ec_cancel(self.self, &self.ring.bell, key)
                 elif ec_sleep(self.self, &self.ring.bell, key, 250000000, SITE) == -110 and work_waiting(self.self, self.ring, SITE):
-                    # Another consumer may be on its way to it; an item that stays at the head for a second has lost its wake-up.
+                    # Another consumer may be about to take it; an item that stays at the head for a second has lost its wake-up.
                     head = ld64_acq(&self.ring.head)
                     patience = clock_ns() + SECOND_NS
                     while ld64_acq(&self.ring.head) == head and work_waiting(self.self, self.ring, SITE):

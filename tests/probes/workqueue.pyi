@@ -1,4 +1,4 @@
-"""Types of the compiled module; the .pyx says what each call does."""
+"""Types of the compiled module; see the .pyx."""
 
 from typing import Self
 

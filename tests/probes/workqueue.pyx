@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Flushing a queue, driven from Python: as a task does it, and as the work itself would."""
+"""Flushing a queue, driven from Python: as a task and as a worker."""
 
 from libc.stdint cimport uint32_t
 
@@ -30,7 +30,7 @@ cdef class Workqueue:
             raise MemoryError("the board has a queue already")
 
     def add_device(self, uint32_t dev) -> int:
-        """What iopf_queue_add_device returns. gunthorpe: what the first fault does instead; 0 or -ENOMEM."""
+        """The result of iopf_queue_add_device. gunthorpe: of the first fault; 0 or -ENOMEM."""
         cdef fault_param *param
         if not flow_of(self.v).made_by_fault:
             return iopf_queue_add_device(self.v, 0, dev)
@@ -41,7 +41,7 @@ cdef class Workqueue:
         return 0
 
     def flush_dev(self, uint32_t dev, bint as_worker) -> int:
-        """iopf_queue_flush_dev, on request in the context that a worker runs its work in. Nothing is queued, so it returns."""
+        """iopf_queue_flush_dev, optionally in the context of a worker. Nothing is queued, so it returns."""
         cdef int ret
         with nogil:
             if as_worker:

@@ -1,4 +1,4 @@
-"""Every race of the catalogue: found in the defective variant by its own oracle, not in the fixed one, and played again by anybody."""
+"""Every race of the catalogue: found in the defective variant by its own oracle, not in the fixed one, and replayed exactly."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from iopf.emulator.races.catalogue import THEMES, Race, catalogue, find
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.defects import defect_slugs
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab, build_lab
-from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.minimise import minimise_failure
 from iopf.tools.lab.search.search import PORTFOLIO, STRATEGIES, search
 
 RACES = list(catalogue().values())
@@ -27,7 +27,7 @@ def defective(race: Race) -> Iterator[Lab]:
 
 @EACH
 def test_the_defect_is_found_by_its_oracle_whatever_the_seed(race: Race, defective: Lab) -> None:
-    """What is seen first may differ: who follows a freed object meets a list, a count or an address that is none."""
+    """The first detector may differ: an actor with a freed object may hit a list, a count or an invalid pointer."""
     seen = []
     for seed in range(10):
         found = search(defective, seed * 1_000_003, seconds=60, most=10**6)
@@ -46,24 +46,24 @@ def test_the_fixed_variant_fails_in_no_schedule(race: Race) -> None:
 
 
 @EACH
-def test_the_shortest_schedule_is_played_again_by_fibers_and_by_processes(
+def test_the_minimised_schedule_is_replayed_by_fibers_and_by_processes(
     race: Race, defective: Lab
 ) -> None:
     found = search(defective, 1, seconds=60, most=10**6)
     assert found.failure is not None
-    short = shortest(defective, found.failure)
+    short = minimise_failure(defective, found.failure)
     assert short.cost <= found.failure.cost
     assert short.signature == found.failure.signature
-    conductor = defective.conductor
-    bug = conductor.replay(short.path)
+    scheduler = defective.scheduler
+    bug = scheduler.replay(short.path)
     assert bug not in (Bug.BUG_NONE, Bug.BUG_DIVERGED)
-    played = (bug, conductor.trace_hash)
+    played = (bug, scheduler.trace_hash)
     for _ in range(20):
-        assert (conductor.replay(short.path), conductor.trace_hash) == played
-    with Players(defective):
+        assert (scheduler.replay(short.path), scheduler.trace_hash) == played
+    with ActorProcesses(defective):
         for _ in range(5):
-            assert (conductor.replay(short.path), conductor.trace_hash) == played
-    assert (conductor.replay(short.path), conductor.trace_hash) == played
+            assert (scheduler.replay(short.path), scheduler.trace_hash) == played
+    assert (scheduler.replay(short.path), scheduler.trace_hash) == played
 
 
 @EACH
@@ -73,13 +73,13 @@ def test_same_seed_same_schedule_in_fibers_and_processes(race: Race) -> None:
         def hashes() -> list[int]:
             found = []
             for number, strategy in enumerate(PORTFOLIO * 4):
-                lab.conductor.explore([strategy], number, number, 1)
-                found.append(lab.conductor.trace_hash)
+                lab.scheduler.explore([strategy], number, number, 1)
+                found.append(lab.scheduler.trace_hash)
             return found
 
         first = hashes()
         assert len(set(first)) > len(first) // 4
-        with Players(lab):
+        with ActorProcesses(lab):
             assert hashes() == first
 
 
@@ -104,14 +104,14 @@ def test_every_theme_has_three_races() -> None:
         assert sum(race.theme == theme for race in RACES) >= 3, theme
 
 
-# A race for each detector that nothing else sees in any schedule.
+# For each detector a race that no other detector reports in any schedule.
 SEEN_BY_ONE = {
     "use after free": "unbind-uaf-iommu-mm",
     "double free": "aux-pasid-double-free",
     "reference count": "mm-without-get",
     "list": "discard-frees-linked",
     "double answer": "answered-after-removal",
-    "a device got an answer": "answer-for-nonlast",
+    "a device received a response": "answer-for-nonlast",
     "account": "timeout-auto-complete",
     "an operation failed": "requester-id-unset",
     "stale PASID": "no-drain-before-5.8",
@@ -120,13 +120,13 @@ SEEN_BY_ONE = {
     "RCU": "getter-without-rcu",
     "bad word": "ring-mask-half-descriptor",
     "deadlock": "shared-completion-lost-wake",
-    "the bound on steps": "read-loop-on-efault",
+    "step limit": "read-loop-on-efault",
     "leak": "pasid-ref-leak",
 }
 
 
 @pytest.mark.parametrize("detector", SEEN_BY_ONE)
-def test_every_detector_has_a_race_that_only_it_sees(detector: str) -> None:
+def test_every_detector_has_a_race_that_only_it_reports(detector: str) -> None:
     race = catalogue()[SEEN_BY_ONE[detector]]
     assert race.oracle == detector
     assert {race.oracle for race in RACES} == set(SEEN_BY_ONE)
@@ -150,10 +150,11 @@ BIND_AGAIN = [
     ("defects", "limit", "seen"),
     [(["pasid-ref-leak"], 5, True), (["pasid-ref-leak"], 0, False), ([], 5, False)],
 )
-def test_references_that_pile_up_are_seen_by_their_count_alone(
+def test_accumulating_references_are_reported_by_their_count(
     defects: list[str], limit: int, seen: bool
 ) -> None:
-    """Every bind that shares takes one, in the defective variant for good. Without a limit nothing else says so while the system runs."""
+    """Every sharing bind takes one, in the defective variant without a put. Without a limit no other detector reports it while the
+    system runs."""
     kernel = {"generation": "v5.13", "defects": defects}
     with build_lab(BIND_AGAIN, kernel=kernel, checks={"ref_limit": limit}) as lab:
         found = search(lab, 1, seconds=60, most=500)

@@ -1,4 +1,4 @@
-"""The regression test of the README: a suspected race, as somebody who has a driver would write it."""
+"""The regression test of the README: a suspected race, as a driver author would write it."""
 
 from __future__ import annotations
 

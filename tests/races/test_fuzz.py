@@ -1,4 +1,4 @@
-"""Random programs, the hand-overs that guide them, and what a search does with a failure."""
+"""Random programs, the hand-overs that guide them, and the handling of failures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EACH_GENERATION = pytest.mark.parametrize("generation", list(GENERATIONS))
 SEEDS = range(40)
 BIND = ["map t0 4", "t0: start", "bind d0 t0"]
 SEND = ["d0: start", "wait-bound d0 t0", "send d0 t0 pages=1 group=a"]
-QUIET = (0, 8, 9)  # ACC_LOCAL, ACC_NAP, ACC_FENCE: no word is touched
+QUIET = (0, 8, 9)  # ACC_LOCAL, ACC_NAP, ACC_FENCE: no word is accessed
 ONE_AFTER_THE_OTHER = [(int(Strategy.STRATEGY_PCT), 1)]
 
 
@@ -53,28 +53,28 @@ def test_a_seed_is_a_program(generation: str) -> None:
 
 
 @EACH_GENERATION
-def test_most_of_what_is_drawn_can_be_played(generation: str) -> None:
+def test_most_drawn_programs_are_valid(generation: str) -> None:
     refused = 0
     for seed in SEEDS:
         drawn = draw(Random(seed), generation)
         try:
             with build_lab(*drawn.programs, **drawn.arguments) as lab:
-                assert lab.conductor.explore(ONE_AFTER_THE_OTHER, seed, 0, 1)[1] <= 1
-                assert lab.conductor.steps > 0
+                assert lab.scheduler.explore(ONE_AFTER_THE_OTHER, seed, 0, 1)[1] <= 1
+                assert lab.scheduler.steps > 0
         except (ScenarioError, LabError):
             refused += 1
     assert refused < len(SEEDS) / 2
 
 
 def actor(program: list[str]) -> str:
-    """Whose program it is: there is one `start` in it."""
+    """The actor of a program with one `start`."""
     (start,) = [line for line in program if line.endswith("start")]
     return start.removesuffix(": start")
 
 
 def check(drawn: Drawn) -> None:
-    """Behind `start`, a driver's lines have its name before them and no other line has a prefix; a tenant's or a device's name it first,
-    or behind what it has opened or the device that it talks to."""
+    """After `start`, a driver's lines have its prefix and no other line has one; lines of a tenant or device name it first, or after the
+    object they open or the device they address."""
     for program in drawn.programs:
         who = actor(program)
         behind = program[program.index(f"{who}: start") + 1 :]
@@ -91,7 +91,7 @@ def check(drawn: Drawn) -> None:
 
 
 @EACH_GENERATION
-def test_a_change_leaves_every_program_with_its_actor_and_its_start(generation: str) -> None:
+def test_a_mutation_keeps_the_actor_and_the_start_of_every_program(generation: str) -> None:
     changed = 0
     for seed in SEEDS:
         random = Random(seed)
@@ -110,13 +110,13 @@ def test_a_change_leaves_every_program_with_its_actor_and_its_start(generation: 
     assert changed > len(SEEDS) * 10
 
 
-def handed_over(lab: Lab, players: int = FIRST_DRAIN) -> set[tuple[str, str]]:
-    """Of the schedule just played, from its trace: the points before and after, where a word goes from one actor to another. More
-    `players`: who drains an actor's stores is taken for somebody else."""
+def handed_over(lab: Lab, slots: int = FIRST_DRAIN) -> set[tuple[str, str]]:
+    """Hand-overs of the last schedule, from its trace: the points before and after, where a word goes from one actor to another. A drain
+    counts as a step of its actor unless `slots` exceeds FIRST_DRAIN."""
     last: dict[int, tuple[int, int]] = {}
     made = set()
-    for player, point, kind, where, _ in lab.conductor.trace:
-        slot = player % players
+    for slot_of_step, point, kind, where, _ in lab.scheduler.trace:
+        slot = slot_of_step % slots
         if kind in QUIET:
             continue
         if where in last and last[where][0] != slot:
@@ -130,16 +130,16 @@ def names(coverage: Coverage) -> set[tuple[str, str]]:
 
 
 def follow(lab: Lab, *actors: str) -> set[tuple[str, str]]:
-    """One schedule: each of these actors goes on for as long as it can, in this order, then whoever can."""
+    """One schedule: each of these actors runs until it blocks, in this order, then any runnable actor."""
     path = b"".join(bytes([lab.names.index(actor)]) * 200 for actor in actors)
-    lab.conductor.coverage = coverage = Coverage()
-    assert lab.conductor.replay(path, loose=True) == Bug.BUG_NONE
-    lab.conductor.coverage = None
+    lab.scheduler.coverage = coverage = Coverage()
+    assert lab.scheduler.replay(path, loose=True) == Bug.BUG_NONE
+    lab.scheduler.coverage = None
     assert coverage.found == len(coverage.handovers())
     return names(coverage)
 
 
-def test_coverage_counts_what_a_schedule_hands_over() -> None:
+def test_coverage_counts_the_hand_overs_of_a_schedule() -> None:
     looks, tells = "dev_send/field_read", "sva_bind/field_rmw"
     bind = ("tenant-00", "task:tenant-00", "tenant-00")
     with build_lab(BIND, SEND, memory="sc") as lab:
@@ -152,30 +152,30 @@ def test_coverage_counts_what_a_schedule_hands_over() -> None:
         assert {(looks, tells), (tells, looks)} <= looked_first
 
 
-def test_a_delayed_store_is_handed_over_by_whoever_made_it() -> None:
+def test_a_delayed_store_counts_as_a_hand_over_of_its_actor() -> None:
     with build_lab(BIND, SEND, memory="tso") as lab:
-        lab.conductor.coverage = coverage = Coverage()
-        lab.conductor.explore(ONE_AFTER_THE_OTHER, 1, 1, 1)  # the second round delays stores
-        assert lab.conductor.delayed
-        assert any(step[0] >= FIRST_DRAIN for step in lab.conductor.trace)
+        lab.scheduler.coverage = coverage = Coverage()
+        lab.scheduler.explore(ONE_AFTER_THE_OTHER, 1, 1, 1)  # the second round delays stores
+        assert lab.scheduler.delayed
+        assert any(step[0] >= FIRST_DRAIN for step in lab.scheduler.trace)
         assert names(coverage) == handed_over(lab)
-        own = handed_over(lab, players=2 * FIRST_DRAIN) - names(coverage)
+        own = handed_over(lab, slots=2 * FIRST_DRAIN) - names(coverage)
         assert any(after.endswith("/drain") for _, after in own)
         assert any(before.endswith("/drain") for before, _ in names(coverage))
 
 
-def test_coverage_only_grows_and_a_schedule_that_is_played_again_adds_nothing() -> None:
+def test_coverage_only_grows_and_a_replayed_schedule_adds_nothing() -> None:
     with build_lab(BIND, SEND) as lab:
-        lab.conductor.coverage = coverage = Coverage()
+        lab.scheduler.coverage = coverage = Coverage()
         sizes, before = [0], set[tuple[str, str]]()
         for number in range(60):
-            lab.conductor.explore(PORTFOLIO, 1, number, 1)
+            lab.scheduler.explore(PORTFOLIO, 1, number, 1)
             assert before <= names(coverage)
             before = names(coverage)
             sizes.append(coverage.found)
-            path = lab.conductor.path
-            lab.follow("tso" if lab.conductor.delayed else "sc")
-            lab.conductor.replay(path)
+            path = lab.scheduler.path
+            lab.follow("tso" if lab.scheduler.delayed else "sc")
+            lab.scheduler.replay(path)
             lab.follow(lab.explores)
             assert coverage.found == sizes[-1]
         assert sizes == sorted(sizes)
@@ -204,7 +204,7 @@ def test_a_seed_is_a_campaign() -> None:
     assert told(Fuzzer("v6.14", 4).run(60, 12)) != told(first)
 
 
-def test_a_defect_is_found_made_small_and_kept(tmp_path: Path) -> None:
+def test_a_defect_is_found_minimised_and_saved(tmp_path: Path) -> None:
     fuzzer = Fuzzer("v7.2", 1, defects=("remove-before-drain",), directory=tmp_path)
     campaign = fuzzer.run(60, 10)
     assert campaign.new
@@ -217,9 +217,9 @@ def test_a_defect_is_found_made_small_and_kept(tmp_path: Path) -> None:
         assert document["scenario"]["kernel"]["defects"] == ["remove-before-drain"]
         done = iopf("race", "replay", str(finding.file))
         assert done.returncode == Status.FAILED, done.stdout + done.stderr
-        assert "the same trace" in done.stderr
+        assert "trace identical" in done.stderr
         assert finding.what[0] in done.stdout
-        # It is the defect that makes it fail.
+        # The defect causes the failure.
         document["scenario"]["kernel"]["defects"] = []
         without = tmp_path / "without.json"
         without.write_text(json.dumps(document))
@@ -230,7 +230,7 @@ DETACH = "detach d0 t0 pasid=5 try"
 
 
 def plain_domain(last: str) -> Drawn:
-    """A PASID without a handler of faults is taken away while a request of it comes in."""
+    """A PASID without a fault handler is detached while a request for it arrives."""
     tables = {
         "kernel": {"generation": "v7.2", "options": ["answer-last"]},
         "device": [{"count": 1, "stop": "marker"}],
@@ -243,7 +243,7 @@ def plain_domain(last: str) -> Drawn:
     return Drawn(programs, tables)
 
 
-def test_what_the_catalogue_knows_is_not_new(tmp_path: Path) -> None:
+def test_a_failure_of_the_catalogue_is_not_new(tmp_path: Path) -> None:
     said: list[str] = []
     fuzzer = Fuzzer("v7.2", 1, directory=tmp_path, tell=said.append)
     campaign = fuzzer.campaign
@@ -263,8 +263,8 @@ def test_what_the_catalogue_knows_is_not_new(tmp_path: Path) -> None:
     assert iopf("race", "replay", str(finding.file)).returncode == Status.FAILED
 
 
-def test_the_words_of_a_known_failure_do_not_make_it_known() -> None:
-    """What still fails with the fix of the entry is another bug, whatever it is called by."""
+def test_the_text_of_a_known_failure_does_not_make_it_known() -> None:
+    """A failure that remains with the fix of the entry is another bug, whatever its text."""
     race = catalogue()["unbind-uaf-iommu-mm"]
     drawn = Drawn(race.programs, race.document(defective=True))
     what = played(Fuzzer("v7.2", 1), drawn).what
@@ -289,28 +289,28 @@ def test_the_same_program_on_a_kernel_that_drains_does_not_fail() -> None:
     assert fuzzer.campaign.schedules >= 100
 
 
-def test_what_is_switched_off_in_what_is_drawn_is_not_known() -> None:
-    """`answer-for-nonlast` cannot come of a program that answers last requests only: who fails like it fails for another reason."""
+def test_a_failure_disabled_by_the_options_is_not_known() -> None:
+    """`answer-for-nonlast` cannot occur in a program that answers last requests only: the same failure then has another cause."""
     assert set(known_failures("v7.2").values()) == {"grpid-only-match", "plain-detach-undrained"}
     assert set(known_failures("v5.13").values()) == {"timeout-auto-complete"}
     assert known_failures("v6.14") == {}
 
 
-def test_a_program_that_makes_no_sense_is_counted_and_left() -> None:
+def test_an_invalid_program_is_counted_and_skipped() -> None:
     fuzzer = Fuzzer("v6.14", 1)
     drawn = plain_domain(DETACH)
     fuzzer.play(replace(drawn, programs=[["t0: start", "exit t0", "unbind d0 t0 try"]]))
     assert (fuzzer.campaign.refused, fuzzer.campaign.programs) == (1, 0)
 
 
-def test_a_failure_is_known_by_its_words_without_numbers_and_actors() -> None:
+def test_the_signature_of_a_failure_has_no_numbers_and_actors() -> None:
     one = ["use after free: group 0, used by handler-00 in worker_handle", "second"]
     same = ["use after free: group 17, used by handler-03 in worker_handle"]
     other = ["use after free: group 0, used by handler-00 in iopf_group_response"]
     assert signature(one) == signature(same) != signature(other)
 
 
-def test_programs_that_may_fail_by_themselves_are_not_played() -> None:
+def test_programs_that_may_fail_without_a_bug_are_not_run() -> None:
     sends = ["d0: start", "send d0 pages=1 pasid=5 group=a try"]
     reads = ["attach d0 t0 pasid=5 domain=fault fault=f0", "t0: start"]
     assert not its_own_fault(Drawn([sends, reads], {}))

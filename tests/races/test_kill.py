@@ -1,4 +1,4 @@
-"""Actors killed at every scheduling point of theirs: the others go on, as fibers and as processes."""
+"""Actors killed at each of their scheduling points: the others continue, as fibers and as processes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ RACES = list(catalogue().values())
 
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
-def test_whoever_is_killed_the_others_come_to_their_end(race: Race) -> None:
+def test_the_remaining_actors_finish_after_any_kill(race: Race) -> None:
     assert_the_others_go_on(race, kill_everywhere)
 
 
-def test_a_real_kill_is_the_same_as_being_left_standing() -> None:
+def test_a_real_kill_is_equivalent_to_not_being_scheduled() -> None:
     assert_processes_do_as_fibers(catalogue()["remove-before-drain"], kill_everywhere)
 
 
-def test_a_kill_that_leaves_somebody_stuck_is_seen() -> None:
-    """A lock whose owner's death nobody confirms is never free again."""
+def test_a_kill_that_blocks_another_actor_is_detected() -> None:
+    """A lock whose owner's death is not confirmed is never released."""
     race = catalogue()["remove-before-drain"]
     with lab_of(race, defective=False) as lab:
         bad = 0
         (task,) = [victim for victim in victims(lab) if victim.role == "task"]
-        conductor = lab.conductor
-        conductor.explore([(0, 0)], 1, 0, 1)
-        path = conductor.path
+        scheduler = lab.scheduler
+        scheduler.explore([(0, 0)], 1, 0, 1)
+        path = scheduler.path
         for step in range(1, len(path)):
-            if path[step] == task.slot and conductor.play_to(path, step):
-                conductor.take_away(task.slot)
-                bad += int(conductor.go_on() != 0)
+            if path[step] == task.slot and scheduler.run_to(path, step):
+                scheduler.kill(task.slot)
+                bad += int(scheduler.continue_schedule() != 0)
         assert bad > 0

@@ -1,4 +1,4 @@
-"""Names of schedule files: one for every test and call, whatever the test is called."""
+"""Names of schedule files: unique for every test and call, whatever the test's name."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def test_no_two_calls_have_the_same_file() -> None:
         ("test_it.py::test_x[a b]", 1, "test_it.py-test_x-a-b.6b6b9b84.json"),
     ],
 )
-def test_the_name_says_the_test(nodeid: str, call: int, name: str) -> None:
+def test_the_file_name_identifies_the_test(nodeid: str, call: int, name: str) -> None:
     assert file_name(nodeid, call) == name

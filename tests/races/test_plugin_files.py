@@ -1,4 +1,4 @@
-"""Schedule files of the pytest plugin: how they are called, and where they are."""
+"""Schedule files of the pytest plugin: names and directories."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_twice_(iopf_race):
 """
 
 
-def test_every_failure_has_a_file_of_its_own_and_always_the_same(tmp_path: Path) -> None:
+def test_every_failure_has_a_unique_and_stable_file(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(ODD)
     found = []
     for _ in range(2):
@@ -52,8 +52,8 @@ def test_replays(iopf_race, monkeypatch, tmp_path):
 """
 
 
-def test_paths_are_meant_from_where_pytest_was_started(tmp_path: Path) -> None:
-    """Wherever the test is and goes. A schedule is also found beside its test, and what is printed can be played."""
+def test_paths_are_relative_to_the_start_directory_of_pytest(tmp_path: Path) -> None:
+    """Wherever the test is and goes. A schedule is also found beside its test, and printed paths can be replayed."""
     below = tmp_path / "below"
     below.mkdir()
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
@@ -68,7 +68,7 @@ def test_paths_are_meant_from_where_pytest_was_started(tmp_path: Path) -> None:
     assert "\niopf race replay ../beside.json\n" in text
 
 
-def test_a_device_that_no_program_names_is_in_a_file_as_well(tmp_path: Path) -> None:
+def test_a_device_not_named_in_a_program_is_saved_too(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(FAILING.replace('"marker"}', '"marker", "count": 2}'))
     assert run(tmp_path, "-q").returncode == 1
     (file,) = (tmp_path / ".iopf-schedules").iterdir()

@@ -1,4 +1,4 @@
-"""The check of scheduling points: it finds nothing in the tree, and something as soon as one kind of point is not believed."""
+"""The check of scheduling points: no finding in the tree, and findings as soon as one kind of point is ignored."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from iopf.tools.points.lint import ROOT, lines, play
 
 RACE = "remove-before-drain"
 SCHEDULES = 50
-# The copy is compiled by the first one.
+# The first test compiles the copy.
 pytestmark = pytest.mark.timeout(600)
 
-# Without these, two accesses of different actors are in no order.
+# Without these, two accesses of different actors are unordered.
 NEEDED = (
     PointOp.OP_LOCK_CAS,
     PointOp.OP_UNLOCK,
@@ -45,7 +45,7 @@ NEEDED = (
     PointOp.OP_FIELD_WRITE,
     PointOp.OP_FIELD_RMW,
 )
-# In this race nobody else touches their words in no order; what is seen is a locked instruction that no point announces.
+# In this race these words have no unordered accesses; the finding is a locked instruction without an announcement.
 LOCKED = (
     PointOp.OP_READ_LOCK,
     PointOp.OP_READ_UNLOCK,
@@ -53,7 +53,7 @@ LOCKED = (
     PointOp.OP_POOL_FREE,
     PointOp.OP_WORK_RESERVE,
 )
-# These announce no access, or in this race an access that others order already.
+# These announce no access, or in this race an access that others already order.
 UNSEEN = (
     PointOp.OP_LOCAL,
     PointOp.OP_FENCE,
@@ -70,7 +70,7 @@ UNSEEN = (
 
 @pytest.fixture(scope="module")
 def believed() -> dict[str, Any]:
-    """What is found in the tree as it is."""
+    """The findings in the unchanged tree."""
     return play(SCHEDULES, 0, only=RACE)
 
 
@@ -80,7 +80,7 @@ def blind(operation: PointOp) -> list[dict[str, Any]]:
 
 
 def check_place(text: str) -> None:
-    """A line like `    emulator/kernel/vtd/qi.pyx:58 qi_submit: ring_publish(...)`, and the text is what stands there."""
+    """A line like `    emulator/kernel/vtd/qi.pyx:58 qi_submit: ring_publish(...)`, with the text of that source line."""
     place = re.fullmatch(r"    ([\w/]+\.(?:pyx|pxd|h)):(\d+) (\w+): (.+)", text)
     assert place is not None, text
     file, number, _function, source = place.groups()
@@ -95,12 +95,12 @@ def test_every_access_of_the_race_has_its_point(believed: dict[str, Any]) -> Non
     assert 0 < believed["silent"] < believed["accesses"]
 
 
-def test_every_operation_of_the_race_stands_in_one_table() -> None:
+def test_every_operation_of_the_race_is_in_one_table() -> None:
     met = Counter[PointOp]()
     with lab_of(catalogue()[RACE], defective=False, memory="sc") as lab:
         for number in range(SCHEDULES):
-            lab.conductor.explore(PORTFOLIO, 1, number, 1)
-            met.update(PointOp(step[1] & 0xFF) for step in lab.conductor.trace)
+            lab.scheduler.explore(PORTFOLIO, 1, number, 1)
+            met.update(PointOp(step[1] & 0xFF) for step in lab.scheduler.trace)
     tables = [*NEEDED, *LOCKED, *UNSEEN]
     assert len(tables) == len(set(tables))
     assert set(met) == set(tables)
@@ -108,12 +108,12 @@ def test_every_operation_of_the_race_stands_in_one_table() -> None:
 
 @pytest.mark.usefixtures("believed")
 @pytest.mark.parametrize("operation", NEEDED, ids=[each.name for each in NEEDED])
-def test_accesses_whose_point_is_missing_are_in_no_order(operation: PointOp) -> None:
+def test_accesses_without_a_point_are_unordered(operation: PointOp) -> None:
     races = [finding for finding in blind(operation) if finding["what"] == "race"]
     assert races
     for finding in races:
         said = lines(finding)
-        assert f"nothing orders {finding['actor']} and {finding['other']} ({RACE})" in said[0]
+        assert f"no order between {finding['actor']} and {finding['other']} ({RACE})" in said[0]
         assert finding["actor"] != finding["other"]
         check_place(said[1])
         check_place(said[3])
@@ -132,7 +132,7 @@ def test_a_locked_instruction_without_its_point_is_found(operation: PointOp) -> 
         check_place(said[1])
 
 
-def test_what_plays_is_not_instrumented_and_steps_are() -> None:
+def test_steps_are_instrumented_and_the_scheduler_is_not() -> None:
     sources = [str(file.relative_to(ROOT)) for file in (ROOT / "emulator").rglob("*.pyx")]
     steps = [source for source in sources if instrumented(source)]
     assert "emulator/kernel/core/group.pyx" in steps

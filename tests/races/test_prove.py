@@ -1,4 +1,4 @@
-"""Every schedule up to a number of preemptions: with the bug in it where there is one."""
+"""Proofs up to a number of preemptions or delays: bugs within the bound are found."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ MOST = 5000
 @pytest.mark.parametrize("by", list(Walk), ids=["reduced", "preemptions", "delays"])
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
 def test_no_schedule_of_a_walk_through_the_fixed_variant_fails(race: Race, by: Walk) -> None:
-    """All of them, without preemptions, or with one delay; or the first thousands."""
+    """All schedules, those without preemptions, or those with one delay; at most the first thousands."""
     with lab_of(race, defective=False) as lab:
-        bug, schedules, whole = lab.conductor.walk(by, int(by == Walk.WALK_DELAYS), BUDGET_NS, MOST)
+        bug, schedules, whole = lab.scheduler.walk(by, int(by == Walk.WALK_DELAYS), BUDGET_NS, MOST)
         assert bug == Bug.BUG_NONE
         assert whole or schedules == MOST
 
 
 def test_a_bug_that_needs_a_preemption_is_found_with_one_and_not_without() -> None:
     with lab_of(catalogue()["discard-partial-unlocked"], defective=True) as lab:
-        bug, schedules, whole = lab.conductor.walk(Walk.WALK_PREEMPTIONS, 0, BUDGET_NS)
+        bug, schedules, whole = lab.scheduler.walk(Walk.WALK_PREEMPTIONS, 0, BUDGET_NS)
         assert (bug, whole) == (Bug.BUG_NONE, True)
         assert schedules > 1
-        assert lab.conductor.walk(Walk.WALK_PREEMPTIONS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
+        assert lab.scheduler.walk(Walk.WALK_PREEMPTIONS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
 
 
 def test_a_bug_that_needs_a_delay_is_found_with_one_and_not_without() -> None:
     with lab_of(catalogue()["discard-partial-unlocked"], defective=True) as lab:
-        assert lab.conductor.walk(Walk.WALK_DELAYS, 0, BUDGET_NS) == (Bug.BUG_NONE, 1, True)
-        assert lab.conductor.walk(Walk.WALK_DELAYS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
+        assert lab.scheduler.walk(Walk.WALK_DELAYS, 0, BUDGET_NS) == (Bug.BUG_NONE, 1, True)
+        assert lab.scheduler.walk(Walk.WALK_DELAYS, 1, BUDGET_NS)[0] == Bug.BUG_VERDICT
 
 
-def test_a_proof_that_has_no_time_for_all_has_it_for_delays() -> None:
+def test_a_proof_without_time_for_all_schedules_covers_delays() -> None:
     with lab_of(catalogue()["remove-before-drain"], defective=False) as lab:
         proof = prove(lab, seconds=20, preemptions=-1, delays=1)
     assert not proof.complete
@@ -54,7 +54,7 @@ def test_a_proof_that_has_no_time_for_all_has_it_for_delays() -> None:
     assert proof.played.endswith(f"then {proof.delayed:,} schedules of at most 1 delay")
 
 
-def test_a_long_walk_tells_how_far_it_has_come() -> None:
+def test_a_long_walk_reports_progress() -> None:
     told: list[str] = []
     with lab_of(catalogue()["bad-setup-silent"], defective=False) as lab:
         proof = prove(lab, seconds=2, preemptions=0, tell=told.append)
@@ -80,7 +80,7 @@ def test_a_budget_that_ends_proves_nothing() -> None:
         assert proof.verdict.startswith("the budget ended")
 
 
-def test_a_walk_says_whether_it_has_played_all() -> None:
+def test_a_walk_reports_whether_it_is_complete() -> None:
     with lab_of(catalogue()["bad-setup-silent"], defective=False) as lab:
         cut = walk(lab, "dpor", seconds=60, most=1000)
         assert (cut.schedules, cut.complete) == (1000, False)
@@ -91,7 +91,7 @@ def test_a_walk_says_whether_it_has_played_all() -> None:
 
 
 class Counted:
-    """Stands in for a conductor: so many schedules with at most no preemption, with one, and so on."""
+    """Replaces a scheduler: a given number of schedules with at most no preemption, with one, and so on."""
 
     steps = 0
     timed = False
@@ -108,9 +108,9 @@ class Counted:
 @pytest.mark.parametrize(
     ("most", "played", "complete"), [(1000, 17, True), (17, 17, True), (16, 16, False)]
 )
-def test_with_no_more_preemptions_to_come_a_walk_is_complete(
+def test_a_walk_is_complete_when_a_larger_bound_adds_nothing(
     most: int, played: int, complete: bool
 ) -> None:
-    lab = cast("Lab", SimpleNamespace(conductor=Counted(1, 4, 6, 6), follow=lambda _model: None))
+    lab = cast("Lab", SimpleNamespace(scheduler=Counted(1, 4, 6, 6), follow=lambda _model: None))
     found = walk(lab, "dfs", seconds=60, most=most)
     assert (found.schedules, found.complete) == (played, complete)

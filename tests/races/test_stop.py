@@ -1,11 +1,11 @@
-"""Actors stopped at every scheduling point of theirs, and pairs of actors killed: as fibers and as processes."""
+"""Actors stopped at each of their scheduling points, and pairs of actors killed: as fibers and as processes."""
 
 from __future__ import annotations
 
 import pytest
 from iopf.cython_ext.runqueue import End
 from iopf.emulator.races.catalogue import Race, catalogue
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import build_lab
 from iopf.tools.lab.play.target import scenario_target
@@ -19,59 +19,59 @@ ONE = "remove-before-drain"
 
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
-def test_whoever_is_stopped_everything_ends_well(race: Race) -> None:
+def test_every_program_succeeds_after_any_stop(race: Race) -> None:
     assert_the_others_go_on(race, stop_everywhere)
 
 
 @pytest.mark.parametrize("race", RACES, ids=[race.slug for race in RACES])
-def test_two_deaths_leave_nobody_stuck(race: Race) -> None:
+def test_two_deaths_block_no_other_actor(race: Race) -> None:
     with lab_of(race, defective=False) as lab:
-        everybody = victims(lab)
+        every_victim = victims(lab)
         points = 0
-        for first in everybody:
-            for second in everybody:
+        for first in every_victim:
+            for second in every_victim:
                 if first is second:
                     continue
-                tried = kill_pairs(lab, first, second, most=6, seeds=range(2), players=None)
+                tried = kill_pairs(lab, first, second, most=6, seeds=range(2), procs=None)
                 assert tried.failures == [], f"{first.name}, {second.name}: {tried.failures[0]}"
                 points += tried.points
         assert points > 100
 
 
 @pytest.mark.parametrize("name", ["one-request", "quickstart", "many-devices"])
-def test_a_scenario_is_made_small_and_survives(name: str) -> None:
+def test_a_reduced_scenario_survives_kills_and_stops(name: str) -> None:
     with scenario_target(name).lab(memory="sc") as lab:
         for victim in victims(lab):
             for everywhere in (kill_everywhere, stop_everywhere):
-                tried = everywhere(lab, victim, seeds=range(1), players=None)
+                tried = everywhere(lab, victim, seeds=range(1), procs=None)
                 assert tried.failures == [], f"{victim.name}: {tried.failures[0]}"
                 assert tried.points > 0 or victim.role == "driver", victim.name
 
 
-def test_a_real_stop_is_the_same_as_being_passed_over() -> None:
+def test_a_real_stop_is_equivalent_to_being_skipped() -> None:
     assert_processes_do_as_fibers(catalogue()[ONE], stop_everywhere)
 
 
-def test_two_real_kills_are_the_same_as_being_left_standing() -> None:
+def test_two_real_kills_are_equivalent_to_not_being_scheduled() -> None:
     with lab_of(catalogue()[ONE], defective=False) as lab:
         named = {victim.role: victim for victim in victims(lab)}
         for roles in (("device", "tenant"), ("tenant", "handler")):
             first, second = (named[role] for role in roles)
-            left = kill_pairs(lab, first, second, most=5, seeds=range(1), players=None)
-            with Players(lab) as players:
-                killed = kill_pairs(lab, first, second, most=5, seeds=range(1), players=players)
+            left = kill_pairs(lab, first, second, most=5, seeds=range(1), procs=None)
+            with ActorProcesses(lab) as procs:
+                killed = kill_pairs(lab, first, second, most=5, seeds=range(1), procs=procs)
             assert (killed.points, killed.failures) == (left.points, left.failures) == (5, [])
 
 
-def test_a_stopped_player_stands_still() -> None:
-    with lab_of(catalogue()[ONE], defective=False) as lab, Players(lab) as players:
-        slot, process = next(iter(players.processes.items()))
+def test_a_stopped_actor_process_does_not_run() -> None:
+    with lab_of(catalogue()[ONE], defective=False) as lab, ActorProcesses(lab) as procs:
+        slot, process = next(iter(procs.processes.items()))
         for _ in range(3):
-            players.stop(slot)
+            procs.stop(slot)
             assert _state(process.pid) == "T"
-            players.resume(slot)
+            procs.resume(slot)
             assert _state(process.pid) != "T"
-        assert lab.conductor.explore([(0, 0)], 1, 0, 5)[0] == 0
+        assert lab.scheduler.explore([(0, 0)], 1, 0, 5)[0] == 0
 
 
 def _state(pid: int) -> str:
@@ -79,39 +79,41 @@ def _state(pid: int) -> str:
         return stat.read().rsplit(") ", 1)[1][0]
 
 
-def test_who_is_held_makes_no_step_and_goes_on_when_let_go() -> None:
+def test_a_held_actor_runs_no_step_and_continues_when_released() -> None:
     with lab_of(catalogue()[ONE], defective=False) as lab:
-        conductor = lab.conductor
+        scheduler = lab.scheduler
         (device,) = [victim for victim in victims(lab) if victim.role == "device"]
-        conductor.explore([(0, 0)], 1, 0, 1)
-        path = conductor.path
+        scheduler.explore([(0, 0)], 1, 0, 1)
+        path = scheduler.path
         step = path.index(device.slot, 1)
-        assert conductor.play_to(path, step)
-        conductor.hold(device.slot)
-        conductor.go_on(stir=False)
-        assert conductor.ended == End.END_QUIET
-        rest = len(conductor.path)
-        assert device.slot not in conductor.path[step:rest]
-        assert conductor.go_on(stir=False) != 0  # its program is not over while it is held
-        conductor.let_go(device.slot)
-        assert conductor.go_on(stir=False) == 0
-        assert device.slot in conductor.path[rest:]
+        assert scheduler.run_to(path, step)
+        scheduler.hold(device.slot)
+        scheduler.continue_schedule(recheck=False)
+        assert scheduler.ended == End.END_QUIET
+        rest = len(scheduler.path)
+        assert device.slot not in scheduler.path[step:rest]
+        assert (
+            scheduler.continue_schedule(recheck=False) != 0
+        )  # its program has not finished while it is held
+        scheduler.release(device.slot)
+        assert scheduler.continue_schedule(recheck=False) == 0
+        assert device.slot in scheduler.path[rest:]
         for slot in (0, 99):
             with pytest.raises(ValueError, match="slot"):
-                conductor.hold(slot)
+                scheduler.hold(slot)
             with pytest.raises(ValueError, match="slot"):
-                conductor.let_go(slot)
+                scheduler.release(slot)
 
 
-def test_what_does_not_end_well_after_a_stop_is_seen() -> None:
-    """The device goes long after the unbind: only a tenant that stands still is too late."""
+def test_a_failure_after_a_stop_is_detected() -> None:
+    """The device goes long after the unbind: only a stopped tenant is too late."""
     programs = (
         ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"],
         ["k0: start", "k0: pause 5ms", "remove d0"],
     )
     with build_lab(*programs) as lab:
         (tenant,) = [victim for victim in victims(lab) if victim.role == "tenant"]
-        tried = stop_everywhere(lab, tenant, seeds=range(3), players=None)
+        tried = stop_everywhere(lab, tenant, seeds=range(3), procs=None)
         late = [lines[0] for step, _, lines in tried.failures if step > 0]
         assert len(late) == len(tried.failures) > 0
         assert all("'unbind d0 t0' failed" in line for line in late), late

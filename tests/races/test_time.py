@@ -1,4 +1,4 @@
-"""Time under control: a sleep ends when nobody else can go on, or earlier by choice."""
+"""Virtual time: a sleep times out when no actor is runnable, or earlier by choice."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.tree import Walk
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.system import Lab, build_lab
 from iopf.tools.lab.play.target import scenario_target
 from iopf.tools.lab.report.table import rows
 from iopf.tools.lab.report.where import Where
-from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.minimise import minimise_failure
 from iopf.tools.lab.search.prove import prove
 from iopf.tools.lab.search.search import search, walk
 
@@ -25,40 +25,40 @@ MINUTE_NS = 60_000_000_000
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """The request meets the removal only if a pause ends while the removal could go on."""
+    """The request meets the removal only if a pause ends while the removal is runnable."""
     with build_lab(REMOVE, LATE, kernel=DEFECT, device=[{"stop": "marker"}]) as made:
         yield made
 
 
-def test_a_sleep_ends_last_unless_it_is_chosen_to_end(lab: Lab) -> None:
-    lab.conductor.early = False
+def test_a_sleep_times_out_last_unless_chosen_earlier(lab: Lab) -> None:
+    lab.scheduler.early = False
     assert search(lab, 1, seconds=60, most=6000).failure is None
-    lab.conductor.early = True
+    lab.scheduler.early = True
     assert search(lab, 1, seconds=60, most=60_000).failure is not None
 
 
 def test_a_schedule_in_which_time_passes_is_the_same_in_processes(lab: Lab) -> None:
     found = search(lab, 1, seconds=60, most=60_000)
     assert found.failure is not None
-    path, result = found.failure.path, lab.conductor.trace_hash
-    with Players(lab):
-        assert lab.conductor.replay(path) == Bug.BUG_VERDICT
-        assert lab.conductor.trace_hash == result
+    path, result = found.failure.path, lab.scheduler.trace_hash
+    with ActorProcesses(lab):
+        assert lab.scheduler.replay(path) == Bug.BUG_VERDICT
+        assert lab.scheduler.trace_hash == result
         again = search(lab, 1, seconds=60, most=60_000)
         assert again.failure is not None
         assert again.failure.path == path
 
 
-def test_the_table_says_where_a_sleep_ended_early(lab: Lab) -> None:
+def test_the_table_marks_early_timeouts(lab: Lab) -> None:
     found = search(lab, 1, seconds=60, most=60_000)
     assert found.failure is not None
-    short = shortest(lab, found.failure)
-    assert lab.conductor.replay(short.path) == Bug.BUG_VERDICT
-    table = "\n".join(rows(lab.conductor.trace, lab.names, Where(lab.plan.config)))
+    short = minimise_failure(lab, found.failure)
+    assert lab.scheduler.replay(short.path) == Bug.BUG_VERDICT
+    table = "\n".join(rows(lab.scheduler.trace, lab.names, Where(lab.plan.config)))
     assert "out of time" in table
 
 
-def test_a_proof_says_that_there_are_timeouts(lab: Lab) -> None:
+def test_a_proof_mentions_timeouts(lab: Lab) -> None:
     proof = prove(lab, seconds=2, preemptions=0)
     assert proof.failure is None
     assert proof.timed
@@ -69,23 +69,23 @@ def test_a_proof_without_timeouts_does_not() -> None:
         assert not prove(lab, seconds=2, preemptions=0).timed
 
 
-def test_a_reduced_walk_says_the_same(lab: Lab) -> None:
+def test_a_reduced_walk_mentions_timeouts(lab: Lab) -> None:
     assert walk(lab, "dpor", seconds=60, most=2000).timed
     assert not walk(lab, "dfs", seconds=60, most=1).timed
 
 
-def test_a_bounded_walk_lets_time_pass_as_a_preemption() -> None:
-    """The device finds no binding to send to only if the pause before the unbind ends while it could go on."""
+def test_a_bounded_walk_counts_an_early_timeout_as_a_preemption() -> None:
+    """The device finds no binding only if the pause before the unbind ends while the device is runnable."""
     later = ["map t0 4", "bind d0 t0", "t0: start", "t0: pause 1ms", "unbind d0 t0"]
     with build_lab(later, ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=1 group=a"]) as lab:
-        bug, _, whole = lab.conductor.walk(Walk.WALK_PREEMPTIONS, 0, MINUTE_NS)
+        bug, _, whole = lab.scheduler.walk(Walk.WALK_PREEMPTIONS, 0, MINUTE_NS)
         assert (bug, whole) == (Bug.BUG_NONE, True)
-        assert lab.conductor.walk(Walk.WALK_PREEMPTIONS, 1, MINUTE_NS)[0] == Bug.BUG_DEADLOCK
+        assert lab.scheduler.walk(Walk.WALK_PREEMPTIONS, 1, MINUTE_NS)[0] == Bug.BUG_DEADLOCK
 
 
 @pytest.mark.parametrize("pause", ["9ms", "20ms", "500ms", "60s"])
-def test_a_pause_passes_however_long_it_is(pause: str) -> None:
-    """Of a tenant, a device and a driver. A bound that only guards against lost wake-ups would never pass."""
+def test_a_pause_passes_whatever_its_length(pause: str) -> None:
+    """Of a tenant, a device and a driver. A timeout that only guards against lost wake-ups would never expire."""
     with build_lab(
         ["map t0 4", "bind d0 t0", "t0: start", f"t0: pause {pause}", "unmap t0 4"],
         ["wait-bound d0 t0", "d0: start", f"d0: pause {pause}", "send d0 t0 pages=1 group=a try"],
@@ -94,7 +94,7 @@ def test_a_pause_passes_however_long_it_is(pause: str) -> None:
         found = search(lab, 1, seconds=60, most=500)
         assert found.what is None
         assert found.schedules == 500
-        assert lab.conductor.leapt_ns > 0
+        assert lab.scheduler.leapt_ns > 0
 
 
 def test_a_workload_may_wait_long_between_its_groups(tmp_path: Path) -> None:
@@ -102,4 +102,4 @@ def test_a_workload_may_wait_long_between_its_groups(tmp_path: Path) -> None:
     file.write_text("schema = 1\n[[device]]\nworkload = { gap_ns = 50000000 }\n")
     with scenario_target(str(file)).lab() as lab:
         assert search(lab, 1, seconds=60, most=50).what is None
-        assert lab.conductor.leapt_ns > 40_000_000
+        assert lab.scheduler.leapt_ns > 40_000_000

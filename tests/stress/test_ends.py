@@ -1,4 +1,4 @@
-"""How a run ends: interrupts, killed and stopped processes of every role, a killed supervisor, many runs in a row."""
+"""Ends of a run: interrupts, killed and stopped processes of every role, a killed supervisor, many consecutive runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_one_signal_drains_and_writes_results(
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     with Running(tmp_path, *FOUR) as run:
-        # A stopped device keeps the first interrupt from finishing, so the second one is what ends the run.
+        # A stopped device keeps the first interrupt from finishing, so the second one ends the run.
         run.kill(Role.ROLE_DEVICE, 0, signal.SIGSTOP)
         run.process.send_signal(signal.SIGINT)
         run.until(lambda: run.snapshot.phase >= 3, "stopping")
@@ -82,7 +82,8 @@ def test_a_killed_device_is_a_surprise_removal(tmp_path: Path) -> None:
             "the device is off the driver's table",
         )
         run.until(
-            lambda: run.snapshot.device(0)["device"]["sent"] > before[0] + 1000, "the others go on"
+            lambda: run.snapshot.device(0)["device"]["sent"] > before[0] + 1000,
+            "the others continue",
         )
         run.process.send_signal(signal.SIGINT)
         run.end()
@@ -120,7 +121,7 @@ def test_a_stopped_process_is_named_and_ends_the_run(tmp_path: Path, role: Role)
     assert "did not move for 1.5 s" in output.splitlines()[-1]
 
 
-def test_a_continued_process_is_forgiven(tmp_path: Path) -> None:
+def test_a_continued_process_does_not_fail_the_run(tmp_path: Path) -> None:
     with Running(tmp_path, *FOUR, "--set", "system.watchdog_s=20") as run:
         pid = run.pid_of(Role.ROLE_HANDLER)
         os.kill(pid, signal.SIGSTOP)
@@ -142,12 +143,12 @@ def test_children_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
         while [p for p in pids if state(p) not in "-Z"] and time.monotonic() < until:
             select.select([], [], [], 0.01)
         assert [p for p in pids if state(p) not in "-Z"] == []
-        iopf("clean")  # unless a start elsewhere on this machine was faster
+        iopf("clean")  # unless another start on this machine was faster
         assert not run.arena.name.path.exists()
 
 
-def test_a_lie_in_the_books_is_a_verdict_that_names_the_request(tmp_path: Path) -> None:
-    """Somebody wipes what the hardware noted: the device that gets an answer says which request disagrees."""
+def test_a_wrong_ledger_entry_is_a_verdict_that_names_the_request(tmp_path: Path) -> None:
+    """The hardware's ledger entry is erased: the device that gets the answer reports the request that disagrees."""
     with Running(tmp_path, *FOUR) as run:
         arena = Arena.attach(run.arena.name, layout_hash(), writable=True)
         at = run.snapshot.region(OFF_LEDGER_HW)
@@ -158,10 +159,10 @@ def test_a_lie_in_the_books_is_a_verdict_that_names_the_request(tmp_path: Path) 
         output = run.end()
     assert run.status == Status.FAILED
     assert "account: device" in output
-    assert "hardware says fate_none" in output
+    assert "hardware has fate_none" in output
 
 
-def test_sigusr1_prints_where_everybody_is(tmp_path: Path) -> None:
+def test_sigusr1_prints_the_position_of_every_process(tmp_path: Path) -> None:
     with Running(tmp_path, *FOUR) as run:
         run.process.send_signal(signal.SIGUSR1)
         select.select([], [], [], 0.3)
@@ -173,7 +174,7 @@ def test_sigusr1_prints_where_everybody_is(tmp_path: Path) -> None:
 
 
 def test_many_starts_and_stops_leave_nothing(tmp_path: Path) -> None:
-    """Two hundred systems, one after the other, in one process."""
+    """Two hundred consecutive systems in one process."""
     from iopf.emulator.scenario.resolution import resolve
     from iopf.tools.supervisor.run import measure
 

@@ -1,4 +1,4 @@
-"""Lives of processes at their limits: many execs, no PASID left, a child killed before it is forked, memory that is just enough."""
+"""Lifetimes at their limits: many execs, exhausted PASIDs, a child killed before its fork, barely enough memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_trace(tmp_path: Path, text: str, *args: str) -> tuple[int, dict[str, obj
 
 
 def test_two_hundred_execs_of_one_process(tmp_path: Path) -> None:
-    """Each exec takes the device off the queue and puts it back: retired objects must come round."""
+    """Each exec takes the device off the queue and puts it back: retired objects must be reused."""
     text = ""
     for i in range(200):
         at = 1 + i * 0.001
@@ -46,8 +46,8 @@ def test_two_hundred_execs_of_one_process(tmp_path: Path) -> None:
     assert (account["answered_ok"], account["in_flight"]) == (400, 0)
 
 
-def test_processes_without_a_pasid_are_named_and_nobody_waits(tmp_path: Path) -> None:
-    """Everybody's second fault comes after everybody's first, so sixty processes want to be bound at once."""
+def test_processes_without_a_pasid_are_named_and_do_not_block(tmp_path: Path) -> None:
+    """All second faults come after all first ones, so sixty processes need a bind at once."""
     text = "".join(
         fault(f"p{i}", 100 + i, when + i * 1e-6, i + 10 * when)
         for when in (1, 2)
@@ -85,7 +85,7 @@ def test_a_child_killed_before_its_fork_leaks_nothing(tmp_path: Path) -> None:
 
 
 def test_memory_that_is_just_enough_is_enough(tmp_path: Path) -> None:
-    """One group of four in flight needs one group and three copies, whoever kept the freed ones."""
+    """One group of four in flight needs one group and three copies, whichever magazine has the freed ones."""
     done = iopf(
         "run", "--json", "--run-dir", str(tmp_path), "--set", "device.groups_in_flight=1",
         "--set", "kernel.groups=2", "--set", "kernel.faults=6", "--set", "kernel.handlers=8",
@@ -104,7 +104,7 @@ def test_a_page_slower_than_the_watchdog_is_not_a_stall(tmp_path: Path) -> None:
     assert done.returncode == Status.OK, done.stdout
 
 
-def test_a_device_killed_with_requests_open_lets_a_quiet_run_go_on(tmp_path: Path) -> None:
+def test_a_device_killed_with_open_requests_does_not_stop_a_quiet_run(tmp_path: Path) -> None:
     args = (
         "--devices",
         "2",

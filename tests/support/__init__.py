@@ -1,1 +1,1 @@
-"""Helpers of the tests: shared memory to try things on, real child processes, and single-stepping."""
+"""Helpers of the tests: shared memory, real child processes, and single-stepping."""

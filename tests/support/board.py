@@ -1,4 +1,4 @@
-"""A piece of shared memory with a crew at its start, and room behind it for the primitives under test."""
+"""Shared memory with a crew at its start and room for the primitives under test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.probes.crew import SIZES, Crew
 
 
 class Board:
-    """Anonymous shared memory: what a fork inherits is the same memory. Offsets are handed out once, by cache line."""
+    """Anonymous memory, shared across forks. Offsets are allocated once, by cache line."""
 
     def __init__(
         self, actors: int = 8, size: int = 1 << 20, *, spins: int = 50, yields: int = 64
@@ -31,7 +31,7 @@ class Board:
         self.crew = Crew(self.memory, 0)
 
     def take(self, length: int) -> int:
-        """The offset of ``length`` zeroed bytes that nobody else has."""
+        """The offset of ``length`` unused zeroed bytes."""
         at = self.next
         self.next += (length + 63) // 64 * 64
         if self.next > self.memory.size:
@@ -42,13 +42,13 @@ class Board:
         return Crew(self.memory, slot)
 
     def report(self) -> str:
-        """Where every actor stands, for the message of a test that ran into its bound."""
+        """Positions of all actors, for the message of a test that timed out."""
         lines = [f"slot {slot}: {self.crew.actor(slot)}" for slot in range(self.actors)]
         return "\n".join([*lines, f"verdicts: {self.crew.verdicts()}"])
 
 
 def await_word(memory: Memory, offset: int, value: int, timeout_s: float = 10.0) -> None:
-    """The receiving half of a handshake: returns when the word at ``offset`` is at least ``value``."""
+    """The receiving half of a handshake: waits until the word at ``offset`` is at least ``value``."""
     until = time.monotonic() + timeout_s
     while memory.read_u32(offset) < value:
         if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""Cases of the fate table run by the real processes, and what was observed in the form of what is expected."""
+"""Cases of the fate table run by the real processes, with observations in the form of the expectations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REASONS = (
 def run_real(
     case: Case, generation: str, options: Sequence[str] = ()
 ) -> tuple[Expected, dict[str, Any]]:
-    """What the processes did, and the whole result for a message; ``options`` are those of the kernel."""
+    """The observation, and the whole result for a message; ``options``: of the kernel."""
     scenario = document(case, generation)
     scenario["kernel"]["options"] = list(options)
     result = run_document(scenario)
@@ -31,7 +31,7 @@ def run_real(
         for label, codes in labels.items()
     }
     found = findings(result)
-    # The supervisor stops a run some time after a finding: how far the lines came that may fail is chance.
+    # The supervisor stops a run some time after a finding: how far lines with `try` get is random.
     errors = case.expected[generation].errors
     results = [
         errors.get(i, 0) if found and line["may_fail"] else min(line["result"] or 0, 0)

@@ -1,4 +1,4 @@
-"""Channels in anonymous memory, and what the processes of their tests do."""
+"""Channels in anonymous memory, and the processes of their tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make(producers: int = 1, capacity: int = 8, offset: int = 0) -> Memory:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """What another process does cannot be awaited in one process's code, so look until it is so."""
+    """Poll until a condition that another process establishes is true."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "waited too long"

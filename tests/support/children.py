@@ -1,7 +1,7 @@
 """Real child processes for tests: fork, run one function, send back what it returned or raised.
 
-Every wait has a bound. A child that does not come back in time is killed, and the error says which child it was and what
-the ``report`` of the caller knows about it. Leaving the context kills and reaps whatever still runs.
+Every wait has a timeout. A child that does not return in time is killed, and the error names the child with the caller's ``report``.
+Leaving the context kills and reaps all remaining children.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Child:
         os.close(writer)
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the end: afterwards the death is a fact."""
+        """SIGKILL, and wait for the end."""
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
             self._reap()
@@ -49,7 +49,7 @@ class Child:
         os.close(self._pipe)
 
     def collect(self, until: float) -> bool:
-        """Reads until the end of the pipe; false when the deadline comes first."""
+        """Read until the end of the pipe; false at the deadline."""
         while self.status is None:
             ready, _, _ = select.select([self._pipe], [], [], max(0.0, until - time.monotonic()))
             if not ready:
@@ -61,7 +61,7 @@ class Child:
         return True
 
     def outcome(self) -> Any:
-        """What the function returned; ``ChildError`` with the child's traceback when it raised, or died."""
+        """The result of the function; ``ChildError`` with the child's traceback if it raised or died."""
         if self.status != 0 or not self._data:
             raise ChildError(f"{self.name} ended with wait status {self.status}")
         good, value = pickle.loads(self._data)
@@ -73,7 +73,7 @@ class Child:
 def _run(
     writer: int, reader: int, function: Callable[..., Any], args: tuple[Any, ...], bound_s: float
 ) -> NoReturn:
-    """In the child: never returns into the code of the parent."""
+    """Runs in the child; never returns into the code of the parent."""
     try:
         os.close(reader)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -90,7 +90,7 @@ def _run(
 
 
 class Children:
-    """A group of children with one bound. ``results`` are in the order of the starts."""
+    """A group of children with one deadline. ``results`` are in the order of the starts."""
 
     def __init__(self, bound_s: float = 30.0, report: Callable[[], str] | None = None) -> None:
         self.bound_s = bound_s
@@ -103,7 +103,7 @@ class Children:
         return self.members[-1]
 
     def results(self) -> list[Any]:
-        """Waits for all that were not killed."""
+        """Wait for all that were not killed."""
         until = time.monotonic() + self.bound_s
         late = [child.name for child in self.members if not child.collect(until)]
         if late:
@@ -127,7 +127,7 @@ class Children:
 def run_together(
     *functions: Callable[[], Any], bound_s: float = 30.0, report: Callable[[], str] | None = None
 ) -> list[Any]:
-    """Runs each function in a process of its own, all at once; returns their results."""
+    """Run each function concurrently in its own process; return their results."""
     with Children(bound_s, report) as children:
         for function in functions:
             children.start(function)

@@ -1,4 +1,4 @@
-"""A board for tests of the IOASID framework: handles of several actors, words for handshakes, and the look at the end."""
+"""A board for tests of the IOASID framework: handles of several actors, words for handshakes, and the final checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POOLS = ("ioasid", "allocator", "mm", "page table")
 
 
 class IoasidBoard:
-    """``stop`` and ``owners`` are offsets of zeroed words that no run of the board uses in these tests."""
+    """``stop`` and ``owners`` are offsets of zeroed words that are unused in these tests."""
 
     def __init__(self, **changes: int) -> None:
         self.memory: Memory = make_board(**changes)
@@ -46,14 +46,14 @@ class IoasidBoard:
             self.kernel.free(number)
 
     def remove_all(self) -> None:
-        """Ends what a test has left on purpose: ids first, then every ops on the list."""
+        """Free what a test left on purpose: ids first, then every ops on the list."""
         self.free_all()
         while listed := self.kernel.state()["list"]:
             self.kernel.unregister(listed[0][0])
             self.free_all()
 
     def check_end(self, lost: int = 0) -> None:
-        """Nothing is out, nothing lives, nothing was noticed; at most ``lost`` slots of the pools are out of reach."""
+        """No id is allocated, no object lives, no violation was counted; at most ``lost`` slots of the pools are unreachable."""
         self.kernel.settle()
         state = self.kernel.state()
         assert (state["ids"], state["list"], state["op"], state["locked"]) == ({}, [], 0, False)
@@ -66,7 +66,7 @@ class IoasidBoard:
         return all(not self.host(backend)["out"] for backend in range(VCMD_BACKENDS))
 
     def report(self) -> str:
-        """Where everybody stands, for the message of a test that ran into its bound."""
+        """Positions of all actors, for the message of a test that timed out."""
         lines = [f"slot {slot}: {self.crew.actor(slot)}" for slot in range(self.crew.actors)]
         return "\n".join([*lines, f"verdicts: {self.snapshot.verdicts()}"])
 

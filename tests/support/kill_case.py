@@ -1,9 +1,9 @@
-"""The frame of the cases that the stepping test kills: the stage they are set on, and the parts that each case has.
+"""Base of the cases that the stepping test kills: their fixture and their steps.
 
-A case has four parts. ``build`` formats the primitive. ``warm`` runs in the victim before the operation, brings the primitive
-to where the interesting path starts, and returns the arguments of ``probe_victim.step``. ``repair`` is what the supervisor
-does once it has seen the death. ``survive`` runs in another process: about 200 operations and all the checks; it returns what
-it counted. The fixed numbers are the slots of the crew.
+A case has four steps. ``build`` formats the primitive. ``warm`` runs in the victim before the operation, brings the primitive to the
+start of the interesting path, and returns the arguments of ``victim.step``. ``repair`` does what the supervisor does after it has
+seen the death. ``survive`` runs in another process: about 200 operations and all the checks; it returns its counts. The fixed numbers
+are slots of the crew.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Args = tuple[int, int, int]
 Notes = dict[str, int]
 
 
-class StageBoard(Protocol):
-    """What the frame needs of a board, whatever stands on it."""
+class FixtureBoard(Protocol):
+    """The operations that a case needs of a board."""
 
     memory: Memory
     crew: Crew
@@ -33,12 +33,12 @@ class StageBoard(Protocol):
     def report(self) -> str: ...
 
 
-class Stage:
-    """A fresh board of four actors, the mark of the victim, and room for one primitive and a second."""
+class Fixture:
+    """A fresh board of four actors, the mark of the victim, and room for two primitives."""
 
     def __init__(self) -> None:
         board = Board(4, 1 << 15, spins=2, yields=1)
-        self.board: StageBoard = board
+        self.board: FixtureBoard = board
         self.armed = board.take(64)
         self.at = board.take(16384)
         self.second = board.take(1024)
@@ -47,28 +47,28 @@ class Stage:
 
 
 class Case:
-    """Nothing to prepare and nothing to repair; subclasses say what differs. ``stride`` 1 kills after every instruction."""
+    """Default: no preparation and no repair. ``stride`` 1 kills after every instruction."""
 
     stride = 1
 
     def __init__(self, step: Step) -> None:
         self.step = step
 
-    def stage(self) -> Stage:
-        return Stage()
+    def fixture(self) -> Fixture:
+        return Fixture()
 
-    def act(self, stage: Stage, crew: Crew) -> None:
-        """In the victim: everything up to its trap, and the operation."""
-        step(crew, self.step, stage.armed, *self.warm(stage, crew))
+    def act(self, fixture: Fixture, crew: Crew) -> None:
+        """Runs in the victim: everything up to its trap, and the operation."""
+        step(crew, self.step, fixture.armed, *self.warm(fixture, crew))
 
-    def build(self, stage: Stage) -> None:
+    def build(self, fixture: Fixture) -> None:
         raise NotImplementedError
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
-        return stage.at, stage.at, 0
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
+        return fixture.at, fixture.at, 0
 
-    def repair(self, stage: Stage, crew: Crew) -> int:
+    def repair(self, fixture: Fixture, crew: Crew) -> int:
         return 0
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
         raise NotImplementedError

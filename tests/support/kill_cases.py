@@ -1,18 +1,18 @@
-"""What the stepping test kills: every case by its name. What a case is stands in ``kill_case.py``, what must hold after the
-death with the cases of each primitive.
+"""All cases of the stepping test, by name. See ``kill_case.py``; the required state after the death is with the cases of each
+primitive.
 """
 
 from __future__ import annotations
 
 from tests.probes.victim import Step
-from tests.support.kill_case import SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
+from tests.support.kill_case import SUPERVISOR, SURVIVOR, VICTIM, Case, Fixture
 from tests.support.kill_cases_ioasid import ioasid_cases
 from tests.support.kill_cases_locks import EventCountCase, MutexCase, RcuCase, RefCase, RwCase
 from tests.support.kill_cases_pool import ListCase, PoolCase
 from tests.support.kill_cases_rings import EventCase, HistogramCase, RingCase
 from tests.support.kill_cases_work import SearchCase, WorkCase
 
-__all__ = ["CASES", "SUPERVISOR", "SURVIVOR", "VICTIM", "Case", "Stage"]
+__all__ = ["CASES", "SUPERVISOR", "SURVIVOR", "VICTIM", "Case", "Fixture"]
 
 
 def _cases() -> dict[str, Case]:

@@ -1,5 +1,5 @@
-"""Killed in the middle of a call of the IOASID framework: its caller's id is out or is not, everybody else's is untouched, the
-host and the tables agree, and every object but the one on its way comes back."""
+"""Killed in the middle of a call of the IOASID framework: the caller's id is allocated or not, other ids are unchanged, the host and
+the tables agree, and every object but the one in transit is reused."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.probes.crew import Crew
 from tests.probes.sva_lib import Call
 from tests.probes.victim import Step
 from tests.support.ioasid import IoasidBoard
-from tests.support.kill_case import SUPERVISOR, VICTIM, Case, Notes, Stage
+from tests.support.kill_case import SUPERVISOR, VICTIM, Case, Fixture, Notes
 
 LEAST, MOST = 10, 20
 HOST0, HOST1 = 1, 2
 
 
-class IoasidStage(Stage):
-    """A kernel board with the framework on it; the victim's mark stands behind the words of ``IoasidBoard``."""
+class IoasidFixture(Fixture):
+    """A kernel board with the framework; the victim's mark follows the words of ``IoasidBoard``."""
 
     def __init__(self) -> None:
         self.kernel_board = IoasidBoard()
@@ -46,32 +46,32 @@ class IoasidCase(Case):
         self.ops = ops
         self.ids = ids
 
-    def stage(self) -> Stage:
-        return IoasidStage()
+    def fixture(self) -> Fixture:
+        return IoasidFixture()
 
-    def build(self, stage: Stage) -> None:
-        """One id more than asked for comes and goes, so that there is an object whose grace period is over."""
-        assert isinstance(stage, IoasidStage)
-        lead = stage.kernel_board.actor(SUPERVISOR)
+    def build(self, fixture: Fixture) -> None:
+        """One extra id is allocated and freed, so that there is an object whose grace period has ended."""
+        assert isinstance(fixture, IoasidFixture)
+        lead = fixture.kernel_board.actor(SUPERVISOR)
         for ident, function in self.ops:
             assert lead.register(ident, function, function, 0xA0 + ident) == 0
         for i in range(self.ids + 1):
             assert lead.alloc(7, LEAST, MOST, i) == LEAST + i
         lead.free(LEAST + self.ids)
 
-    def arg_of(self, stage: IoasidStage) -> int:
+    def arg_of(self, fixture: IoasidFixture) -> int:
         return self.arg
 
-    def act(self, stage: Stage, crew: Crew) -> None:
-        assert isinstance(stage, IoasidStage)
-        lib = stage.kernel_board.actor(VICTIM)
-        lib.victim(self.call, stage.armed, self.arg_of(stage))
+    def act(self, fixture: Fixture, crew: Crew) -> None:
+        assert isinstance(fixture, IoasidFixture)
+        lib = fixture.kernel_board.actor(VICTIM)
+        lib.victim(self.call, fixture.armed, self.arg_of(fixture))
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        assert isinstance(stage, IoasidStage)
-        board = stage.kernel_board
-        self.come_after(stage, board)
-        notes = {"owner died": board.kernel.state()["repairs"], "done": self.look(stage, board)}
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        assert isinstance(fixture, IoasidFixture)
+        board = fixture.kernel_board
+        self.come_after(fixture, board)
+        notes = {"owner died": board.kernel.state()["repairs"], "done": self.look(fixture, board)}
         self.agree(board)
         free = MOST + 1 - LEAST - len(board.ids())
         got = [board.kernel.alloc(7, LEAST, MOST, 0) for _ in range(free + 1)]
@@ -81,12 +81,12 @@ class IoasidCase(Case):
         board.check_end(lost=1)
         return notes
 
-    def come_after(self, stage: IoasidStage, board: IoasidBoard) -> None:
-        """The first call after the death: whoever makes it finds what the victim has left, and mends it."""
+    def come_after(self, fixture: IoasidFixture, board: IoasidBoard) -> None:
+        """The first call after the death: it finds and repairs the victim's state."""
         board.kernel.settle()
 
     def agree(self, board: IoasidBoard) -> None:
-        """What is out at the host is what the table has; the active space is the first of the list."""
+        """The host's allocated numbers are those of the table; the active space is the first of the list."""
         state = board.kernel.state()
         assert state["outstanding"] == len(state["ids"])
         assert state["active"] == (state["list"][0][0] if state["list"] else 0)
@@ -94,8 +94,8 @@ class IoasidCase(Case):
             expected = set(state["ids"]) if self.ops and state["active"] == backend + 1 else set()
             assert board.host(backend)["out"] == expected
 
-    def look(self, stage: IoasidStage, board: IoasidBoard) -> int:
-        """Whether the call has had its effect; checks that everything else is as before."""
+    def look(self, fixture: IoasidFixture, board: IoasidBoard) -> int:
+        """Whether the call has had its effect; checks that everything else is unchanged."""
         ids = board.ids()
         for i in range(self.ids):
             if not (self.call == Call.CALL_FREE and LEAST + i == self.arg):
@@ -112,7 +112,7 @@ class RegisterCase(IoasidCase):
     def agree(self, board: IoasidBoard) -> None:
         assert board.kernel.state()["active"] in (1, 9)
 
-    def look(self, stage: IoasidStage, board: IoasidBoard) -> int:
+    def look(self, fixture: IoasidFixture, board: IoasidBoard) -> int:
         before = board.kernel.state()["list"]
         there = any(9 in sharers for sharers in before)
         answer = board.kernel.register(9, self.arg, self.arg, 0)
@@ -127,7 +127,7 @@ class RegisterCase(IoasidCase):
 
 
 class UnregisterCase(IoasidCase):
-    """Ops ``arg`` on the list or not. The last of a space that goes takes its ids along; a sharer leaves them."""
+    """Ops ``arg`` on the list or not. The last of a space that is removed takes its ids along; a sharer leaves them."""
 
     def __init__(self, *, ops: tuple[tuple[int, int], ...], ids: int = 0) -> None:
         super().__init__(Call.CALL_UNREGISTER, 1, ops=ops, ids=ids)
@@ -137,7 +137,7 @@ class UnregisterCase(IoasidCase):
         state = board.kernel.state()
         assert state["active"] == (state["list"][0][0] if state["list"] else 0)
 
-    def look(self, stage: IoasidStage, board: IoasidBoard) -> int:
+    def look(self, fixture: IoasidFixture, board: IoasidBoard) -> int:
         state = board.kernel.state()
         there = any(1 in sharers for sharers in state["list"])
         kept = self.ids if there or self.shared else 0
@@ -145,42 +145,42 @@ class UnregisterCase(IoasidCase):
         assert board.host()["out"] == set(range(LEAST, LEAST + self.ids))
         left = [ident for ident, _ in self.ops[not there :]]
         assert [ident for sharers in state["list"] for ident in sharers] == left
-        # The host never hears of lost numbers; whoever runs it takes them back.
+        # The host is not told about lost numbers; its administrator takes them back.
         board.kernel.host_release(0, set(range(LEAST + kept, LEAST + self.ids)))
         return int(not there)
 
 
 class SvaCase(IoasidCase):
-    """The mm has the PASID that the table has for it, or neither has. Two locks may come from the dead here, the outer one first."""
+    """The mm has the PASID of the table, or neither has one. Two locks may have dead owners here, the outer one first."""
 
     stride = 5
 
-    def build(self, stage: Stage) -> None:
-        super().build(stage)
-        assert isinstance(stage, IoasidStage)
-        lead = stage.kernel_board.actor(SUPERVISOR)
-        stage.mm = lead.mm_new()
+    def build(self, fixture: Fixture) -> None:
+        super().build(fixture)
+        assert isinstance(fixture, IoasidFixture)
+        lead = fixture.kernel_board.actor(SUPERVISOR)
+        fixture.mm = lead.mm_new()
         if self.call == Call.CALL_SVA_FREE:
-            assert lead.sva_alloc(stage.mm, LEAST, MOST) == (0, LEAST + self.ids)
+            assert lead.sva_alloc(fixture.mm, LEAST, MOST) == (0, LEAST + self.ids)
 
-    def arg_of(self, stage: IoasidStage) -> int:
-        return stage.mm
+    def arg_of(self, fixture: IoasidFixture) -> int:
+        return fixture.mm
 
-    def come_after(self, stage: IoasidStage, board: IoasidBoard) -> None:
-        stage.other = board.kernel.mm_new()
-        assert board.kernel.sva_alloc(stage.other, 30, 30) == (0, 30)
+    def come_after(self, fixture: IoasidFixture, board: IoasidBoard) -> None:
+        fixture.other = board.kernel.mm_new()
+        assert board.kernel.sva_alloc(fixture.other, 30, 30) == (0, 30)
 
-    def look(self, stage: IoasidStage, board: IoasidBoard) -> int:
-        other = stage.other
-        pasid = board.kernel.mm(stage.mm)["pasid"]
-        named = [n for n, (_, private) in board.ids().items() if private == stage.mm]
+    def look(self, fixture: IoasidFixture, board: IoasidBoard) -> int:
+        other = fixture.other
+        pasid = board.kernel.mm(fixture.mm)["pasid"]
+        named = [n for n, (_, private) in board.ids().items() if private == fixture.mm]
         assert named == ([pasid] if pasid else [])
         assert len(board.ids()) == self.ids + len(named) + 1
         board.kernel.sva_free(other)
         if pasid:
-            board.kernel.sva_free(stage.mm)
-            assert board.kernel.mm(stage.mm)["pasid"] == 0
-        for mm in (other, stage.mm):
+            board.kernel.sva_free(fixture.mm)
+            assert board.kernel.mm(fixture.mm)["pasid"] == 0
+        for mm in (other, fixture.mm):
             board.kernel.mm_put(mm)
         return int(bool(pasid) == (self.call == Call.CALL_SVA_ALLOC))
 

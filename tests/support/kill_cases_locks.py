@@ -1,28 +1,28 @@
-"""Killed in the middle of a lock, a reference count, an RCU section or a wait: what the survivors find."""
+"""Killed in the middle of a lock, a reference count, an RCU section or a wait: the state that survivors find."""
 
 from __future__ import annotations
 
 from tests.probes.crew import Crew
 from tests.probes.locks import LOCK_DIED_STATUS, EventCount, Mutex, Refcount, RwLock
 from tests.probes.victim import Step
-from tests.support.kill_case import OTHER, ROUNDS, VICTIM, Case, Notes, Stage
+from tests.support.kill_case import OTHER, ROUNDS, VICTIM, Case, Fixture, Notes
 
 
 class MutexCase(Case):
-    """A killed owner costs one LOCK_DIED. With ``dead_owner`` the victim itself dies while it takes over."""
+    """A killed owner costs one LOCK_DIED. With ``dead_owner`` the victim dies while it takes over."""
 
     def __init__(self, step: Step, dead_owner: bool = False) -> None:
         super().__init__(step)
         self.dead_owner = dead_owner
 
-    def build(self, stage: Stage) -> None:
-        mutex = Mutex(stage.crew, stage.at, cls=1)
+    def build(self, fixture: Fixture) -> None:
+        mutex = Mutex(fixture.crew, fixture.at, cls=1)
         if self.dead_owner:
-            Mutex(stage.board.as_slot(OTHER), mutex.offset).lock()
-            stage.crew.mark_dead(OTHER)
+            Mutex(fixture.board.as_slot(OTHER), mutex.offset).lock()
+            fixture.crew.mark_dead(OTHER)
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        mutex = Mutex(crew, stage.at)
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        mutex = Mutex(crew, fixture.at)
         first = mutex.lock()
         assert first in (0, LOCK_DIED_STATUS), first
         mutex.unlock()
@@ -35,22 +35,22 @@ class MutexCase(Case):
 
 
 class RwCase(Case):
-    """Killed writers are taken over by writers and readers alike. A killed reader keeps writers out for ever: that is the
-    documented limit (it ends the machine), so after one only readers are asked to go on."""
+    """Killed writers are taken over by writers and readers alike. A killed reader excludes writers forever: the documented limit (it
+    ends the machine), so only readers continue after it."""
 
     def __init__(self, step: Step, dead_owner: bool = False, read_first: bool = False) -> None:
         super().__init__(step)
         self.dead_owner = dead_owner
         self.read_first = read_first
 
-    def build(self, stage: Stage) -> None:
-        lock = RwLock(stage.crew, stage.at, cls=1)
+    def build(self, fixture: Fixture) -> None:
+        lock = RwLock(fixture.crew, fixture.at, cls=1)
         if self.dead_owner:
-            RwLock(stage.board.as_slot(OTHER), lock.offset).write_lock()
-            stage.crew.mark_dead(OTHER)
+            RwLock(fixture.board.as_slot(OTHER), lock.offset).write_lock()
+            fixture.crew.mark_dead(OTHER)
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        lock = RwLock(crew, stage.at)
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        lock = RwLock(crew, fixture.at)
         first = 0
         if self.read_first:
             first = lock.read_lock()
@@ -73,11 +73,11 @@ class RwCase(Case):
 class RefCase(Case):
     """The count is what it was before the operation or after it."""
 
-    def build(self, stage: Stage) -> None:
-        Refcount(stage.crew, stage.at).set(5)
+    def build(self, fixture: Fixture) -> None:
+        Refcount(fixture.crew, fixture.at).set(5)
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        ref = Refcount(crew, stage.at)
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        ref = Refcount(crew, fixture.at)
         value = ref.value
         assert value in ((5, 6) if self.step == Step.STEP_REF_GET else (4, 5)), value
         for _ in range(ROUNDS):
@@ -89,13 +89,13 @@ class RefCase(Case):
 
 
 class RcuCase(Case):
-    """A dead reader is in nobody's way, a dead waiter neither."""
+    """A dead reader does not block others, and neither does a dead waiter."""
 
-    def build(self, stage: Stage) -> None:
+    def build(self, fixture: Fixture) -> None:
         pass
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        inside = stage.crew.actor(VICTIM)["rcu_epoch"] != 0
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        inside = fixture.crew.actor(VICTIM)["rcu_epoch"] != 0
         for _ in range(ROUNDS):
             crew.rcu_read_lock()
             crew.rcu_read_unlock()
@@ -104,14 +104,14 @@ class RcuCase(Case):
 
 
 class EventCountCase(Case):
-    """A dead waiter leaves at most one mark too many, which one notification clears; nobody else's wake-up is lost."""
+    """A dead waiter leaves at most one extra mark, which one notification clears; no other wake-up is lost."""
 
-    def build(self, stage: Stage) -> None:
+    def build(self, fixture: Fixture) -> None:
         if self.step == Step.STEP_EC_NOTIFY:
-            EventCount(stage.crew, stage.at).prepare()
+            EventCount(fixture.crew, fixture.at).prepare()
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        ec = EventCount(crew, stage.at)
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        ec = EventCount(crew, fixture.at)
         left = ec.waiters
         assert left <= 1
         for _ in range(ROUNDS):

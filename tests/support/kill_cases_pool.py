@@ -1,4 +1,4 @@
-"""Killed in the middle of an allocation or of a change to a list: nothing is in two places, and what is lost is counted."""
+"""Killed in the middle of an allocation or a list change: nothing is in two places, and lost objects are counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.probes.crew import SIZES, Crew
 from tests.probes.locks import Mutex
 from tests.probes.pool import List, Pool
 from tests.probes.victim import Step
-from tests.support.kill_case import ROUNDS, SUPERVISOR, VICTIM, Args, Case, Notes, Stage
+from tests.support.kill_case import ROUNDS, SUPERVISOR, VICTIM, Args, Case, Fixture, Notes
 
 
 class PoolCase(Case):
@@ -15,27 +15,27 @@ class PoolCase(Case):
     CAPACITY, BATCH = 48, 4
 
     def __init__(self, step: Step, allocs: int, frees: int) -> None:
-        """The victim allocates and frees that many before the operation."""
+        """The victim allocates and frees this many objects before the operation."""
         super().__init__(step)
         self.allocs = allocs
         self.frees = frees
 
-    def build(self, stage: Stage) -> None:
+    def build(self, fixture: Fixture) -> None:
         pool = Pool(
-            stage.crew, stage.at, capacity=self.CAPACITY, stride=128, cls=0, batch=self.BATCH
+            fixture.crew, fixture.at, capacity=self.CAPACITY, stride=128, cls=0, batch=self.BATCH
         )
         for _ in range(3):
             ref = pool.alloc()
             pool.write_body(ref, ref.to_bytes(8, "little"))
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
-        pool = Pool(crew, stage.at)
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
+        pool = Pool(crew, fixture.at)
         refs = [pool.alloc() for _ in range(self.allocs)]
         for ref in refs:
             pool.write_body(ref, ref.to_bytes(8, "little"))
         for ref in refs[: self.frees]:
             pool.free(ref)
-        return stage.at, stage.at, refs[-1] if refs else 0
+        return fixture.at, fixture.at, refs[-1] if refs else 0
 
     def _audit(self, pool: Pool) -> tuple[list[int], int]:
         live = [i for i in range(pool.capacity) if pool.header(i + 1)["live"]]
@@ -46,8 +46,8 @@ class PoolCase(Case):
         assert all(pool.header(i + 1)["free"] for i in free)
         return live, pool.capacity - len(live) - len(free)
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        pool = Pool(crew, stage.at)
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        pool = Pool(crew, fixture.at)
         live, lost = self._audit(pool)
         assert 0 <= lost <= self.BATCH, f"{lost} lost"
         stamps = [pool.header(i + 1)["generation"] << 32 | (i + 1) for i in live]
@@ -67,12 +67,12 @@ class PoolCase(Case):
 
 
 class ListCase(Case):
-    """Under its mutex. After LOCK_DIED the caller mends; nobody else's node may be missing, before or after."""
+    """Under its mutex. After LOCK_DIED the caller repairs; no other node may be missing, before or after."""
 
-    def build(self, stage: Stage) -> None:
-        pool = Pool(stage.crew, stage.at, capacity=16, stride=64, cls=0)
-        nodes = List(pool, stage.second, ident=7)
-        Mutex(stage.crew, stage.second + SIZES["list"], cls=1)
+    def build(self, fixture: Fixture) -> None:
+        pool = Pool(fixture.crew, fixture.at, capacity=16, stride=64, cls=0)
+        nodes = List(pool, fixture.second, ident=7)
+        Mutex(fixture.crew, fixture.second + SIZES["list"], cls=1)
         for _ in range(3):
             nodes.add_tail(pool.alloc())
         fourth = pool.alloc()
@@ -80,14 +80,14 @@ class ListCase(Case):
             nodes.add_tail(fourth)
             nodes.add_tail(pool.alloc())
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
-        pool = Pool(crew, stage.at)
-        return stage.second, stage.at, pool.header(4)["generation"] << 32 | 4
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
+        pool = Pool(crew, fixture.at)
+        return fixture.second, fixture.at, pool.header(4)["generation"] << 32 | 4
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        pool = Pool(crew, stage.at)
-        nodes = List(pool, stage.second)
-        mutex = Mutex(crew, stage.second + SIZES["list"])
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        pool = Pool(crew, fixture.at)
+        nodes = List(pool, fixture.second)
+        mutex = Mutex(crew, fixture.second + SIZES["list"])
         died = mutex.lock()
         others = [0, 1, 2, 4] if self.step == Step.STEP_LIST_DEL else [0, 1, 2]
         assert [i for i in nodes.walk() if i != 3] == others

@@ -1,4 +1,4 @@
-"""Killed in the middle of a record or of a count, where each side has one writer: the record is there whole or not at all."""
+"""Killed in the middle of a record or a count with one writer per side: the record is complete or absent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from tests.probes.crew import Crew
 from tests.probes.rings import EventRing, Histogram, Link, RecordRing
 from tests.probes.victim import Step
-from tests.support.kill_case import OTHER, ROUNDS, Args, Case, Notes, Stage
+from tests.support.kill_case import OTHER, ROUNDS, Args, Case, Fixture, Notes
 
 
 class RingCase(Case):
-    """Links and record rings: the victim's record is there whole or not at all, nothing else is lost, doubled or reordered."""
+    """Links and record rings: the victim's record is complete or absent; no other record is lost, duplicated or reordered."""
 
     COUNT, QUEUED = 8, 3
 
@@ -32,29 +32,32 @@ class RingCase(Case):
             end.consume()
         return record
 
-    def _end(self, stage: Stage, crew: Crew, producer: bool) -> Any:
+    def _end(self, fixture: Fixture, crew: Crew, producer: bool) -> Any:
         if self.record_ring:
-            return RecordRing(crew, stage.at, self.COUNT)
-        return Link(crew, stage.at, self.COUNT, producer=producer)
+            return RecordRing(crew, fixture.at, self.COUNT)
+        return Link(crew, fixture.at, self.COUNT, producer=producer)
 
     def _record(self, n: int) -> list[int]:
         return [n * 1000 + i for i in range(self.words)]
 
-    def build(self, stage: Stage) -> None:
-        producer, consumer = self._end(stage, stage.crew, True), self._end(stage, stage.crew, False)
+    def build(self, fixture: Fixture) -> None:
+        producer, consumer = (
+            self._end(fixture, fixture.crew, True),
+            self._end(fixture, fixture.crew, False),
+        )
         for n in range(6):  # not at the start of the ring
             assert self._put(producer, self._record(n))
             assert self._get(consumer) is not None
         for n in range(self.QUEUED):
             assert self._put(producer, self._record(n))
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
-        return stage.at, stage.at, self.COUNT
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
+        return fixture.at, fixture.at, self.COUNT
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
         consumer, producer = (
-            self._end(stage, crew, False),
-            self._end(stage, stage.board.as_slot(OTHER), True),
+            self._end(fixture, crew, False),
+            self._end(fixture, fixture.board.as_slot(OTHER), True),
         )
         got = []
         while (record := self._get(consumer)) is not None:
@@ -72,18 +75,18 @@ class RingCase(Case):
 
 
 class EventCase(Case):
-    """No torn record, and the next writer goes on where the victim stopped."""
+    """No torn record, and the next writer continues where the victim stopped."""
 
     CAPACITY, WRITTEN = 8, 20
 
-    def build(self, stage: Stage) -> None:
-        EventRing(stage.crew, stage.at, capacity=self.CAPACITY).burst(self.WRITTEN)
+    def build(self, fixture: Fixture) -> None:
+        EventRing(fixture.crew, fixture.at, capacity=self.CAPACITY).burst(self.WRITTEN)
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
-        return stage.at, stage.at, self.WRITTEN
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
+        return fixture.at, fixture.at, self.WRITTEN
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        ring = EventRing(crew, stage.at)
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        ring = EventRing(crew, fixture.at)
         assert ring.written in (self.WRITTEN, self.WRITTEN + 1)
         torn = ring.started != ring.written
         kept = self._check(ring)
@@ -108,16 +111,16 @@ class EventCase(Case):
 class HistogramCase(Case):
     """At most the one value is missing from the count, and the bins never disagree by more than that."""
 
-    def build(self, stage: Stage) -> None:
-        hist = Histogram(stage.crew, stage.at)
+    def build(self, fixture: Fixture) -> None:
+        hist = Histogram(fixture.crew, fixture.at)
         for value in range(50):
             hist.add(value)
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
-        return stage.at, stage.at, 7777
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
+        return fixture.at, fixture.at, 7777
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        hist = Histogram(crew, stage.at)
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        hist = Histogram(crew, fixture.at)
         for _ in range(ROUNDS):
             hist.add(9999)
         count, binned = hist.summary()["count"], sum(hist.bins().values())

@@ -1,22 +1,22 @@
-"""Killed in the middle of the work ring: each item once or counted as lost, and neither a flush nor a sleeper is forgotten."""
+"""Killed in the middle of the work ring: each item is handled once or counted as lost, and no flush or sleeper hangs."""
 
 from __future__ import annotations
 
 from tests.probes.crew import Crew
 from tests.probes.victim import Step
 from tests.probes.work import WorkRing
-from tests.support.kill_case import OTHER, ROUNDS, SURVIVOR, VICTIM, Args, Case, Notes, Stage
+from tests.support.kill_case import OTHER, ROUNDS, SURVIVOR, VICTIM, Args, Case, Fixture, Notes
 
 SECOND = 1_000_000_000
 
 
 class WorkCase(Case):
-    """Each item once, unless its owner died with it; then it is counted as lost. The ring goes on, flushes come back."""
+    """Each item once, unless its owner died with it; then it is counted as lost. The ring works on, flushes return."""
 
     COUNT, QUEUED = 8, 3
 
-    def build(self, stage: Stage) -> None:
-        ring = WorkRing(stage.crew, stage.at, count=self.COUNT, cls=2)
+    def build(self, fixture: Fixture) -> None:
+        ring = WorkRing(fixture.crew, fixture.at, count=self.COUNT, cls=2)
         for n in range(6):
             assert ring.push([n] * 7) == 0
             item = ring.pop()
@@ -27,23 +27,23 @@ class WorkCase(Case):
         for n in range(self.QUEUED):
             assert ring.push([n] * 7) == 0
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
         if self.step != Step.STEP_WORK_DONE:
-            return stage.at, stage.at, 1000
-        # The victim's item is the oldest; two later ones are done already, and a flusher sleeps.
-        mine = WorkRing(crew, stage.at).pop()
-        other = WorkRing(stage.board.as_slot(OTHER), stage.at)
+            return fixture.at, fixture.at, 1000
+        # The victim's item is the oldest; two later ones are already done, and a flusher sleeps.
+        mine = WorkRing(crew, fixture.at).pop()
+        other = WorkRing(fixture.board.as_slot(OTHER), fixture.at)
         assert mine is not None
         for item in (other.pop(), other.pop()):
             assert item is not None
             other.done(item[0])
-        return stage.at, stage.at, mine[0]
+        return fixture.at, fixture.at, mine[0]
 
-    def repair(self, stage: Stage, crew: Crew) -> int:
-        return WorkRing(crew, stage.at).repair(VICTIM)
+    def repair(self, fixture: Fixture, crew: Crew) -> int:
+        return WorkRing(crew, fixture.at).repair(VICTIM)
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
-        ring = WorkRing(crew, stage.at)
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
+        ring = WorkRing(crew, fixture.at)
         assert repaired <= 1
         assert ring.state()["lost"] == repaired
         got = []
@@ -77,54 +77,54 @@ class WorkCase(Case):
 
 
 class SearchCase(Case):
-    """A consumer that dies while it searches is still counted, so producers do not ring for what it would have taken. Until
-    the repair that may leave work lying beside a sleeper; the repair wakes the sleeper, and from then on no ring is missed."""
+    """A consumer that dies while it searches is still counted, so producers do not ring for what it would have taken. Until the repair
+    that may leave an item beside a sleeper; the repair wakes the sleeper, and from then on no ring is missed."""
 
     COUNT = 8
 
     def __init__(self, step: Step, found: bool, others: int = 0) -> None:
-        """``found``: the victim says that it found work, with more work waiting. ``others`` go on searching beside it."""
+        """``found``: the victim reports an item, with more items waiting. ``others`` continue searching beside it."""
         super().__init__(step)
         self.found = found
         self.others = others
         self.key = 0
 
-    def build(self, stage: Stage) -> None:
-        ring = WorkRing(stage.crew, stage.at, count=self.COUNT, cls=2)
-        self.key = WorkRing(stage.board.as_slot(SURVIVOR), stage.at).prepare()
+    def build(self, fixture: Fixture) -> None:
+        ring = WorkRing(fixture.crew, fixture.at, count=self.COUNT, cls=2)
+        self.key = WorkRing(fixture.board.as_slot(SURVIVOR), fixture.at).prepare()
         if self.found:
             assert ring.push([0] * 7) == 0
         if self.others:
-            WorkRing(stage.board.as_slot(OTHER), stage.at).search_begin()
+            WorkRing(fixture.board.as_slot(OTHER), fixture.at).search_begin()
 
-    def warm(self, stage: Stage, crew: Crew) -> Args:
-        return stage.at, stage.at, int(self.found)
+    def warm(self, fixture: Fixture, crew: Crew) -> Args:
+        return fixture.at, fixture.at, int(self.found)
 
-    def repair(self, stage: Stage, crew: Crew) -> int:
-        ring = WorkRing(crew, stage.at)
+    def repair(self, fixture: Fixture, crew: Crew) -> int:
+        ring = WorkRing(crew, fixture.at)
         assert ring.state()["searching"] <= self.others + 1
-        # A producer comes between the death and the repair: it may find nobody to ring for.
+        # A producer runs between the death and the repair: it may find no sleeper to ring for.
         assert ring.push([1] * 7) == 0
         ring.ring_bell()
         silent = ring.sleepers
         assert ring.repair(VICTIM) == 0
         return silent
 
-    def survive(self, stage: Stage, crew: Crew, repaired: int) -> Notes:
+    def survive(self, fixture: Fixture, crew: Crew, repaired: int) -> Notes:
         """The survivor is the consumer that had announced its sleep before the victim began; ``repaired`` is 1 when it had
         not been woken by the time of the repair."""
-        ring = WorkRing(crew, stage.at)
+        ring = WorkRing(crew, fixture.at)
         assert ring.sleep(self.key, SECOND) == 0, "slept through the repair"
         assert ring.sleepers == 0
-        # Too low costs a needless ring and mends itself; too high would silence producers for ever.
+        # A low count costs a needless ring and recovers; a high one would silence producers forever.
         assert ring.state()["searching"] <= self.others, ring.state()
         assert ring.state()["lost"] == 0
         low = self.others - ring.state()["searching"]
         if self.others:
-            WorkRing(stage.board.as_slot(OTHER), stage.at).search_end(False)
+            WorkRing(fixture.board.as_slot(OTHER), fixture.at).search_end(False)
         for n in range(0 if self.found else 1, 2):
             self._take(ring, n)
-        producer = WorkRing(stage.board.as_slot(OTHER), stage.at)
+        producer = WorkRing(fixture.board.as_slot(OTHER), fixture.at)
         for n in range(ROUNDS):
             ring.search_begin()
             assert ring.pop() is None

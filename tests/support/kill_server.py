@@ -1,13 +1,13 @@
 """Kills a victim after every instruction of one operation; run as ``python -m tests.support.kill_server CASE``.
 
-A process of its own, small and without threads, so that the thousands of forks are cheap. For kill point k it builds
-the case anew, forks the victim, lets it run to its trap and k instructions further, and kills it. Then it does what the
-supervisor does (marks the slot dead, lets the case repair), and a survivor in a second fork goes on working and checks.
-A survivor that does not end in ``SURVIVOR_BOUND_S`` is a hang. The last line of the output is JSON:
+A separate process, small and without threads, so that thousands of forks are cheap. For kill point k it builds the case again, forks
+the victim, lets it run to its trap and k instructions further, and kills it. Then it does what the supervisor does (marks the slot
+dead, lets the case repair), and a survivor in a second fork continues working and checks. A survivor that does not end within
+``SURVIVOR_BOUND_S`` is a hang. The last line of the output is JSON:
 
-    points  how many kill points there were: instructions of the operation, and one before the first
-    bad     [k, what happened] for each point after which something was wrong
-    notes   what the survivors counted: sums over all points
+    points  number of kill points: instructions of the operation, and one before the first
+    bad     [k, what happened] for each point after which a check failed
+    notes   counts of the survivors: sums over all points
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 import traceback
 from collections import Counter
 
-from tests.support.kill_cases import CASES, SUPERVISOR, SURVIVOR, VICTIM, Case, Stage
+from tests.support.kill_cases import CASES, SUPERVISOR, SURVIVOR, VICTIM, Case, Fixture
 from tests.support.tracing import Victim
 
 SURVIVOR_BOUND_S = 2.0
@@ -29,15 +29,15 @@ MOST_BAD = 40
 ARMED_DONE = 2
 
 
-def _kill_at(case: Case, stage: Stage, k: int) -> bool:
-    """Forks a victim and kills it after ``k`` instructions; false when its operation was over by then."""
+def _kill_at(case: Case, fixture: Fixture, k: int) -> bool:
+    """Fork a victim and kill it after ``k`` instructions; false if its operation had finished by then."""
 
-    victim = Victim(lambda: case.act(stage, stage.board.as_slot(VICTIM)))
+    victim = Victim(lambda: case.act(fixture, fixture.board.as_slot(VICTIM)))
     inside = True
     try:
         for _ in range(k):
             victim.step()
-            if stage.board.memory.read_u32(stage.armed) == ARMED_DONE:
+            if fixture.board.memory.read_u32(fixture.armed) == ARMED_DONE:
                 inside = False
                 break
     finally:
@@ -45,8 +45,8 @@ def _kill_at(case: Case, stage: Stage, k: int) -> bool:
     return inside
 
 
-def _survive(case: Case, stage: Stage, repaired: int) -> str | dict[str, int]:
-    """Runs the survivor; what it noted, or what went wrong."""
+def _survive(case: Case, fixture: Fixture, repaired: int) -> str | dict[str, int]:
+    """Run the survivor; return its counts, or the failure."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -54,8 +54,8 @@ def _survive(case: Case, stage: Stage, repaired: int) -> str | dict[str, int]:
         try:
             signal.setitimer(signal.ITIMER_REAL, SURVIVOR_BOUND_S)
             try:
-                notes = case.survive(stage, stage.board.as_slot(SURVIVOR), repaired)
-                told = stage.board.crew.verdicts()
+                notes = case.survive(fixture, fixture.board.as_slot(SURVIVOR), repaired)
+                told = fixture.board.crew.verdicts()
                 assert told == [], f"verdicts: {told}"
                 os.write(writer, json.dumps(notes).encode())
             except BaseException:
@@ -68,7 +68,7 @@ def _survive(case: Case, stage: Stage, repaired: int) -> str | dict[str, int]:
     message = os.read(reader, 1 << 16)
     os.close(reader)
     if status == signal.SIGALRM:
-        return f"HANG: {stage.board.report().splitlines()[SURVIVOR]}"
+        return f"HANG: {fixture.board.report().splitlines()[SURVIVOR]}"
     if status != 0 or not message:
         return f"the survivor ended with wait status {status}"
     result: str | dict[str, int] = json.loads(message)
@@ -81,12 +81,12 @@ def run_case(case: Case) -> dict[str, object]:
     notes: Counter[str] = Counter()
     k, inside = 0, True
     while inside and k < MOST_POINTS * case.stride and len(bad) < MOST_BAD:
-        stage = case.stage()
-        case.build(stage)
-        inside = _kill_at(case, stage, k)
-        supervisor = stage.board.as_slot(SUPERVISOR)
+        fixture = case.fixture()
+        case.build(fixture)
+        inside = _kill_at(case, fixture, k)
+        supervisor = fixture.board.as_slot(SUPERVISOR)
         supervisor.mark_dead(VICTIM)
-        outcome = _survive(case, stage, case.repair(stage, supervisor))
+        outcome = _survive(case, fixture, case.repair(fixture, supervisor))
         if isinstance(outcome, str):
             bad.append((k, outcome))
         else:

@@ -1,4 +1,4 @@
-"""A small machine that runs programs with real processes, and what was seen of the run in words a test can use."""
+"""A small machine that runs programs with real processes, with its observations in terms for tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DETACHABLE = tuple(g for g in USER if cell("unbind-user", g).fate is not Fate.US
 BEFORE_USER = span("v5.13", "v6.9")
 MERGED_USER = since("v6.11", proposed=False)
 
-# What the device receives when a fate of the table comes true.
+# Response codes of the device for the fates of the table.
 CODES: dict[Fate, list[int]] = {
     Fate.SUCCESS: [0],
     Fate.INVALID: [1],
@@ -39,18 +39,18 @@ def fate(event: str, generation: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A run that is over."""
+    """A finished run."""
 
     generation: str
     result: Mapping[str, Any]
 
     def codes(self, label: str, device: int = 0) -> list[int]:
-        """What came for the group of a label."""
+        """The answers of the group with a label."""
         name: str = self.result["per_device"][device]["name"]
         return list(self.result["answers"][name][label])
 
     def returned(self, text: str) -> list[int | None]:
-        """What the lines with this text returned, in the order of the programs; a final `try` does not count."""
+        """The results of the lines with this text, in the order of the programs; a final `try` is ignored."""
         found = [
             line["result"]
             for line in self.result["programs"]
@@ -73,17 +73,17 @@ class Seen:
 
     @property
     def lost(self) -> dict[str, int]:
-        """Requests that nobody answered, by reason."""
+        """Unanswered requests, by reason."""
         return dict(self.result["account"]["lost"])
 
     @property
     def live(self) -> dict[str, int]:
-        """Objects that are still allocated, by pool."""
+        """Allocated objects, by pool."""
         return {name: pool["live"] for name, pool in self.result["pools"].items() if pool["live"]}
 
 
 class Machine:
-    """Runs programs and remembers what it saw."""
+    """Runs programs and keeps the observations."""
 
     def __init__(self) -> None:
         self.runs: list[Seen] = []
@@ -100,9 +100,9 @@ class Machine:
         iommu: Mapping[str, Any] | None = None,
         **tables: Any,
     ) -> Seen:
-        """One run. It has to end clean, or with exactly one finding that begins with `finds`.
+        """One run. It must end without a finding, or with exactly one that begins with `finds`.
 
-        `device`: what is to be different, for all devices or one after the other.
+        `device`: changed fields, for all devices or one after the other.
         """
         kind = {"count": 1, "credits": 256, "groups_in_flight": 512}
         each = [{}] * devices if device is None else device
@@ -126,7 +126,7 @@ class Machine:
         return seen
 
     def check(self) -> None:
-        """Nothing is allocated any more after a run that ended well."""
+        """Nothing is allocated after a successful run."""
         for seen in self.runs:
             if seen.result["status"] == 0:
                 assert seen.live == {}, seen.generation

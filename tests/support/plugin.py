@@ -1,4 +1,4 @@
-"""pytest with the plugin, run on tests that a test has written."""
+"""pytest with the plugin, run on generated tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_unbind(iopf_race):
 
 
 def run(directory: Path, *args: str, ci: bool = False) -> subprocess.CompletedProcess[str]:
-    """With `ci` as on a build machine, where pytest's summary repeats whole messages; without it always as at a desk."""
+    """With `ci` as on a build machine, where pytest's summary repeats whole messages; without it always as in a terminal."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
     environment = {
         name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")
@@ -42,13 +42,13 @@ def run(directory: Path, *args: str, ci: bool = False) -> subprocess.CompletedPr
 
 
 def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """What the short summary says of every test."""
+    """The short summary's text for every test."""
     found = re.findall(r"^(PASSED|FAILED|ERROR) test_it\.py::test_(\w+)", done.stdout, re.MULTILINE)
     return {name: outcome for outcome, name in found}
 
 
 def failures(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """What stands below the headline of every test that fails, all of it."""
+    """The full text below the headline of every failing test."""
     assert done.returncode == 1, done.stdout + done.stderr
     parts = re.split(r"^_+ .+ _+$|^=+ .+ =+$", done.stdout, flags=re.MULTILINE)
     return [part.strip() for part in parts[1:-1] if part.strip()]

@@ -16,7 +16,7 @@ def race(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 def text_and_document(*args: str) -> tuple[str, Any]:
-    """What a command that succeeds says to people and, called again, to programs."""
+    """The text output of a successful command and, from a second call, its JSON."""
     done = race(*args)
     assert done.returncode == Status.OK, done.stdout + done.stderr
     return done.stdout, json.loads(race(*args, "--json").stdout)
@@ -25,7 +25,7 @@ def text_and_document(*args: str) -> tuple[str, Any]:
 def assert_refused(
     done: subprocess.CompletedProcess[str], says: str, status: int = Status.USAGE
 ) -> None:
-    """Refused in one line."""
+    """The one-line error of a command."""
     assert done.returncode == status, done.stdout + done.stderr
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

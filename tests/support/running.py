@@ -1,4 +1,4 @@
-"""A system run from the command line, with its processes found by role, for tests that disturb it."""
+"""A system run from the command line, with its processes by role, for tests that disturb it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDLESS = ("--set", "device.workload.requests=always", "--set", "device.workload
 def iopf(
     *args: str, cwd: Path | None = None, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command to its end."""
+    """Run the command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "iopf.tools.cli.main", *args],
         capture_output=True,
@@ -38,7 +38,7 @@ def iopf(
 
 
 class Running:
-    """``iopf run ARGS`` (or another verb) in the background; entered when requests are flowing."""
+    """``iopf run ARGS`` (or another verb) in the background; entered when requests are in flow."""
 
     def __init__(
         self, directory: Path, *args: str, flowing: bool = True, verb: str = "run"
@@ -100,7 +100,7 @@ class Running:
         os.kill(self.pid_of(role, index), number)
 
     def end(self) -> str:
-        """Waits for the command; returns what it printed."""
+        """Wait for the command; return its output."""
         self.output = self.process.communicate(timeout=BOUND_S)[0]
         self.status = self.process.returncode
         return self.output

@@ -1,4 +1,4 @@
-"""Trace lines as ftrace writes them, and plans as text: what the tests of the planner put in and compare with."""
+"""Trace lines in the format of ftrace, and plans as text, for the tests of the planner."""
 
 from __future__ import annotations
 

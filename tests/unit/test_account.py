@@ -1,4 +1,4 @@
-"""The account: every identity has a case that only it catches."""
+"""The account: every identity has a case that only it detects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from iopf.emulator.check.latency import bin_bounds, percentile, stage_summary
 
 
 def balanced() -> dict[str, Any]:
-    """A device that sent 100 requests with every kind of end."""
+    """A device that sent 100 requests with every kind of fate."""
     return {
         "link_up": 1,
         "device": {
@@ -51,7 +51,7 @@ def balanced() -> dict[str, Any]:
     }
 
 
-def test_a_balanced_device_has_nothing_to_say() -> None:
+def test_a_balanced_device_has_no_disagreement() -> None:
     device = balanced()
     assert check_device("dev", device) == []
     total = device_totals(device)
@@ -79,7 +79,7 @@ def test_one_count_too_many_is_named(side: str, key: str, words: str) -> None:
     assert any(words in line for line in check_device("dev", device))
 
 
-def test_a_vanished_device_is_judged_by_what_arrived() -> None:
+def test_a_removed_device_is_judged_by_received_requests() -> None:
     device = copy.deepcopy(balanced())
     device["link_up"] = 0
     device["device"]["sent"] = 130

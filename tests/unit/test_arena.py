@@ -1,4 +1,4 @@
-"""The arena: creation, refusal of everything that is not a whole board of this build, clean-up."""
+"""The arena: creation, refusal of objects that are not a complete board of this build, clean-up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def arena() -> Iterator[Arena]:
 
 def test_mode_is_private_and_creation_exclusive(arena: Arena) -> None:
     assert arena.name.path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ArenaError, match="exists already"):
+    with pytest.raises(ArenaError, match="already exists"):
         Arena.create(SIZE, layout_hash(), name=arena.name)
 
 
@@ -56,11 +56,11 @@ def test_another_build_is_refused(arena: Arena) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda f: f.truncate(100), "cut short"),
+        (lambda f: f.truncate(100), "truncated"),
         (lambda f: f.truncate(3), "not ready"),
         (lambda f: f.write(b"\0" * 64), "not ready"),
         (lambda f: f.write(b"ELF?ELF?"), "wrong magic"),
-        (lambda f: (f.seek(24), f.write(struct.pack("<Q", SIZE * 2))), "cut short"),
+        (lambda f: (f.seek(24), f.write(struct.pack("<Q", SIZE * 2))), "truncated"),
     ],
 )
 def test_foreign_and_damaged_objects_are_refused(arena: Arena, damage: object, words: str) -> None:
@@ -116,7 +116,7 @@ def test_names_tell_their_creator() -> None:
 def test_only_objects_of_the_dead_are_cleaned(
     arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dead one lives, so that no start elsewhere on this machine removes what it has."""
+    """The dead process's object is held, so that no start elsewhere on this machine removes it."""
     script = (
         "from iopf.shm.arena import Arena; print(Arena.create(65536, 1).name, flush=True); input()"
     )
@@ -141,7 +141,7 @@ def test_only_objects_of_the_dead_are_cleaned(
         process.kill()
 
 
-def test_memory_refuses_what_lies_outside(arena: Arena) -> None:
+def test_memory_refuses_accesses_outside(arena: Arena) -> None:
     memory = arena.memory
     for offset in (SIZE, SIZE - 4, 2**63):
         with pytest.raises((IndexError, ValueError)):
@@ -152,7 +152,7 @@ def test_memory_refuses_what_lies_outside(arena: Arena) -> None:
         memory.write_bytes(SIZE - 1, b"ab")
 
 
-def test_unlink_after_somebody_else(arena: Arena) -> None:
+def test_unlink_after_another_process(arena: Arena) -> None:
     posix_ipc.unlink_shared_memory(str(arena.name))
     arena.unlink()
     assert not arena.name.path.exists()

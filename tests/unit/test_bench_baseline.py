@@ -1,4 +1,4 @@
-"""The plain Python path that ours is compared with: small, and it accounts for every fault."""
+"""The plain Python reference path: it accounts for every fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The harness of `iopf bench`: teams of processes, rounds, ratios, tables, and its own queue loops."""
+"""The harness of `iopf bench`: teams of processes, rounds, ratios, tables, and the queue loops."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_lost_record_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         queues._move(Forgetful, 1, 1, queues.CYCLE)
 
 
-def test_what_is_not_installed_is_said() -> None:
+def test_a_missing_library_is_reported() -> None:
     class Unknown(transports.Transport):
         module = "a_module_that_nobody_has"
 

@@ -1,4 +1,4 @@
-"""The device's comparison of the two ledgers: which pairs of fates can both be true, by what led to the answer."""
+"""The device's comparison of the two ledgers: pairs of fates that can both be true, by cause of the answer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_partial_of_a_group_that_the_kernel_answered(
 
 @pytest.mark.parametrize(("early", "more"), [(PLAIN, set()), (REFUSED, set()), (ANSWER, ANYWHERE)])
 def test_a_last_that_the_kernel_answered(early: int, more: set[tuple[int, int]]) -> None:
-    """Also when it was refused: nothing excuses a last request that the kernel calls discarded, freed or never seen."""
+    """Also when it was refused: nothing explains an answer to a last request that the kernel records as discarded, freed or never seen."""
     assert agreeing(True, False, early) == enqueued(ANSWERED, REJECTED) | more
 
 

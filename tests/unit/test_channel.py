@@ -1,4 +1,4 @@
-"""The channel between real processes: order, blocking, deaths, and how it is closed."""
+"""The channel between real processes: order, blocking, deaths, and closing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.channels import (
 
 
 class Children:
-    """Forked processes of a test; whatever happens, none of them is left."""
+    """Forked processes of a test; none of them survives it."""
 
     def __init__(self) -> None:
         self.pids: list[int] = []
@@ -53,7 +53,7 @@ class Children:
         return pid
 
     def join(self, pid: int) -> int:
-        """Waits for the end of a process. Returns its exit status, or minus the signal."""
+        """Wait for the end of a process. Returns its exit status, or minus the signal."""
         self.pids.remove(pid)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -158,7 +158,7 @@ def test_timeouts() -> None:
     assert consumer.get(0) == records_of(0, 8, 1)
 
 
-def test_a_killed_producer_holds_back_nobody(children: Children) -> None:
+def test_a_killed_producer_does_not_block_others(children: Children) -> None:
     channel = Channel(make(3, 16))
     pids = [children.start(partial(put_for_ever, channel, index)) for index in range(3)]
     consumer, expected = channel.consumer(), [0, 0, 0]
@@ -172,12 +172,12 @@ def test_a_killed_producer_holds_back_nobody(children: Children) -> None:
     while min(expected) < 100:
         take(1)
     children.kill(pids[1])
-    take(48)  # what the dead one had published is still there, and nothing more
+    take(48)  # the records published by the dead producer, and no others
     before = list(expected)
     while min(expected[0] - before[0], expected[2] - before[2]) < 1000:
         take(1)
     assert expected[1] - before[1] <= 16
-    # A successor goes on at the tail that was left.
+    # A successor continues at the old tail.
     successor = channel.producer(1)
     successor.put(records_of(1, expected[1], 1), PATIENCE_S)
     goal = expected[1] + 1
@@ -201,7 +201,7 @@ def test_a_killed_consumer_is_succeeded(children: Children) -> None:
     last = int.from_bytes(taken[:], "little")
     consumer = channel.consumer()
     first = name_of(consumer.get(PATIENCE_S))[1]
-    assert first in (last + 1, last + 2)  # the one in hand may be lost
+    assert first in (last + 1, last + 2)  # the record in processing may be lost
     numbers = [name_of(consumer.get(PATIENCE_S))[1] for _ in range(2000)]
     assert numbers == list(range(first + 1, first + 2001))
 
@@ -215,10 +215,10 @@ def test_an_end_has_one_owner(children: Children) -> None:
     successor = channel.producer(0)
 
     def go_on() -> None:
-        successor.put(records_of(0, 0, 1))  # a forked child takes the place of its parent
+        successor.put(records_of(0, 0, 1))  # a forked child replaces its parent
 
     assert children.join(children.start(go_on)) == 0
-    with pytest.raises(ChannelError, match="producer 0 has passed to another process"):
+    with pytest.raises(ChannelError, match="producer 0 belongs to another process now"):
         successor.put(records_of(0, 1, 1))
     consumer = channel.consumer()
     assert consumer.get(PATIENCE_S) == records_of(0, 0, 1)
@@ -241,7 +241,7 @@ def test_a_forked_consumer_reads_its_indices_anew(children: Children) -> None:
     assert children.join(children.start(take(3))) == 0
 
 
-def test_close_wakes_and_lets_read_what_is_there(children: Children) -> None:
+def test_close_wakes_and_keeps_published_records(children: Children) -> None:
     channel = Channel(make(2, 4))
 
     def fill() -> None:
@@ -256,7 +256,7 @@ def test_close_wakes_and_lets_read_what_is_there(children: Children) -> None:
     assert children.join(pid) == 0
     consumer = channel.consumer()
     assert consumer.get_many(100) == records_of(0, 0, 4)
-    with pytest.raises(ChannelClosed, match="closed and read up"):
+    with pytest.raises(ChannelClosed, match="closed and empty"):
         consumer.get()
     with pytest.raises(ChannelClosed, match="put to a closed channel"):
         channel.producer(1).put(records_of(1, 0, 1))

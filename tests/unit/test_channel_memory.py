@@ -1,4 +1,4 @@
-"""The channel in one process: what buffers it takes, and memory that is no channel, a damaged one or a part of one."""
+"""The channel in one process: supported buffers, and memory that is not a channel, damaged or truncated."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_places_in_memory() -> None:
         Channel(memory, 8)
     with pytest.raises(IndexError):
         Channel(memory, memory.size)
-    with pytest.raises(IndexError, match="no producer 1; the channel has 1"):
+    with pytest.raises(IndexError, match="no producer 1; the number of producers is 1"):
         Channel(memory, 128).producer(1)
 
 

@@ -1,4 +1,4 @@
-"""VT-d records and responses against published values, and against themselves: round trips, widths, reserved bits."""
+"""VT-d records and responses against published values, and round trips, widths, reserved bits."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_requests_come_back(
     execute: bool,
     privileged: bool,
 ) -> None:
-    """Execute and privilege come with the PASID: without one they are not sent."""
+    """Execute and privilege belong to the PASID: without one they are not sent."""
     record = encode_request(
         rid, pasid, address, prgi,
         read=read, write=write, last=last, execute=execute, privileged=privileged,
@@ -114,7 +114,7 @@ QW0_RESERVED = [*range(9, 16), *range(54, 64)]
 
 @pytest.mark.parametrize("bit", range(64))
 def test_each_reserved_bit_is_noticed_and_no_other(bit: int) -> None:
-    """Bits 7:0 hold the type: any other type is refused as well."""
+    """Bits 7:0 are the type: any other type is refused as well."""
     qw0, qw1, qw2, qw3 = encode_request(RID, PASID, PAGE, PRGI, read=True)
     expected = bit not in QW0_RESERVED and bit > 7
     assert decode_request(qw0 ^ 1 << bit, qw1, qw2, qw3)["reserved_ok"] is expected
@@ -126,7 +126,7 @@ def test_each_reserved_bit_is_noticed_and_no_other(bit: int) -> None:
 @given(words, words)
 @example(0, 4)
 def test_any_two_words_decode(qw0: int, qw1: int) -> None:
-    """Nothing that hardware could write makes the decoder fail, and every field keeps to its width."""
+    """No hardware value makes the decoder fail, and every field stays within its width."""
     fields = decode_request(qw0, qw1)
     assert fields["rid"] < 1 << 16
     assert fields["pasid"] is None or fields["pasid"] < 1 << 20

@@ -1,4 +1,4 @@
-"""The explorers against a few words: what they must find, what they must not, and that the walk sees each behaviour once."""
+"""The explorers on small programs: required and forbidden outcomes, and that the walk explores each behaviour once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.probes.litmus import Litmus
 Operation = tuple[str, int, int]
 Trace = list[tuple[int, int, int]]
 READ = 1
-LOCAL = (0, 8, 9)  # kinds that touch nothing
+LOCAL = (0, 8, 9)  # kinds without an access
 EVERYTHING = 1000  # preemptions: more than these programs can have
 
 STORE_BUFFERING: list[list[Operation]] = [
@@ -101,7 +101,7 @@ def depend(a: tuple[int, int, int], b: tuple[int, int, int]) -> bool:
 
 
 def normal_form(trace: Trace) -> tuple[tuple[tuple[int, int, int], ...], ...]:
-    """Foata's: schedules that differ in the order of independent steps alone have the same one."""
+    """Foata normal form: equal for schedules that differ only in the order of independent steps."""
     levels: list[list[tuple[int, int, int]]] = []
     for step in trace:
         at = len(levels)
@@ -128,7 +128,7 @@ program = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(program, min_size=2, max_size=3).filter(lambda p: sum(map(len, p)) <= 10))
-def test_the_walk_sees_every_behaviour_once(programs: list[list[Operation]]) -> None:
+def test_the_walk_explores_every_behaviour_once(programs: list[list[Operation]]) -> None:
     litmus = Litmus(programs)
     every = litmus.walk(Walk.WALK_PREEMPTIONS, EVERYTHING, 300_000)
     reduced = litmus.walk()
@@ -141,7 +141,7 @@ def test_the_walk_sees_every_behaviour_once(programs: list[list[Operation]]) -> 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(program, min_size=2, max_size=3).filter(lambda p: sum(map(len, p)) <= 10))
-def test_what_chance_finds_the_walk_has_seen(programs: list[list[Operation]]) -> None:
+def test_a_random_outcome_is_in_the_walk(programs: list[list[Operation]]) -> None:
     litmus = Litmus(programs)
     everything = {outcome for outcome, _ in litmus.walk()}
     for strategy, depth in ALL_RANDOM:
@@ -156,8 +156,8 @@ def test_a_bound_on_preemptions_bounds_them() -> None:
     assert sizes[-1] == sizes[-2] == len(litmus.walk(Walk.WALK_PREEMPTIONS, EVERYTHING))
 
 
-def test_delays_are_fewer_than_preemptions_and_come_to_everything() -> None:
-    """Without any there is one schedule; each delay leaves the turn once more; in the end every order has been played."""
+def test_delays_are_fewer_than_preemptions_and_reach_every_schedule() -> None:
+    """Without delays there is one schedule; each delay allows one more deviation; eventually every schedule has run."""
     litmus = Litmus([[("add", 0, 0)] * 3, [("add", 1, 0)] * 3, [("add", 0, 0)] * 2])
     every = {tuple(trace) for _, trace in litmus.walk(Walk.WALK_PREEMPTIONS, EVERYTHING)}
     before: set[tuple[tuple[int, int, int], ...]] = set()
@@ -169,7 +169,7 @@ def test_delays_are_fewer_than_preemptions_and_come_to_everything() -> None:
         assert set(delays) <= preemptions
         before = set(delays)
         if bound < 2:
-            # Of the steps 4, 4 and 3 each of the first eight can be passed over: at the others only one is left.
+            # Of the steps 4, 4 and 3 each of the first eight can be skipped: at the others only one is left.
             assert len(delays) == (1, 9)[bound]
     assert {tuple(trace) for _, trace in litmus.walk(Walk.WALK_DELAYS, EVERYTHING)} == every
 

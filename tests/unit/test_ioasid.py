@@ -22,7 +22,7 @@ privates = st.integers(0, 1 << 63)
 
 
 class Ioasids(RuleBasedStateMachine):
-    """The same calls to both; the answers and everything that can be seen afterwards agree."""
+    """The same calls to both; the results and all visible state agree."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,8 +120,8 @@ Ioasids.TestCase.settings = settings(max_examples=120, stateful_step_count=60, d
 TestIoasids = Ioasids.TestCase
 
 
-def test_the_objects_come_round() -> None:
-    """Many more ids than objects: each is freed after its grace period and none is lost on the way."""
+def test_objects_are_reused() -> None:
+    """Many more ids than objects: each is freed after its grace period and none is lost."""
     board = IoasidBoard()
     rng = random.Random(1)
     held: list[int] = []
@@ -137,9 +137,9 @@ def test_the_objects_come_round() -> None:
     board.check_end()
 
 
-def test_what_a_reader_may_hold_stays_until_it_has_left() -> None:
-    """Freed ids and removed allocators are live objects until the reader that was inside at the time has left; calls that
-    allocate free what they can, and do not wait."""
+def test_an_object_lives_until_its_readers_have_left() -> None:
+    """Freed ids and removed allocators stay live objects until the readers inside at the time have left; calls that allocate free
+    what they can, without waiting."""
     board = IoasidBoard()
 
     def live() -> tuple[int, int]:

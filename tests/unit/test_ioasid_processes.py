@@ -1,4 +1,4 @@
-"""The IOASID framework with several processes at once: no id twice, nothing used after its free, and nobody waits for the dead."""
+"""The IOASID framework with several concurrent processes: no id twice, no use after free, no waiting for dead processes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def look(board: IoasidBoard, slot: int, want: int, noise: int = 0) -> dict[str, 
 def run(
     board: IoasidBoard, workers: list[tuple[Any, ...]], others: list[tuple[Any, ...]]
 ) -> tuple[list[Any], list[Any]]:
-    """Workers until they have seen or done enough, the others until the workers are over; (results of the first, of the
+    """Run workers until they have seen or done enough, and the others until the workers have finished; (results of the first, of the
     second). All start at once."""
     parties = len(workers) + len(others)
 
@@ -88,7 +88,7 @@ def test_no_id_is_out_twice_and_lookups_see_whole_data(custom: bool, noise: int,
 
 
 def plug(board: IoasidBoard, slot: int, rounds: int) -> None:
-    """Two sharers of one host, one of them plugged at any time; then both, and one is left."""
+    """Two sharers of one host, one of them plugged at any time; then both, then one."""
     kernel = board.actor(slot)
     for i in range(rounds):
         comes, goes = (2, 1) if i % 2 == 0 else (1, 2)
@@ -113,8 +113,8 @@ def test_ids_outlive_the_unplug_of_sharers_while_they_are_used() -> None:
 
 
 def unplug(board: IoasidBoard, slot: int, rounds: int) -> None:
-    """Plugs a second host, takes the active one away under its users, and the other way round; until ids were lost often. A host
-    whose guest has gone takes its numbers back."""
+    """Plugs a second host, removes the active one while it is in use, and vice versa, until ids were lost often. A host without its
+    guest takes its numbers back."""
     kernel = board.actor(slot)
     until = time.monotonic() + BOUND_S
     i = 0
@@ -127,8 +127,8 @@ def unplug(board: IoasidBoard, slot: int, rounds: int) -> None:
         i += 1
 
 
-def test_a_space_that_goes_under_its_users_loses_ids_and_nothing_else() -> None:
-    """The callers' fault: ids are lost, warnings say so. Nobody uses freed data, nobody hangs, every object comes back."""
+def test_removing_a_space_in_use_loses_only_ids() -> None:
+    """A caller's error: ids are lost, warnings report it. No freed data is used, no process hangs, every object is reused."""
     board = IoasidBoard()
     board.kernel.register(1, HOST0, HOST0, 1)
     workers = [(unplug, THREE, 10000), (look, FOUR, 10000, 20)]
@@ -143,7 +143,7 @@ def test_a_space_that_goes_under_its_users_loses_ids_and_nothing_else() -> None:
 
 
 def bind_until_stopped(board: IoasidBoard, slot: int, noise: int = 0) -> tuple[int, int]:
-    """(rounds, those that found no memory or no PASID)."""
+    """(rounds, rounds that found no memory or no PASID)."""
     if noise:
         board.as_slot(slot).noise(noise, noise * 20, seed=slot)
     rounds = without = 0
@@ -160,7 +160,7 @@ def find_loop(board: IoasidBoard, slot: int, want: int) -> dict[str, int]:
 
 @pytest.mark.parametrize(("noise", "want"), [(0, 20000), (20, 200)])
 def test_a_lookup_holds_the_mm_that_it_found(noise: int, want: int) -> None:
-    """Binders end their address spaces before and after the unbind, and the structure right after it."""
+    """Binders end their address spaces before and after the unbind, and free the structure right after it."""
     board = IoasidBoard()
     finders = [(find_loop, slot, want) for slot in (THREE, FOUR)]
     found, done = run(board, finders, [(bind_until_stopped, slot, noise) for slot in (ONE, TWO)])
@@ -171,7 +171,7 @@ def test_a_lookup_holds_the_mm_that_it_found(noise: int, want: int) -> None:
 
 
 def replace(board: IoasidBoard, slot: int, number: int) -> None:
-    """Gives an id a new mm and ends the old one at once: nobody may be at it any more."""
+    """Gives an id a new mm and ends the old one at once, which must be unused by then."""
     kernel = board.actor(slot)
     old = 0
     while not board.memory.read_u64(board.stop):
@@ -185,7 +185,7 @@ def replace(board: IoasidBoard, slot: int, number: int) -> None:
         kernel.mm_put(old)
 
 
-def test_set_data_returns_when_nobody_uses_the_old_data() -> None:
+def test_set_data_returns_when_the_old_data_is_unused() -> None:
     board = IoasidBoard()
     number = board.kernel.alloc(IoasidSet.IOASID_SET_SVA, 1, 6, 0)
     finders = [(find_loop, slot, 100000) for slot in (THREE, FOUR)]
@@ -197,7 +197,7 @@ def test_set_data_returns_when_nobody_uses_the_old_data() -> None:
 
 
 def await_beats(board: IoasidBoard, slot: int, beats: int) -> None:
-    """Returns when the actor has come this far in its loop."""
+    """Wait until the actor has reached this round of its loop."""
     until = time.monotonic() + BOUND_S
     while board.crew.actor(slot)["heartbeat"] <= beats:
         assert time.monotonic() < until, board.report()
@@ -205,7 +205,7 @@ def await_beats(board: IoasidBoard, slot: int, beats: int) -> None:
 
 
 def stop_as_owner(board: IoasidBoard, slot: int, pid: int) -> None:
-    """Stops the process at a moment at which it holds the lock."""
+    """Stop the process while it holds the lock."""
     until = time.monotonic() + BOUND_S
     while True:
         os.kill(pid, signal.SIGSTOP)
@@ -218,8 +218,8 @@ def stop_as_owner(board: IoasidBoard, slot: int, pid: int) -> None:
 
 
 def test_processes_killed_anywhere_leave_a_framework_that_works() -> None:
-    """Thirty kills, every second one of a process that holds the lock, the others at random places; another process is at work
-    on the same space all the time. A slot has one life."""
+    """Thirty kills, every second one of a process that holds the lock, the others at random places; another process works on the same
+    space all the time. A slot is used once."""
     board = IoasidBoard(handlers=32)
     board.kernel.register(1, HOST0, HOST0, 0xA)
     with Children(BOUND_S, board.report) as children:

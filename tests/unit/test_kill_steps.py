@@ -1,7 +1,7 @@
-"""A process killed after every single instruction of an operation: the survivors go on, and what is lost is counted.
+"""A process killed after every single instruction of an operation: the survivors continue, and losses are counted.
 
 Random kills miss windows of a few nanoseconds; stepping finds them all. Each case runs in a fork server of its own, which
-steps, kills and checks (``tests/support/kill_server.py``); what is expected stands in ``tests/support/kill_case.py``.
+steps, kills and checks (``tests/support/kill_server.py``); see also ``tests/support/kill_case.py``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def stepping() -> None:
 def test_killed_at_every_instruction(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """Long calls step by a stride, which their case states.
+    """Long calls are stepped by the stride of their case.
 
     Run with ``-rA`` to see how many kill points each operation has and what they did.
     """

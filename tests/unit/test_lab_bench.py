@@ -1,4 +1,4 @@
-"""What the bench of races makes of its numbers."""
+"""The statistics of the bench of races."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_race_that_is_missed_is_counted_and_has_no_times() -> None:
     assert (strategy["found"], strategy["trials"], strategy["races_missed"]) == (3, 6, 1)
 
 
-def test_what_no_budget_excuses_is_named_with_its_race() -> None:
+def test_failures_independent_of_the_budget_name_their_race() -> None:
     measured = [
         Measured("alarm", 1, [FOUND], fixed_schedules=2100, false_alarms=1),
         Measured("run-alarm", 1, [FOUND], fixed_runs=10, run_alarms=2),
@@ -62,7 +62,7 @@ def test_what_no_budget_excuses_is_named_with_its_race() -> None:
         ([MISSED], 1, 0),
     ],
 )
-def test_what_is_found_within_a_budget_is_known_or_not(
+def test_the_count_within_a_budget_may_be_unknown(
     searches: list[Search], budget: int, expected: int | None
 ) -> None:
     assert within(searches, budget, 30.0) == expected

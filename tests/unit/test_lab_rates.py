@@ -1,4 +1,4 @@
-"""What `iopf race bench --rates` measures, and what it says of a goal."""
+"""The measurements of `iopf race bench --rates`, and the verdict on a goal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from iopf.cython_ext import ring_bench, ring_bench_bare
 from iopf.cython_ext.memory import Memory
 from iopf.emulator.sched.judge import Bug
 from iopf.tools.lab.play.points import PointsLab
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.report.rates import Figure, table
 from iopf.tools.lab.search.search import STRATEGIES
 
@@ -24,28 +24,28 @@ from iopf.tools.lab.search.search import STRATEGIES
         (Figure("a", 0.1, "ns"), None, ""),
     ],
 )
-def test_a_figure_says_how_it_stands(figure: Figure, met: bool | None, verdict: str) -> None:
+def test_a_figure_has_a_verdict(figure: Figure, met: bool | None, verdict: str) -> None:
     assert (figure.met, figure.verdict()) == (met, verdict)
     assert table([figure])[1].endswith(verdict or "0.10 ns")
 
 
 @pytest.mark.parametrize("strategy", ["random", "pct"])
-def test_the_smallest_system_makes_all_its_steps(strategy: str) -> None:
+def test_the_smallest_system_runs_all_its_steps(strategy: str) -> None:
     with PointsLab(3, 20) as lab:
 
         def play() -> list[tuple[bytes, int]]:
             found = []
             for number in range(30):
-                bug, _, _ = lab.conductor.explore(STRATEGIES[strategy], number, 0, 1)
+                bug, _, _ = lab.scheduler.explore(STRATEGIES[strategy], number, 0, 1)
                 assert bug == Bug.BUG_NONE
                 assert lab.steps_made() == 60
-                found.append((lab.conductor.path, lab.conductor.trace_hash))
+                found.append((lab.scheduler.path, lab.scheduler.trace_hash))
             return found
 
         fibers = play()
         assert all(len(path) == lab.steps == 63 for path, _ in fibers)
         assert len(set(fibers)) > 20
-        with Players(lab):
+        with ActorProcesses(lab):
             assert play() == fibers
 
 

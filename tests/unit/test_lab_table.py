@@ -1,4 +1,4 @@
-"""The table of a schedule: whose column is whose, and nothing of a name is lost."""
+"""The table of a schedule: columns of actors, and complete names."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ NAMES = st.text("ab:_ -", min_size=1, max_size=60).map(str.strip).filter(bool)
 
 
 def columns(lines: list[str], column: int, count: int) -> list[str]:
-    """What stands in each, read from above."""
+    """The text of each column, read from the top."""
     return ["".join(line[at * column :][:column].strip() for line in lines) for at in range(count)]
 
 
 @given(st.lists(NAMES, min_size=1, max_size=6), st.integers(14, 30))
-def test_every_name_is_there_in_full(names: list[str], column: int) -> None:
+def test_every_name_is_complete(names: list[str], column: int) -> None:
     found = columns(heads(names, column), column, len(names))
     assert [text.replace(" ", "") for text in found] == [name.replace(" ", "") for name in names]
 
 
-def test_the_actors_of_every_race_have_heads_of_their_own() -> None:
+def test_the_actors_of_every_race_have_distinct_headings() -> None:
     for race in catalogue().values():
         with lab_of(race, defective=True) as lab:
             slots = [slot for slot, name in enumerate(lab.names) if name]
@@ -47,7 +47,7 @@ def table_of_seven(width: int = WIDTH) -> list[str]:
         return list(rows(SEVEN, NAMED, Where(lab.plan.config), width))
 
 
-def test_a_function_without_room_goes_on_in_the_next_line() -> None:
+def test_a_long_function_name_continues_on_the_next_line() -> None:
     last = table_of_seven()[-3:-1]
     assert [len(row) - len(row.lstrip()) for row in last] == [2, 4 + 6 * 14 + 1]
     assert "".join(row.split()[-1] for row in last) == "put_dev_fault_param"

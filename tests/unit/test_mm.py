@@ -37,7 +37,7 @@ def at(page: int) -> int:
 
 
 class Model:
-    """page -> [protection, entry]; entry is None or the bits of the page table."""
+    """page -> [protection, entry]; entry: None or the bits of the page table."""
 
     def __init__(self) -> None:
         self.pages: dict[int, list[int]] = {}
@@ -80,7 +80,7 @@ def apply(space: AddressSpace, model: Model, op: tuple[object, ...]) -> None:
 
 
 def move(space: AddressSpace, model: Model, a: int, b: int, to: int) -> None:
-    """Only onto a free place, as the planner of traces promises."""
+    """Only onto a free range, as the planner of traces guarantees."""
     target = range(to, to + b - a)
     if set(target) & (model.pages.keys() | set(range(a, b))) or to + b - a > PAGES:
         return

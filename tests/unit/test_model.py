@@ -1,4 +1,4 @@
-"""The reference model against the table of fates, cell by cell, and what the cells do not say."""
+"""The reference model against the fate table, cell by cell, and properties outside the cells."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def as_expected(found: Observation) -> Expected:
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_model_gives_what_the_case_expects(event: str, generation: str) -> None:
+def test_the_model_agrees_with_the_case(event: str, generation: str) -> None:
     case = BY_EVENT[event]
     observation = observed(case, generation)
     assert differences(case.expected[generation], as_expected(observation)) == []
@@ -94,13 +94,13 @@ def test_known_violations_are_those_of_the_cells() -> None:
         shown = {c.generation for c in CELLS if c.known == slug}
         assert not shown or shown <= set(known.generations), slug
         assert set(known.generations) <= set(GENERATIONS)
-    # What remains of an error in a cell must be on the list: a finding without a slug is news.
+    # Remaining errors of a cell must be on the list: a finding without a slug is new.
     for case in CASES:
         for generation, expected in case.expected.items():
             assert not expected.findings or cell(case.event, generation).known is not None
 
 
-def test_a_difference_is_told_by_its_field() -> None:
+def test_a_difference_names_the_field() -> None:
     expected = Expected({"a": (0,)}, lost={"overflow": 1})
     seen = as_observed({(0, "a"): [1]}, [0, -22], {"overflow": 1, "no memory": 0}, (0, 0), ())
     assert differences(expected, seen) == [
@@ -122,7 +122,7 @@ def test_cases_are_as_wide_as_their_credits() -> None:
             assert int(words.get("pages", 0)) <= case.credits
 
 
-# --- what is in no cell ---
+# --- outside the cells ---
 
 
 def test_a_later_bind_after_the_last_unbind_is_a_queue_of_its_own() -> None:
@@ -134,7 +134,7 @@ def test_a_later_bind_after_the_last_unbind_is_a_queue_of_its_own() -> None:
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_requests_of_one_index_mix_pasids(generation: str) -> None:
-    """Partials are gathered by group index alone (4.8): pages of one tenant decide on another's group."""
+    """Partials are collected by group index alone (4.8): pages of one tenant affect another's group."""
     text = [
         "map t0 4",
         "map t1 4 at=8",
@@ -151,7 +151,7 @@ def test_requests_of_one_index_mix_pasids(generation: str) -> None:
 
 @pytest.mark.parametrize("generation", MERGED)
 def test_an_unbind_leaves_partials_behind(generation: str) -> None:
-    """The flush waits for groups only (4.10), unless the queue goes with the last domain."""
+    """The flush waits for groups only (4.10), unless the queue is removed with the last domain."""
     text = [
         *SETUP,
         "bind d0 t1",
@@ -230,14 +230,14 @@ def test_a_replace_answers_the_groups_of_the_old_handle_only() -> None:
     assert run_case(text, "gunthorpe").responses == {(0, "a"): (0,), (0, "b"): (0,)}
 
 
-def test_what_waits_for_ever_is_a_finding() -> None:
+def test_waiting_forever_is_a_finding() -> None:
     found = run_case([*SETUP, "hold workers", "send d0 t0 pages=1", "flush d0"], "v7.2")
     assert found.findings == ("stuck: a flush waits for the workers",)
     assert found.results[-1] == NOT_RUN
 
 
-def test_a_course_that_is_left_to_chance_is_refused() -> None:
-    with pytest.raises(ValueError, match="course is fixed"):
+def test_a_nondeterministic_program_is_refused() -> None:
+    with pytest.raises(ValueError, match="deterministic programs"):
         run_case(["choose", "map t0 1", "or", "map t0 2", "end"], "v7.2")
 
 
@@ -294,9 +294,7 @@ LINES = st.sampled_from(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(LINES, max_size=25), st.sampled_from(GENERATIONS))
-def test_whatever_happens_only_known_generations_free_what_others_hold(
-    text: list[str], generation: str
-) -> None:
+def test_only_known_generations_free_objects_in_use(text: list[str], generation: str) -> None:
     try:
         found = run_case([*text, "let-go all", "settle"], generation, records=8)
     except ProgramError:
@@ -318,8 +316,8 @@ FAILURE = 15
 def test_at_rest_every_last_request_of_a_bound_device_is_answered(
     text: list[str], generation: str
 ) -> None:
-    """From v6.11 on the core answers every last request it is told of, whatever happened before (I1). A device that has got Response
-    Failure has stopped and hears nothing more (PCIe ATS 1.1, 4.2)."""
+    """From v6.11 on the core answers every last request reported to it, whatever happened before. A device that got Response Failure has
+    stopped and gets nothing more (PCIe ATS 1.1, 4.2)."""
     text = [line for line in text if "f0" not in line and "pasid=5" not in line]
     labelled = [
         f"{line} group=g{n}" if line.startswith("send") and "open" not in line else line

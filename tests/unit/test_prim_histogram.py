@@ -1,4 +1,4 @@
-"""Histogram bins against a model: every value has its bin, bins grow with values, the error stays within 1/32."""
+"""Histogram bins against a model: every value has its bin, bins are monotonic, the error stays within 1/32."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ values = st.one_of(
 
 
 def lower_bound(index: int) -> int:
-    """The smallest value of a bin, from the text of the module alone."""
+    """The smallest value of a bin, computed from the module's documentation."""
     if index < STEPS:
         return index
     power, step = divmod(index, STEPS)

@@ -1,7 +1,7 @@
 """Two actors in the same operation, interleaved at every instruction.
 
-One is stopped after k instructions, the other runs from start to end, the first goes on. That is every place at which the
-second can come between; a race that needs a window of a few nanoseconds is found each time, not once in many runs.
+One is stopped after k instructions, the other runs from start to end, the first continues. This covers every place at which the
+second can interfere; a race that needs a window of a few nanoseconds is found each time, not once in many runs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _stepping() -> None:
 def _interleave(
     board: Board, k: int, stepped: Callable[[int], None], other: Callable[[], None]
 ) -> bool:
-    """Runs ``other`` after ``k`` instructions of ``stepped``; false when that was over before."""
+    """Run ``other`` after ``k`` instructions of ``stepped``; false if that had finished before."""
     armed = board.take(64)
     victim = Victim(lambda: stepped(armed))
     came = False
@@ -75,7 +75,7 @@ def test_both_halves_of_abba_at_once() -> None:
 
 
 def test_two_allocations_meet_on_the_one_that_is_to_fail() -> None:
-    """Exactly one of the two fails, and the injection is over then."""
+    """Exactly one of the two fails, and the injection ends."""
     k, inside = 0, True
     wrong = []
     while inside:

@@ -1,4 +1,4 @@
-"""The check after every test finds what tests leave behind, and says what it is."""
+"""The check after every test finds and names leftovers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of lock classes: what could deadlock is told from the order alone, without the deadlock."""
+"""The graph of lock classes: possible deadlocks are reported from the order alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_same_order_twice_is_no_verdict() -> None:
     for _ in range(2):
         for mutex in (a, b, c):
             mutex.lock()
-        for mutex in (b, a, c):  # the order of giving back does not matter
+        for mutex in (b, a, c):  # the order of releases does not matter
             mutex.unlock()
     assert board.crew.lock_order() == {(1, 2), (1, 3), (2, 3)}
     assert board.crew.actor(0)["held_count"] == 0
@@ -54,7 +54,7 @@ def test_abba_in_one_process_is_a_verdict() -> None:
 
 
 def test_a_cycle_through_three_classes_and_two_processes_is_a_verdict() -> None:
-    """One process has taken 1 then 2, another 2 then 3; a third taking 3 then 1 closes the circle."""
+    """One process has taken 1 then 2, another 2 then 3; a third taking 3 then 1 closes the cycle."""
     board = Board()
     a, b, c = _mutexes(board, [1, 2, 3])
 
@@ -97,7 +97,7 @@ def test_a_lock_taken_for_reading_counts_too() -> None:
 
 @pytest.mark.parametrize("flush_first", [True, False])
 def test_flushing_under_a_lock_that_the_work_takes_is_a_verdict(flush_first: bool) -> None:
-    """The wait for the workqueue is an edge like a lock: whichever side comes second closes the cycle."""
+    """The wait for the workqueue is an edge like a lock: whichever comes second closes the cycle."""
     board = Board()
     (lock,) = _mutexes(board, [1])
     ring = WorkRing(board.crew, board.take(4096), count=8, cls=2)
@@ -134,7 +134,7 @@ def test_without_the_knob_nothing_is_recorded() -> None:
 
 
 def test_more_locks_than_an_actor_can_record() -> None:
-    """Beyond eight the classes are not recorded; what is given back is forgotten all the same, in any order."""
+    """Beyond eight the classes are not recorded; releases are handled in any order all the same."""
     board = Board()
     for cls in range(10):
         board.crew.lockdep_acquire(cls)
@@ -151,7 +151,7 @@ def test_more_locks_than_an_actor_can_record() -> None:
     assert board.crew.verdicts() == []
 
 
-def test_beyond_eight_a_lock_given_back_first_is_forgotten() -> None:
+def test_beyond_eight_a_lock_released_first_is_forgotten() -> None:
     board = Board()
     for cls in range(9):
         board.crew.lockdep_acquire(cls)
@@ -161,7 +161,7 @@ def test_beyond_eight_a_lock_given_back_first_is_forgotten() -> None:
     assert board.crew.lock_order() == {(held, 20) for held in range(7)}
 
 
-def test_giving_back_what_is_not_held_forgets_nothing_else() -> None:
+def test_releasing_an_unheld_lock_keeps_the_others() -> None:
     board = Board()
     board.crew.lockdep_acquire(1)
     board.crew.lockdep_release(2)

@@ -1,4 +1,4 @@
-"""The mutex and the reader-writer lock between real processes: exclusion, takeover from the dead, no lost wake-up."""
+"""The mutex and the reader-writer lock between real processes: exclusion, takeover from dead owners, no lost wake-up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _hammer_mutex(board: Board, slot: int, at: int, counter: int, noise: int) ->
 @pytest.mark.parametrize("noise", [0, 5])
 @pytest.mark.parametrize(("spins", "yields"), [(50, 64), (0, 0)])
 def test_mutex_excludes(noise: int, spins: int, yields: int) -> None:
-    """Four processes add by separate load and store; not one addition is lost, whatever the wait policy."""
+    """Four processes add by separate load and store; no addition is lost, whatever the wait policy."""
     board = Board(spins=spins, yields=yields)
     at, counter = board.take(SIZES["mutex"]), board.take(8)
     Mutex(board.crew, at, cls=1)
@@ -63,7 +63,7 @@ def _lock_after(board: Board, slot: int, at: int, write: bool | None) -> int:
 
 @pytest.mark.parametrize("waits_before_death", [True, False])
 def test_mutex_of_a_killed_owner_is_taken_over(waits_before_death: bool) -> None:
-    """Whoever comes next is told once that the owner died, also when it slept already; then all is as before."""
+    """The next locker is told once that the owner died, also if it was asleep; then everything works as before."""
     board = Board()
     at, word = board.take(SIZES["mutex"]), board.take(4)
     mutex = Mutex(board.crew, at, cls=1)
@@ -86,16 +86,16 @@ def test_mutex_of_a_killed_owner_is_taken_over(waits_before_death: bool) -> None
 
 
 def _await_sleeper(board: Board, slot: int) -> None:
-    """Until the actor of ``slot`` has gone to sleep for the lock at least once."""
+    """Until the actor of ``slot`` has slept on the lock at least once."""
     sleeps = board.as_slot(slot)
     for _ in range(10_000_000):
         if sleeps.actor(slot)["sleeps"]:
             return
-    raise TimeoutError("nobody went to sleep")
+    raise TimeoutError("no actor went to sleep")
 
 
-def test_a_death_that_is_not_confirmed_is_no_takeover() -> None:
-    """The owner is gone, but as long as the supervisor has not said so the lock stays held."""
+def test_an_unconfirmed_death_is_not_taken_over() -> None:
+    """The owner is dead, but the lock stays held until the supervisor confirms the death."""
     board = Board()
     at, word = board.take(SIZES["mutex"]), board.take(4)
     mutex = Mutex(board.crew, at, cls=1)
@@ -111,7 +111,7 @@ def test_a_death_that_is_not_confirmed_is_no_takeover() -> None:
 
 
 def test_an_unlock_wakes_every_sleeper_in_turn() -> None:
-    """Three sleepers, one unlock: each hands on, and none has to wait for its 20 ms bound over and over."""
+    """Three sleepers, one unlock: each passes the lock on, and none waits for its 20 ms timeout repeatedly."""
     board = Board(spins=0, yields=0)
     at = board.take(SIZES["mutex"])
     mutex = Mutex(board.crew, at, cls=1)
@@ -126,7 +126,7 @@ def test_an_unlock_wakes_every_sleeper_in_turn() -> None:
     assert mutex.lock() == 0
 
 
-def test_unlocking_what_another_holds_is_a_verdict() -> None:
+def test_unlocking_a_lock_of_another_actor_is_a_verdict() -> None:
     board = Board()
     at = board.take(SIZES["mutex"])
     Mutex(board.crew, at, cls=3).lock()
@@ -168,7 +168,7 @@ def test_rwlock_shows_no_torn_state(noise: int, spins: int, yields: int) -> None
     assert board.crew.verdicts() == []
 
 
-def test_readers_share_and_keep_a_writer_out() -> None:
+def test_readers_share_and_exclude_a_writer() -> None:
     board = Board(spins=0, yields=0)
     at = board.take(SIZES["rwlock"])
     one, two = RwLock(board.crew, at, cls=1), RwLock(board.as_slot(1), at)
@@ -203,7 +203,7 @@ def test_rwlock_of_a_killed_writer_is_taken_over(write: bool) -> None:
     assert board.crew.verdicts() == []
 
 
-def test_a_writer_that_dies_waiting_does_not_keep_readers_out() -> None:
+def test_a_writer_that_dies_waiting_does_not_block_readers() -> None:
     board = Board(spins=0, yields=0)
     at = board.take(SIZES["rwlock"])
     lock = RwLock(board.crew, at, cls=1)

@@ -27,7 +27,7 @@ actors = st.integers(0, ACTORS - 1)
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """The model knows which references are live and how often each slot was freed; places are compared after each step."""
+    """The model tracks live references and the number of frees per slot; locations are compared after each step."""
 
     CAPACITY = 12
     live_refs = Bundle("live_refs")
@@ -153,7 +153,7 @@ class WorkMachine(RuleBasedStateMachine):
 
     @rule(actor=actors)
     def flush(self, actor: int) -> None:
-        """With a bound of nothing: says whether everything queued is done."""
+        """With a timeout of 0: tells whether everything queued is done."""
         idle = self._floor() == len(self.items)
         assert self.rings[actor].flush(0) == (0 if idle else ETIMEDOUT)
 

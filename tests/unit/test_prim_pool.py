@@ -1,4 +1,4 @@
-"""Pools and lists: generations, poison, what is detected and whom it names, exhaustion, injected failures."""
+"""Pools and lists: generations, poison, detected misuse with the actors involved, exhaustion, injected failures."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_bodies_are_zeroed_and_poisoned() -> None:
     assert pool.body(ref) == b"x" * 96
 
 
-def test_use_after_free_names_who_freed_and_who_used() -> None:
+def test_use_after_free_names_the_freeing_and_the_using_actor() -> None:
     board = Board()
     pool = _pool(board)
     ref = pool.alloc()
@@ -70,7 +70,7 @@ def test_use_after_free_names_who_freed_and_who_used() -> None:
         "other_actor": 3,
         "actor": 5,
         "site": 0xFE,
-        "detail": 0xFE,  # where it was freed
+        "detail": 0xFE,  # site of the free
     }
 
 
@@ -108,7 +108,7 @@ def test_a_reference_that_never_was_is_a_bad_word(ref: int) -> None:
     assert [v["kind"] for v in board.crew.verdicts()] == [VerdictKind.VERDICT_BAD_WORD]
 
 
-def test_exhaustion_is_no_verdict_and_ends_with_the_next_free() -> None:
+def test_exhaustion_is_not_a_verdict_and_ends_with_the_next_free() -> None:
     board = Board()
     pool = _pool(board, 10)
     refs = [pool.alloc() for _ in range(10)]
@@ -122,8 +122,8 @@ def test_exhaustion_is_no_verdict_and_ends_with_the_next_free() -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4])
-def test_frees_go_back_to_the_others(batch: int) -> None:
-    """What one actor frees, another can have: at most two batches stay in its magazine."""
+def test_freed_objects_are_available_to_other_actors(batch: int) -> None:
+    """Objects freed by one actor are available to another: at most two batches stay in its magazine."""
     board = Board()
     pool = _pool(board, 32, batch=batch)
     refs = [pool.alloc() for _ in range(32)]
@@ -145,7 +145,7 @@ def test_fail_nth_fails_exactly_one() -> None:
 
 @pytest.mark.parametrize("noise", [0, 5])
 def test_actors_never_share_an_object(noise: int) -> None:
-    """Four processes on a pool that is too small for them: no stamp changes hands, and at the end every slot is accounted for."""
+    """Four processes on a pool that is too small: no other actor changes a stamp, and at the end every slot is accounted for."""
     board = Board()
     pool = _pool(board, 40)
 
@@ -215,8 +215,8 @@ def test_list_misuse_is_a_verdict() -> None:
     assert other.walk() == []
 
 
-def test_a_list_that_holds_a_freed_node_is_a_verdict_twice() -> None:
-    """Once where it is freed, once where somebody walks onto it; the second names who freed it."""
+def test_a_freed_node_on_a_list_is_two_verdicts() -> None:
+    """Once where it is freed, once where an actor walks onto it; the second names the freeing actor."""
     board = Board()
     pool, nodes, refs = _list(board)
     nodes.add_tail(refs[0])

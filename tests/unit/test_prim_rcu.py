@@ -86,7 +86,7 @@ def test_a_reader_that_died_inside_is_skipped_once_its_death_is_confirmed() -> N
 
 
 def _await_waiting(board: Board, slot: int) -> None:
-    """Until the actor has looked for readers more often than it spins."""
+    """Until the actor has checked for readers more often than it spins."""
     for _ in range(10_000_000):
         if board.crew.actor(slot)["heartbeat"] > 120:
             return
@@ -106,7 +106,7 @@ def test_rcu_misuse_is_a_verdict() -> None:
 
 
 @pytest.mark.parametrize("noise", [0, 4])
-def test_what_a_reader_holds_is_not_freed(noise: int) -> None:
+def test_an_object_in_a_read_section_is_not_freed(noise: int) -> None:
     """Two writers replace an object as fast as they can; no reader sees it freed, reused or poisoned inside a section."""
     board = Board()
     pool = Pool(board.crew, board.take(8192), capacity=32, stride=64, cls=1, batch=2)
@@ -143,8 +143,8 @@ def _ref(board: Board, value: int) -> Refcount:
     return ref
 
 
-def test_the_last_put_is_told_once() -> None:
-    """Four processes take and put around a last reference; whoever brings it to zero is told, and nobody gets it back."""
+def test_the_last_put_is_reported_once() -> None:
+    """Four processes take and put around a last reference; the one that reaches zero is told, and none gets it back."""
     board = Board()
     ref = _ref(board, 1)
 

@@ -1,4 +1,4 @@
-"""The link, the record ring, and the event ring: order, wrapping, who may corrupt what and how it is told."""
+"""The link, the record ring, and the event ring: order, wrapping, and detection of corrupted indices."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_link_keeps_every_record_in_order(
     assert board.crew.verdicts() == []
 
 
-def test_link_indices_go_on_where_they_were() -> None:
-    """A producer or a consumer that attaches anew starts from the shared words, also when they are far along or about to wrap."""
+def test_link_indices_continue_after_attaching_again() -> None:
+    """A producer or consumer that attaches again starts from the shared words, even if they are far along or about to wrap."""
     board = Board()
     at = _link(board, 4)
     for index in (0, 2**32 - 2, 2**64 - 3):
@@ -57,7 +57,7 @@ def test_link_indices_go_on_where_they_were() -> None:
     assert board.crew.verdicts() == []
 
 
-def test_link_shows_nothing_that_is_not_published_and_holds_exactly_its_capacity() -> None:
+def test_a_link_shows_only_published_records_and_has_its_exact_capacity() -> None:
     board = Board()
     at = _link(board, 4)
     producer, consumer = (
@@ -71,12 +71,12 @@ def test_link_shows_nothing_that_is_not_published_and_holds_exactly_its_capacity
     assert producer.publish() == 0
     assert consumer.waiting
     assert [(consumer.take() or (None,))[0] for _ in range(5)] == [0, 1, 2, 3, None]
-    assert not producer.fill([9])  # read, but not given back
+    assert not producer.fill([9])  # read, but not released
     consumer.consume()
     assert producer.fill([9])
 
 
-def test_a_killed_producer_loses_what_it_had_not_published() -> None:
+def test_a_killed_producer_loses_unpublished_records() -> None:
     board = Board()
     at, word = _link(board, 8), board.take(4)
 
@@ -119,7 +119,7 @@ def test_a_link_index_out_of_range_is_a_verdict(damage: int, attach_after: bool)
     board.crew.clear_verdicts()
     board.memory.write_u64(at, 0)
     producer = None if attach_after else Link(board.as_slot(2), at, 4, producer=True)
-    filled = int(producer is not None and producer.fill([0]))  # its first look, at a good index
+    filled = int(producer is not None and producer.fill([0]))  # its first read, of a valid index
     board.memory.write_u64(at + 64, damage)
     producer = producer or Link(board.as_slot(2), at, 4, producer=True)
     while filled < 9 and producer.fill([0]):
@@ -174,7 +174,7 @@ def test_record_ring_between_processes() -> None:
 
 @pytest.mark.parametrize("damage", [256, 33, 8, 2**63, 2**64 - 32])
 def test_a_damaged_register_is_a_verdict(damage: int) -> None:
-    """A tail off the ring or off the grid counts as empty, such a head as full."""
+    """A tail off the ring or unaligned counts as empty, such a head as full."""
     board = Board()
     ring = RecordRing(board.crew, _ring(board, 8), 8)
     assert ring.put([1])
@@ -191,7 +191,7 @@ def test_a_damaged_register_is_a_verdict(damage: int) -> None:
     ]
 
 
-def test_event_ring_counts_what_was_overwritten() -> None:
+def test_event_ring_counts_overwritten_records() -> None:
     board = Board()
     ring = EventRing(board.crew, board.take(SIZES["event_ring"] + 8 * SIZES["event"]), capacity=8)
     assert ring.read() == (0, 0, [])
@@ -206,7 +206,7 @@ def test_event_ring_counts_what_was_overwritten() -> None:
 
 @pytest.mark.parametrize("noise", [0, 3])
 def test_event_ring_readers_see_no_torn_record(noise: int) -> None:
-    """Two readers follow a writer that laps them; what they get is whole and in order, and kept + gone = written."""
+    """Two readers follow a writer that laps them; their records are complete and in order, and kept + overwritten = written."""
     board = Board()
     at, stop = board.take(SIZES["event_ring"] + 16 * SIZES["event"]), board.take(4)
     EventRing(board.crew, at, capacity=16)

@@ -1,4 +1,4 @@
-"""The eventcount: no lost wake-up, marks that fit, bounds that hold."""
+"""The eventcount: no lost wake-up, correct marks, timeouts that hold."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def test_marks() -> None:
     assert (
         ec.sleep(key, 10 * SECOND) == 0
     )  # notified between preparing and sleeping: does not sleep
-    ec.cancel(key)  # too late, takes nobody else's mark
+    ec.cancel(key)  # too late, removes no other mark
     assert ec.word >> 32 == 0
 
 
-def test_a_late_cancel_takes_no_mark_of_another() -> None:
+def test_a_late_cancel_keeps_the_marks_of_others() -> None:
     board = Board()
     ec = _ec(board)
     first = ec.prepare()
@@ -58,8 +58,8 @@ def test_a_sleep_ends_at_its_bound_and_is_counted() -> None:
     assert (actor["sleeps"], actor["wait_timeouts"], actor["wait_site"]) == (1, 1, 0)
 
 
-def test_notify_wakes_as_many_as_it_is_told() -> None:
-    """Three sleep; one notification of one, one of all. Who was not meant sleeps on."""
+def test_notify_wakes_the_given_number() -> None:
+    """Three sleep; one notification of one, one of all. The others stay asleep."""
     board = Board()
     ec = _ec(board)
 
@@ -107,8 +107,8 @@ def test_a_killed_waiter_costs_one_mark_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("noise", [0, 2])
 @pytest.mark.parametrize("parties", [2, 3])
-def test_turns_go_round_without_a_lost_wake_up(parties: int, noise: int) -> None:
-    """Each waits on its own word and wakes the next. A wake-up that is lost shows as a sleep that ran to its bound."""
+def test_turns_rotate_without_a_lost_wake_up(parties: int, noise: int) -> None:
+    """Each waits on its own word and wakes the next. A lost wake-up shows as a sleep that timed out."""
     board = Board()
     words = [_ec(board) for _ in range(parties)]
     turn = board.take(8)

@@ -1,4 +1,4 @@
-"""The work ring: each item once, flush waits for exactly what was queued before it, the dead are repaired, nobody oversleeps."""
+"""The work ring: each item once, flush waits for exactly the items queued before it, dead actors are repaired, no lost wake-up."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _ring(board: Board, count: int = 8) -> WorkRing:
 def test_each_item_once(
     producers: int, consumers: int, count: int, noise: int, sparing: bool
 ) -> None:
-    """Whole payloads, each exactly once, each consumer in order of arrival, and no wake-up is lost: whether producers ring for
-    every item, or only when nobody searches."""
+    """Complete payloads, each exactly once, each consumer in order of arrival, and no lost wake-up: whether producers ring for every item
+    or only without searchers."""
     board = Board(12, spins=5, yields=2)
     ring = _ring(board, count)
     each = 500 if noise else 4000
@@ -73,7 +73,7 @@ def test_full_ring_is_busy_until_the_oldest_is_done() -> None:
     items = [ring.pop() for _ in range(4)]
     positions = [item[0] for item in items if item]
     assert ring.pop() is None
-    assert ring.push([9]) == -16  # taken is not yet done
+    assert ring.push([9]) == -16  # taken, but not yet done
     for position in positions[1:]:
         ring.done(position)
         assert ring.push([9]) == -16  # slots are freed in order
@@ -82,7 +82,7 @@ def test_full_ring_is_busy_until_the_oldest_is_done() -> None:
 
 
 def test_a_full_ring_with_everything_taken_offers_no_work() -> None:
-    """A consumer that looks before it sleeps must not be told of work that is not there: it would spin instead of sleeping."""
+    """A consumer that checks before it sleeps must not see work that does not exist: it would spin instead of sleeping."""
     board = Board()
     ring = _ring(board, 2)
     assert not ring.waiting
@@ -104,8 +104,8 @@ def _flush(
     return WorkRing(board.as_slot(slot), ring.offset).flush(timeout_ns)
 
 
-def test_flush_waits_for_what_was_queued_before_and_not_for_later_work() -> None:
-    """The item pushed after the flush began is never done, and the flush comes back all the same."""
+def test_flush_waits_for_earlier_items_only() -> None:
+    """The item pushed after the flush began is never done, and the flush returns all the same."""
     board = Board(spins=0, yields=0)
     ring = _ring(board)
     started = board.take(4)
@@ -123,7 +123,7 @@ def test_flush_waits_for_what_was_queued_before_and_not_for_later_work() -> None
         later = ring.pop()
         assert later
         ring.done(two[0])
-        assert not child.collect(time.monotonic() + 0.12)  # more than two of its bounded sleeps
+        assert not child.collect(time.monotonic() + 0.12)  # longer than two of its sleeps
         ring.done(one[0])
         assert children.results() == [0]
     assert ring.slot(later[0]) == (later[0], 1, TAKEN)
@@ -151,7 +151,7 @@ def test_flush_has_a_bound_and_leaves_no_trace() -> None:
 
 
 def test_many_flushes_against_producers_and_consumers() -> None:
-    """A flusher queues an item of its own and flushes: afterwards that item has been done, every time."""
+    """A flusher queues an item and flushes: afterwards that item has been done, every time."""
     board = Board(12, spins=5, yields=2)
     ring = _ring(board, 16)
     each, rounds = 3000, 300
@@ -194,7 +194,7 @@ def _take_and_stay(board: Board, ring: WorkRing, word: int) -> None:
     await_word(board.memory, word, 2, 60.0)
 
 
-def test_what_a_dead_consumer_had_taken_is_counted_and_lets_flushes_go() -> None:
+def test_items_of_a_dead_consumer_are_counted_and_release_flushes() -> None:
     board = Board(spins=0, yields=0)
     ring = _ring(board)
     word, started = board.take(4), board.take(4)
@@ -218,12 +218,12 @@ def test_what_a_dead_consumer_had_taken_is_counted_and_lets_flushes_go() -> None
     assert ring.repair(1) == 0
 
 
-def test_repair_wakes_the_consumer_that_slept_behind_a_dead_producer() -> None:
-    """A reserved position held a later item back; once it is repaired the sleeping consumer must be told, not find out."""
+def test_repair_wakes_a_consumer_blocked_by_a_dead_producer() -> None:
+    """A reserved position blocked a later item; the repair must wake the sleeping consumer."""
     board = Board(spins=0, yields=0)
     ring = _ring(board)
     ring.push([0])
-    # What a producer killed between reserving and publishing leaves: the slot word in state RESERVED, owner slot 1.
+    # The state after a producer is killed between reserving and publishing: the slot word in state RESERVED, owner slot 1.
     board.memory.write_u64(ring.offset + SIZES["work_ring"], 0 << 20 | 2 << 4 | RESERVED)
     assert ring.push([7]) == 0
     assert ring.pop() is None
@@ -243,7 +243,7 @@ def test_repair_wakes_the_consumer_that_slept_behind_a_dead_producer() -> None:
         assert children.results() == [(0, 7)]
 
 
-def test_done_by_somebody_else_is_a_verdict() -> None:
+def test_done_by_another_actor_is_a_verdict() -> None:
     board = Board()
     ring = _ring(board)
     ring.push([1])

@@ -1,7 +1,7 @@
-"""Who is rung for work: nobody while somebody searches, the next one when the last searcher leaves work behind.
+"""Notification of consumers: none while a consumer searches, the next one if the last searcher leaves items behind.
 
-A consumer announced at the bell stands for one that sleeps; a ring takes its mark away and counts as a wake of whoever rang, and
-without a ring there is no system call. The essay on waking stands in ``work_ring.pxd``.
+A consumer announced at the bell stands for one that sleeps; a ring takes its mark away and counts as a wake of the ringing actor, and
+without a ring there is no system call. See ``work_ring.pxd``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PRODUCER, SEARCHER, OTHER, SLEEPER = range(4)
 
 
 class Scene:
-    """A ring with a sleeper at its bell, and the handles of a producer and of two more consumers."""
+    """A ring with a sleeper on its bell, and the handles of a producer and of two more consumers."""
 
     def __init__(self) -> None:
         self.board = Board()
@@ -58,11 +58,11 @@ def test_no_system_call_while_a_consumer_searches() -> None:
     assert scene.wakes(PRODUCER) == 0
     assert scene.sleeps_on()
     scene.searcher.search_end(True)
-    assert scene.wakes(SEARCHER) == 0  # it leaves nothing behind
+    assert scene.wakes(SEARCHER) == 0  # no items are left
     assert scene.sleeps_on()
 
 
-def test_no_system_call_when_nobody_sleeps() -> None:
+def test_no_system_call_without_sleepers() -> None:
     scene = Scene()
     scene.producer.notify()
     before = scene.wakes(PRODUCER)
@@ -71,7 +71,7 @@ def test_no_system_call_when_nobody_sleeps() -> None:
     assert scene.wakes(PRODUCER) == before
 
 
-def test_a_producer_rings_when_nobody_searches() -> None:
+def test_a_producer_rings_without_searchers() -> None:
     scene = Scene()
     scene.offer(1)
     assert scene.wakes(PRODUCER) == 1
@@ -92,8 +92,8 @@ def test_more_work_than_searchers_rings(searchers: int) -> None:
     assert scene.sleeper.sleep(scene.key, SECOND) == 0
 
 
-def test_the_last_searcher_that_leaves_work_rings_the_next() -> None:
-    """The second item comes while the first one's taker still counts as searching: its producer relies on it."""
+def test_the_last_searcher_rings_for_remaining_work() -> None:
+    """The second item arrives while the first one's taker still counts as searching: its producer relies on it."""
     scene = Scene()
     scene.searcher.search_begin()
     scene.offer(1)
@@ -106,7 +106,7 @@ def test_the_last_searcher_that_leaves_work_rings_the_next() -> None:
     assert scene.take(scene.sleeper) == 2
 
 
-def test_not_the_last_searcher_leaves_the_work_to_the_others() -> None:
+def test_another_searcher_takes_the_remaining_work() -> None:
     scene = Scene()
     scene.searcher.search_begin()
     scene.other.search_begin()
@@ -121,8 +121,8 @@ def test_not_the_last_searcher_leaves_the_work_to_the_others() -> None:
     assert scene.searching == 0
 
 
-def test_a_searcher_that_gives_up_rings_nobody() -> None:
-    """It has prepared its own sleep and looks once more afterwards, so what has come meanwhile is its own."""
+def test_a_searcher_that_gives_up_does_not_ring() -> None:
+    """It has prepared its own sleep and checks once more afterwards, so it finds items that arrived meanwhile."""
     scene = Scene()
     scene.searcher.search_begin()
     scene.offer(1)
@@ -132,7 +132,7 @@ def test_a_searcher_that_gives_up_rings_nobody() -> None:
     assert scene.searcher.waiting
 
 
-def test_repair_uncounts_the_dead_once_and_nobody_else() -> None:
+def test_repair_uncounts_the_dead_once() -> None:
     scene = Scene()
     scene.searcher.search_begin()
     scene.other.search_begin()
@@ -145,8 +145,8 @@ def test_repair_uncounts_the_dead_once_and_nobody_else() -> None:
     assert scene.searching == 0
 
 
-def test_a_count_that_is_too_low_mends_itself() -> None:
-    """A death between the two steps of an end leaves it so: never below zero, and right again once all have stopped."""
+def test_a_low_count_recovers() -> None:
+    """The state after a death between the two steps of an end: never below zero, and correct again once all have stopped."""
     scene = Scene()
     scene.searcher.search_end(False)
     assert scene.searching == 0

@@ -1,4 +1,4 @@
-"""Programs: what is refused and why, and the records that come out."""
+"""Programs: errors with their reasons, and the compiled records."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def ops(packed: bytes) -> list[int]:
         ("bnid d0 t0", "'bnid' is no operation; did you mean 'bind'?"),
         ("", "no operation"),
         ("t0:", "no operation"),
-        ("bind d0", "bind needs a tenant; it is: bind D T"),
-        ("bind d2 t0", "no device is called 'd2'; there are d0 to d1"),
-        ("bind d0 tennant", "no tenant is called 'tennant'"),
-        ("bind d0 t0 t1", "'t1' is too much"),
+        ("bind d0", "bind needs a tenant; syntax: bind D T"),
+        ("bind d2 t0", "no device 'd2'; expected d0 to d1"),
+        ("bind d0 tennant", "no tenant 'tennant'"),
+        ("bind d0 t0 t1", "unexpected 't1'"),
         ("bind d0 t0 pages=1", "bind has no 'pages='"),
         ("t1: bind d0 t0", "bind runs in t0, not in t1"),
-        ("x0: settle", "no tenant, device or driver is called 'x0'"),
-        ("k8: settle", "no driver is called 'k8'; there are k0 to k7"),
+        ("x0: settle", "no tenant, device or driver 'x0'"),
+        ("k8: settle", "no driver 'k8'; expected k0 to k7"),
         ("d0: settle", "settle runs in k0, not in d0"),
         ("map t0 4 at=1 at=2", "'at=' is given twice"),
         ("map t0 4 try try", "'try' is given twice"),
-        ("map t0 0", "out of range; it goes from 1"),
+        ("map t0 0", "out of range; expected 1"),
         ("map t0 four", "expected a number, got 'four'"),
         ("map t0 4 prot=rr", "expected letters of 'rwx'"),
         ("send d0 t0", "send needs pages="),
@@ -65,7 +65,7 @@ def ops(packed: bytes) -> list[int]:
         ("send d0 pages=1 pasid=1 rid", "only one of pasid and rid"),
         ("send d0 t0 pages=1 prgi=512", "from 0 to 511"),
         ("send d0 t0 pages=1 group=9", "expected a name"),
-        ("send d0 t0 pages=1 opne", "'opne' is too much; did you mean 'open'?"),
+        ("send d0 t0 pages=1 opne", "unexpected 'opne'; did you mean 'open'?"),
         ("marker d0", "marker needs tenant or pasid"),
         ("marker d0 t0 pasid=3", "only one of"),
         ("attach d0 t0 pasid=1 domain=fault", "go together"),
@@ -87,7 +87,7 @@ def ops(packed: bytes) -> list[int]:
         ("x" * 401, "at most 400"),
     ],
 )
-def test_a_wrong_line_is_named_with_its_reason(line: str, hint: str) -> None:
+def test_an_invalid_line_is_reported_with_its_reason(line: str, hint: str) -> None:
     (text,) = refused(["map t0 1", line])
     assert text.startswith("program[0].ops[1]: ")
     assert hint in text
@@ -97,19 +97,19 @@ def test_a_wrong_line_is_named_with_its_reason(line: str, hint: str) -> None:
     ("programs", "place", "hint"),
     [
         ([[]], "program[0].ops", "1 to 4096 lines"),
-        ([["map t0 1"], ["unmap t0 1"]], "program[1].ops[0]", "t0 runs program[0] already"),
+        ([["map t0 1"], ["unmap t0 1"]], "program[1].ops[0]", "t0 already runs program[0]"),
         ([["flush d0"], ["flush d1"]], "program[1].ops[0]", "a second driver is k1:"),
         ([["repeat 2", "map t0 1"]], "program[0].ops[0]", "has no 'end'"),
         ([["map t0 1", "end"]], "program[0].ops[1]", "'end' without"),
         ([["or"]], "program[0].ops[0]", "'or' without"),
-        ([["repeat 2", "or", "exit t0", "end"]], "program[0].ops[1]", "belongs into 'choose'"),
-        ([["repeat 2", "end"]], "program[0].ops[0]", "holds no operation"),
+        ([["repeat 2", "or", "exit t0", "end"]], "program[0].ops[1]", "needs 'choose'"),
+        ([["repeat 2", "end"]], "program[0].ops[0]", "has no operation"),
         ([["choose", "bind d0 t0", "or", "reset d0", "end"]], "program[0].ops[0]", "t0 and d0"),
         ([["repeat 2"] * 9 + ["exit t0"] + ["end"] * 9], "program[0].ops[8]", "more than 8 deep"),
         (
             [["send d0 t0 pages=1 group=a", "send d0 t0 pages=1 group=a"]],
             "program[0].ops[1]",
-            "closed already",
+            "already closed",
         ),
         (
             [["send d0 t0 pages=1 group=a open", "send d0 t1 pages=1 group=a"]],
@@ -126,25 +126,23 @@ def test_a_wrong_line_is_named_with_its_reason(line: str, hint: str) -> None:
             "program[0].ops[1]",
             "opened by 'report'",
         ),
-        ([["await d0 group=a"]], "program[0].ops[0]", "nothing sends a group 'a' of d0"),
+        ([["await d0 group=a"]], "program[0].ops[0]", "no line sends group 'a' of d0"),
         (
             [["expect d0 group=a code=success"]],
             "program[0].ops[0]",
-            "nothing sends a group 'a' of d0",
+            "no line sends group 'a' of d0",
         ),
-        ([["t0: barrier x"]], "program[0].ops[0]", "only t0 waits at barrier 'x'"),
-        ([["t0: barrier x", "t1: barrier x"]], "program[0].ops[1]", "two actors of this sequence"),
+        ([["t0: barrier x"]], "program[0].ops[0]", "barrier 'x' has one participant, t0"),
+        ([["t0: barrier x", "t1: barrier x"]], "program[0].ops[1]", "two actors of one sequence"),
         ([["fork t0 t0"]], "program[0].ops[0]", "its own child"),
-        ([["fork t0 t1", "fork t0 t1"]], "program[0].ops[1]", "forked already"),
+        ([["fork t0 t1", "fork t0 t1"]], "program[0].ops[1]", "already forked"),
         ([["exit t0", "map t0 1"]], "program[0].ops[1]", "`spawn t0` starts the next"),
-        ([["read f3 t0 bytes=64"]], "program[0].ops[0]", "nothing makes f3"),
+        ([["read f3 t0 bytes=64"]], "program[0].ops[0]", "no f3: add"),
         ([["map t0 1"], ["wait-bound d0 t0"]], "program[1].ops[0]", "t0 never binds d0"),
         ([["wait-bound d0 t1"]], "program[0].ops[0]", "t1 never binds d0"),
     ],
 )
-def test_lines_that_do_not_fit_together_are_refused(
-    programs: list[list[str]], place: str, hint: str
-) -> None:
+def test_inconsistent_lines_are_refused(programs: list[list[str]], place: str, hint: str) -> None:
     (text,) = refused(*programs)
     assert text.startswith(f"{place}: ")
     assert hint in text
@@ -169,7 +167,7 @@ def test_every_mistake_is_reported_at_once() -> None:
     assert len(refused(["bnid d0 t0", "map t0 1", "map t9 1"], ["hold x"])) == 3
 
 
-def test_one_actor_runs_its_lines_as_they_stand() -> None:
+def test_one_actor_runs_its_lines_unchanged() -> None:
     found = compiled(
         ["map t0 2 at=3 prot=r", "rebind d1 t0 try", "write f1 t0 cookie=7 code=failure"],
         ["fault-alloc t1 f1", "attach d0 t1 rid domain=fault fault=f1", "exit t1"],
@@ -219,7 +217,7 @@ def test_several_actors_take_turns() -> None:
     assert records(found.tenants[1])[4] == Record(spec.DO_PASS, a=2, b=d0, **turn)
     assert records(found.tenants[0])[3] == Record(spec.DO_PASS, a=1, b=t1, **turn)
     assert records(found.devices[0])[2] == Record(spec.DO_PASS, a=3, b=k0, **turn)
-    # The tenants exit when all lines are over, and no record follows.
+    # The tenants exit after all lines, and no record follows.
     assert records(found.tenants[0])[-3:] == [
         Record(spec.DO_TURN, a=4, **turn),
         Record(spec.DO_PASS, a=5, b=t1, **turn),
@@ -272,7 +270,7 @@ def test_how_a_tenant_starts() -> None:
     assert ops(found.tenants[1]) == [spec.DO_WAIT_FORK, spec.DO_EXIT]
 
 
-def test_who_is_only_named_does_nothing_of_its_own() -> None:
+def test_an_actor_that_is_only_named_is_idle() -> None:
     found = compiled(["report d1 pasid=1 prgi=1"], ["send d0 t1 pages=1"])
     assert found.devices[1] == b""
     assert found.lines[2, 1] == []
@@ -280,7 +278,7 @@ def test_who_is_only_named_does_nothing_of_its_own() -> None:
     assert 0 not in found.tenants
 
 
-def test_names_of_the_scenario_go_before_short_ones() -> None:
+def test_names_of_the_scenario_take_precedence() -> None:
     found = compile_programs([["bind d1 web"]], ["d1", "nic"], ["t1", "web"])
     assert found.bound == {1: {0}}
 
@@ -356,7 +354,7 @@ def test_a_program_without_end_needs_a_duration(tmp_path: Path) -> None:
     assert resolve(scenario(tmp_path, text), ["system.duration_s=1"]).scenario.program
 
 
-def test_a_program_takes_the_place_of_a_workload(tmp_path: Path) -> None:
+def test_a_program_replaces_a_workload(tmp_path: Path) -> None:
     text = "[[device]]\nworkload = { groups = 0 }\n[[tenant]]\nbind = []\n"
     with pytest.raises(ScenarioError) as caught:
         resolve(scenario(tmp_path, text))

@@ -1,4 +1,4 @@
-"""Programs at random: any text is compiled or refused, and what is written reads back the same."""
+"""Random programs: any text is compiled or refused, and the output reads back the same."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ANY_LINE = st.one_of(
 
 
 def spelled(word: Word) -> st.SearchStrategy[str]:
-    """Words that the reader of a subject or key accepts, by the form the help page shows."""
+    """Words that the reader of a subject or key accepts, by the form on the help page."""
     forms: dict[str, st.SearchStrategy[str]] = {
         "D": st.sampled_from(["d0", "d1", "d2"]),
         "T": st.sampled_from(["t0", "t1"]),
@@ -65,7 +65,7 @@ def spelled(word: Word) -> st.SearchStrategy[str]:
 
 @st.composite
 def lines(draw: Any, verb: Verb) -> str:
-    """A line of one verb; about half of them keep the rules on which words go together."""
+    """A line of one verb; about half of them keep the rules on combinations of words."""
     prefix = ""
     if verb.runs == Runs.ANY:
         prefix = draw(st.sampled_from(["t0: ", "d1: ", "k2: "]))

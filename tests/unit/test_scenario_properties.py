@@ -1,4 +1,4 @@
-"""Scenarios at random: valid ones survive being written and read, broken ones never crash."""
+"""Random scenarios: valid ones survive writing and reading, broken ones never crash."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def numbers(annotation: Any, meta: Meta) -> st.SearchStrategy[Any]:
 
 
 def values(name: str, annotation: Any) -> st.SearchStrategy[Any]:
-    """Values inside the bounds that the schema itself declares."""
+    """Values inside the bounds that the schema declares."""
     inner = nested_table(annotation)
     if inner is not None:
         return tables(inner)
@@ -155,7 +155,7 @@ def test_mutated_text_is_accepted_or_refused_but_never_crashes(
     try:
         resolve_text(text[:position] + noise + text[position + len(noise) :])
     except (ScenarioError, UnicodeEncodeError) as error:
-        # Half of a surrogate pair cannot be written into a file in the first place.
+        # Half of a surrogate pair cannot be encoded.
         assert isinstance(error, ScenarioError) or not noise.isprintable()
 
 

@@ -152,7 +152,7 @@ def test_a_newer_schema_is_unsupported(tmp_path: Path) -> None:
     refused(str(file), status=UNSUPPORTED)
 
 
-def test_a_mistake_outranks_a_missing_feature() -> None:
+def test_an_error_takes_precedence_over_a_missing_feature() -> None:
     assert len(refused(None, ("iommu.profile=amd",), UNSUPPORTED)) == 1
     assert len(refused(None, ("iommu.profile=amd", "device.group_pages=64"))) == 2
 
@@ -207,7 +207,7 @@ def test_the_seed_is_always_known() -> None:
     assert resolve(None, ["system.seed=7"], environ={}).seed == 7
 
 
-def test_notes_speak_of_choices_not_of_defaults() -> None:
+def test_notes_concern_choices_not_defaults() -> None:
     assert resolve(None, environ={}).notes == []
     (note,) = resolve(None, ["device.groups_in_flight=16"], environ={}).notes
     assert "never reached" in note

@@ -1,4 +1,4 @@
-"""Schedules as runs of steps: what a preemption is, and what minimising may and may not do."""
+"""Schedules as runs of steps: preemptions, and the rules of minimising."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def steps(path: bytes, enabled: int) -> list[Step]:
 
 
 @given(PATHS)
-def test_a_switch_is_a_preemption_when_the_one_before_could_go_on(path: bytes) -> None:
+def test_a_switch_from_a_runnable_actor_is_a_preemption(path: bytes) -> None:
     assert preemptions(steps(path, 0xFF)) == max(0, len(runs(path)) - 1)
     assert preemptions(steps(path, 0)) == 0
 
 
 @given(PATHS, st.integers(1, 4), st.integers(1, 4))
 def test_minimising_keeps_the_failure_and_never_grows(path: bytes, first: int, then: int) -> None:
-    """A toy: it fails when a step of `first` comes before a step of `then`."""
+    """A toy: it fails when a step of `first` precedes a step of `then`."""
 
     def replay(candidate: bytes) -> Failure | None:
         at = candidate.find(first)

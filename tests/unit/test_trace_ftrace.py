@@ -44,7 +44,7 @@ def test_fault() -> None:
 @pytest.mark.parametrize(
     "comm", ["kworker/u8:1-ev", "a b", "x-12 [3] y", "Web Content", "<idle>", "-", "a-1-2", "é"]
 )
-def test_comm_may_hold_anything(comm: str) -> None:
+def test_comm_may_contain_anything(comm: str) -> None:
     event = parse_line(f"{comm:>16}-7 [000] ..... 1.000002: {FAULT}")
     assert event is not None
     assert event[:4] == (comm, 7, 0, 1_000_002_000)

@@ -1,4 +1,4 @@
-"""What system calls in a trace do to mappings, and which mappings a plan adds because faults prove them."""
+"""Effects of traced system calls on mappings, and the mappings that a plan adds because faults prove them."""
 
 from __future__ import annotations
 

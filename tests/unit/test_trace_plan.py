@@ -1,4 +1,4 @@
-"""Whole traces to plans: counts, processes, threads, and lines that cannot be planned."""
+"""From whole traces to plans: counts, processes, threads, and lines that cannot be planned."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_truncated_trace_is_planned_when_lenient(tmp_path: Path) -> None:
 
 
 def test_trace_with_nothing_to_replay(plan_of: Planner) -> None:
-    with pytest.raises(TraceError, match="holds no event that can be replayed"):
+    with pytest.raises(TraceError, match="has no event that can be replayed"):
         plan_of("# tracer: nop\n" + line(1, 0, "sched_switch: x"))
 
 
@@ -238,7 +238,7 @@ def test_prq_report_sample(plan_of: Planner) -> None:
     assert len(summary_lines(plan)) <= 12
 
 
-def test_prq_group_never_finished_is_told(plan_of: Planner) -> None:
+def test_an_unfinished_prq_group_is_counted(plan_of: Planner) -> None:
     plan = plan_of(PRQ.rsplit("\n", 2)[0] + "\n")
     assert plan.skipped[UNFINISHED_GROUP].count == 1
     assert plan.requests == 7

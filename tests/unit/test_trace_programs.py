@@ -51,7 +51,7 @@ def test_map_arg() -> None:
 
 
 class Simulator:
-    """Runs programs with a random choice of who goes next; answers groups in any order."""
+    """Runs programs in random order; answers groups in any order."""
 
     def __init__(self, programs: Programs, seed: int) -> None:
         self.random = random.Random(seed)
@@ -340,7 +340,7 @@ def test_mangled_real_traces_still_terminate(
 
 
 def check_strict(tenant: TenantPlan) -> None:
-    """Check that every fault of a tenant that starts afresh lies in a mapping of its own."""
+    """Check that every fault of a tenant that starts without a parent lies in one of its mappings."""
     for mm in tenant.mms:
         if mm.origin is Op.WAIT_FORK:
             continue

@@ -105,13 +105,13 @@ def test_damaged_file(tmp_path: Path, pack: object) -> None:
         (b"x" * 100_000, "longer than"),
     ],
 )
-def test_what_is_no_trace(tmp_path: Path, content: bytes, what: str) -> None:
+def test_a_file_that_is_not_a_trace(tmp_path: Path, content: bytes, what: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     assert what in fails(path).what
 
 
-def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"good\nbad \xff\xfe\nlast\r\nno newline")
     error = fails(path)

@@ -1,1 +1,1 @@
-"""`iopf bench`: what this machine makes of the emulator, beside other queues and plain Python."""
+"""`iopf bench`: performance on this machine, compared with other queues and plain Python."""

@@ -1,12 +1,11 @@
-"""The fault path as one would write it first: plain Python on multiprocessing queues.
+"""A straightforward fault path: plain Python on multiprocessing queues.
 
     devices --requests--> IOMMU: assembles groups --work--> handlers: look up, mark present
        ^                                                        |
        +-------------------- responses, a queue per device -----+
 
-A device keeps `window` groups in flight and sends the next one when an answer comes. With batch = 1
-each message is one request, group or answer; else each is a list of up to `batch` of them, which is
-the first thing one would do to make it faster. Every stage counts, and the counts must agree.
+A device keeps `window` groups in flight and sends the next one after an answer. With batch = 1 each message is one request, group or
+answer; else a list of up to `batch` of them, the obvious first optimisation. Every stage counts, and the counts must agree.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ VMA_PAGES = 1024
 TIMEOUT_S = 120.0
 END = None  # the last message of a queue
 
-Request = tuple[int, int, int, bool]  # device, group, page, last of its group
+Request = tuple[int, int, int, bool]  # device, group, page, last in its group
 Group = tuple[int, int, list[int]]  # device, group, pages
 Answer = tuple[int, bool]  # group, success
 
@@ -45,7 +44,7 @@ class BaselineResult:
 
 @dataclass(frozen=True, slots=True)
 class _Board:
-    """The queues between the processes, and the numbers that all of them know."""
+    """The queues between the processes, and the shared parameters."""
 
     requests: Queue[Any]
     work: Queue[Any]
@@ -57,7 +56,7 @@ class _Board:
     batch: int
 
     def put(self, queue: Queue[Any], items: Sequence[Any]) -> None:
-        """One by one, or in lists."""
+        """Single items, or lists."""
         if self.batch == 1:
             for item in items:
                 queue.put(item)
@@ -74,9 +73,9 @@ class _Board:
 def run_baseline(
     devices: int, handlers: int, group_size: int, window: int, groups_per_device: int, batch: int
 ) -> BaselineResult:
-    """Runs the whole path once. Raises RuntimeError when a stage has lost or doubled a fault."""
+    """Run the whole path once. Raises RuntimeError if a stage lost or duplicated a fault."""
     if min(devices, handlers, group_size, window, groups_per_device, batch) < 1:
-        raise ValueError("every number must be at least 1")
+        raise ValueError("all arguments must be at least 1")
     context = multiprocessing.get_context("fork")
     answers: list[Queue[Any]] = [context.Queue() for _ in range(devices)]
     numbers = (handlers, group_size, window, groups_per_device, batch)

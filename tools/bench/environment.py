@@ -1,8 +1,7 @@
-"""The machine below a measurement: without it a number says nothing.
+"""The machine of a measurement: without it a number is not comparable.
 
-A virtual machine may move its processors between neighbouring and distant cores at any time, which
-changes every number by a factor of up to seven. So the round trip between two cores is measured
-before each round and stored with its results.
+A virtual machine may move its processors between adjacent and distant cores at any time, which changes results by a factor of up to
+seven. So the round trip between two cores is measured before each round and stored with its results.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ RTT_ROUNDS = 5000
 
 
 def describe() -> dict[str, Any]:
-    """What a reader needs to compare two results."""
+    """The data needed to compare two results."""
     return {
         "cpu": _cpu_model(),
         "cpus": os.cpu_count(),

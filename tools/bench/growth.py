@@ -1,4 +1,4 @@
-"""`iopf bench growth`: what a fault costs when there is more of everything."""
+"""`iopf bench growth`: cost of a fault as the system grows."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def run(plan: Plan) -> Outcome:
 
 def _devices(count: int, faults: int) -> Setting:
     groups = max(20, faults // 4 // count)
-    # With 256 devices, groups of 4 and 8 in flight would not fit the largest queue.
+    # With 256 devices, groups of 4 and 8 in flight exceed the largest queue.
     return Setting(f"{count} devices", system(count, 4, 4, groups))
 
 
 def _open_groups(count: int, faults: int) -> Setting:
-    # Partial groups are what the lists grow with, so groups have two pages and stay open a while.
+    # Lists grow with partial groups, so groups have two pages and stay open for a while.
     return Setting(f"{count} open groups", system(1, 2, count, max(count, faults // 2)))
 
 

@@ -1,7 +1,7 @@
-"""Measuring A beside B: rounds in which every contender has its turn, and ratios per round.
+"""Comparing contenders: rounds in which each has its turn, and ratios per round.
 
-Two runs on one machine are not comparable (see `environment`), two turns of the same round are. So
-a ratio is taken within each round, and the median of these ratios is what is reported.
+Two runs on one machine are not comparable (see `environment`), two turns of the same round are. So a ratio is computed within each
+round, and the median of the ratios is reported.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Sample = dict[str, float]
 
 
 class ContenderError(RuntimeError):
-    """A contender did not do what it was measured for: lost records, failed, hung."""
+    """A contender failed: lost records, an error, or a hang."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Something to measure. `absent` says why it cannot be, like "not installed"."""
+    """A subject of measurement. `absent`: the reason why it cannot be measured, like "not installed"."""
 
     name: str
     measure: Callable[[], Sample]
@@ -34,7 +34,7 @@ class Contender:
 
 @dataclass(slots=True)
 class Series:
-    """The samples of one contender, one per round; `status` is "ok" or why there are none."""
+    """The samples of one contender, one per round; `status` is "ok" or the reason why there are none."""
 
     name: str
     ours: bool = False
@@ -46,7 +46,7 @@ class Series:
         return statistics.median(values) if values else None
 
     def cell(self, text: str) -> str:
-        """`text` for a table, or in short why there is nothing to show."""
+        """`text` for a table, or the short reason why there is none."""
         return text if self.samples else self.status.partition(":")[0]
 
     def document(self) -> dict[str, Any]:
@@ -71,14 +71,14 @@ def interleave(contenders: Sequence[Contender], rounds: int, label: str) -> list
             PROGRESS.say(f"{label}: round {number + 1} of {rounds}, {contender.name}")
             try:
                 result.samples.append({**contender.measure(), "core_rtt_ns": rtt_ns})
-            except Exception as error:  # a library that fails in its own way is a finding
+            except Exception as error:  # a library may raise anything
                 result.status = f"failed: {error}"
                 result.samples.clear()
     return series
 
 
 def ratio(ours: Series, theirs: Series, key: str, inverse: bool = False) -> float | None:
-    """Median over the rounds of ours / theirs; `inverse` where smaller is better."""
+    """Median over the rounds of ours / theirs; `inverse` if smaller is better."""
     pairs = [
         (a[key], b[key])
         for a, b in zip(ours.samples, theirs.samples, strict=False)
@@ -92,8 +92,8 @@ def ratio(ours: Series, theirs: Series, key: str, inverse: bool = False) -> floa
 def compared(
     series: Sequence[Series], rate_key: str, latency_key: str | None = None
 ) -> list[dict[str, Any]]:
-    """The documents of all contenders, each peer with `ours_to_it`: how many times faster the first contender is, as rate and
-    (where there is one) as latency; the medians over the rounds that the table shows."""
+    """The documents of all contenders, each peer with `ours_to_it`: ratio of the first contender's rate to its rate and (if there is
+    one) of its latency to ours; medians over the rounds in the table."""
     documents = []
     for each in series:
         document = each.document()
@@ -116,39 +116,39 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
     def explain(self, series: Sequence[Series]) -> None:
-        """Notes below the table why a contender failed."""
+        """Notes below the table on the errors of contenders."""
         failed = [each for each in series if each.status.startswith("failed")]
         self.notes += [f"{each.name}: {each.status}" for each in failed]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a benchmark found: tables for people, a document for machines, and what went wrong."""
+    """The result of a benchmark: tables, a JSON document, and failures."""
 
     tables: list[Table] = field(default_factory=list)
     document: dict[str, Any] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def add_failures(self, series: Sequence[Series]) -> None:
-        """A peer that fails is a row in a table; one of ours that fails is a failure."""
+        """A failed peer is a row in a table; a failed contender of ours is a failure."""
         self.failures += [f"{s.name}: {s.status}" for s in series if s.ours and s.status != "ok"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How thorough to be."""
+    """Extent of the measurement."""
 
     rounds: int
     quick: bool
 
 
 def scaled_count(rate_per_s: float, target_s: float, step: int, most: int) -> int:
-    """How many records take about `target_s`, as a multiple of `step`."""
+    """Number of records that take about `target_s`, as a multiple of `step`."""
     return max(step, min(most, int(rate_per_s * target_s)) // step * step)
 
 
 class Progress:
-    """Says on standard error what is going on: one line redrawn, or a line now and then."""
+    """Progress on standard error: one line redrawn, or an occasional line."""
 
     EVERY_S = 10.0
 

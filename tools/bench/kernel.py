@@ -1,9 +1,8 @@
-"""`iopf bench kernel`: what reviewers asked the kernel to do differently, beside what it does.
+"""`iopf bench kernel`: options that reviewers asked for, compared with the kernel's behaviour.
 
-Each option is measured against the default under the same load in the same round. A closed loop
-shows throughput and latency; a load whose requests do not fit into the queue shows how often it
-overflows. Every page costs a page fault of 2 us, now and then one of 200 us, since an option that
-moves the work elsewhere only shows when there is work.
+Each option is measured against the default under the same load in the same round. A closed loop shows throughput and latency; a load
+whose requests exceed the queue shows how often it overflows. Every page costs a page fault of 2 us, some of them 200 us, because
+options that move work elsewhere only matter if there is work.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from iopf.tools.bench.report import duration, number, rate, times
 from iopf.tools.bench.runs import run_system, system
 
 STAGES = {"hardware queue": "queue", "work queue": "work", "mm fault": "mm"}
-# So many pages that no device comes back to one that is present already.
+# Enough pages that no device accesses a page again.
 PAGES = 1 << 19
 WORK = (
     "faults.minor_ns=2000",
@@ -40,7 +39,7 @@ WORK = (
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What devices do while the options are compared, and which options make a difference there."""
+    """The behaviour of devices in the comparison, and the options that matter for it."""
 
     name: str
     sets: tuple[str, ...]
@@ -82,7 +81,7 @@ def _loads(plan: Plan) -> tuple[Load, ...]:
 
 
 def _in_turn(groups: int, some: int) -> tuple[str, ...]:
-    # 511, because a group index must be free for the next one; nothing else is to cost anything.
+    # 511, because a group index must be free for the next one; nothing else should take time.
     open_at_once = min(groups, 511)
     in_turn = f"device.workload.interleave={open_at_once}"
     return system(1, 4, open_at_once, some, in_turn, "iommu.prq_records=4096")
@@ -112,7 +111,7 @@ def _measured(load: Load, options: str) -> Callable[[], Sample]:
 
 
 def _may_not_raise() -> str:
-    """Why this user cannot have handlers of high priority, or nothing."""
+    """The reason why this user cannot have high-priority handlers, or an empty string."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NICE)
     return "" if os.geteuid() == 0 or soft >= 40 else "not permitted"
 
@@ -140,7 +139,7 @@ def _table(load: Load, series: Sequence[Series]) -> Table:
         row.append(number(each.median("overflow_permille")))
         table.rows.append(row)
     table.notes.append(
-        "ratio: to the default, same round; queue, work, mm: p50 of the stage; overflow: lost of 1,000"
+        "ratio: to the default, same round; queue, work, mm: p50 of the stage; overflow: lost per 1,000"
     )
     table.explain(series)
     return table

@@ -1,4 +1,4 @@
-"""What `iopf bench` does: picks benchmarks by name, runs them, prints tables and writes JSON."""
+"""`iopf bench`: select benchmarks by name, run them, print tables and write JSON."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def main(names: list[str], json_out: bool, repeat: int, quick: bool, output: Path | None) -> int:
-    """Runs the named benchmarks, or all. Returns the exit status.
+    """Run the given benchmarks, or all. Returns the exit status.
 
-    1: one of our own contenders failed or lost something. 2: unknown name. Raises OutputError.
+    1: a contender of this emulator failed or lost records. 2: unknown name. Raises OutputError.
     """
     problems = [_unknown(name) for name in names if name not in BENCHMARKS]
     if problems:
@@ -52,8 +52,8 @@ def main(names: list[str], json_out: bool, repeat: int, quick: bool, output: Pat
 
 def _unknown(name: str) -> str:
     near = get_close_matches(name, BENCHMARKS, 1)
-    hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(BENCHMARKS)}"
-    return f"no benchmark named '{name}'{hint}"
+    hint = f"; did you mean '{near[0]}'?" if near else f"; expected one of {', '.join(BENCHMARKS)}"
+    return f"no benchmark '{name}'{hint}"
 
 
 def _run(names: list[str], plan: Plan, json_out: bool) -> tuple[dict[str, Any], list[str], bool]:

@@ -1,4 +1,4 @@
-"""`iopf bench path`: the whole fault path, beside the same path in plain Python on queues."""
+"""`iopf bench path`: the whole fault path, compared with plain Python on queues."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LIST = 64
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A closed loop: how many devices, and what each keeps in flight."""
+    """A closed loop: number of devices, and groups that each keeps in flight."""
 
     devices: int
     group_size: int
     window: int
-    share: int  # of the groups of a run, per device: small where a fault is slow
+    share: int  # groups per device relative to the plan: small if a fault is slow
 
     def __str__(self) -> str:
         devices = "device" if self.devices == 1 else "devices"
@@ -53,7 +53,7 @@ def run(plan: Plan) -> Outcome:
 
 def _contenders(load: Load, plan: Plan) -> list[Contender]:
     groups = (40_000 if plan.quick else 400_000) // load.share
-    few = max(50, groups // 40)  # plain Python is that much slower
+    few = max(50, groups // 40)  # plain Python is slower by about this factor
 
     def ours() -> Sample:
         return run_system(system(load.devices, load.group_size, load.window, groups))

@@ -1,8 +1,7 @@
-"""`iopf bench proposal`: the flow that was proposed in 2023 beside the newest kernel, under the same programs.
+"""`iopf bench proposal`: the flow proposed in 2023 compared with the newest kernel, with the same programs.
 
-v7.2 drains when a translation changes: hardware queue, workqueue, fence. The proposal (`gunthorpe`)
-acknowledges what is pending and goes on; only freeing a domain waits. Each case changes translations
-as fast as the kernel lets it, while devices send requests to them.
+v7.2 drains when a translation changes: hardware queue, workqueue, fence. The proposal (`gunthorpe`) acknowledges pending requests and
+continues; only freeing a domain waits. Each case changes translations as fast as the kernel permits, while devices send requests.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ DEVICES = 4
 
 
 def _forever(device: int, to: str) -> list[str]:
-    """A device that sends as soon as it can, one group after the other."""
+    """A device that sends continuously, one group at a time."""
     ready = [f"wait-bound d{device} {to}"] if to.startswith("t") else []
     return ["repeat forever", *ready, f"send d{device} {to} pages=4 try", f"await d{device}", "end"]
 
 
 def _rebind() -> list[list[str]]:
-    """Each tenant binds its device anew, again and again."""
+    """Each tenant repeatedly rebinds its device."""
     programs = [_forever(n, f"t{n}") for n in range(DEVICES)]
     for n in range(DEVICES):
         start = [f"map t{n} 64", f"bind d{n} t{n}"]
@@ -43,7 +42,7 @@ def _rebind() -> list[list[str]]:
 
 
 def _replace() -> list[list[str]]:
-    """Each VMM has one process that answers faults and one that replaces the domain under fire."""
+    """Each VMM has one process that answers faults and one that repeatedly replaces the domain."""
     programs = [_forever(n, f"pasid={900 + n}") for n in range(DEVICES)]
     for n in range(DEVICES):
         server, manager = f"t{DEVICES + n}", f"t{n}"
@@ -65,7 +64,7 @@ CASES: dict[str, tuple[str, Callable[[], list[list[str]]]]] = {
 def run(plan: Plan) -> Outcome:
     outcome = Outcome(document={"cases": []})
     columns = ["", *(f"{g}/s" for g in GENERATIONS), "ratio", "round p50", "it", "requests/s", "it"]
-    table = Table(f"proposal: changes of translation under fire, {DEVICES} devices", columns)
+    table = Table(f"proposal: changes of translation under load, {DEVICES} devices", columns)
     for name, (verb, programs) in CASES.items():
         contenders = [
             Contender(generation, _measured(programs(), verb, generation, plan), ours=True)

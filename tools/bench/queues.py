@@ -1,7 +1,7 @@
-"""`iopf bench queue`: records of 64 bytes from one process to another, counted and summed.
+"""`iopf bench queue`: 64-byte records between processes, counted and summed.
 
-The same loop for all: the producer calls the library for each piece, the consumer adds what it gets
-to a tally. Records with known sums go round, so a lost, doubled or damaged one shows in the end.
+The same loop for all: the producer calls the library for each piece, the consumer adds each piece to a tally. Records have known sums,
+so a lost, duplicated or damaged one is detected at the end.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from iopf.tools.bench.report import number, rate, times
 from iopf.tools.bench.team import Report, Worker, run_team
 from iopf.tools.bench.transports import PEERS, RECORD_BYTES, ROOM, OurChannel, Transport
 
-CYCLE = 1024  # distinct records of a producer, sent again and again
+CYCLE = 1024  # distinct records per producer, sent repeatedly
 BATCH = 64
-RING_ROOM = 256  # for the loops without Python: 16 KiB stay in the first-level cache
+RING_ROOM = 256  # for the loops without Python: 16 KiB fit in the first-level cache
 CALIBRATIONS = 4
 COUNT_MAX = 1 << 26
 TIMEOUT_S = 60.0
@@ -67,7 +67,7 @@ def run(plan: Plan) -> Outcome:
 
 
 def _calibrated(name: str, absent: str, ours: bool, measure: Run, plan: Plan) -> Contender:
-    """Finds with its first turn how many records fill the time of a turn."""
+    """Determine in its first turn how many records fill the time of a turn."""
     target_s = 0.05 if plan.quick else 0.2
     counts: list[int] = []
 
@@ -80,7 +80,7 @@ def _calibrated(name: str, absent: str, ours: bool, measure: Run, plan: Plan) ->
 
 
 def _count_for(target_s: float, measure: Run) -> int:
-    """Records per producer; in several steps, as the start weighs heavily on a short turn."""
+    """Records per producer; in several steps, because the start dominates a short turn."""
     count = 2 * CYCLE
     for _ in range(CALIBRATIONS):
         took_s = measure(count)["seconds"]
@@ -109,7 +109,7 @@ def _table(title: str, results: dict[int, list[Series]]) -> Table:
 
 
 def _sample(reports: list[Report], records: int) -> Sample:
-    """The consumer's report is the last one."""
+    """Combine the reports; the consumer's is the last one."""
     took_ns = max(1, reports[-1].ended_ns - min(report.began_ns for report in reports))
     return {
         "records": records,
@@ -133,7 +133,7 @@ def _python_contenders(producers: int, batch: int) -> Iterator[tuple[str, str, b
 
 
 def _move(kind: type[Transport], producers: int, batch: int, count: int) -> Sample:
-    """Moves `count` records from each producer and checks what arrives."""
+    """Move `count` records from each producer and check what arrives."""
     transport = kind(producers, batch * RECORD_BYTES)
     try:
         workers = [_producing(transport, index, batch, count) for index in range(producers)]
@@ -174,7 +174,7 @@ def _consuming(transport: Transport, batch: int, total: int) -> Worker:
         yield
         transport.settle()
         yield
-        # A piece holds at most `batch` records, so these many calls never wait for too many.
+        # A piece has at most `batch` records, so this number of calls never waits for more than arrive.
         while left := total - tally.records:
             for _ in range(max(1, left // batch)):
                 add(receive())

@@ -11,7 +11,7 @@ WIDTH = 100
 
 
 def rate(value: float | None) -> str:
-    """Things per second with three digits: 11.2 M, 345 k."""
+    """A rate per second with three digits: 11.2 M, 345 k."""
     if value is None:
         return "-"
     for unit, size in (("M", 1e6), ("k", 1e3)):

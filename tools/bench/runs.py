@@ -1,4 +1,4 @@
-"""Whole systems as contenders: a scenario written as settings, run once, and its own numbers."""
+"""Whole systems as contenders: a scenario given as settings, run once, with the numbers of its result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from iopf.tools.bench.harness import Contender, ContenderError, Sample
 
-# Values of a result that count as a measurement, and where they stand in it.
+# Values of a result that are reported, and their paths.
 TAKEN = {
     "faults": ("faults",),
     "seconds": ("seconds",),
@@ -29,7 +29,7 @@ TAKEN = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One system: what the table calls it, and its values as `--set` takes them."""
+    """One system: its title, and its values as `--set` takes them."""
 
     name: str
     sets: tuple[str, ...]
@@ -42,9 +42,9 @@ class Setting:
 def system(
     devices: int, group_pages: int, groups_in_flight: int, groups: int, *more: str
 ) -> tuple[str, ...]:
-    """The settings that most benchmarks share: every group is a page request, in page order.
+    """The settings shared by most benchmarks: every group is a page request, in page order.
 
-    The queue is large enough for all outstanding requests, since overflow is not the subject.
+    The queue is large enough for all outstanding requests, since overflow is not measured here.
     """
     outstanding = group_pages * groups_in_flight
     records = 128
@@ -66,7 +66,7 @@ def system(
 
 
 def run_system(sets: Sequence[str], sizes: bool = False) -> Sample:
-    """Runs a system and returns its numbers, with its memory if ``sizes``. Raises ContenderError unless its verdict is PASS."""
+    """Run a system and return its numbers, with its memory if ``sizes``. Raises ContenderError unless the verdict is PASS."""
     from iopf.emulator.scenario.errors import ScenarioError
     from iopf.emulator.scenario.resolution import resolve
     from iopf.emulator.trace.source import TraceError
@@ -74,7 +74,7 @@ def run_system(sets: Sequence[str], sizes: bool = False) -> Sample:
     from iopf.tools.supervisor.run import measure
 
     try:
-        # Without the user's own defaults, or the numbers of two users would not mean the same.
+        # Without the user's defaults, so that results of different users are comparable.
         result = measure(resolve(None, list(sets), {}, environ={}), sizes=sizes)
     except (ScenarioError, TraceError, ArenaError) as error:
         raise ContenderError(str(error)) from error
@@ -101,7 +101,7 @@ def _sample(result: dict[str, Any]) -> Sample:
         sample["overflow_permille"] = lost / account["sent"] * 1000
     roles = result.get("roles")
     if isinstance(roles, dict):
-        # What the processes used once they were up; `cpu_s` has their start in it.
+        # CPU time after the start; `cpu_s` includes it.
         sample["working_cpu_s"] = sum(role.get("cpu_ns", 0) for role in roles.values()) / 1e9
     faults = sample.get("faults")
     if faults:

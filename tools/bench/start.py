@@ -1,4 +1,4 @@
-"""`iopf bench start`: how long until something happens: the command itself, and a smallest run."""
+"""`iopf bench start`: startup time of the command and of a small run."""
 
 from __future__ import annotations
 

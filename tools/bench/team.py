@@ -1,18 +1,18 @@
-"""Processes that are measured together: they get ready, start at one moment, and end together.
+"""Processes that are measured together: they set up, start at one moment, and end together.
 
-A worker is a generator function and runs in a forked process of its own:
+A worker is a generator function and runs in its own forked process:
 
-    set up              own sockets, own ends of a queue
+    set up              create sockets, attach to queues
     yield               ... until all have set up
-    settle              what needs the others to be there
+    settle              whatever needs the others to be set up
     yield               ... until all have settled; here the clock starts
     work
     yield value         the clock stops; the value goes to the parent, ... until all have worked
     clean up
 
-So nobody closes a queue while another still reads it. Each process has one pipe to report on (it
-writes, the parent reads) and one to be told to go on (the parent writes). A worker that fails, dies
-or takes too long ends the measurement with TeamError and leaves no process behind.
+So no process closes a queue while another still reads it. Each process has one pipe for reports (it writes, the parent reads) and one
+for continuing (the parent writes). A worker that fails, dies or takes too long ends the measurement with TeamError and leaves no
+process behind.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 class TeamError(RuntimeError):
-    """A worker failed; the message says what of."""
+    """A worker failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one worker did. Times are those of CLOCK_MONOTONIC, which all processes share."""
+    """The result of one worker. Times are those of CLOCK_MONOTONIC, which all processes share."""
 
     value: Any
     began_ns: int
     ended_ns: int
-    cpu_ns: int  # of all threads of the process, from the start until everybody had worked
+    cpu_ns: int  # of all threads of the process, from the start until all have finished
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class _Member:
 
 
 def run_team(workers: Sequence[Worker], timeout_s: float = 60.0) -> list[Report]:
-    """Runs the workers and returns their reports in the same order."""
+    """Run the workers and return their reports in the same order."""
     deadline = time.monotonic() + timeout_s
     members: list[_Member] = []
     try:
@@ -97,10 +97,10 @@ def _start(worker: Worker) -> _Member:
 
 
 def _be_worker(worker: Worker, parent: int, reports: int, orders: int) -> NoReturn:
-    """The life of the forked process. It must not return into the parent's code."""
+    """The body of the forked process. It must not return into the parent's code."""
     status = 1
     try:
-        # A loop that waits for a lost partner would outlive an interrupted benchmark.
+        # A loop that waits for a dead partner would outlive an interrupted benchmark.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == parent:
             _work(worker, reports, orders)
@@ -136,11 +136,11 @@ def _send(reports: int, message: dict[str, Any]) -> None:
 
 def _await_order(orders: int) -> None:
     if not os.read(orders, 1):
-        raise TeamError("the parent is gone")
+        raise TeamError("the parent died")
 
 
 def _gather(members: Sequence[_Member], deadline: float) -> list[dict[str, Any]]:
-    """One message of every member."""
+    """Read one message from every member."""
     messages: dict[int, dict[str, Any]] = {}
     while len(messages) < len(members):
         for member in members:
@@ -169,7 +169,7 @@ def _read_some(members: Sequence[_Member], deadline: float) -> None:
 
 
 def _dismiss(members: Sequence[_Member]) -> None:
-    """Ends what still runs, and reaps every process. After a good end this only reaps."""
+    """Kill the remaining processes and reap all. After a good end this only reaps."""
     for member in members:
         os.close(member.orders)
         if os.waitpid(member.pid, os.WNOHANG)[0] == 0 and not _ends_soon(member):
@@ -179,7 +179,7 @@ def _dismiss(members: Sequence[_Member]) -> None:
 
 
 def _ends_soon(member: _Member) -> bool:
-    """Waits for the end of a process that has closed its pipe, or does so within a moment."""
+    """Wait for the end of a process that has closed its pipe or is about to."""
     poll = select.poll()
     descriptor = os.pidfd_open(member.pid)
     try:

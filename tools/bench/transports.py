@@ -1,9 +1,8 @@
-"""The queues that `iopf bench queue` compares, all behind one small interface.
+"""The queues that `iopf bench queue` compares, behind one interface.
 
-A transport is made in the parent before the processes are forked, and moves pieces of `size` bytes:
-one record of 64 bytes, or a batch of 64 records in one piece, which is the quickest way that each
-of them has. `sender` and `receiver` return the callable that is timed, as close to the library's
-own as it goes. Queues have room for 1024 records, as a pipe has, where they let us choose.
+A transport is created in the parent before the fork, and moves pieces of `size` bytes: one record of 64 bytes, or a batch of 64 records
+in one piece, the fastest way that each of them supports. `sender` and `receiver` return the callable that is timed, as close to the
+library's own as possible. Queues have room for 1024 records, as a pipe has, where the size can be chosen.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Transport:
     """One queue of one library."""
 
     label = ""
-    module = ""  # what must be installed; "" = nothing
+    module = ""  # required module; "" = none
 
     def __init__(self, producers: int, size: int) -> None:
         self.producers = producers
@@ -41,21 +40,21 @@ class Transport:
         self.pieces = max(4, ROOM * RECORD_BYTES // size)
 
     def sender(self, index: int) -> Send:
-        """In the process of producer `index`."""
+        """Called in the process of producer `index`."""
         raise NotImplementedError
 
     def receiver(self) -> Receive:
-        """In the process of the consumer."""
+        """Called in the process of the consumer."""
         raise NotImplementedError
 
     def settle(self) -> None:
-        """In every process, when all have their sender or receiver."""
+        """Called in every process when all have their sender or receiver."""
 
     def finish(self) -> None:
-        """In every process, when the consumer has everything."""
+        """Called in every process when the consumer has received everything."""
 
     def close(self) -> None:
-        """In the parent, at the very end."""
+        """Called in the parent at the very end."""
 
     @classmethod
     def absent(cls) -> str:
@@ -63,7 +62,7 @@ class Transport:
 
 
 class OurChannel(Transport):
-    """Our channel, called from Python."""
+    """This emulator's channel, called from Python."""
 
     label = "iopf Channel"
 
@@ -134,7 +133,7 @@ def _as_it_is(data: bytes) -> bytes:
 
 
 class FasterFifo(_Queue):
-    """Without pickle, which is what it is quickest at."""
+    """Without pickle, its fastest mode."""
 
     label = "faster-fifo"
     module = "faster_fifo"
@@ -147,11 +146,11 @@ class FasterFifo(_Queue):
         self.queue = faster_fifo.Queue(max_size_bytes=room, loads=bytes, dumps=_as_it_is)
 
     def finish(self) -> None:
-        """Closing would close it for everybody."""
+        """Closing it would close it for all processes."""
 
 
 class PosixQueue(Transport):
-    """Ten messages deep: more takes a privilege."""
+    """Ten messages deep: more needs privileges."""
 
     label = "posix_ipc.MessageQueue"
     module = "posix_ipc"
@@ -179,7 +178,7 @@ class PosixQueue(Transport):
 class ZeroMq(Transport):
     """PUSH to PULL over a Unix socket. A context does not survive a fork, so each process has one.
 
-    Its own default of 1000 messages on either side stays: a smaller one makes it much slower.
+    Keeps the default of 1000 messages on either side: a smaller one makes it much slower.
     """
 
     label = "pyzmq ipc"
@@ -210,7 +209,7 @@ class ZeroMq(Transport):
         return receive
 
     def settle(self) -> None:
-        """Connecting before the other side has bound would wait for a second attempt."""
+        """Connecting before the other side has bound would wait for a retry."""
         import zmq
 
         if self.socket.type == zmq.PUSH:
@@ -246,10 +245,9 @@ class RawPipe(Transport):
 
 
 class Iceoryx(Transport):
-    """Publish and subscribe. It only polls, so waiting is 50 tries and then yields, as in ours.
+    """Publish and subscribe. It only polls, so waiting is 50 tries and then yields, as in our queues.
 
-    A subscriber that has not asked once after the publisher came loses the first messages, without
-    an error: hence `settle`.
+    A subscriber that has not polled once after the publisher started loses the first messages without an error: hence `settle`.
     """
 
     label = "iceoryx2"
@@ -314,7 +312,7 @@ class Iceoryx(Transport):
             self.subscriber.has_samples()
 
     def finish(self) -> None:
-        """Without this its files would stay, as the process ends without a clean-up of its own."""
+        """Otherwise its files would remain, because the process exits without cleaning up."""
         for each in [self.subscriber, *self.held[::-1]]:
             if hasattr(each, "delete"):
                 each.delete()

@@ -1,4 +1,4 @@
-"""`iopf bench waiting`: what waiting costs, in system calls and in idle processor time."""
+"""`iopf bench waiting`: cost of waiting, in system calls and idle processor time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(plan: Plan) -> Outcome:
     outcome = Outcome([_table(series)], {"results": [each.document() for each in series]})
     outcome.add_failures(series)
     outcome.failures += [
-        f"{each.name}: woken by the bound of a sleep with work present"
+        f"{each.name}: woken by a timeout with work present"
         for each in series
         if any(sample.get("timeouts_with_work") for sample in each.samples)
     ]
@@ -35,7 +35,7 @@ def run(plan: Plan) -> Outcome:
 
 
 def _add_idle_share(series: Series) -> None:
-    """Processor time over wall time, where the run does not say it itself (1 = one processor)."""
+    """Processor time over wall time, if the run does not report it (1 = one processor)."""
     for sample in series.samples:
         used_s = sample.get("working_cpu_s", sample.get("cpu_s"))
         if "idle_cpu_share" not in sample and used_s is not None and sample.get("seconds"):

@@ -1,7 +1,7 @@
-"""Whether to use colour. One function decides for click and for rich alike.
+"""Colour policy, shared by click and rich.
 
-click knows neither NO_COLOR nor TERM=dumb, and rich keeps bold under NO_COLOR, so neither is left
-to decide: the answer is stored in `ctx.color`, and renderers take it from there.
+click ignores NO_COLOR and TERM=dumb, and rich keeps bold under NO_COLOR. So the decision is made here and stored in `ctx.color`, where
+renderers read it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TextIO
 
 
 def wants_color(choice: str, stream: TextIO, environ: Mapping[str, str] | None = None) -> bool:
-    """The policy. `choice` is that of --color: auto, always or never.
+    """Decide about colour. `choice`: the value of --color: auto, always or never.
 
     An explicit option wins, then NO_COLOR, then FORCE_COLOR or CLICOLOR_FORCE, then the stream.
     """

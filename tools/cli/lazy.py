@@ -1,6 +1,4 @@
-"""A click group whose commands are imported only when they are used, and help that starts with
-examples.
-"""
+"""A click group that imports commands on first use, and help that starts with examples."""
 
 from __future__ import annotations
 
@@ -16,13 +14,13 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 98}
 
 
 def _write_examples(formatter: click.HelpFormatter, examples: tuple[tuple[str, str], ...]) -> None:
-    """Examples stand above everything else: most readers need no more than one of them."""
+    """Put the examples first: most readers need one of them."""
     formatter.write_dl(list(examples))
     formatter.write_paragraph()
 
 
 class Command(click.Command):
-    """A command with runnable examples as the first lines of its help."""
+    """A command with runnable examples at the start of its help."""
 
     def __init__(self, *args: Any, examples: tuple[tuple[str, str], ...] = (), **kw: Any) -> None:
         kw.setdefault("context_settings", CONTEXT)
@@ -35,14 +33,14 @@ class Command(click.Command):
 
 
 class Entry(NamedTuple):
-    """Where a command lives (`module`, always the object `command` in it) and what it does."""
+    """Location of a command (`module`, always its object `command`) and its summary."""
 
     module: str
     summary: str
 
 
 class LazyGroup(click.Group):
-    """A group over a table of entries: listing and completing them imports nothing."""
+    """A group over a table of entries; listing and completion import nothing."""
 
     def __init__(
         self,
@@ -67,7 +65,7 @@ class LazyGroup(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # Alone, a group shows its help, as `iopf` itself; some versions of click make a usage error of it.
+        # Without a command, a group shows its help; some versions of click make that a usage error.
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), color=ctx.color)
             ctx.exit()
@@ -76,7 +74,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        # click suggests from its own table of commands, which is empty here.
+        # click's own suggestions use its table of commands, which is empty here.
         name = args[0]
         if not name.startswith("-") and name not in self.entries and not ctx.resilient_parsing:
             ctx.fail(f"no such command '{name}'{near(name, list(self.entries))}")
@@ -95,15 +93,17 @@ class LazyGroup(click.Group):
 
         names = [name for name in self.entries if name.startswith(incomplete)]
         items = [CompletionItem(name, help=self.entries[name].summary) for name in names]
-        # Skips click.Group on purpose: it would import every command for its help text.
+        # Bypasses click.Group: it would import every command for its help text.
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def near(word: str, known: list[str], see: str = "") -> str:
-    """`; did you mean 'run'?`, or when nothing is near where the list is to be seen, or the whole list."""
+    """`; did you mean 'run'?`, or the place of the list, or the whole list."""
     from difflib import get_close_matches
 
     found = get_close_matches(word, known, n=1)
     return (
-        f"; did you mean '{found[0]}'?" if found else f"; {see or 'there are ' + ', '.join(known)}"
+        f"; did you mean '{found[0]}'?"
+        if found
+        else f"; {see or 'expected one of ' + ', '.join(known)}"
     )

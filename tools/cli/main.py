@@ -1,4 +1,4 @@
-"""Entry point of `iopf`: finds the command, and turns every outcome into one line and a status."""
+"""Entry point of `iopf`: dispatches commands, and turns every outcome into one line and a status."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from iopf.tools.status import Status, stopped_by
 
 _STRAY_BYTE = re.compile("[\udc80-\udcff]")  # an argument or a file name may be any bytes
 _NO_NUMBER = re.compile(r"is not a valid (integer|float)( range)?\.?$")
-_NUMBERS = {"integer": "is no whole number", "float": "is no number"}
+_NUMBERS = {"integer": "is not an integer", "float": "is not a number"}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 ENTRIES = {
     "demo": Entry("iopf.tools.cli.commands.demo", "replay a shipped trace on four devices"),
     "run": Entry("iopf.tools.cli.commands.run", "run a scenario or a trace and check it"),
     "stress": Entry("iopf.tools.cli.commands.stress", "random programs on many devices, checked"),
-    "race": Entry("iopf.tools.cli.commands.race", "search, replay and shorten interleavings"),
+    "race": Entry("iopf.tools.cli.commands.race", "search, replay and minimise interleavings"),
     "check": Entry("iopf.tools.cli.commands.check", "check scenarios without running them"),
     "show": Entry(
         "iopf.tools.cli.commands.show", "every value of a scenario and where it comes from"
     ),
     "kernels": Entry("iopf.tools.cli.commands.kernels", "what kernel generations do with a fault"),
-    "events": Entry("iopf.tools.cli.commands.events", "what the processes of a run did last"),
+    "events": Entry("iopf.tools.cli.commands.events", "the last events of a run"),
     "ps": Entry("iopf.tools.cli.commands.ps", "list running emulators"),
     "top": Entry("iopf.tools.cli.commands.top", "watch the counters of a running emulator"),
-    "clean": Entry("iopf.tools.cli.commands.clean", "remove what killed runs left behind"),
+    "clean": Entry("iopf.tools.cli.commands.clean", "remove the shared memory of killed runs"),
     "bench": Entry("iopf.tools.cli.commands.bench", "measure this machine against other queues"),
     "help": Entry(
         "iopf.tools.cli.commands.help", "explain a topic: exit-codes, scenario, programs ..."
@@ -57,14 +57,14 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     entries=ENTRIES,
     examples=(
         ("iopf demo", "replay a recorded trace on four devices, a minute at most"),
-        ("iopf run quickstart --seed 7", "run a shipped scenario; same seed, same choices"),
+        ("iopf run quickstart --seed 7", "run a shipped scenario with a fixed seed"),
     ),
 )
 @click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
-    help="Colour in the output; auto obeys NO_COLOR, FORCE_COLOR and TERM.",
+    help="Colour in the output; auto respects NO_COLOR, FORCE_COLOR and TERM.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails.")
 @click.option(
@@ -82,8 +82,7 @@ def cli(ctx: click.Context, color: str, debug: bool) -> None:
 
 
 class _Termination:
-    """A signal that ends a process, to a command that has no answer of its own to it, interrupts it like Ctrl-C: what it has open is
-    closed on the way out."""
+    """Interrupt the command on an ending signal that it does not handle, like Ctrl-C, so that it closes its resources."""
 
     def __init__(self) -> None:
         self.status = Status.INTERRUPTED
@@ -91,7 +90,7 @@ class _Termination:
 
     def take(self, number: int, _frame: object) -> None:
         for each in self._heard:
-            signal.signal(each, signal.SIG_IGN)  # once: what is open is being closed
+            signal.signal(each, signal.SIG_IGN)  # only once: the command is closing its resources
         self.status = stopped_by(number)
         if number == signal.SIGHUP:
             leave_terminal()
@@ -108,7 +107,7 @@ class _Termination:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs `iopf` with these arguments and returns the exit status. Prints no traceback."""
+    """Run `iopf` with these arguments and return the exit status. Prints no traceback."""
     open_streams()
     stdout, termination = sys.stdout, _Termination()
     args = list(sys.argv[1:] if argv is None else argv)
@@ -121,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _pipe_closed()
     except SystemExit:
-        # click leaves this way after completing a word, and, with something else as standard output, when its reader is gone.
+        # click exits this way after a completion, and when the reader of a pipe has closed it.
         if sys.stdout is not stdout:
             return _pipe_closed()
         raise
@@ -135,12 +134,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _remove_own()
         return _report(error, debug="--debug" in args)
     if outcome == Status.INTERRUPTED:
-        return termination.status  # the command has said what it had
+        return termination.status  # the command has printed its result
     return int(outcome) if isinstance(outcome, int) else Status.OK
 
 
 def _remove_own() -> None:
-    """A signal may come between the making of a segment and whoever would close it, and end as an error where click cannot write."""
+    """A signal may arrive while a segment is created, and end as an error where click cannot write."""
     from iopf.shm.naming import find_all
     from iopf.shm.reap import remove
 
@@ -150,7 +149,7 @@ def _remove_own() -> None:
 
 
 def _say(line: str) -> None:
-    """One line of talk; where it cannot be written, the status has to say it."""
+    """Print one line on standard error; if that fails, only the status reports the error."""
     line = _STRAY_BYTE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", line)
     line = line.encode(errors="backslashreplace").decode()
     try:
@@ -160,7 +159,7 @@ def _say(line: str) -> None:
 
 
 def _say_usage(error: click.ClickException) -> int:
-    """click would print three lines and a usage text; one line says what, where and what to do."""
+    """Print a usage error as one line instead of click's three lines and usage text."""
     where = "iopf"
     if isinstance(error, click.UsageError) and error.ctx is not None:
         where = error.ctx.command_path
@@ -184,7 +183,7 @@ def _report(error: Exception, debug: bool) -> int:
         return error.status
     if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
         discard(sys.stdout)
-        _say(f"iopf: standard output: cannot be written: {error.strerror}")
+        _say(f"iopf: standard output: cannot write: {error.strerror}")
         return Status.MACHINE
     if debug:
         import traceback
@@ -197,7 +196,7 @@ def _report(error: Exception, debug: bool) -> int:
 
 
 def _pipe_closed() -> int:
-    """The reader went away. Output that is still buffered must not fail again at exit."""
+    """The reader closed the pipe. Buffered output must not fail again at exit."""
     discard(sys.stdout)
     try:
         sys.stderr.flush()

@@ -1,6 +1,6 @@
-"""Options that several commands have, each written once: name, range, default, help.
+"""Options shared by several commands: name, range, default, help.
 
-A command that means something else by an option writes its own. Nothing but click is imported here: help and completion are quick.
+A command with another meaning of an option defines its own. Only click is imported here, so help and completion are fast.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Option(Protocol):
-    """A decorator that leaves the type of a command as it is."""
+    """A decorator that keeps the type of the command."""
 
     def __call__(self, function: F, /) -> F: ...
 
@@ -32,14 +32,14 @@ json_option = click.option(
 
 
 class Seconds(click.FloatRange):
-    """A time; `nan` is none, although it compares with everything."""
+    """A time in seconds; rejects `nan`."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         made = super().convert(value, param, ctx)
         if math.isnan(made):
-            self.fail(f"{value!r} is no number of seconds", param, ctx)
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
         return float(made)
 
 
@@ -88,7 +88,7 @@ def seconds_option(
 
 
 def seed_option(default: int = 1, *, most: int = SEED_MOST, what: str = "Seed") -> Option:
-    """--seed, of everything that is drawn."""
+    """--seed, for all random choices."""
     return click.option(
         "--seed",
         type=click.IntRange(0, most),
@@ -102,14 +102,14 @@ memory_option = click.option(
     "--memory",
     type=click.Choice(["sc", "tso"]),
     default="tso",
-    help="Order of steps alone, or plain stores delayed as x86 does (default tso).",
+    help="Memory model: sc, or tso with stores delayed as on x86 (default tso).",
 )
 
 
 def mode_option(
     *more: str, what: str = "Actors as fibers of one process, or as processes"
 ) -> Option:
-    """--mode: where the actors of a system under control run; `more` are other ways to run it."""
+    """--mode: how actors run; `more` are further ways to run the system."""
     return click.option(
         "--mode",
         type=click.Choice(["fibers", "processes", *more]),

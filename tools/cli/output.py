@@ -1,4 +1,4 @@
-"""Files that a command writes: refused at once where that can be known, and one line where it fails at the end."""
+"""Output files of commands: checked before the work where possible, and a one-line error at the end."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from iopf.tools.status import Failed, Status
 
 
 class OutputError(Failed):
-    """A result could not be written; the text says where and why. Status 3, whatever the result was: nobody may take it as kept."""
+    """A result could not be written; the text says where and why. Status 3 in every case, because the result is lost."""
 
     status = Status.MACHINE
 
 
 def output_option(what: str) -> Option:
-    """-o FILE: one that can be made or written over."""
+    """-o FILE: a file to create or overwrite."""
     return click.option("-o", "--output", metavar="FILE", callback=_checked(_file), help=what)
 
 
 def directory_option(default: str, what: str) -> Option:
-    """-o DIR: made, with those above it, when there is something to put into it."""
+    """-o DIR: created with its parents when there is a file to write."""
     return click.option(
         "-o",
         "--output",
@@ -35,18 +35,18 @@ def directory_option(default: str, what: str) -> Option:
 
 
 def written(path: Path, write: Callable[[], object]) -> None:
-    """Calls `write`, which writes `path`, and says so. Raises OutputError."""
+    """Call `write`, which writes `path`, and report it. Raises OutputError."""
     try:
         write()
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{path}: cannot write: {error.strerror}") from error
     click.echo(f"written: {path}", err=True)
 
 
 def _checked(
     problem: Callable[[Path], str],
 ) -> Callable[[click.Context, click.Parameter, str | None], Path | None]:
-    """A callback of click. `problem`: why a path cannot be written to, as far as is known before, or nothing; it may raise OSError."""
+    """A click callback. `problem`: the reason why a path is not writable, as far as known, or empty; it may raise OSError."""
 
     def check(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Path | None:
         if value is None:
@@ -66,9 +66,9 @@ def _checked(
 
 def _file(path: Path) -> str:
     if path.is_dir():
-        return f"'{path}' is a directory; name a file in it"
+        return f"'{path}' is a directory; expected a file"
     if not path.parent.is_dir():
-        return f"there is no directory '{path.parent}'; make it first"
+        return f"no directory '{path.parent}'; create it first"
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         return f"no permission to write '{path}'"
     return ""
@@ -77,7 +77,7 @@ def _file(path: Path) -> str:
 def _directory(path: Path) -> str:
     there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir():
-        return f"'{there}' is no directory"
+        return f"'{there}' is not a directory"
     if not os.access(there, os.W_OK | os.X_OK):
-        return f"no permission to write into '{there}'"
+        return f"no permission to write in '{there}'"
     return ""

@@ -1,4 +1,4 @@
-"""Command-line options that change a scenario, and the values they stand for."""
+"""Command-line options that change scenario values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Flags = dict[str, tuple[Any, str]]
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Option name of the click parameter -> path in the scenario and the option as the user wrote it.
+# Option name of the click parameter -> path in the scenario and the option as given by the user.
 _PATHS = {
     "devices": ("device.count", "--devices"),
     "handlers": ("kernel.handlers", "--handlers"),
@@ -57,7 +57,7 @@ def complete_trace(
 
 
 def set_option(function: F) -> F:
-    """The option --set, which reaches every field that has no option of its own."""
+    """--set, for every field, also those without an option."""
     return click.option(
         "--set",
         "sets",
@@ -77,14 +77,14 @@ def _complete_defect(
 
 
 def defect_option(function: F) -> F:
-    """The option --defect, which puts historic bugs back."""
+    """--defect, which enables historic bugs."""
     return click.option(
         "--defect",
         "defects",
         multiple=True,
         metavar="SLUG",
         shell_complete=_complete_defect,
-        help="Put a historic bug back; repeatable (iopf race list).",
+        help="Enable a historic bug; repeatable (iopf race list).",
     )(function)
 
 
@@ -99,21 +99,21 @@ _OUTPUT = (
     click.option(
         "--run-dir", metavar="DIR", help="Where to write results (default: iopf-runs/...)."
     ),
-    click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict."),
-    click.option("-v", "--verbose", count=True, help="Say more."),
+    click.option("-q", "--quiet", count=True, help="Less output; twice: only the verdict."),
+    click.option("-v", "--verbose", count=True, help="More output."),
     click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails."),
 )
 
 
 def output_options(function: F) -> F:
-    """What every command that runs a system says about its output."""
+    """The output options of every command that runs a system."""
     for option in reversed(_OUTPUT):
         function = option(function)
     return function
 
 
 def to_flags(options: dict[str, Any]) -> Flags:
-    """The options that were given, as `resolve` takes them. Options left out are None, False or empty."""
+    """The given options, as `resolve` takes them. Missing options are None, False or empty."""
     flags: Flags = {}
     for name, value in options.items():
         if value is None or value is False or value == ():
@@ -124,7 +124,7 @@ def to_flags(options: dict[str, Any]) -> Flags:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """The value as the scenario has it: lists for options that can be repeated, `max` or a number for --speed."""
+    """The value in the form of the scenario: a list for repeatable options, `max` or a number for --speed."""
     if isinstance(value, tuple):
         return list(value)
     if name != "speed":
@@ -136,7 +136,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def replay_flags(traces: tuple[str, ...], scenario: str | None) -> Flags:
-    """What --trace stands for. Without a scenario, the devices replay the traces to their end."""
+    """The effect of --trace. Without a scenario, the devices replay the traces to their end."""
     if not traces:
         return {}
     flags: Flags = {"trace.files": (list(traces), "--trace")}

@@ -9,14 +9,14 @@ from typing import TextIO
 
 
 def open_streams() -> None:
-    """A standard stream that is closed (`>&-`) takes everything and keeps nothing; no other file may get its number."""
+    """Replace closed standard streams (`>&-`) by /dev/null, so that no other file gets their descriptors."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
 def can_print(text: str) -> bool:
-    """Whether the locale of standard output has these characters. click would write them as UTF-8 anyway."""
+    """Whether the encoding of standard output has these characters. click would write them as UTF-8 anyway."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
@@ -25,13 +25,13 @@ def can_print(text: str) -> bool:
 
 
 def discard(stream: TextIO) -> None:
-    """What is still buffered, and whatever comes, goes nowhere."""
+    """Discard buffered and further output."""
     with open(os.devnull, "w") as devnull, contextlib.suppress(OSError, ValueError):
         os.dup2(devnull.fileno(), stream.fileno())
 
 
 def leave_terminal() -> None:
-    """After a hang-up: what would go to a terminal that is gone goes nowhere, and what goes to files still does."""
+    """After a hang-up: discard output to the closed terminal, keep output to files."""
     for stream in (sys.stdout, sys.stderr):
         try:
             os.write(stream.fileno(), b"")

@@ -1,4 +1,4 @@
-"""What `iopf --version` prints: what one needs to know about an installation in a bug report."""
+"""Output of `iopf --version`: the details that a bug report needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DISTRIBUTION = "iopf-emulator"
 
 
 def package_version() -> str:
-    """Version of the installed package, or `unknown` in a tree that was never installed."""
+    """Version of the installed package, or `unknown` in a tree that is not installed."""
     try:
         return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
@@ -19,7 +19,7 @@ def package_version() -> str:
 
 
 def version_line() -> str:
-    """Package, scenario schema, interpreter and the compiler that built the interpreter."""
+    """Package, scenario schema, interpreter and its compiler."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     compiler = " ".join(platform.python_compiler().split())
     return f"iopf {package_version()} (scenario schema {SCHEMA}, {python}, {compiler})"

@@ -1,8 +1,8 @@
-"""A second build of the extensions, with every access to memory reported: what `lint.py` plays.
+"""A second build of the extensions that reports every memory access, for `lint.py`.
 
-The step code is compiled with -fsanitize=thread and linked with a runtime of our own (``runtime.c``) in place of the sanitizer's.
-What plays the schedules stays as it is: its accesses are no step's. The copy lies in a folder of its own, so that the tree and
-its ordinary build are not touched; a module is compiled again when its source or any declaration changed.
+Step code is compiled with -fsanitize=thread and linked with ``runtime.c`` instead of the sanitizer's runtime. The scheduler is not
+instrumented, because its accesses belong to no step. The copy is in a folder of its own, so the tree and its ordinary build are
+unchanged; a module is compiled again when its source or any declaration changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from iopf.tools.structs import layout_mark
 
 PACKAGES = ("cython_ext", "device_procs", "emulator", "shm", "tools")
 RUNTIME = "libiopf_points.so"
-# Who plays, looks on from outside, or is never a part of a system under control.
+# Scheduler, observers, and code that never runs in a controlled system.
 _PLAIN = (
     "emulator/sched/",
     "shm/",
@@ -45,16 +45,16 @@ void *points_memset(void *to, int value, unsigned long n);
 
 
 class BuildError(Exception):
-    """A compiler's words."""
+    """The compiler's error output."""
 
 
 def instrumented(source: str) -> bool:
-    """Whether the module of this .pyx, a path within the tree, holds steps of actors."""
+    """Whether the module of this .pyx, a path in the tree, has steps of actors."""
     return not source.startswith(_PLAIN)
 
 
 def build(tree: Path, to: Path) -> Path:
-    """Makes or renews the copy in `to`/iopf; returns `to`. The tree has to be built. Raises BuildError, OSError."""
+    """Create or update the copy in `to`/iopf; return `to`. The tree must be built. Raises BuildError, OSError."""
     inner = to / "iopf"
     inner.mkdir(parents=True, exist_ok=True)
     _copy(tree / ".src/iopf/__init__.py", inner / "__init__.py")

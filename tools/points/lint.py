@@ -1,10 +1,10 @@
-"""The check of scheduling points: does every access that another actor may meet stand behind one?
+"""The check of scheduling points: does every access that may race with another actor have one?
 
     python -m iopf.tools.points.lint [--schedules N] [--programs N]
 
-Compiles the step code once more, with every access to memory reported, plays the catalogue and random programs of every
-generation there, and prints each pair of accesses that no point orders: function, line and word. Run by `tools/bootstrap.py check`.
-What it says holds for the steps that were played.
+Compiles the step code again with every memory access reported, runs the catalogue and random programs of every generation, and prints
+each pair of accesses without an order between them: function, line and word. Run by `tools/bootstrap.py check`. The result holds for
+the steps that ran.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _BOUND_S = 540
 
 
 def play(schedules: int, programs: int, *, blind: int = 0, only: str = "") -> dict[str, Any]:
-    """Builds, plays in a process of its own and returns what `play.py` prints. `blind`: an operation whose points are not believed;
-    `only`: races with this in their slug, and no programs. One at a time uses the copy: whoever comes later waits.
-    Raises BuildError, OSError, RuntimeError with the last line of a crash."""
+    """Build, run in a separate process, and return the output of `play.py`. `blind`: an operation whose points are ignored; `only`:
+    races with this in their slug, and no programs. The copy is locked, so concurrent calls wait. Raises BuildError, OSError, and
+    RuntimeError with the last line of a crash."""
     COPY.mkdir(parents=True, exist_ok=True)
     with (COPY / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -56,12 +56,12 @@ def _play(schedules: int, programs: int, blind: int, only: str) -> dict[str, Any
 
 
 def lines(finding: dict[str, Any]) -> list[str]:
-    """A finding, for people: the word, then each access with its place, function and text."""
+    """A finding as text: the word, then each access with place, function and source line."""
     if finding["what"] != "race":
         name = "a fence" if finding["what"] == "fence" else "a locked instruction"
-        head = f"{name} without a point that says so, after {finding['point']}"
+        head = f"{name} not announced by a point, after {finding['point']}"
         return [head, *_access(finding["kind"], finding["at"])]
-    head = f"{finding['region'] or 'a word of the board'}: nothing orders {finding['actor']} and {finding['other']} ({finding['system']})"
+    head = f"{finding['region'] or 'a word of the board'}: no order between {finding['actor']} and {finding['other']} ({finding['system']})"
     other = finding["other_kind"] + (", announced" if finding["other_announced"] else "")
     return [
         head,
@@ -71,9 +71,9 @@ def lines(finding: dict[str, Any]) -> list[str]:
 
 
 def _access(kind: str, frames: list[str]) -> list[str]:
-    """The innermost place outside the primitives, since that is where the point is missing."""
+    """The innermost place outside the primitives, where the point is missing."""
     if not frames:
-        return [f"    {kind} at an unknown place"]
+        return [f"    {kind} at an unknown location"]
     outside = [frame for frame in frames if not frame.startswith("cython_ext/")]
     place, _, function = (outside or frames)[0].partition(" ")
     file, _, line = place.rpartition(":")
@@ -95,7 +95,7 @@ def main() -> int:
         print("\n".join(lines(finding)))
     print(
         f"{found['systems']} systems, {found['accesses']:,} accesses to the board, {found['silent']:,} of them "
-        f"without a point: {len(found['findings'])} in no order"
+        f"without a point: {len(found['findings'])} unordered"
     )
     return 1 if found["findings"] else 0
 

@@ -1,4 +1,4 @@
-"""Plays the catalogue in the instrumented build (`build.py`) and prints what its runtime found, as JSON. Run there by `lint.py`."""
+"""Runs the catalogue in the instrumented build (`build.py`) and prints the findings of its runtime as JSON. Called by `lint.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import iopf
-from iopf.emulator.board.layout import OFF_CREW, OFF_STACKS, OFF_STAGE, plan_layout
+from iopf.emulator.board.layout import OFF_CREW, OFF_RUNQUEUE, OFF_STACKS, plan_layout
 from iopf.emulator.races.catalogue import catalogue
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.spec.kernels import GENERATIONS
@@ -49,7 +49,7 @@ class Finding(ctypes.Structure):
 
 
 class Runtime:
-    """The library that the instrumented modules are linked with."""
+    """The library that instrumented modules are linked with."""
 
     def __init__(self) -> None:
         self.lib = ctypes.CDLL(str(ROOT / RUNTIME))
@@ -64,8 +64,10 @@ class Runtime:
 
     def watch(self, lab: Lab) -> None:
         layout = plan_layout(lab.plan.config)
-        base = lab.conductor.base_address
-        self.lib.points_watch(base, layout[OFF_STACKS], layout[OFF_CREW], base + layout[OFF_STAGE])
+        base = lab.scheduler.base_address
+        self.lib.points_watch(
+            base, layout[OFF_STACKS], layout[OFF_CREW], base + layout[OFF_RUNQUEUE]
+        )
 
     def findings(self) -> Iterator[Finding]:
         for number in range(self.lib.points_found()):
@@ -75,7 +77,7 @@ class Runtime:
 def play(
     runtime: Runtime, name: str, lab: Lab, schedules: int, seen: set[tuple[int, int, int]]
 ) -> Iterator[dict[str, Any]]:
-    """The new findings of one system; `seen` grows with them."""
+    """The new findings of one system; adds them to `seen`."""
     with lab:
         runtime.watch(lab)
         runtime.lib.points_on(1)
@@ -103,12 +105,12 @@ def play(
             }
 
 
-# What a generation does wrong by itself is kept apart: it would be found here as well, and is in the catalogue.
+# Known bugs of a generation are contained: they would show here too, and are in the catalogue.
 _CONTAINED = {"checks": {"known": "count"}}
 
 
 def systems(programs: int, only: str) -> Iterator[tuple[str, Lab]]:
-    """The fixed variants of the catalogue, and of every generation so many random programs."""
+    """The fixed variants of the catalogue, and a number of random programs per generation."""
     for race in catalogue().values():
         if only in race.slug:
             yield race.slug, lab_of(race, defective=False, memory="sc")
@@ -119,7 +121,7 @@ def systems(programs: int, only: str) -> Iterator[tuple[str, Lab]]:
             try:
                 lab = build_lab(*drawn.programs, memory="sc", **{**drawn.arguments, **_CONTAINED})
             except (ScenarioError, LabError):
-                continue  # it makes no sense; the next one may
+                continue  # invalid; try the next one
             made += 1
             yield f"program {made} on {generation}", lab
 
@@ -136,7 +138,7 @@ class Symbols:
                 self.maps.append((start, end, int(parts[2], 16), parts[5]))
 
     def lines(self, pcs: list[int]) -> dict[int, list[str]]:
-        """pc -> `file:line function`, of the innermost inlined function, then of those around it."""
+        """pc -> `file:line function` of the innermost inlined function, then of its callers."""
         by_module: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for pc in pcs:
             for start, end, offset, module in self.maps:
@@ -168,7 +170,7 @@ def _frames(lines: list[str]) -> Iterator[str]:
 
 
 def _plain(name: str) -> str:
-    """A function's name without the modules that Cython puts before it, each with its length."""
+    """A function's name without Cython's mangled module prefix, whose parts have length prefixes."""
     while length := re.match(r"\d+", name):
         name = name[length.end() + int(length[0]) :].removeprefix("_")
     return name

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the compiler's thread-sanitizer instrumentation calls: a check of scheduling points, not of threads.
+ * Runtime for the compiler's thread-sanitizer instrumentation: a check of scheduling points, not of threads.
  *
- * The extensions are compiled with -fsanitize=thread and find these functions instead of the sanitizer's own. A schedule is
- * played as fibers, so one thread comes here, and the stage says whose step it is and what its point has announced. An access
- * to the word of the point is *announced*: whoever explores schedules knows of it. Every other access to the board is
- * *silent*, and has to be ordered with what others do to the same bytes by announced accesses alone: a silent access that is not
- * is one that schedules do not reorder, and the laboratory would be blind there.
+ * The extensions are compiled with -fsanitize=thread and call these functions instead of the sanitizer's. A schedule runs
+ * as fibers in one thread; the run queue gives the current actor and its announced access. An access to the word of the
+ * point is *announced*: explorers of schedules know it. Every other access to the board is *silent*. Announced accesses must
+ * order it with the accesses of other actors to the same bytes: a silent access without such an order could race, but no
+ * schedule reorders it.
  *
- * Order is kept as vector clocks. An announced write hands the clock of its actor to the word, an announced read takes
- * what the word has; a read-modify-write does both. Reads order nothing after them, so what passes here also holds where stores
- * are delayed. A point announces one access: whatever its step does to the word after that is silent again.
+ * Order is kept as vector clocks. An announced write stores the clock of its actor with the word, an announced read merges the
+ * clock of the word; a read-modify-write does both. Reads order nothing after them, so the check also holds for delayed
+ * stores. A point announces one access: a further access of its step to the word is silent again.
  *
- * Findings: two accesses by program counter, the offset of the word, and what is wrong; each pair once. Besides the races,
- * locked instructions and fences without a point that says so: with delayed stores they matter to whoever explores.
+ * Findings: two accesses by program counter, the offset of the word, and the kind; each pair once. Besides races, locked
+ * instructions and fences without a point are reported: with delayed stores they matter to explorers.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -25,8 +25,8 @@
 #include "iopf/cython_ext/crew.h"
 
 #define PUBLIC __attribute__((visibility("default")))
-#define SLOTS STAGE_SLOTS
-#define GRAIN_SHIFT 2 /* bytes that are told apart: 4 */
+#define SLOTS RQ_SLOTS
+#define GRAIN_SHIFT 2 /* granularity: 4 bytes */
 #define FINDINGS 4096
 
 enum { READ = 0, WRITE = 1, TALLY = 2, KINDS = 3, RMW = 3 };
@@ -36,7 +36,7 @@ typedef struct {
     uint32_t schedule, pad;
     uint32_t silent[KINDS][SLOTS], announced[KINDS][SLOTS]; /* [kind][actor]: the actor's clock at its last such access */
     const void *silent_pc[KINDS][SLOTS], *announced_pc[KINDS][SLOTS];
-    uint32_t clock[SLOTS]; /* what an announced write has handed over */
+    uint32_t clock[SLOTS]; /* clock of the last announced write */
 } cell;
 
 typedef struct {
@@ -47,27 +47,27 @@ typedef struct {
 } finding;
 
 static struct {
-    stage *st;
+    runqueue *rq;
     char *arena;
-    uint64_t length; /* bytes of the board that are looked at: up to the stacks */
-    uint64_t analysis, analysis_end; /* the order of locks and the verdicts: what looks on */
+    uint64_t length; /* checked bytes of the board: up to the stacks */
+    uint64_t analysis, analysis_end; /* lock-order data and verdicts: not checked */
     cell *cells;
     uint64_t mapped;
     int on;
     uint32_t schedule;
     uint64_t last_step, accesses, silent;
     uint32_t clock[SLOTS][SLOTS];
-    uint64_t step; /* the step whose point's word has been touched, and how often by what is announced */
+    uint64_t step; /* the last step with an announced access, and the number of those */
     uint32_t looks;
     finding findings[FINDINGS];
-    uint32_t found, blind; /* blind: an operation of points that is not believed */
+    uint32_t found, blind; /* blind: an operation whose points are ignored */
 } w;
 
-PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, stage *st) {
+PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, runqueue *rq) {
     w.mapped = (length >> GRAIN_SHIFT) * sizeof(cell);
     w.cells = mmap(0, w.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (w.cells == MAP_FAILED) return -1;
-    w.arena = arena, w.length = length, w.st = st;
+    w.arena = arena, w.length = length, w.rq = rq;
     w.analysis = crew + __builtin_offsetof(iopf_crew, lock_order), w.analysis_end = crew + sizeof(iopf_crew);
     w.schedule = 0, w.last_step = (uint64_t)-1;
     return 0;
@@ -75,7 +75,7 @@ PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, stage *st) 
 
 PUBLIC void points_on(int on) { w.on = on, w.last_step = (uint64_t)-1; }
 
-/* The points of one operation announce nothing any more, as if they were not there: what a test removes. 0: all are believed. */
+/* Ignores the points of one operation, as if a test had removed them. 0: none. */
 PUBLIC void points_blind(uint32_t operation) { w.blind = operation; }
 
 PUBLIC void points_unwatch(void) {
@@ -95,7 +95,7 @@ static void report(uint32_t what, uint32_t actor, uint64_t offset, const void *p
         if (f->what == what && f->pc == pc && f->other_pc == other_pc) return;
     }
     if (w.found >= FINDINGS) return;
-    w.findings[w.found++] = (finding){.what = what, .point = w.st->slot[actor].id, .other_actor = other,
+    w.findings[w.found++] = (finding){.what = what, .point = w.rq->slot[actor].id, .other_actor = other,
                                       .other_announced = announced, .actor = actor, .other_write = other_write,
                                       .write = write, .offset = offset, .pc = pc, .other_pc = other_pc};
 }
@@ -112,12 +112,12 @@ static void join(uint32_t *into, const uint32_t *from) {
         if (from[i] > into[i]) into[i] = from[i];
 }
 
-/* Kinds that do not commute with a kind: bits. */
+/* Masks of the kinds that do not commute with a kind. */
 static const uint32_t conflicts[KINDS] = {1 << WRITE | 1 << TALLY, 1 << READ | 1 << WRITE | 1 << TALLY, 1 << READ | 1 << WRITE};
 
-/* Whether the others' accesses that this one conflicts with come before it. */
+/* Whether the conflicting accesses of other actors happen before this one. */
 static void compare(cell *c, uint32_t me, int kind, int announced, uint64_t offset, const void *pc) {
-    for (uint32_t q = 1; q < w.st->players && q < SLOTS; q++) {
+    for (uint32_t q = 1; q < w.rq->actors && q < SLOTS; q++) {
         if (q == me) continue;
         for (int k = 0; k < KINDS; k++) {
             if (!(conflicts[kind] >> k & 1)) continue;
@@ -151,12 +151,12 @@ static void touch(uint64_t offset, int kind, int announced, uint32_t me, const v
         memcpy(c->clock, w.clock[me], sizeof(c->clock));
 }
 
-/* What a point announces is one access: a load, a store, or a load and the compare-and-swap that checks it. */
-static int is_announced(const stage_slot *s, uint64_t offset, int kind) {
+/* A point announces one access: a load, a store, or a load and the compare-and-swap that follows it. */
+static int is_announced(const rq_slot *s, uint64_t offset, int kind) {
     if (s->kind == ACC_LOCAL || s->kind == ACC_NAP || s->kind == ACC_FENCE) return 0;
     if (w.blind && (s->id & 0xff) == w.blind) return 0;
     if (offset != s->where - (uint64_t)(uintptr_t)w.arena) return 0;
-    if (w.step != w.st->steps) w.step = w.st->steps, w.looks = 0;
+    if (w.step != w.rq->steps) w.step = w.rq->steps, w.looks = 0;
     if (w.looks == 2 || (w.looks == 1 && kind == READ)) return 0;
     w.looks = kind == READ ? 1 : 2;
     return 1;
@@ -167,12 +167,12 @@ static void access_at(const volatile void *p, uint64_t size, int kind, int locke
     uint64_t offset = (uint64_t)((const char *)p - w.arena);
     if (offset >= w.length || size > w.length - offset) return;
     if (offset >= w.analysis && offset < w.analysis_end) return;
-    stage *st = w.st;
-    uint32_t me = st->current;
+    runqueue *rq = w.rq;
+    uint32_t me = rq->current;
     if (me == 0 || me >= SLOTS) return;
-    if (st->steps < w.last_step) begin_schedule();
-    w.last_step = st->steps;
-    const stage_slot *s = &st->slot[me];
+    if (rq->steps < w.last_step) begin_schedule();
+    w.last_step = rq->steps;
+    const rq_slot *s = &rq->slot[me];
     int announced = is_announced(s, offset, kind);
     w.accesses++;
     if (!announced) w.silent++;
@@ -203,7 +203,7 @@ PLAIN(16)
 PUBLIC void __tsan_read_range(void *p, unsigned long n) { access_at(p, n, READ, 0, PC); }
 PUBLIC void __tsan_write_range(void *p, unsigned long n) { access_at(p, n, WRITE, 0, PC); }
 
-/* The library's functions are not instrumented: an include of every module sends them here (build.py). */
+/* Library functions are not instrumented: an include of every module redirects them here (build.py). */
 PUBLIC void *points_memcpy(void *to, const void *from, unsigned long n) {
     access_at(from, n, READ, 0, PC);
     access_at(to, n, WRITE, 0, PC);
@@ -214,7 +214,7 @@ PUBLIC void *points_memset(void *to, int value, unsigned long n) {
     return memset(to, value, n);
 }
 
-/* A statistic that nobody's way depends on (atomic.h). */
+/* A tally that no behaviour depends on (atomic.h). */
 PUBLIC uint32_t points_tally32(volatile uint32_t *p, uint32_t n, int order) {
     (void)order;
     access_at(p, 4, TALLY, 0, PC);
@@ -264,11 +264,11 @@ ATOMIC(uint32_t, 32)
 ATOMIC(uint64_t, 64)
 
 PUBLIC void __tsan_atomic_thread_fence(int mo) {
-    stage *st = w.st;
+    runqueue *rq = w.rq;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (!w.on || mo != __ATOMIC_SEQ_CST || !st || st->current == 0 || st->current >= SLOTS) return;
-    const stage_slot *s = &st->slot[st->current];
+    if (!w.on || mo != __ATOMIC_SEQ_CST || !rq || rq->current == 0 || rq->current >= SLOTS) return;
+    const rq_slot *s = &rq->slot[rq->current];
     if (s->kind != ACC_FENCE && s->kind != ACC_WAKE && s->kind != ACC_RMW)
-        report(FOUND_FENCE, st->current, s->where - (uint64_t)(uintptr_t)w.arena, PC, READ, 0, 0, 0, 0);
+        report(FOUND_FENCE, rq->current, s->where - (uint64_t)(uintptr_t)w.arena, PC, READ, 0, 0, 0, 0);
 }
 PUBLIC void __tsan_atomic_signal_fence(int mo) { (void)mo; }

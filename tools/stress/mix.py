@@ -1,4 +1,4 @@
-"""What a stress run does, and how often: one weight per operation."""
+"""The operations of a stress run, with one weight per operation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from iopf.emulator.scenario.errors import did_you_mean
 
 WEIGHT_MAX = 1_000_000
 
-# Each part of the system picks among its own operations, so weights compare within a part only.
+# Tenants, VMMs, devices and drivers choose among their own operations, so weights are relative within each.
 TENANT = {
     "rest": 60,
     "bind": 12,
@@ -54,53 +54,53 @@ DRIVER = {
     "backlog": 1,
 }
 MEANING = {
-    "rest": "tenants: a pause of some milliseconds",
-    "bind": "tenants: bind one of their devices; often a second time",
-    "unbind": "tenants: unbind, with the whole drain",
+    "rest": "tenants: pause some milliseconds",
+    "bind": "tenants: bind one of their devices, often again",
+    "unbind": "tenants: unbind with the full drain",
     "rebind": "tenants: unbind and bind at once",
     "map": "tenants: map memory",
-    "unmap": "tenants: unmap memory, often under the feet of a fault",
+    "unmap": "tenants: unmap memory, often during a fault",
     "protect": "tenants: make memory read-only",
     "zap": "tenants: drop pages and keep the mapping",
     "touch": "tenants: the CPU's own accesses",
-    "exec": "tenants: an empty address space while devices are bound",
-    "spawn": "tenants: exit and start again; the PASID is free for the next one at once",
+    "exec": "tenants: replace the address space while devices are bound",
+    "spawn": "tenants: exit and start again, so that the PASID is reused",
     "serve": "VMMs: read some groups of a fault object and answer them",
     "read": "VMMs: read groups and keep them",
-    "write": "VMMs: answer with a cookie that nobody holds",
+    "write": "VMMs: answer with an invalid cookie",
     "close": "VMMs: close the fault object and open another one",
     "attach": "VMMs: attach a domain to a PASID",
-    "replace": "VMMs: replace it under fire",
+    "replace": "VMMs: replace it under load",
     "detach": "VMMs: detach it",
     "send": "devices: a page request group to a bound PASID",
     "open": "devices: a group whose last request comes later",
     "hole": "devices: a request where nothing is mapped",
-    "stray": "devices: a group to a PASID that nobody has",
-    "user": "devices: a group to a PASID that a VMM handles",
+    "stray": "devices: a group to an unused PASID",
+    "user": "devices: a group to a PASID of a VMM",
     "marker": "devices: a stop marker",
     "await": "devices: wait for all answers",
-    "idle": "devices: a pause",
-    "quiet": "drivers: a pause of some milliseconds",
+    "idle": "devices: pause",
+    "quiet": "drivers: pause some milliseconds",
     "remove": "drivers: hot unplug, then plug again",
     "unqueue": "drivers: iopf_queue_remove_device without a drain, then add again",
     "flush": "drivers: iopf_queue_flush_dev",
-    "report": "drivers: report events that no device has sent, some of them no page requests",
+    "report": "drivers: inject fault reports, some of them not page requests",
     "fail": "drivers: the n-th allocation of a pool fails",
     "refuse": "drivers: handlers refuse the next groups",
-    "overflow": "drivers: the interrupt thread stands still until the queue overflows",
-    "backlog": "drivers: the handlers stand still",
+    "overflow": "drivers: stop the interrupt thread until the queue overflows",
+    "backlog": "drivers: stop the handlers",
 }
 
 Mix = Mapping[str, int]
 
 
 def default_mix() -> dict[str, int]:
-    """All operations with their usual weights."""
+    """All operations with their default weights."""
     return {**TENANT, **VMM, **DEVICE, **DRIVER}
 
 
 def parse_mix(text: str | None) -> dict[str, int]:
-    """`bind=20,exec=0` over the usual weights. Raises click.UsageError with the word that is wrong."""
+    """Parse `bind=20,exec=0` on top of the defaults. Raises click.UsageError for an invalid entry."""
     mix = default_mix()
     for part in (text or "").split(","):
         if not part.strip():
@@ -108,7 +108,7 @@ def parse_mix(text: str | None) -> dict[str, int]:
         name, equals, number = (word.strip() for word in part.partition("="))
         if name not in mix:
             raise click.UsageError(
-                f"--mix: no operation is called '{name}'{did_you_mean(name, list(mix))}; see iopf help stress"
+                f"--mix: no operation '{name}'{did_you_mean(name, list(mix))}; see iopf help stress"
             )
         if not equals or not number.isascii() or not number.isdigit() or int(number) > WEIGHT_MAX:
             raise click.UsageError(
@@ -117,7 +117,7 @@ def parse_mix(text: str | None) -> dict[str, int]:
         mix[name] = int(number)
     for part_name, operations in (("tenants", TENANT), ("devices", DEVICE), ("drivers", DRIVER)):
         if not any(mix[name] for name in operations):
-            raise click.UsageError(f"--mix: nothing is left for {part_name} to do")
+            raise click.UsageError(f"--mix: all operations of {part_name} have weight 0")
     return mix
 
 

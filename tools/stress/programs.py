@@ -1,7 +1,7 @@
-"""Random programs for a stress run: every line may fail, every program repeats until the time is over.
+"""Random programs for a stress run: every line may fail, every program repeats until the end.
 
-The seed decides what can be chosen, and the choices at run time come from the seed of the scenario,
-so the same command gives the same programs. What the processes make of them depends on the machine.
+The seed determines the programs, and the scenario's seed their choices at run time, so the same command gives the same programs. The
+interleaving depends on the machine.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from iopf.tools.stress.mix import DRIVER, TENANT, Mix
 PAGES = 64  # mapped by a tenant
 STEP = 16
 STRAY_PASID = 800
-PLUGGED_MAX = 128  # devices that one driver removes and plugs: its program has a bound
-USER_PASID = 900  # the first PASID that VMMs attach; below are those of address spaces
+PLUGGED_MAX = 128  # devices that one driver removes and plugs, limited by the size of its program
+USER_PASID = 900  # the first PASID of VMMs; lower ones belong to address spaces
 PASIDS_PER_VMM = 4
 POOLS = ("fault", "group", "param", "handle", "domain")
-MM_NTH = 30  # a tenant whose mm fails does nothing until its next exec or exit
+MM_NTH = 30  # after a failed mm allocation a tenant is idle until its next exec or exit
 
 Choice = tuple[int, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How many of each. A VMM is two tenants: one serves the fault object, one attaches; they come last."""
+    """Numbers of tenants, VMMs and so on. A VMM is two tenants, which come last: one serves the fault object, one attaches domains."""
 
     devices: int
     tenants: int
@@ -38,7 +38,7 @@ class Shape:
 
 
 def _forever(start: list[str], choices: list[Choice]) -> list[str]:
-    """A program that picks one of the choices again and again, by weight."""
+    """A program that repeatedly runs one of the choices, chosen by weight."""
     given = [(weight, lines) for weight, lines in choices if weight > 0]
     ops = [*start, "repeat forever"]
     for number, (weight, lines) in enumerate(given):
@@ -47,7 +47,7 @@ def _forever(start: list[str], choices: list[Choice]) -> list[str]:
 
 
 def _partners(rng: Random, shape: Shape) -> list[list[int]]:
-    """Devices by tenant: each has one tenant for sure, and now and then a second one."""
+    """Devices by tenant: each device has one tenant, and some have a second one."""
     bound: list[list[int]] = [[] for _ in range(shape.tenants)]
     for device in range(shape.devices):
         bound[device % shape.tenants].append(device)
@@ -85,9 +85,9 @@ def _tenant(t: int, devices: list[int], rng: Random, mix: Mix) -> list[str]:
 
 
 def _vmm(number: int, first: int, devices: list[int], rng: Random, mix: Mix) -> list[list[str]]:
-    """Two programs: tenant `first` serves the fault object, the next one attaches and detaches."""
+    """Two programs: tenant `first` serves the fault object, the next one attaches and detaches domains."""
     server, manager, fault = first, first + 1, f"f{number}"
-    # Rests stay with the manager: faults wait only while the object is closed or a group is kept.
+    # Only the manager rests: faults should wait only while the object is closed or a group is kept.
     serving: list[Choice] = [
         (mix["serve"], [f"serve {fault} t{server} groups={rng.randint(2, 8)} code=success try"]),
         (mix["serve"] // 4, [f"serve {fault} t{server} groups=1 code=invalid try"]),
@@ -117,7 +117,7 @@ def _vmm(number: int, first: int, devices: list[int], rng: Random, mix: Mix) -> 
 
 
 def user_pasids(number: int, devices: list[int]) -> Iterator[tuple[int, int]]:
-    """(PASID, device) of what a VMM attaches."""
+    """(PASID, device) of the attachments of a VMM."""
     for n, device in enumerate(devices):
         yield USER_PASID + number * PASIDS_PER_VMM + n, device
 
@@ -164,7 +164,7 @@ def _hotplug(devices: list[int], rng: Random, mix: Mix) -> list[str]:
             (mix["unqueue"], ["k0: hold workers", gap, f"queue-remove d{d} try", *again(d)]),
             (mix["flush"], [f"flush d{d} try"]),
         ]
-    # The same rest whatever the number of devices.
+    # The same pause for any number of devices.
     weight, lines = choices[0]
     choices[0] = (weight * max(len(devices), 1), lines)
     return _forever([], choices)
@@ -181,7 +181,7 @@ def _disturber(devices: int, rng: Random, mix: Mix) -> list[str]:
         (mix["backlog"], ["k1: hold workers", f"k1: {stand_still}", "k1: let-go workers"]),
     ]
     if reports(devices, mix):
-        # In the name of a device that sends nothing: an answer must not meet a group of its own.
+        # On behalf of a device that sends nothing, so that the answer cannot match one of its groups.
         event = f"k1: report d{devices - 1} pasid={STRAY_PASID} prgi={rng.randrange(512)}"
         choices += [
             (mix["report"], [f"{event} type=2 try"]),
@@ -191,18 +191,18 @@ def _disturber(devices: int, rng: Random, mix: Mix) -> list[str]:
 
 
 def _repairer(devices: int) -> list[str]:
-    """What device drivers do after a Response Failure, one device after the other."""
+    """Recovery by device drivers after a Response Failure, for one device after the other."""
     recoveries = [f"k2: recover d{d} try" for d in range(devices)]
     return ["repeat forever", *recoveries, "k2: pause 5ms", "end"]
 
 
 def reports(devices: int, mix: Mix) -> bool:
-    """Whether the last device is silent, because drivers report events in its name."""
+    """Whether the last device is silent because drivers report events on its behalf."""
     return devices > 1 and mix["report"] > 0
 
 
 def stress_programs(shape: Shape, seed: int, mix: Mix) -> list[list[str]]:
-    """The operations of every program of the run, in a fixed order: tenants, VMMs, devices, drivers."""
+    """The operations of every program of the run, in this order: tenants, VMMs, devices, drivers."""
     rng = Random(seed)
     bound = _partners(rng, shape)
     programs = [_tenant(t, devices, rng, mix) for t, devices in enumerate(bound)]

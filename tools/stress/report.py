@@ -1,4 +1,4 @@
-"""What a stress run prints: rates per operation, cells of the fate table, known violations, the verdict last."""
+"""Output of a stress run: rates per operation, cells of the fate table, known violations, and the verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONTROL = frozenset({"pause", "repeat", "choose", "or", "end"})
 
 
 def rates(result: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Per operation: how often it ran, how often it ended with an error, and its rate."""
+    """Per operation: number of runs, of errors, and the rate."""
     found: dict[str, dict[str, float]] = {}
     for line in result["programs"]:
         words = line["text"].split()
@@ -29,7 +29,7 @@ def rates(result: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _rate_lines(result: dict[str, Any]) -> list[str]:
-    """Two operations in a row, the most frequent first."""
+    """Operations in two columns, most frequent first."""
     cells = [
         f"{verb:<12}{entry['runs']:>11,}{short(entry['per_s']):>8}{entry['errors']:>11,}"
         for verb, entry in sorted(rates(result).items(), key=lambda item: -item[1]["runs"])
@@ -58,7 +58,7 @@ def _fate_lines(result: dict[str, Any]) -> list[str]:
 def _known_lines(result: dict[str, Any]) -> list[str]:
     if not result["known"]:
         return []
-    lines = [f"known       violations of {result['generation']}, by their number in the catalogue"]
+    lines = [f"known       violations of {result['generation']}, by catalogue number"]
     for slug, times in result["known"].items():
         text = f"  {KNOWN[slug].number:<6}{slug:<30}{times:>8,}  {KNOWN[slug].what}"
         lines.append(text)
@@ -66,7 +66,7 @@ def _known_lines(result: dict[str, Any]) -> list[str]:
 
 
 def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
-    """The text for standard output. `quiet` 2 keeps the verdict alone."""
+    """The text for standard output. With `quiet` 2 only the verdict."""
     if result["status"] == 0:
         verdict = "verdict     PASS: every request accounted for, nothing left over"
     else:
@@ -83,7 +83,7 @@ def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
         f"stress      {result['generation']}: {result['devices']} devices, {result['handlers']} handlers, "
         f"{result['tenants']} tenants, {result['wall_s']:.1f} s, seed {result['seed']}",
         f"requests    {account['sent']:,} sent = {account['answered']:,} answered + {account['in_flight']:,} in flight"
-        f" + {account['lost_total']:,} lost by name; {result['iommu']['overflows']:,} overflows",
+        f" + {account['lost_total']:,} lost, with a reason; {result['iommu']['overflows']:,} overflows",
     ]
     if quiet < 1:
         lines += [*_rate_lines(result), *_fate_lines(result), *_known_lines(result)]

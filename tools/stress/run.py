@@ -1,4 +1,4 @@
-"""`iopf stress`: a scenario of random programs, run and checked like any other."""
+"""`iopf stress`: a scenario of random programs, run and checked."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from iopf.tools.stress.mix import Mix
 from iopf.tools.stress.programs import PAGES, Shape, stress_programs
 
 FIRST_WITH_FAULT_OBJECTS = "v6.11"
-RECORDS_PER_DEVICE = (
-    16  # fewer than the requests that devices may have outstanding: the queue overflows
-)
+RECORDS_PER_DEVICE = 16  # fewer than the possible outstanding requests, so that the queue overflows
 DEVICES_PER_TENANT = 8
 DEVICES_PER_VMM = 16
 VMMS_MAX = 4
 
 
 def shape_of(devices: int, generation: str) -> Shape:
-    """Tenants and VMMs that go with so many devices. A generation without fault objects has no VMMs."""
+    """Number of tenants and VMMs for a number of devices. Generations without fault objects have no VMMs."""
     delivers = generation in since(FIRST_WITH_FAULT_OBJECTS)
     vmms = min(VMMS_MAX, 1 + devices // DEVICES_PER_VMM) if delivers else 0
     tenants = max(2, min(TENANTS_MAX - 2 * VMMS_MAX, devices // DEVICES_PER_TENANT))
@@ -32,7 +30,7 @@ def shape_of(devices: int, generation: str) -> Shape:
 def document(
     devices: int, generation: str, seed: int, mix: Mix, *, strict: bool = False
 ) -> dict[str, Any]:
-    """The scenario as plain tables. What the command line says besides is put on top of it."""
+    """The scenario as plain tables, below the values of the command line."""
     shape = shape_of(devices, generation)
     records = max(128, 1 << (devices * RECORDS_PER_DEVICE - 1).bit_length())
     return {

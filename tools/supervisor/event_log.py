@@ -1,7 +1,7 @@
-"""The event log of a run: what the flight recorders of all processes still hold, merged by time.
+"""The event log of a run: the flight recorders of all processes, merged by time.
 
-``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event,
-oldest first. ``t_ns`` counts from the start of the run. ``a`` names the request (its number within the device) or the PASID; ``b`` is
+``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event, oldest first.
+``t_ns`` counts from the start of the run. ``a`` is the request (its number within the device) or the PASID; ``b`` is
 device << 32 | detail. `iopf events` prints it (``tools/watch/events.py``).
 """
 
@@ -16,7 +16,7 @@ from iopf.tools.supervisor.system import System
 
 
 def write_events(system: System, path: Path) -> int:
-    """Writes the log; returns how many events it holds. Each process keeps its last ``system.event_records``."""
+    """Write the log; return the number of events. Each process keeps its last ``system.event_records`` events."""
     rows: list[tuple[int, int, int, int, int]] = []
     lost = {}
     for slot, name in enumerate(system.names):

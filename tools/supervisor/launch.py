@@ -1,8 +1,7 @@
 """Starting the processes of a system: fork, identity, readiness.
 
-Every child inherits the mapping of the arena, takes its crew slot, says who it is, and waits for the start of the system. A child ends
-by SIGKILL as soon as its parent is gone. Children are forked from a parent that has imported nothing it does not need, so
-they share nearly all of its memory.
+Every child inherits the mapping of the arena, takes its crew slot, records its identity, and waits for the start of the system. A child
+is killed as soon as its parent has died. The parent has imported only what it needs, so children share nearly all of its memory.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Prepare = Callable[[Process], None]
 
 @dataclass(slots=True)
 class Child:
-    """One process of the system, as its supervisor knows it."""
+    """A process of the system, as the supervisor sees it."""
 
     role: str
     index: int
@@ -44,7 +43,7 @@ class Child:
     process: Any
     pidfd: int
     alive: bool = True
-    expected: bool = False  # its end was asked for
+    expected: bool = False  # the supervisor has asked it to exit
     exitcode: int | None = None
 
     @property
@@ -60,8 +59,8 @@ class Child:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
 
-def parts(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
-    """(role, index, name, how its part is prepared) of every process, hardware and kernel first."""
+def entries(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
+    """(role, index, name, function that prepares its entry) of every process, hardware and kernel first."""
     programs = [(d.params["program"], d.params["program_count"]) for d in plan.devices]
     found: list[tuple[str, int, str, Prepare]] = []
     for i in range(plan.config["units"]):
@@ -85,23 +84,23 @@ def parts(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
 
 def _child_main(memory: Memory, slot: int, name: str, parent: int, prepare: Prepare) -> None:
     die_with_parent(parent)
-    ignore_ending()  # a child that ended on its own would look like a crash
+    ignore_ending()  # the exit of a child by a signal would look like a crash
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     ctypes.CDLL(None).prctl(PR_SET_NAME, f"iopf:{name}"[:15].encode(), 0, 0, 0)
     process = Process(memory, slot)
     process.arrive(start_time(os.getpid()))
     prepare(process)
-    status = process.play()
+    status = process.run()
     process.done(time.process_time_ns())
     if status != 0:
         raise OSError(-status, os.strerror(-status))
 
 
 def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
-    """Forks every process; returns when all are started (not yet ready). Raises OSError when the machine has no more.
+    """Fork all processes; return when all are started, not yet ready. Raises OSError when the machine refuses more processes.
 
-    The caller holds signals (`signals_held`) until it knows the children: nobody else can end them."""
+    The caller holds signals (`signals_held`) until it has the children, because only it can end them."""
     context = multiprocess.get_context("fork")
     slots = slots_of(plan.config)
     parent = os.getpid()
@@ -109,7 +108,7 @@ def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
     gc.collect()
     gc.freeze()
     try:
-        for role, index, name, prepare in parts(plan):
+        for role, index, name, prepare in entries(plan):
             slot = slots[role][0] + index
             process = context.Process(
                 target=_child_main,

@@ -1,11 +1,11 @@
-"""Watching a system from start to end: phases, deaths, the watchdog, signals.
+"""Monitoring a system from start to end: phases, deaths, the watchdog, signals.
 
-    RUNNING    devices work; ends when all work is done, the duration is over, or somebody interrupts
-    STOPPING   devices finish what is open
+    RUNNING    devices work, until all work is done, the duration is over, or an interrupt
+    STOPPING   devices finish outstanding requests
     RELEASING  tenants unbind and exit; then driver 0 removes every device
-    ENDING     kernel and hardware processes leave
-A device that dies is a surprise removal, a tenant that dies is an exit while bound: the others go
-on. Any other death is a crash of the machine.
+    ENDING     kernel and hardware processes exit
+A device that dies is a surprise removal, a tenant that dies exits while bound: the run continues. Any other death is a crash of the
+machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ POLL_MS = 20
 
 @dataclass(slots=True)
 class Outcome:
-    """How a run ended: why, with which status as far as the monitor knows, and what it saw."""
+    """End of a run: reason, status as far as the monitor knows, and observations."""
 
     reason: str = "work done"
     status: Status = Status.OK
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Signals:
-    """Counts the signals that end a process, and remembers SIGUSR1, without interrupting what runs."""
+    """Counts ending signals and remembers SIGUSR1, without interrupting the run."""
 
     def __init__(self) -> None:
         self.stops = 0
@@ -71,7 +71,7 @@ class Signals:
 
 
 class Monitor:
-    """Runs a built system to its end. ``tell`` takes one line of talk; ``tick`` is called several times a second."""
+    """Runs a built system to its end. ``tell`` takes one message; ``tick`` is called several times per second."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Monitor:
         self._tenants = len(system.plan.tenants)
         self._began = 0.0
         self._dumps = 0
-        # Slow pages, and pauses of workload or trace, keep a healthy system silent for longer than the bound.
+        # Slow pages, and pauses of a workload or trace, can make a healthy system idle for longer than the watchdog.
         self._service_s = longest_service_s(system.plan)
         self._pause_s = longest_pause_s(system.plan)
 
@@ -150,7 +150,7 @@ class Monitor:
         )
 
     def _until(self, reached: Callable[[], bool], deadline: bool = False) -> bool:
-        """Watches until ``reached``, or until the first phase is to end; false when the run has to be given up."""
+        """Monitor until ``reached``, or until the first phase is to end; false when the run must be abandoned."""
         wait_ms = 1
         while not reached():
             for child in self.system.reap(timeout_ms=wait_ms):
@@ -170,7 +170,9 @@ class Monitor:
     def _time_to_stop(self, now: float) -> bool:
         if self.signals.stops:
             self.outcome.reason, self.outcome.status = "interrupted", self.signals.status
-            self.tell("stopping: devices finish what is open; once more to end at once")
+            self.tell(
+                "stopping: devices finish outstanding requests; interrupt again to end at once"
+            )
             return True
         if self.duration_s and now - self._began >= self.duration_s:
             self.outcome.reason = "duration over"
@@ -202,7 +204,7 @@ class Monitor:
         return True
 
     def _write_dump(self, lines: list[str]) -> None:
-        """SIGUSR1: where everybody is, on standard error and as status-N.json in the run directory."""
+        """SIGUSR1: print the position of every process on standard error and in status-N.json in the run directory."""
         for line in lines:
             self.tell(line)
         if self.stop_file is None:
@@ -258,7 +260,7 @@ class Monitor:
         self.system.control.program_dead(child.slot, first, count)
 
     def _orphans(self, parent: int) -> None:
-        """Tenants that the dead one would have forked never come to be."""
+        """Account for tenants that the dead one would have forked."""
         from iopf.emulator.spec.program import DO_FORK
         from iopf.emulator.trace.program import RECORD
 

@@ -1,4 +1,4 @@
-"""From a checked scenario to what a board needs: sizes, programs, and the parameters of every process."""
+"""From a checked scenario to the plan of a board: sizes, programs, and the parameters of every process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TenantPlan:
 
 @dataclass(slots=True)
 class DevicePlan:
-    """A device process: its PRI set-up, and its workload as `iopf.device_procs.engine.prepare` takes it."""
+    """A device process: its PRI parameters, and its workload as `iopf.device_procs.engine.prepare` takes it."""
 
     name: str
     credits: int
@@ -59,7 +59,7 @@ class DriverPlan:
 
 @dataclass(slots=True)
 class SystemPlan:
-    """Everything that the supervisor needs to build one system."""
+    """Everything that the supervisor needs to build a system."""
 
     name: str
     config: dict[str, int]
@@ -73,7 +73,7 @@ class SystemPlan:
 
 
 def plan_system(scenario: Scenario, name: str, seed: int) -> SystemPlan:
-    """Reads the traces, makes the programs, sizes the pools. Raises TraceError."""
+    """Read the traces, build the programs, size the pools. Raises TraceError."""
     instances = expand.devices(scenario)
     replaying = [i for i, d in enumerate(instances) if d.spec.workload.pattern == "replay"]
     trace: TracePlan | None = None
@@ -108,7 +108,7 @@ def plan_system(scenario: Scenario, name: str, seed: int) -> SystemPlan:
 def _add_programs(
     compiled: Compiled, devices: list[DevicePlan], tenants: list[TenantPlan]
 ) -> list[DriverPlan]:
-    """Gives tenants and devices their programs in place of what they would do; returns the drivers."""
+    """Replace the default behaviour of tenants and devices by their programs; return the drivers."""
     for index, program in compiled.tenants.items():
         tenants[index].program = program
         tenants[index].devices = sorted(compiled.bound.get(index, set()))
@@ -119,7 +119,7 @@ def _add_programs(
 
 
 def _meetings(plan: SystemPlan) -> list[set[tuple[str, int]]]:
-    """Per barrier the actors (role, index) whose programs come to it."""
+    """Per barrier the actors (role, index) whose programs use it."""
     if plan.compiled is None:
         return []
     found: list[set[tuple[str, int]]] = [set() for _ in plan.compiled.barriers]
@@ -170,8 +170,8 @@ def _synthetic_tenants(
     devices: list[DevicePlan],
     compiled: Compiled | None,
 ) -> list[TenantPlan]:
-    """Tenants of the scenario that serve at least one device with a synthetic workload; with programs, all of them, since
-    programs know them by number."""
+    """Tenants of the scenario that serve a device with a synthetic workload; with programs, all of them, because programs refer to
+    them by number."""
     owners = expand.tenants(scenario)
     served: dict[int, list[int]] = {}
     if compiled is not None:
@@ -208,7 +208,7 @@ def _synthetic_tenants(
 
 
 def _synthetic_program(vmas: int, vma_pages: int, devices: list[int]) -> bytes:
-    """New mm, its mappings (one page apart, so that they stay apart), bind, wait for the work, exit."""
+    """New mm, its mappings (one page apart, so that they are not merged), bind, wait for the work, exit."""
     from iopf.device_procs.workload import Synthetic
 
     base = int(Synthetic.SYNTH_BASE)
@@ -228,7 +228,7 @@ def _add_replay(
     devices: list[DevicePlan],
     tenants: list[TenantPlan],
 ) -> None:
-    """Appends the trace's tenants, with tenant and device numbers moved to those of the board."""
+    """Append the trace's tenants, with tenant and device numbers shifted to those of the board."""
     offset = len(tenants)
     for plan, program in zip(trace.tenants, programs.tenants, strict=True):
         moved, bound = [], set()
@@ -247,9 +247,9 @@ def _add_replay(
 
 
 def wait_policy(processes: int) -> tuple[int, int]:
-    """(pauses, yields) before a waiter sleeps, by how many cores this run may use.
+    """(pauses, yields) before a waiter sleeps, depending on the cores of this run.
 
-    With a core for each process a long pause costs nobody anything; with fewer it starves the process that is waited for.
+    With a core per process a long pause costs nothing; with fewer cores it starves the process that is waited for.
     """
     cores = len(os.sched_getaffinity(0))
     return (2000, 64) if cores >= processes else (4, 32)

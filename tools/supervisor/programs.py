@@ -1,4 +1,4 @@
-"""What programs did: the result of every line, what came for every named group, and lines that failed."""
+"""Results of programs: of every line, of every named group, and the failed lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iopf.tools.supervisor.plan import SystemPlan
 
 
 def _records(plan: SystemPlan) -> Iterator[tuple[tuple[int, int], int, bytes]]:
-    """((kind, index), first record, packed program) of every actor that runs one."""
+    """((kind, index), first record, packed program) of every actor with a program."""
     assert plan.compiled is not None
     for index in plan.compiled.tenants:
         yield (int(Kind.TENANT), index), plan.tenants[index].first, plan.tenants[index].program
@@ -26,10 +26,10 @@ def _records(plan: SystemPlan) -> Iterator[tuple[tuple[int, int], int, bytes]]:
 
 
 def line_results(plan: SystemPlan, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Every line in the order of the text: program, line, text, may_fail, result (0 or more, a negative errno, None: never run),
-    runs and errors (how often it was run, and ended with an error).
+    """Every line in the order of the text: program, line, text, may_fail, result (0 or more, a negative errno, None: never run), runs
+    and errors (number of runs, and of those that failed).
 
-    A line of several records has the first result that is an error."""
+    The result of a line with several records is the first error."""
     if plan.compiled is None:
         return []
     found: dict[tuple[int, int], dict[str, Any]] = {}
@@ -61,7 +61,7 @@ def line_results(plan: SystemPlan, snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def failed_lines(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of `line_results` that ended with an error although they were not only tried."""
+    """The entries of `line_results` that failed without `try`."""
     return [
         each
         for each in lines
@@ -70,7 +70,7 @@ def failed_lines(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def failure_text(line: dict[str, Any]) -> str:
-    """One of `failed_lines`, in words."""
+    """One of `failed_lines` as text."""
     return (
         f"program[{line['program']}].ops[{line['line']}] '{line['text']}' failed: "
         f"{os.strerror(-line['result'])}"
@@ -78,7 +78,7 @@ def failure_text(line: dict[str, Any]) -> str:
 
 
 def group_answers(plan: SystemPlan, snapshot: Snapshot) -> dict[str, dict[str, list[int]]]:
-    """Per device the codes that came for each label of its programs, and under 'others' what came for no group."""
+    """Per device the codes received for each label of its programs, and under 'others' those for no label."""
     if plan.compiled is None:
         return {}
     answers: dict[str, dict[str, list[int]]] = {}

@@ -1,4 +1,4 @@
-"""The table at the end of a run: at most 25 lines, the verdict last."""
+"""The table at the end of a run: at most 25 lines, with the verdict last."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _parts(pairs: list[tuple[str, int]]) -> str:
 
 
 def _why_refused(result: dict[str, Any]) -> str:
-    """Linux's VT-d driver answers Invalid to requests that ask to execute."""
+    """Linux's VT-d driver answers Invalid to execute requests."""
     return (
         " (execute)" if result["iommu"]["execute_refused"] == result["account"]["rejected"] else ""
     )
@@ -57,13 +57,13 @@ def _account_lines(result: dict[str, Any]) -> list[str]:
         lines.append(f"  lost      {lost}")
     device = sides["device"]
     lines.append(
-        f"devices     {_count(device['groups_done'])} groups done, {_count(device['retries'])} requests again after Success, "
+        f"devices     {_count(device['groups_done'])} groups done, {_count(device['retries'])} retries after Success, "
         f"{_count(device['atc_hits'] + device['present'])} accesses without a request"
     )
     off = sum(1 for d in result["per_device"] if d["device"]["failed"])
     if off:
         lines.append(
-            f"  !!!       {off} device(s) switched PRI off after Response Failure, "
+            f"  !!!       {off} device(s) disabled PRI after Response Failure, "
             f"{_count(device['forgotten'])} requests forgotten, {_count(device['abandoned'])} not sent"
         )
     return lines
@@ -89,7 +89,7 @@ def _trace_line(result: dict[str, Any]) -> list[str]:
 
 
 def _group_lines(result: dict[str, Any]) -> list[str]:
-    """What came for each group that a program has named; `+` joins the answers of one group."""
+    """The answers of each group named in a program; `+` joins several answers of one group."""
     lines: list[str] = []
     for device, labels in result.get("answers", {}).items():
         cells = [
@@ -116,7 +116,7 @@ def _stage_lines(result: dict[str, Any]) -> list[str]:
 
 
 def _cpu_line(result: dict[str, Any]) -> str:
-    """Processor time per answered request by role, without the start of the processes."""
+    """Processor time per answered request by role, without the startup of the processes."""
     cells = [
         f"{role} {stats['cpu_ns'] / max(result['faults'], 1):,.0f}"
         for role, stats in result["roles"].items()
@@ -143,7 +143,7 @@ def _verdict(result: dict[str, Any], directory: Path) -> str:
 
 
 def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
-    """The text for standard output. ``quiet`` 2 keeps the verdict alone."""
+    """The text for standard output. With ``quiet`` 2 only the verdict."""
     verdict = _verdict(result, directory)
     if quiet >= 2:
         return verdict + "\n"

@@ -1,4 +1,4 @@
-"""The result of a run: checks at rest, the machine-readable object, and the run directory."""
+"""The result of a run: final checks, the machine-readable object, and the run directory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ROLES = ("supervisor", "iommu", "irq", "handler", "task", "driver", "tenant", "d
 
 
 def _at_rest(outcome: Outcome) -> bool:
-    """Whether the system came to its orderly end, so that sums must agree exactly."""
+    """Whether the system ended in order, so that all sums must agree exactly."""
     return outcome.status in (Status.OK, *STOPPED) and "twice" not in outcome.reason
 
 
@@ -61,7 +61,7 @@ def _problems(
 
 
 def _failed_operations(plan: SystemPlan, system: System) -> list[str]:
-    """Operations that the kernel refused although nothing had disturbed the run."""
+    """Operations that the kernel refused in an undisturbed run."""
     if plan.compiled is not None:
         return [failure_text(each) for each in failed_lines(line_results(plan, system.snapshot))]
     problems = []
@@ -72,12 +72,12 @@ def _failed_operations(plan: SystemPlan, system: System) -> list[str]:
         if failures:
             record = unpack(plan.tenants[child.index].program)[place]
             what = f"operation {place} ({Op(record.op).name.lower()}) failed: {os.strerror(errno)}"
-            problems.append(f"tenant {child.name}: {what}; {failures} failed in all")
+            problems.append(f"tenant {child.name}: {what}; {failures} failed in total")
     return problems
 
 
 def _by_role(actors: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Waiting counters and CPU time (ns) by role."""
+    """Wait counters and CPU time (ns) by role."""
     out: dict[str, dict[str, int]] = {}
     for actor in actors:
         role = out.setdefault(
@@ -93,7 +93,7 @@ def _by_role(actors: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
 def build_result(
     resolved: Resolved, plan: SystemPlan, system: System, outcome: Outcome
 ) -> dict[str, Any]:
-    """Reads the board one last time. Keys are stable within schema ``iopf/1``; times carry their unit."""
+    """Read the board a last time. Keys are stable within schema ``iopf/1``; names of times include the unit."""
     snapshot = system.snapshot
     devices = snapshot.devices()
     total = totals(devices)
@@ -187,14 +187,14 @@ def trace_result(plan: SystemPlan) -> dict[str, Any]:
 
 
 class RunDirectory:
-    """Where a run leaves its files. Made before the run, so that a place that cannot be written is known at once."""
+    """The files of a run. Created before the run, so that an unwritable directory is reported at once."""
 
     def __init__(self, path: Path, resolved: Resolved, made: bool) -> None:
         self.path, self._resolved, self._made = path, resolved, made
 
     @classmethod
     def create(cls, wanted: str | None, resolved: Resolved, name: str) -> RunDirectory:
-        """Raises OSError when the directory cannot be made or written."""
+        """Raises OSError if the directory cannot be created or written."""
         if wanted is None:
             stamp = time.strftime("%Y.%m.%d-%H.%M.%S")
             base = Path("iopf-runs") / f"{stamp}-{name.replace('/', '_')}"
@@ -210,7 +210,7 @@ class RunDirectory:
         return cls(path, resolved, made)
 
     def discard(self) -> None:
-        """The run never started: leave nothing."""
+        """Remove the directory when the run did not start."""
         if self._made:
             shutil.rmtree(self.path)
 

@@ -1,4 +1,4 @@
-"""`iopf run`: one system from scenario to verdict."""
+"""`iopf run`: run one system, from scenario to verdict."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _options(resolved: Resolved) -> Options:
 
 
 def run_name(resolved: Resolved) -> str:
-    """What the run is called: its own name, the scenario's, or else the traces that it replays."""
+    """Name of the run: that of the system, of the scenario, or of the replayed traces."""
     own = resolved.scenario.system.name
     files = resolved.scenario.trace.files
     if resolved.sources.get("system.name", "default") != "default":
@@ -44,7 +44,7 @@ def run_name(resolved: Resolved) -> str:
 def execute(
     resolved: Resolved, line: StatusLine, stop_file: Path | None = None, *, sizes: bool = False
 ) -> dict[str, Any]:
-    """Runs one system and returns its result (the object of result.json). Raises TraceError, ArenaError."""
+    """Run one system and return its result (the object of result.json). Raises TraceError, ArenaError."""
     plan = plan_system(resolved.scenario, run_name(resolved), resolved.seed)
     if plan.trace is not None:
         line.say(
@@ -78,20 +78,20 @@ def execute(
 
 
 def measure(resolved: Resolved, *, sizes: bool = False) -> dict[str, Any]:
-    """Runs silently and returns the result; for benchmarks. ``sizes`` reads the memory of every process once it is up, which
-    takes a while with many. Raises TraceError, ArenaError."""
+    """Run silently and return the result; for benchmarks. ``sizes`` reads the memory of every process after the start, which takes a
+    while with many. Raises TraceError, ArenaError."""
     return execute(resolved, StatusLine("never", quiet=2), sizes=sizes)
 
 
 def run_document(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Runs a scenario given as plain tables (`iopf help scenario`), without the user's own defaults; returns the result object.
-    Raises ScenarioError, TraceError, ArenaError."""
+    """Run a scenario given as plain tables (`iopf help scenario`), without the user's defaults; return the result object. Raises
+    ScenarioError, TraceError, ArenaError."""
     made = Layer("scenario", {"schema": 1, **document})
     return measure(resolve(None, [], {}, environ={}, made=made))
 
 
 def run_programs(*programs: Sequence[str], **tables: Any) -> dict[str, Any]:
-    """Runs programs (`iopf help programs`) written in Python; each is a list of operations. Other tables of the scenario by name:
+    """Run programs (`iopf help programs`) written in Python; each is a list of operations. Other tables of the scenario by name:
 
         result = run_programs(["map t0 16", "bind d0 t0", "send d0 t0 pages=4 group=a", "await d0"], kernel={"generation": "v6.9"})
         assert result["problems"] == [] and result["answers"]["dev-00"]["a"] == [0]
@@ -110,7 +110,7 @@ def run_scenario(
     quiet: int = 0,
     render: Callable[[dict[str, Any], Path, int], str] = render_run,
 ) -> int:
-    """Runs a resolved scenario, prints the outcome as `render` writes it, writes the run directory; returns the exit status."""
+    """Run a resolved scenario, print the result with `render`, write the run directory; return the exit status."""
     import click
 
     line = StatusLine(status, quiet=quiet)

@@ -1,4 +1,4 @@
-"""How large a board is, and what stands in its configuration."""
+"""Size and configuration of a board."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _power(n: int) -> int:
 
 
 def _tables(scenario: Scenario, tenants: list[TenantPlan], programs: Programs | None) -> int:
-    """Page-table pages that may be in use at once, with room for what each process keeps aside."""
+    """Page-table pages that may be in use at once, plus those that processes keep in magazines."""
     used = 8 * len(tenants)
     for owner in expand.tenants(scenario):
         used += (owner.spec.pages + owner.spec.vmas) // 512 + 8
@@ -44,8 +44,8 @@ def board_config(
     programs: Programs | None,
     records: int,
 ) -> dict[str, int]:
-    """The configuration of the board: counts, pool sizes with room for what processes keep aside, and what the processes read of the
-    scenario. `records`: of all programs together."""
+    """The configuration of the board: counts, pool sizes including magazines, and the values that processes read from the scenario.
+    `records`: of all programs together."""
     kernel, iommu, faults = scenario.kernel, scenario.iommu, scenario.faults
     windows = sum(d.params["groups_in_flight"] for d in devices)
     widest = max(d.params["group_pages"] for d in devices)
@@ -117,7 +117,7 @@ def _option(name: str) -> str:
 
 
 def _fault_objects(tenants: list[TenantPlan]) -> int:
-    """How many fault objects the programs name."""
+    """Number of fault objects used by the programs."""
     most = 0
     for tenant in tenants:
         for op, _, arg, *_ in RECORD.iter_unpack(tenant.program):

@@ -1,4 +1,4 @@
-"""Talk on standard error: one line that is redrawn while a run goes on, and messages between its drawings."""
+"""Messages on standard error: one line that is redrawn during a run, and messages between."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def short(n: float) -> str:
 
 
 def span(ns: float) -> str:
-    """Nanoseconds in a unit that keeps three digits."""
+    """Nanoseconds in a unit with three significant digits."""
     for limit, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):
         if ns >= limit:
             value = ns / limit
@@ -33,7 +33,7 @@ def span(ns: float) -> str:
 
 
 class StatusLine:
-    """Policy: ``auto`` draws on a terminal only, ``always`` draws, ``never`` is silent but for messages. ``quiet`` 2 says nothing."""
+    """Policy: ``auto`` draws on a terminal only, ``always`` draws, ``never`` prints messages only. ``quiet`` 2 prints nothing."""
 
     def __init__(self, policy: str = "auto", quiet: int = 0) -> None:
         self.quiet = quiet

@@ -1,7 +1,7 @@
-"""One system: its arena, its processes, and the two ways in which it ends.
+"""A system: its arena, its processes, and its end.
 
-``build`` makes the arena and starts every process; ``close`` ends whatever still runs, waits for it, and removes the name. Between the two
-the monitor works on it. ``close`` may be called at any time and more than once.
+``build`` creates the arena and starts all processes; ``close`` ends the remaining ones, waits for them, and removes the name. In between,
+the monitor works on it. ``close`` may be called at any time and repeatedly.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ END_BOUND_S = 5.0
 
 @dataclass(slots=True)
 class Death:
-    """A process that ended when nobody had asked it to."""
+    """A process that ended without being asked to."""
 
     child: Child
     how: str
@@ -52,7 +52,7 @@ class Death:
 
 @dataclass(slots=True)
 class Options:
-    """Settings of the run that are not part of the board's configuration."""
+    """Options of the run outside the board's configuration."""
 
     lockdep: bool = True
     poison: bool = True
@@ -83,7 +83,7 @@ class System(Closing):
         meta: dict[str, Any],
         tell: Callable[[str], None] | None = None,
     ) -> System:
-        """Makes the board and starts the processes. Raises ArenaError (status 3) when the machine cannot hold it."""
+        """Create the board and start the processes. Raises ArenaError (status 3) if the machine has too few resources."""
         began = time.monotonic()
         size = plan_layout(plan.config)["total"]
         arena = new_arena(size, tell)
@@ -147,7 +147,7 @@ class System(Closing):
         )
 
     def _wait_ready(self) -> None:
-        """The readiness handshake: every process counts itself in and rings; a death or the bound ends the wait."""
+        """The readiness handshake: every process increments a count and rings; a death or the timeout ends the wait."""
         until = time.monotonic() + READY_BOUND_S
         while self.snapshot.ready < len(self.children):
             self.control.wait_bell(20_000_000)
@@ -162,8 +162,8 @@ class System(Closing):
                 raise ArenaError(f"not ready after {READY_BOUND_S:.0f} s: {', '.join(late[:4])}", 6)
 
     def _raise_handlers(self) -> None:
-        """WQ_HIGHPRI: the workers of such a queue run at nice -20 (Documentation/core-api/workqueue.rst). Raises ArenaError (status 3)
-        when this user may not do that."""
+        """WQ_HIGHPRI: the workers of such a queue run at nice -20 (Documentation/core-api/workqueue.rst). Raises ArenaError (status 3) if
+        this user lacks the permission."""
         for child in self.children:
             if child.role != "handler":
                 continue
@@ -172,12 +172,12 @@ class System(Closing):
             except PermissionError:
                 self.close()
                 raise ArenaError(
-                    "kernel.options: 'highpri' needs the right to raise priorities; "
-                    "run with CAP_SYS_NICE, or leave the option out"
+                    "kernel.options: 'highpri' needs permission to raise priorities; "
+                    "run with CAP_SYS_NICE, or remove the option"
                 ) from None
 
     def reap(self, timeout_ms: int = 0) -> list[Child]:
-        """Children that have ended since the last call."""
+        """Children that ended since the last call."""
         poll = select.poll()
         by_fd = {}
         for child in self.children:
@@ -204,7 +204,7 @@ class System(Closing):
         )
 
     def pss_bytes(self) -> dict[str, int]:
-        """Proportional set size by role: private memory, and each process's share of what they have in common."""
+        """Proportional set size by role: private memory, and each process's share of shared memory."""
         sizes: dict[str, int] = {}
         for child in self.children:
             try:
@@ -219,7 +219,7 @@ class System(Closing):
         return point_name(self.snapshot.actor(slot)["last_point"])
 
     def describe(self, child: Child) -> str:
-        """One line of the state dump: where it is and for how long."""
+        """One line of the state dump: position of a process and time since it began to wait."""
         actor = self.snapshot.actor(child.slot)
         waiting = ""
         if actor["wait_site"]:
@@ -237,7 +237,7 @@ class System(Closing):
         return [head] + [self.describe(child) for child in self.children if child.alive]
 
     def close(self) -> None:
-        """Kills what is left, waits for every child, removes the name."""
+        """Kill the remaining processes, wait for every child, remove the name."""
         for child in self.children:
             child.kill()
         until = time.monotonic() + END_BOUND_S
@@ -249,7 +249,7 @@ class System(Closing):
 
 
 def configure(plan: SystemPlan, control: Control) -> None:
-    """Writes what the plan says of devices, tenants and drivers to a board that has been formatted."""
+    """Write the plan's devices, tenants and drivers to a formatted board."""
     for i, device in enumerate(plan.devices):
         control.configure_device(i, device.credits, int(device.stop_marker))
         control.configure_function(i, device.max_pasids, device.release_identity)
@@ -266,10 +266,10 @@ def configure(plan: SystemPlan, control: Control) -> None:
 
 
 def new_arena(size: int, tell: Callable[[str], None] | None = None) -> Arena:
-    """Creates the arena under the first free name of this process. What killed processes have left is removed before: it takes room."""
+    """Create the arena under the first free name of this process. First removes objects of killed runs, which take up memory."""
     dead = [name for name in dead_objects() if remove(name)]
     if dead and tell is not None:
-        tell(f"removed {len(dead)} object(s) that killed runs had left in shared memory")
+        tell(f"removed {len(dead)} shared memory object(s) of killed runs")
     taken = {name.serial for name in find_all() if name.pid == os.getpid()}
     serial = next(n for n in range(len(taken) + 1) if n not in taken)
     return Arena.create(size, layout_hash(), name=own_name(serial))

@@ -1,4 +1,4 @@
-"""What a verdict recorded on the board means, in one line."""
+"""Description of a verdict on the board, in one line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _actor(names: Sequence[str], slot: int) -> str:
 
 
 def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
-    """One line: what was found, on which object, by whom, where. ``names`` are the actors by slot."""
+    """One line: finding, object, actor and place. ``names``: actors by slot."""
     kind, cls, obj = verdict["kind"], verdict["cls"], verdict["object"]
     by = f"{_actor(names, verdict['actor'])} in {_site(verdict['site'])}"
     other = _actor(names, verdict["other_actor"])
@@ -43,13 +43,13 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
         case VerdictKind.VERDICT_DOUBLE_FREE if cls == len(POOLS):
             return f"double free: PASID {obj} by {by}"
         case VerdictKind.VERDICT_DOUBLE_FREE:
-            return f"double free: {pool} {index} by {by}, freed before by {other}"
+            return f"double free: {pool} {index} by {by}, previously freed by {other}"
         case VerdictKind.VERDICT_LOCK_ORDER:
-            return f"lock order: {by} takes {_lock(cls)} while holding {_lock(obj)}; elsewhere it is the other way round"
+            return f"lock order: {by} takes {_lock(cls)} while holding {_lock(obj)}; the reverse order was used elsewhere"
         case VerdictKind.VERDICT_RECURSION:
             return f"lock order: {by} takes a second {_lock(cls)} while holding one"
         case VerdictKind.VERDICT_LOCK_MISUSE:
-            return f"lock misuse: {by} gives back {_lock(cls)} that it does not hold"
+            return f"lock misuse: {by} releases {_lock(cls)} without holding it"
         case VerdictKind.VERDICT_REFCOUNT:
             what = {1: "saturated", 2: "taken at zero", 3: "put below zero"}.get(
                 verdict["detail"], "wrong"
@@ -63,19 +63,19 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
             }
             return f"RCU: {misuse.get(verdict['detail'], 'misuse')} by {by}"
         case VerdictKind.VERDICT_LIST:
-            return f"list: node {obj - 1} of {pool} found broken by {by}"
+            return f"list: node {obj - 1} of {pool} found corrupt by {by}"
         case VerdictKind.VERDICT_DOUBLE_ANSWER:
             return f"double answer: a group of device {verdict['detail']} (request {verdict['generation']}) is answered again by {by}"
         case VerdictKind.VERDICT_ACCOUNT:
             hw, kernel = _fate(verdict["generation"] >> 8), _fate(verdict["generation"] & 0xFF)
-            return f"account: device {cls}, request {obj & 0xFFFFFFFF}: hardware says {hw}, kernel says {kernel}, and {by} has its answer"
+            return f"account: device {cls}, request {obj & 0xFFFFFFFF}: hardware has {hw}, kernel has {kernel}, but {by} got an answer"
         case VerdictKind.VERDICT_BAD_WORD:
             return f"bad word in shared memory: {obj:#x} (against {verdict['generation']:#x}) read by {by}"
         case VerdictKind.VERDICT_STALE_PASID:
             return f"stale PASID: {by} resolves a fault of device {verdict['detail']} for an address space that got the PASID later"
         case VerdictKind.VERDICT_STALE_PARTIAL:
             group = f"the group of request {verdict['generation']} of device {verdict['detail']}"
-            return f"stale partial: {by} puts request {obj} into {group}, another one of the same index"
+            return f"stale partial: {by} puts request {obj} into {group}, another group of the same index"
         case VerdictKind.VERDICT_WILD:
-            return f"wild access: {by} has followed a pointer that is none ({obj:#x}), as a freed object holds them"
+            return f"invalid pointer dereference: {obj:#x} by {by}; a freed object contains such pointers"
     return f"verdict {kind} by {by}"

@@ -1,4 +1,4 @@
-"""Who stands still: processes without a heartbeat, and a system in which requests are open and nothing moves."""
+"""Detection of hangs: processes without a heartbeat, and a system with open requests and no progress."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from iopf.tools.supervisor.launch import Child
 from iopf.tools.supervisor.plan import SystemPlan
 from iopf.tools.supervisor.system import System
 
-STILL_S = 1.0  # a process that shows no sign of life for so long is named
+STILL_S = 1.0  # a process without a heartbeat for this time is reported
 
 
 class Watchdog:
-    """Finds processes whose heartbeat stands still, and a system in which requests are open and nothing moves."""
+    """Finds processes without a heartbeat, and a system with open requests and no progress."""
 
     def __init__(self, system: System, bound_s: float) -> None:
         self.system, self.bound_s = system, bound_s
@@ -26,12 +26,12 @@ class Watchdog:
         self._last_s = now
 
     def look(self, silence_s: float, tell: Callable[[str], None]) -> str | None:
-        """The reason to give up, or None. Names a still process once, after a second.
+        """The reason to abandon the run, or None. Reports a stalled process once, after a second.
 
-        ``silence_s`` is how long nothing at all may move now.
+        ``silence_s``: the current limit without any progress.
         """
         now = time.monotonic()
-        # When this process itself did not run, nobody else's silence means anything.
+        # If this process itself did not run, the silence of the others means nothing.
         if now - self._last_s > 0.5:
             self._beats = {slot: (beat, now) for slot, (beat, _) in self._beats.items()}
             self._moved_s = now
@@ -76,14 +76,14 @@ class Watchdog:
 
 
 def longest_service_s(plan: SystemPlan) -> float:
-    """How long one page may take; with exponential times, all but one in 20,000."""
+    """Maximum time of one page; with exponential times, of all but one in 20,000."""
     config = plan.config
     factor = 10 if config["exponential"] else 2
     return factor * max(config["minor_ns"], config["major_ns"]) / 1e9
 
 
 def longest_pause_s(plan: SystemPlan) -> float:
-    """How long devices may have nothing to send: the longest gap of a workload, or the whole of a paced trace."""
+    """Maximum idle time of devices: the longest gap of a workload, or the length of a paced trace."""
     gap_s: float = max(d.params["gap_ns"] for d in plan.devices) / 1e9
     if plan.trace is None or plan.config["pace"] == 0:
         return gap_s

@@ -16,7 +16,7 @@ META_BYTES = 65536
 
 @dataclass(slots=True)
 class Found:
-    """One shared-memory object of this user: its name, its header if it can be read, and what is wrong with it otherwise."""
+    """A shared-memory object of this user: its name, its header if readable, else the reason why not."""
 
     name: Name
     header: Header | None
@@ -28,7 +28,7 @@ class Found:
 
 
 def systems() -> list[Found]:
-    """Every object of this user, running or left behind."""
+    """All objects of this user, of running and dead systems."""
     found = []
     for name in find_all():
         try:
@@ -39,7 +39,7 @@ def systems() -> list[Found]:
 
 
 def read_meta(arena: Arena, snapshot: Snapshot) -> dict[str, Any]:
-    """What the supervisor wrote about the run: name, seed, names of devices and tenants. Empty when it cannot be read."""
+    """The supervisor's description of the run: name, seed, names of devices and tenants. Empty if unreadable."""
     offset = snapshot.meta_offset
     length = int.from_bytes(arena.memory.read_bytes(offset, 4), "little")
     if not 0 < length <= META_BYTES - 4:
@@ -52,15 +52,15 @@ def read_meta(arena: Arena, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def attach(wanted: str | None) -> tuple[Arena, Snapshot, dict[str, Any]]:
-    """The named system (object name, or the pid of its supervisor), or the only one that runs. Raises ArenaError."""
+    """The given system (object name, or pid of its supervisor), or the only running one. Raises ArenaError."""
     running = [found for found in systems() if found.alive]
     if wanted is None:
         if len(running) != 1:
             names = ", ".join(str(found.name) for found in running)
             raise ArenaError(
-                "no system runs; start one with 'iopf run'"
+                "no running system; start one with 'iopf run'"
                 if not running
-                else f"{len(running)} systems run: {names}; name one of them",
+                else f"{len(running)} running systems: {names}; select one",
                 2,
             )
         name = running[0].name
@@ -69,7 +69,7 @@ def attach(wanted: str | None) -> tuple[Arena, Snapshot, dict[str, Any]]:
         parsed = by_pid[0] if by_pid else parse(wanted)
         if parsed is None:
             raise ArenaError(
-                f"{wanted}: not the name of a system or the pid of its supervisor; 'iopf ps' lists those that run",
+                f"{wanted}: not the name of a system or the pid of its supervisor; 'iopf ps' lists running systems",
                 2,
             )
         name = parsed

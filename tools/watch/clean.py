@@ -1,4 +1,4 @@
-"""`iopf clean`: removes what dead systems left in shared memory. Nothing that a living process owns is touched."""
+"""`iopf clean`: remove the shared memory of dead systems. Objects of living processes are kept."""
 
 from __future__ import annotations
 

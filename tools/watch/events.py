@@ -1,7 +1,7 @@
 """Reading ``events.bin``, the flight recorders of a run (``tools/supervisor/event_log.py`` writes it).
 
-One line per event, as ftrace prints them: actor, time since the start, event, fields. `dev_send` and `dev_receive` are a device's own
-view of a group, `sva_iopf_handler` is its way into the work queue, `iopf_group_response` its answer, `hw_prs` a request that found the
+One line per event in the style of ftrace: actor, time since the start, event, fields. `dev_send` and `dev_receive` are the device's
+view of a group, `sva_iopf_handler` is its step into the work queue, `iopf_group_response` its answer, `hw_prs` a request that found the
 queue full.
 """
 
@@ -22,14 +22,14 @@ _BYTES_MOST = 1 << 30
 
 
 class EventsError(Failed):
-    """The file is no event log; the text says where and what to do."""
+    """The file is not an event log; the text says where and what to do."""
 
     status = Status.USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`t_ns` since the start of the run; `device` is empty where the event is of none; `fields` by name."""
+    """`t_ns` since the start of the run; `device` is empty for events without one; `fields` by name."""
 
     t_ns: int
     actor: str
@@ -45,7 +45,7 @@ class Event:
 
 @dataclass(slots=True)
 class EventLog:
-    """`overwritten`: how many older events of an actor are gone."""
+    """`overwritten`: number of overwritten events by actor."""
 
     path: Path
     actors: list[str]
@@ -66,18 +66,16 @@ class EventLog:
 
 
 def find_log(place: Path | None) -> Path:
-    """The log in the directory of a run, or a file itself; without a place, of the newest run here that left one. Raises EventsError."""
+    """The log in the directory of a run, or a file; without an argument, of the newest run here with a log. Raises EventsError."""
     if place is None:
         logs = sorted(RUNS.glob("*/events.bin"), key=lambda log: log.stat().st_mtime_ns)
         if not logs:
-            raise EventsError(f"no run in {RUNS} has left an events.bin; `iopf run -v` writes one")
+            raise EventsError(f"no run in {RUNS} has an events.bin; `iopf run -v` writes one")
         return logs[-1]
     if place.is_dir():
         log = place / "events.bin"
         if not log.exists():
-            raise EventsError(
-                f"{place}: no events.bin in it; a run writes one with -v or on failure"
-            )
+            raise EventsError(f"{place}: has no events.bin; a run writes one with -v or on failure")
         return log
     return place
 
@@ -90,26 +88,26 @@ def read_log(path: Path) -> EventLog:
             header = _header(next(values, None))
             events = [_event(header, row) for row in values]
     except OSError as error:
-        raise EventsError(f"{path}: cannot be read: {error.strerror}") from None
+        raise EventsError(f"{path}: cannot read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
         what = str(error) or type(error).__name__
-        raise EventsError(f"{path}: no event log of this version: {what}") from None
+        raise EventsError(f"{path}: not an event log of this version: {what}") from None
     return EventLog(path, header["actors"], header["devices"], header["overwritten"], events)
 
 
 def _header(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("type") != "events":
-        raise ValueError("it does not begin with the header of one")
+        raise ValueError("no valid header")
     for name, kind in (("actors", list), ("devices", list), ("overwritten", dict), ("sites", dict)):
         if not isinstance(value.get(name), kind):
-            raise ValueError(f"its header has no '{name}'")
+            raise ValueError(f"no '{name}' in the header")
     return value
 
 
 def _event(header: dict[str, Any], row: Any) -> Event:
     t_ns, slot, site, a, b = row
     if not all(isinstance(each, int) and each >= 0 for each in row):
-        raise ValueError(f"an event is {row!r}")
+        raise ValueError(f"invalid event {row!r}")
     name, device, detail = str(header["sites"][site]), b >> 32, b & 0xFFFFFFFF
     of_none = name == "prq_overflow"
     return Event(
@@ -145,7 +143,7 @@ def _code(number: int) -> str:
 
 
 def chosen(log: EventLog, actors: tuple[str, ...], device: str | None) -> Iterator[Event]:
-    """Those of these actors, if any are named, and of this device."""
+    """The events of these actors, if any are given, and of this device."""
     for event in log.events:
         if (not actors or event.actor in actors) and (device is None or event.device == device):
             yield event

@@ -1,4 +1,4 @@
-"""`iopf ps`: the systems of this user, running and left behind."""
+"""`iopf ps`: the systems of this user, running and dead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _row(found: Found) -> dict[str, Any]:
         "trouble": found.trouble,
     }
     if not found.alive:
-        row["trouble"] = "its supervisor is gone; 'iopf clean' removes it"
+        row["trouble"] = "its supervisor died; 'iopf clean' removes it"
         return row
     row["state"] = "starting"
     try:
@@ -57,7 +57,7 @@ def main(json_out: bool) -> int:
         sys.stdout.write(json.dumps({"type": "ps", "schema": "iopf/1", "systems": rows}) + "\n")
         return 0
     if not rows:
-        sys.stderr.write("iopf: no system runs\n")
+        sys.stderr.write("iopf: no running systems\n")
         return 0
     sys.stdout.write(
         f"{'SYSTEM':36}{'PID':>8} {'STATE':9}{'AGE':>8}{'MIB':>8}{'DEV':>5}{'SENT':>9}  NAME\n"

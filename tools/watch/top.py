@@ -1,4 +1,4 @@
-"""`iopf top`: a running system seen from another terminal, read-only."""
+"""`iopf top`: counters of a running system, read-only from another terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_DEVICES = 24
 
 
 class Sampler:
-    """Takes samples of one board and turns two of them into rates."""
+    """Samples one board and computes rates from two samples."""
 
     def __init__(self, snapshot: Snapshot, meta: dict[str, Any]) -> None:
         self.snapshot, self.meta = snapshot, meta
@@ -156,7 +156,7 @@ def _screen(s: dict[str, Any]) -> Any:
 
 
 def main(system: str | None, once: bool, json_out: bool, interval_s: float) -> int:
-    """Draws until the system ends or the user interrupts; ``once`` prints a single sample over one interval."""
+    """Draw until the system ends or the user interrupts; ``once`` prints a single sample over one interval."""
     try:
         _, snapshot, meta = attach(system)
     except ArenaError as error:
@@ -191,7 +191,7 @@ def _plain(sampler: Sampler, once: bool, json_out: bool, interval_s: float) -> i
 
 
 def _wait(snapshot: Snapshot, interval_s: float) -> bool:
-    """One interval; false when the system has ended meanwhile."""
+    """Wait one interval; false if the system has ended meanwhile."""
     import select
 
     until = time.monotonic() + interval_s
@@ -203,7 +203,7 @@ def _wait(snapshot: Snapshot, interval_s: float) -> bool:
 
 
 def _supervised(snapshot: Snapshot) -> bool:
-    """Whether the processes of the system are still there: their IOMMU is the last to leave."""
+    """Whether the processes of the system still exist: the IOMMU exits last."""
     from iopf.shm.procs import is_alive
 
     actor = snapshot.actor(1)

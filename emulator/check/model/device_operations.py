@@ -35,7 +35,7 @@ def _pasid(state: State, line: Line) -> int | None:
 
 
 def _prgi(device: Device, line: Line) -> int:
-    """The group index: of the group that goes on, the one that is asked for, or the next."""
+    """The group index: of the continued group, the requested one, or the next."""
     label = line.label
     if label is not None and label in device.sending:
         prgi = device.sending.pop(label)

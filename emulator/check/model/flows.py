@@ -1,4 +1,4 @@
-"""The generations: which functions make up each. Shared where they are equal."""
+"""The functions of each generation. Generations share functions that are equal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iopf.emulator.check.model.state import State, Waiting
 class Flow:
     """One generation.
 
-    `driver_answers`: the driver answers a last request when the report failed. `user_space`: faults
+    `driver_answers`: the driver answers a last request after a failed report. `user_space`: faults
     can go to user space. `user_owns`: user space takes a group off the pending list.
     `enabled_by_attach`: a device is on the queue while a domain with a handler is attached.
     `registers`: drivers register a fault handler. `refuses_rid`: the driver of the IOMMU refuses

@@ -32,7 +32,7 @@ def submit(state: State, request: Request) -> None:
 
 
 def marker(state: State) -> None:
-    """A stop marker takes a record of the queue; the driver drops it."""
+    """A stop marker takes one record of the queue; the driver drops it."""
     if not state.overflow and len(state.ring) < state.records - 1:
         state.ring.append(None)
         interrupt(state)
@@ -46,7 +46,7 @@ def _not_queued(state: State, request: Request, code: int, reason: str) -> None:
 
 
 def interrupt(state: State) -> None:
-    """A pass of the interrupt thread, unless it is held: report everything, then see to overflow."""
+    """A pass of the interrupt thread, unless it is held: report everything, then handle overflow."""
     if state.held & spec.HOLD_IRQ:
         return
     while state.ring:
@@ -60,8 +60,8 @@ def interrupt(state: State) -> None:
 
 
 def _handle(state: State, request: Request) -> None:
-    """One record. To v6.8 the driver answers what the core refused, if it was a last request; to v6.12 it refuses requests
-    without PASID itself."""
+    """Handle one record. To v6.8 the driver answers a last request that the core refused; to v6.12 it refuses requests
+    without PASID."""
     if state.flow.refuses_rid and request.slot == RID:
         if request.last:
             state.answer(request, INVALID)

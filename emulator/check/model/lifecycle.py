@@ -1,4 +1,4 @@
-"""Binding and attaching, and what ends it. Operations that may have to wait are generators."""
+"""Bind and attach, and their ends. Operations that may wait are generators."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def queue_add(state: State, device: Device) -> int:
 
 
 def plug(state: State, device: Device) -> int:
-    """Probe. To v6.15 the device comes onto the queue here, later with its first fault domain."""
+    """Probe. To v6.15 it puts the device on the queue, later its first fault domain does."""
     if device.registered:
         return EBUSY
     device.registered = True
@@ -60,7 +60,7 @@ def _attach(state: State, device: Device, slot: int, domain: Domain) -> int | Ha
 
 
 def _iopf_drop(state: State, device: Device, domain: Domain) -> None:
-    """The last domain with a handler takes the device off the queue, after the drain (4.22)."""
+    """Removal of the last domain with a handler takes the device off the queue, after the drain (4.22)."""
     if not state.flow.enabled_by_attach or not domain.handles_faults:
         return
     device.iopf_users -= 1
@@ -69,7 +69,7 @@ def _iopf_drop(state: State, device: Device, domain: Domain) -> None:
 
 
 def _detach(state: State, handle: Handle) -> Waiting:
-    """Entry away, drain, handle away, queue; then what user space still has of it."""
+    """Clear the entry, drain, free the handle, leave the queue; then answer the groups of user space."""
     device = handle.device
     if device.slots.get(handle.slot) is not handle:
         return ENODEV
@@ -83,7 +83,7 @@ def _detach(state: State, handle: Handle) -> Waiting:
 
 
 def bind(state: State, device: Device, tenant: Tenant) -> int:
-    """iommu_sva_bind_device: -EFAULT no address space, -EBUSY bound already, -ENODEV, -ENOMEM."""
+    """iommu_sva_bind_device: -EFAULT no address space, -EBUSY already bound, -ENODEV, -ENOMEM."""
     mm = tenant.mm
     if mm is None:
         return EFAULT
@@ -106,7 +106,7 @@ def bind(state: State, device: Device, tenant: Tenant) -> int:
 
 
 def unbind(state: State, device: Device, tenant: Tenant) -> Waiting:
-    """iommu_sva_unbind_device. The device has stopped: what it still waits for is its own affair."""
+    """iommu_sva_unbind_device. The device has stopped; its outstanding requests are not waited for."""
     handle = tenant.files.pop(device.index, None)
     if handle is None:
         return EFAULT
@@ -125,7 +125,7 @@ def _bound(state: State, mm: Mm) -> bool:
 
 
 def _end_mm(state: State, tenant: Tenant) -> None:
-    """exit_mmap: the entries of the address space go quiet; nothing waits here (4.4)."""
+    """exit_mmap: disables the entries of the address space; nothing waits here (4.4)."""
     mm, tenant.mm = tenant.mm, None
     if mm is None:
         return
@@ -164,7 +164,7 @@ def execve(state: State, tenant: Tenant) -> Waiting:
 
 
 def remove(state: State, device: Device) -> Waiting:
-    """The driver's remove: every attachment ends, the device leaves the queue, PRI goes off."""
+    """The driver's remove: detach everything, leave the queue, disable PRI."""
     if not device.registered:
         return ENODEV
     for handle in list(device.slots.values()):
@@ -201,7 +201,7 @@ def _domain(state: State, kind: DomainKind, sink: int | None) -> Domain | int:
 
 
 def replace(state: State, device: Device, slot: int, kind: DomainKind, sink: int | None) -> int:
-    """The new domain takes the place at once; groups of the old handle are answered. -EINVAL: nothing there."""
+    """Replace the domain atomically and answer the groups of the old handle. -EINVAL: nothing attached."""
     old = device.slots.get(slot)
     domain = _domain(state, kind, sink)
     if isinstance(domain, int):
@@ -218,7 +218,7 @@ def replace(state: State, device: Device, slot: int, kind: DomainKind, sink: int
 
 
 def detach(state: State, device: Device, slot: int) -> Waiting:
-    """Detaches a domain: -EINVAL when there is none."""
+    """Detach a domain: -EINVAL without one."""
     if not state.flow.user_space:
         return EOPNOTSUPP
     handle = device.slots.get(slot)

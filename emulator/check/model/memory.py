@@ -16,14 +16,14 @@ from iopf.emulator.spec import program as spec
 
 
 def handle_mm_fault(mm: Mm, page: int, perm: int) -> int:
-    """SUCCESS when a mapping allows the access, else INVALID. A request that asks for nothing reads."""
+    """SUCCESS if a mapping allows the access, else INVALID. A request without permissions counts as a read."""
     allowed = mm.pages.get(page, 0)
     wanted = perm & 7 or 1
     return SUCCESS if wanted & ~allowed == 0 else INVALID
 
 
 def handle_group(state: State, mm: Mm | None, group: Group) -> int:
-    """Every request in order of arrival until one fails: the code is sticky. A dead mm gives INVALID."""
+    """Handle the requests in order of arrival until one fails: the code is sticky. A dead mm gives INVALID."""
     if mm is None or not mm.alive:
         return INVALID
     for request in group.requests:
@@ -45,12 +45,12 @@ def mm_of_array(state: State, group: Group) -> Mm | None:
 
 
 def mm_of_domain(state: State, group: Group) -> Mm | None:
-    """Since v6.9: the domain that was found when the fault was reported."""
+    """Since v6.9: the domain that the report found."""
     return group.domain.mm if group.domain else None
 
 
 def run_work(state: State) -> None:
-    """The workers do what is queued, in order, unless they are held."""
+    """Workers handle queued groups in order, unless they are held."""
     while state.work and not state.held & spec.HOLD_WORKERS:
         group = state.work.pop(0)
         state.use(group, "the worker")
@@ -60,7 +60,7 @@ def run_work(state: State) -> None:
 
 
 def protect(mm: Mm, pages: range, prot: int) -> int:
-    """mprotect: -ENOMEM when the range has a hole."""
+    """mprotect: -ENOMEM if the range has a hole."""
     if any(page not in mm.pages for page in pages):
         return ENOMEM
     mm.pages.update(dict.fromkeys(pages, prot))
@@ -68,6 +68,6 @@ def protect(mm: Mm, pages: range, prot: int) -> int:
 
 
 def touch(mm: Mm, pages: range, prot: int) -> int:
-    """The CPU's own accesses: -EFAULT where no mapping allows one."""
+    """CPU accesses: -EFAULT where no mapping allows one."""
     wrong = any(handle_mm_fault(mm, page, prot) != SUCCESS for page in pages)
     return EFAULT if wrong else 0

@@ -1,4 +1,4 @@
-"""The objects of the path, with the kernel's names. They hold state and know no rules."""
+"""The objects of the path, with the kernel's names. They have state and no behaviour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RID = 0  # the slot of requests without PASID, as IOMMU_NO_PASID
 
 
 class DomainKind(Enum):
-    """What a domain does with faults: only `SVA` and `FAULT` have a handler."""
+    """Fault handling of a domain: only `SVA` and `FAULT` have a handler."""
 
     BLOCKING = 1
     IDENTITY = 2
@@ -33,7 +33,7 @@ class Mm:
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """One page request. `kind` 1 is a page request, everything else is none."""
+    """One page request. `kind` 1 is a page request, other values are not."""
 
     device: Device
     pasid: int | None
@@ -45,7 +45,7 @@ class Request:
 
     @property
     def slot(self) -> int:
-        """Where its handler is looked up: its PASID, or the RID."""
+        """The key for its handler: its PASID, or the RID."""
         return RID if self.pasid is None else self.pasid
 
 
@@ -53,8 +53,8 @@ class Request:
 class Group:
     """A page request group: its requests in order of arrival, the last one at the end.
 
-    `pending` while a list of its device has it. `answered` stops a second answer where the
-    generation looks at it. `freed_by` names who freed it: a later use is a use after free.
+    `pending` while it is on a list of its device. `answered` suppresses a second answer in generations that check it. `freed_by` names the
+    code that freed it: a later use is a use after free.
     """
 
     requests: list[Request]
@@ -76,7 +76,7 @@ class Group:
 
 @dataclass(eq=False, slots=True)
 class FaultParam:
-    """A device's place on an IOPF queue (v5.13: iopf_device_param): its partials, its groups."""
+    """A device's entry on an IOPF queue (v5.13: iopf_device_param): its partials, its groups."""
 
     partial: list[Request] = field(default_factory=list)
     faults: list[Group] = field(default_factory=list)
@@ -84,7 +84,7 @@ class FaultParam:
 
 @dataclass(eq=False, slots=True)
 class Domain:
-    """An I/O page table and what becomes of its faults."""
+    """An I/O page table and its fault handling."""
 
     kind: DomainKind
     mm: Mm | None = None
@@ -115,14 +115,12 @@ class FaultObject:
 
 @dataclass(eq=False, slots=True)
 class Device:
-    """A function and what the kernel keeps for it.
+    """A function and the kernel's state for it.
 
-    `slots` is the PASID table of the hardware and the array of handles in one; `quiet` are PASIDs
-    whose address space has ended while bound. `handler` and `copies` are of kernels to v6.8: the
-    registered fault handler and the pending responses. `labels` maps a PRGI to the group that used
-    it last, which is how the device knows what an answer is for; `sending` has the PRGI of groups whose
-    last request has not been sent, `waiting` the labels that have no answer yet. A Failure sets `pri_off` (PCIe: RF)
-    until the driver plugs the function in anew.
+    `slots` is the PASID table of the hardware and the array of handles in one; `quiet` are PASIDs whose address space died while bound.
+    `handler` and `copies` exist to v6.8: the registered fault handler and the pending responses. `labels` maps a PRGI to its last group, so
+    that the device can match an answer; `sending` has the PRGI of groups without their last request, `waiting` the labels without an
+    answer. A Failure sets `pri_off` (PCIe: RF) until the driver plugs the function again.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""Values that operations take from their line, shared by the modules of operations."""
+"""Operands of a line, shared by the modules of operations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from iopf.emulator.program.lines import Line
 
 
 def device_of(state: State, line: Line) -> Device:
-    """The device that the line names."""
+    """The device of the line."""
     return state.devices[line.number("device")]
 
 
 def tenant_of(state: State, line: Line) -> Tenant:
-    """The tenant that the line names."""
+    """The tenant of the line."""
     return state.tenants[line.number("tenant")]
 
 

@@ -1,4 +1,4 @@
-"""What each line of a program does to the model: finds the operation, and lets what is free run."""
+"""Effect of each program line on the model: finds the operation, then runs everything that is not held."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _WAITING = {**tenant_operations.WAITING, **device_operations.WAITING}
 
 @dataclass(slots=True)
 class Meeting:
-    """Barriers, and whether anything has moved since one last looked."""
+    """Barriers, and whether anything has made progress."""
 
     trees: Sequence[Parsed]
     progress: int = 0
     arrived: dict[str, set[Actor | None]] = field(default_factory=dict)
 
     def missing(self, name: str) -> bool:
-        """Whether an actor that names the barrier is not there yet."""
+        """Whether an actor with the barrier has not arrived yet."""
         every = [step.line for tree in self.trees for step in steps(tree.nodes)]
         named = {x.actor for x in every if x.verb.name == "barrier" and x.values["name"] == name}
         return bool(named - self.arrived[name])
 
 
 def settle(state: State) -> None:
-    """Everything that is not held runs to its end."""
+    """Run everything that is not held until it is idle."""
     hardware.interrupt(state)
     memory.run_work(state)
     hardware.interrupt(state)
 
 
 def execute(state: State, line: Line, meeting: Meeting) -> Waiting:
-    """Runs one line: 0 or -errno. Yields the reason while it has to wait."""
+    """Run one line: 0 or -errno. Yields the reason while it waits."""
     name = line.verb.name
     if name in ("barrier", "pause"):
         return (yield from _meet(line, meeting))
@@ -55,14 +55,14 @@ def execute(state: State, line: Line, meeting: Meeting) -> Waiting:
         settle(state)
         return 0
     if name not in _AT_ONCE:
-        raise ValueError(f"the model does not know how much `{name}` sends")
+        raise ValueError(f"the model does not support `{name}`, whose number of requests varies")
     return _AT_ONCE[name](state, line)
 
 
 def _meet(line: Line, meeting: Meeting) -> Waiting:
     if line.verb.name == "pause":
         before = -1
-        while meeting.progress != before:  # until nobody else gets any further
+        while meeting.progress != before:  # until no other program makes progress
             before = meeting.progress
             yield f"{line.actor} pauses"
         return 0

@@ -30,7 +30,7 @@ PAGE_REQ = 1
 
 
 def _keep_partial(state: State, param: FaultParam, request: Request) -> int:
-    """A copy of a non-last request waits for the rest of its group: 0 or -ENOMEM."""
+    """Keep a copy of a non-last request for its group: 0 or -ENOMEM."""
     if not state.alloc(classes.POOL_FAULT):
         state.lost["no memory"] += 1
         return ENOMEM
@@ -39,7 +39,7 @@ def _keep_partial(state: State, param: FaultParam, request: Request) -> int:
 
 
 def _collect(param: FaultParam, last: Request) -> list[Request]:
-    """The requests of a group. Partials are matched by group index alone, PASIDs do not count (4.8)."""
+    """The requests of a group. Partials are matched by group index alone, not by PASID (4.8)."""
     found = [request for request in param.partial if request.prgi == last.prgi]
     param.partial[:] = [request for request in param.partial if request.prgi != last.prgi]
     return [*found, last]
@@ -73,7 +73,7 @@ def report_by_copy(state: State, request: Request) -> int:
 def respond_by_copy(state: State, group: Group, code: int) -> None:
     """v5.13 to v6.8: iommu_page_response finds the copy by PRGI, answers, and frees it.
 
-    Nothing pending: "no pending PRQ, drop response", and the device hears nothing.
+    Nothing pending: "no pending PRQ, drop response", and the device gets nothing.
     """
     match = next((g for g in group.device.copies if g.last.prgi == group.last.prgi), None)
     if match is None:
@@ -84,7 +84,7 @@ def respond_by_copy(state: State, group: Group, code: int) -> None:
 
 
 def _assemble(state: State, param: FaultParam, last: Request) -> Group | None:
-    """iopf_group_alloc. Without memory: a group on the stack takes the partials, is answered FAILURE, and is gone."""
+    """iopf_group_alloc. Without memory a group on the stack takes the partials, is answered FAILURE, and freed."""
     requests = _collect(param, last)
     if not state.alloc(classes.POOL_GROUP):
         state.answer(last, FAILURE)
@@ -96,7 +96,7 @@ def _assemble(state: State, param: FaultParam, last: Request) -> Group | None:
 
 
 def _hand_over(state: State, group: Group, handle: Handle | None) -> None:
-    """Calls the domain's handler; one that refuses, or none at all, aborts the group with FAILURE."""
+    """Call the domain's handler; without one, or if it refuses, abort the group with FAILURE."""
     refused = state.refuse > 0
     state.refuse -= refused
     if handle is None or not handle.domain.handles_faults or refused:
@@ -114,14 +114,14 @@ def _hand_over(state: State, group: Group, handle: Handle | None) -> None:
 
 
 def dequeue(group: Group) -> None:
-    """v7.2: iopf_group_dequeue. Whoever keeps the group is its only owner (738e6f32e61d)."""
+    """v7.2: iopf_group_dequeue. The caller becomes the only owner of the group (738e6f32e61d)."""
     assert group.param is not None
     group.param.faults.remove(group)
     group.pending = False
 
 
 def report_to_domain(state: State, request: Request) -> int:
-    """v6.9: returns nothing, so the driver always sees 0. Without a fault_param nobody is told (4.18)."""
+    """v6.9: returns nothing, so the driver always sees 0. Without a fault_param there is no answer (4.18)."""
     param = request.device.param
     if param is None:
         return 0
@@ -151,9 +151,9 @@ def report_to_handle(state: State, request: Request) -> int:
 
 
 def report_or_restart(state: State, request: Request) -> int:
-    """The proposal: a non-last is set aside before anything else, and what has no fault domain restarts."""
+    """The proposal: a non-last request is set aside first, and a fault without a fault domain restarts."""
     param = request.device.param
-    if param is None:  # step 2: the first fault makes it, whoever else is at it
+    if param is None:  # step 2: the first fault allocates it
         param = request.device.param = FaultParam()
     if not request.last:
         return _keep_partial(state, param, request)
@@ -175,7 +175,7 @@ def _unlink(group: Group) -> None:
 
 
 def respond_if_pending(state: State, group: Group, code: int) -> None:
-    """v6.9 to v7.1: iopf_group_response acts only on a group that is still on the pending list."""
+    """v6.9 to v7.1: iopf_group_response has an effect only for a group on the pending list."""
     state.use(group, "iopf_group_response")
     if group.pending:
         _unlink(group)
@@ -190,7 +190,7 @@ def respond_always(state: State, group: Group, code: int) -> None:
 
 
 def respond_unless_marked(state: State, group: Group, code: int) -> None:
-    """The proposal: a group that teardown has answered is marked, and a late answer does nothing."""
+    """The proposal: a group answered by teardown is marked, and a late answer has no effect."""
     state.use(group, "iopf_group_response")
     _unlink(group)
     if not group.answered:
@@ -199,5 +199,5 @@ def respond_unless_marked(state: State, group: Group, code: int) -> None:
 
 
 def release(state: State, group: Group) -> None:
-    """The owner, a worker or user space, is done with the group."""
+    """Called when the owner, a worker or user space, has finished with the group."""
     state.free(group, "its owner")

@@ -1,8 +1,7 @@
-"""Interprets programs: every line in turn, and between lines whatever is not held runs to its end.
+"""Interprets programs: runs the lines in order, and between lines everything that is not held.
 
-Programs of several actors that run beside each other are interleaved in one way only: a program goes
-on until it has to wait, then the next one does. That is enough for what the cases need: a `barrier`
-to meet, and a `pause` that lets the others get as far as they can.
+Programs of several actors are interleaved in one way only: a program continues until it has to wait, then the next one runs. That is
+sufficient for the cases: a `barrier` to synchronise, and a `pause` that lets the others continue as far as possible.
 """
 
 from __future__ import annotations
@@ -19,18 +18,17 @@ from iopf.emulator.program.blocks import Block, Node, Step, steps
 from iopf.emulator.program.checks import Parsed
 from iopf.emulator.program.compile import parse_programs
 
-NOT_RUN = 1  # the result of a line that was never reached, or is not over
+NOT_RUN = 1  # the result of a line that was not reached or not finished
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a program led to.
+    """The result of a program.
 
-    `responses`: per (device, label) the codes received in order; a label that was used and got
-    nothing has (). `results`: per line 0 or -errno, NOT_RUN for lines that did not end; lines of
-    several programs follow each other. `lost`: requests by reason, as `iopf run` names them.
-    `counters`: groups built and freed, requests that workers handled. `findings`: verdicts.
-    The run is looked at when the text is over, before tenants that were not told to exit do so.
+    `responses`: per (device, label) the codes received in order; a used label without a response has (). `results`: per line 0 or -errno,
+    NOT_RUN for unfinished lines; lines of several programs follow each other. `lost`: requests by reason, as in `iopf run`. `counters`:
+    groups built and freed, requests handled by workers. `findings`: verdicts. The state is read after the last line, before the implicit
+    exit of tenants.
     """
 
     responses: dict[tuple[int, str], tuple[int, ...]]
@@ -41,17 +39,17 @@ class Observation:
 
 
 def run_case(ops: Sequence[str], generation: str, records: int = 128) -> Observation:
-    """Runs one program of d0.. and t0.. in the model of a generation."""
+    """Run one program of d0.. and t0.. in the model of a generation."""
     return run_programs([ops], generation, records)
 
 
 def run_programs(
     programs: Sequence[Sequence[str]], generation: str, records: int = 128
 ) -> Observation:
-    """Runs programs in the model. `records` is the size of the page request queue.
+    """Run programs in the model. `records`: size of the page request queue.
 
-    Raises ProgramError for text that is no program, ValueError for one that leaves its course to
-    chance (`choose`, `repeat forever`), KeyError for an unknown generation.
+    Raises ProgramError for invalid programs, ValueError for nondeterministic ones (`choose`, `repeat forever`), KeyError for an unknown
+    generation.
     """
     trees, _ = parse_programs(programs, default_names(8, 8))
     every = [step.line for tree in trees for step in steps(tree.nodes)]
@@ -79,7 +77,7 @@ def run_programs(
 
 
 def _interleave(state: State, trees: Sequence[Parsed], lengths: Sequence[int]) -> list[int]:
-    """Runs all programs until they are over or none can go on."""
+    """Run all programs until they have finished or none can continue."""
     results = [[NOT_RUN] * length for length in lengths]
     meeting = operations.Meeting(trees)
     running = {
@@ -100,14 +98,14 @@ def _interleave(state: State, trees: Sequence[Parsed], lengths: Sequence[int]) -
         if running:
             state.findings.append(f"stuck: {'; '.join(reasons)}")
     except StopRun:
-        running.clear()  # the finding is in the state; nothing runs on after it
+        running.clear()  # a finding ends the run
     return [result for program in results for result in program]
 
 
 def _program(
     state: State, nodes: Sequence[Node], results: list[int], meeting: operations.Meeting
 ) -> Generator[str, None, None]:
-    """One program as a generator that yields the reason whenever it has to wait."""
+    """One program as a generator that yields the reason for each wait."""
     for step in _unrolled(nodes):
         results[step.op] = yield from operations.execute(state, step.line, meeting)
         meeting.progress += 1
@@ -122,4 +120,4 @@ def _unrolled(nodes: Sequence[Node]) -> Iterator[Step]:
             for _ in range(node.line.number("times")):
                 yield from _unrolled(node.branches[0].body)
         else:
-            raise ValueError("the model runs programs whose course is fixed")
+            raise ValueError("the model runs deterministic programs only")

@@ -1,4 +1,4 @@
-"""The whole machine of the model, and what has been observed of it."""
+"""The whole machine of the model, and its observations."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Waiting = Generator[str, None, int]
 
 
 class StopRun(Exception):
-    """A finding after which the emulated kernel cannot be trusted: the run ends here, as after a KASAN report."""
+    """A finding after which the emulated kernel cannot be trusted: it ends the run, like a KASAN report."""
 
 
 @dataclass(slots=True)
 class State:
-    """Devices, tenants, hardware queue, work, and the books.
+    """Devices, tenants, hardware queue, work, and accounts.
 
-    `ring` holds at most `records` - 1 requests; `overflow` is PRO. `held` are the units that stand
-    still. `fails` counts down to the allocation of a pool that fails. `pasids` is the IOASID space.
+    `ring` has at most `records` - 1 requests; `overflow` is PRO. `held` are the stopped units. `fails` counts down to the failing
+    allocation of a pool. `pasids` is the IOASID space.
     """
 
     flow: Flow
@@ -64,7 +64,7 @@ class State:
         return False
 
     def answer(self, request: Request, code: int) -> None:
-        """A page response reaches the device. It belongs to the group that used its PRGI last."""
+        """Deliver a page response to the device. It belongs to the last group with its PRGI."""
         device = request.device
         if device.pri_off:
             return
@@ -77,7 +77,7 @@ class State:
             device.sending.clear()
 
     def use(self, group: Group, who: str) -> None:
-        """Whoever touches a group says so here. A freed one ends the run."""
+        """Called before each use of a group. A freed one ends the run."""
         if group.freed_by is not None:
             self.stop(f"use after free of a group: freed by {group.freed_by}, used by {who}")
 
@@ -88,6 +88,6 @@ class State:
         self.counters["groups freed"] += 1
 
     def stop(self, finding: str) -> None:
-        """Notes a finding and ends the run."""
+        """Record a finding and end the run."""
         self.findings.append(finding)
         raise StopRun(finding)

@@ -1,4 +1,4 @@
-"""Taking a device off its queue, discarding partials, flushing and draining: by generation."""
+"""Removing a device from its queue, discarding partials, flushing and draining: by generation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from iopf.emulator.check.model.state import State, Waiting
 
 
 def discard_partial(state: State, reason: str) -> None:
-    """iopf_queue_discard_partial: the partials of all devices go without an answer.
+    """iopf_queue_discard_partial: the partials of all devices are freed without an answer.
 
-    The hardware has answered the last requests that the overflow took, so an answer to a partial
-    would be the second one of its group. That holds for the proposed flow as well.
+    The hardware has answered the last requests lost by the overflow, so an answer to a partial would be the second one of its group. The
+    proposed flow is equal.
     """
     for device in state.devices:
         if device.param is not None:
@@ -26,7 +26,7 @@ def _forget(state: State, param: FaultParam, reason: str) -> None:
 
 
 def remove_leaving(state: State, device: Device) -> None:
-    """v5.13, v6.2: partials are freed; groups stay with their workers, nobody answers them here (4.14)."""
+    """v5.13, v6.2: partials are freed; groups stay with their workers and get no answer here (4.14)."""
     if device.param is not None:
         _forget(state, device.param, "device removed")
         device.param = None
@@ -38,7 +38,7 @@ def remove_answering(state: State, device: Device) -> None:
 
 
 def remove_freeing(state: State, device: Device) -> None:
-    """Since v6.14 (9759ae2cee7c): they are freed as well, whoever else may hold them (4.21, 4.22)."""
+    """Since v6.14 (9759ae2cee7c): pending groups are freed as well, even if another owner holds them (4.21, 4.22)."""
     _remove(state, device, lambda group: state.free(group, "iopf_queue_remove_device"))
 
 
@@ -54,9 +54,9 @@ def _remove(state: State, device: Device, then: Callable[[Group], None]) -> None
 
 
 def remove_acknowledging(state: State, device: Device) -> None:
-    """The proposal: partial groups and pending ones are answered SUCCESS, so that the device starts again.
+    """The proposal: partial and pending groups are answered SUCCESS, so that the device restarts.
 
-    A group is marked by that; its owner's late answer does nothing, and the owner frees it.
+    This marks a group; a late answer of its owner has no effect, and the owner frees it.
     """
     param = device.param
     if param is None:
@@ -90,7 +90,7 @@ def flush_queue(state: State, device: Device) -> Waiting:
 def flush_domains(state: State, device: Device) -> Waiting:
     """The proposal has no flush of the queue: a domain is freed when its count of groups is 0.
 
-    Here the count is taken from the work queue. Groups with user space were answered and marked before.
+    Here the count is taken from the work queue. Groups of user space were answered and marked before.
     """
     if device.param is None:
         return ENODEV
@@ -100,7 +100,7 @@ def flush_domains(state: State, device: Device) -> Waiting:
 
 
 def drain(state: State, device: Device, slot: int) -> Waiting:
-    """intel_iommu_drain_pasid_prq: the queue holds nothing of (device, PASID), then the flush."""
+    """intel_iommu_drain_pasid_prq: wait until the queue has nothing of (device, PASID), then flush."""
     if device.param is None:
         return 0
     while any(r is not None and r.device is device and r.slot == slot for r in state.ring):

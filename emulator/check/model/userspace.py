@@ -1,7 +1,7 @@
 """Fault objects of iommufd: groups that user space reads and answers (since v6.11).
 
-The faults of a group are read as records of 40 bytes (struct iommu_hwpt_pgfault), groups as a
-whole, with one cookie per group. A cookie is good for one answer.
+The faults of a group are read as records of 40 bytes (struct iommu_hwpt_pgfault), whole groups at a time, with one cookie per group. A
+cookie is valid for one answer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ RECORD_BYTES = 40
 
 
 def read(state: State, number: int, size: int, *, mapped: bool = True) -> int:
-    """read(fd): 0 when it did not fail, whatever it returned; -ESPIPE for a broken record size; -EFAULT, with nothing taken,
-    when there is something to copy and nowhere to copy it."""
+    """read(fd): 0 unless it fails, whatever it returns; -ESPIPE for an invalid buffer size; -EFAULT, with nothing taken, if the copy
+    fails."""
     sink = state.objects.get(number)
     if sink is None:
         return EBADF
@@ -68,7 +68,7 @@ def _answer(state: State, group: Group, code: int, who: str) -> None:
 
 
 def serve(state: State, number: int, groups: int, code: int) -> Waiting:
-    """What a VMM does: reads groups as they come, and answers each."""
+    """A VMM's loop: read groups as they arrive, and answer each."""
     sink = state.objects.get(number)
     if sink is None:
         return EBADF
@@ -80,7 +80,7 @@ def serve(state: State, number: int, groups: int, code: int) -> Waiting:
 
 
 def close(state: State, number: int) -> int:
-    """release(fd): everything that waits is answered INVALID."""
+    """release(fd): everything pending is answered INVALID."""
     sink = state.objects.pop(number, None)
     if sink is None:
         return EBADF
@@ -90,7 +90,7 @@ def close(state: State, number: int) -> int:
 
 
 def auto_response(state: State, sink: FaultObject, handle: Handle) -> None:
-    """iommufd_auto_response_faults: the groups of a handle that goes are answered INVALID."""
+    """iommufd_auto_response_faults: the groups of a removed handle are answered INVALID."""
     for group in [g for g in sink.deliver if g.handle is handle]:
         sink.deliver.remove(group)
         _answer(state, group, INVALID, "the automatic response")
@@ -101,6 +101,6 @@ def auto_response(state: State, sink: FaultObject, handle: Handle) -> None:
 
 
 def auto_restart(state: State, sink: FaultObject, handle: Handle) -> None:
-    """The proposal: the groups are answered SUCCESS and marked; user space frees them by its own answer."""
+    """The proposal: the groups are answered SUCCESS and marked; user space frees them with its own answer."""
     every = [*sink.deliver, *sink.response.values()]
     answer_old_domain(state, [group for group in every if group.handle is handle])

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""The parts of the kernel processes: interrupt threads, workers, tasks and drivers."""
+"""The entry functions of the kernel processes: interrupt threads, workers, tasks and drivers."""
 
 from libc.stdint cimport uint32_t
 
@@ -13,19 +13,19 @@ from iopf.emulator.board.process cimport Process
 from iopf.emulator.spec.roles cimport PHASE_PROBING
 
 
-cdef int irq_part(void *v, uint32_t unit) noexcept nogil:
+cdef int irq_entry(void *v, uint32_t unit) noexcept nogil:
     return irq_main(<view *>v, unit)
 
 
-cdef int worker_part(void *v, uint32_t index) noexcept nogil:
+cdef int worker_entry(void *v, uint32_t index) noexcept nogil:
     return worker_main(<view *>v)
 
 
-cdef int task_part(void *v, uint32_t tenant) noexcept nogil:
+cdef int task_entry(void *v, uint32_t tenant) noexcept nogil:
     return task_main(<view *>v, tenant)
 
 
-cdef int driver_part(void *v, uint32_t index) noexcept nogil:
+cdef int driver_entry(void *v, uint32_t index) noexcept nogil:
     return driver_main(<view *>v, index)
 
 
@@ -38,19 +38,19 @@ cdef kernel_process(Process process):
 
 def prepare_irq(Process process not None, uint32_t unit) -> None:
     kernel_process(process)
-    process.cast(irq_part, &process.v, unit, PHASE_PROBING)
+    process.set_entry(irq_entry, &process.v, unit, PHASE_PROBING)
 
 
 def prepare_worker(Process process not None) -> None:
     kernel_process(process)
-    process.cast(worker_part, &process.v, 0, PHASE_PROBING)
+    process.set_entry(worker_entry, &process.v, 0, PHASE_PROBING)
 
 
 def prepare_task(Process process not None, uint32_t tenant) -> None:
     kernel_process(process)
-    process.cast(task_part, &process.v, tenant, PHASE_PROBING)
+    process.set_entry(task_entry, &process.v, tenant, PHASE_PROBING)
 
 
 def prepare_driver(Process process not None, uint32_t index) -> None:
     kernel_process(process)
-    process.cast(driver_part, &process.v, index, PHASE_PROBING)
+    process.set_entry(driver_entry, &process.v, index, PHASE_PROBING)

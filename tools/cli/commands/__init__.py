@@ -1,1 +1,1 @@
-"""One module per command. `iopf.tools.cli.main` lists them and imports the one that is asked for."""
+"""One module per command. `iopf.tools.cli.main` lists them and imports the requested one."""

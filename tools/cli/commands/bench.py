@@ -1,4 +1,4 @@
-"""`iopf bench`: this machine's numbers, beside those of other queues."""
+"""`iopf bench`: performance of this machine, compared with other queues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iopf.tools.cli.output import output_option
     "bench",
     cls=Command,
     examples=(
-        ("iopf bench --quick", "a first idea in a few seconds"),
+        ("iopf bench --quick", "a rough result in a few seconds"),
         ("iopf bench --repeat 5 -o bench.json", "numbers to keep"),
     ),
 )
@@ -25,9 +25,9 @@ from iopf.tools.cli.output import output_option
     type=click.IntRange(1, 1000),
     default=3,
     metavar="N",
-    help="Measure each N times and report the median (default 3).",
+    help="Repetitions; the median is reported (default 3).",
 )
-@click.option("--quick", is_flag=True, help="Short measurements: less exact.")
+@click.option("--quick", is_flag=True, help="Short, less accurate measurements.")
 @output_option("Also write the JSON to a file.")
 def command(
     names: tuple[str, ...], json_out: bool, repeat: int, quick: bool, output: Path | None

@@ -1,4 +1,4 @@
-"""`iopf check`: would these scenarios run? Nothing is started."""
+"""`iopf check`: validate scenarios without starting anything."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def command(scenarios: tuple[str, ...], sets: tuple[str, ...], json_out: bool) -
             click.echo(f"iopf: note: {result['name']}: {line}", err=True)
         if not json_out and not result["errors"]:
             click.echo(f"{result['name']}: ok ({result['summary']})")
-    # A mistake outranks a missing feature: a script must not take a wrong file for a skipped one.
+    # Status 2 takes precedence over 4: a script must not mistake an invalid file for a skipped one.
     found = {result["status"] for result in results}
     status = next(s for s in (Status.USAGE, Status.UNSUPPORTED, Status.OK) if s in found)
     if json_out:

@@ -1,4 +1,4 @@
-"""`iopf clean`: what runs that were killed left in shared memory."""
+"""`iopf clean`: remove the shared memory of killed runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from iopf.tools.cli.options import json_option
     ),
 )
 @json_option
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only list what would be removed.")
 def command(json_out: bool, dry_run: bool) -> int:
-    """Remove what killed runs left behind. Running emulators are not touched."""
+    """Remove the shared memory of killed runs. Running emulators are not affected."""
     from iopf.tools.watch.clean import main
 
     return main(json_out, dry_run)

@@ -1,4 +1,4 @@
-"""`iopf demo`: a first look, with nothing to choose."""
+"""`iopf demo`: a first run without options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HANDLERS = 2
 
 
 def demo_flags() -> Flags:
-    """What the demo sets; everything else keeps its default."""
+    """The values of the demo; the rest has its defaults."""
     return {
         **replay_flags((TRACE,), None),
         "system.name": ("demo", "demo"),
@@ -31,7 +31,7 @@ def demo_flags() -> Flags:
     ),
 )
 @json_option
-@click.option("-q", "--quiet", count=True, help="Say less; twice: only the verdict.")
+@click.option("-q", "--quiet", count=True, help="Less output; twice: only the verdict.")
 def command(json_out: bool, quiet: int) -> int:
     """Replay a recorded trace (sqlite building an index) on four devices and two handlers."""
     from iopf.emulator.scenario.resolution import resolve

@@ -15,14 +15,20 @@ from iopf.tools.status import Status
     "events",
     cls=Command,
     examples=(
-        ("iopf events", "what the newest run here has left, of all processes"),
+        ("iopf events", "the events of the newest run here, of all processes"),
         ("iopf events --device dev-00 --last 20", "the last answers to one device"),
     ),
 )
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--actor", "actors", multiple=True, metavar="ACTOR", help="Only of it; repeatable.")
-@click.option("--device", metavar="DEVICE", help="Only about this device, whoever it was.")
-@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N.")
+@click.option(
+    "--actor",
+    "actors",
+    multiple=True,
+    metavar="ACTOR",
+    help="Only events of this actor; repeatable.",
+)
+@click.option("--device", metavar="DEVICE", help="Only events about this device, from any actor.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N events.")
 @json_option
 @click.pass_context
 def command(
@@ -33,19 +39,19 @@ def command(
     last: int | None,
     json_out: bool,
 ) -> int:
-    """Print the events that a run has left, by time: requests, answers, binds, overflows.
+    """Print the recorded events of a run, by time: requests, answers, binds, overflows.
 
-    RUN is the directory of a run, or a file; the newest run in iopf-runs otherwise. A run writes them when
-    its verdict is not PASS, or with -v; each process keeps its last ones (system.event_records).
+    RUN is the directory of a run, or a file; the newest run in iopf-runs otherwise. A run writes events when its verdict is not PASS, or
+    with -v; each process keeps its last ones (system.event_records).
     """
     from iopf.tools.watch.events import chosen, find_log, read_log
 
     log = read_log(find_log(run))
     for name in actors:
         if name not in log.actors:
-            ctx.fail(f"no actor is called '{name}'{near(name, log.actors)}")
+            ctx.fail(f"no actor '{name}'{near(name, log.actors)}")
     if device is not None and device not in log.devices:
-        ctx.fail(f"no device is called '{device}'{near(device, log.devices)}")
+        ctx.fail(f"no device '{device}'{near(device, log.devices)}")
     log.events = list(chosen(log, actors, device))
     if last is not None:
         log.events = log.events[-last:]

@@ -13,7 +13,7 @@ _PAGES = Path(__file__).parent.parent / "pages"
 
 
 def topics() -> dict[str, str]:
-    """Topic -> its one-line summary, which is the heading of its page."""
+    """Topic -> its one-line summary, the heading of its page."""
     found = {}
     for path in sorted(_PAGES.glob("*.md")):
         with open(path, encoding="utf-8") as file:
@@ -22,7 +22,7 @@ def topics() -> dict[str, str]:
 
 
 def page(topic: str) -> str:
-    """The text of a topic. What a table of the code says is generated from it."""
+    """The text of a topic, with the tables that are generated from the code."""
     text = (_PAGES / f"{topic}.md").read_text(encoding="utf-8")
     if topic == "scenario":
         from iopf.emulator.scenario.describe import help_lines
@@ -51,7 +51,7 @@ def _complete(
     cls=Command,
     examples=(
         ("iopf help", "the list of topics"),
-        ("iopf help exit-codes", "what the exit status says"),
+        ("iopf help exit-codes", "the meaning of the exit status"),
     ),
 )
 @click.argument("topic", required=False, shell_complete=_complete)
@@ -63,7 +63,7 @@ def command(ctx: click.Context, topic: str | None) -> int:
         click.echo("Topics (iopf help TOPIC):\n")
         for name, summary in pages.items():
             click.echo(f"  {name:<12}  {summary}")
-        click.echo("\nCommands explain themselves: iopf COMMAND --help")
+        click.echo("\nHelp for a command: iopf COMMAND --help")
         return Status.OK
     if topic in pages:
         click.echo(page(topic), nl=False)

@@ -1,4 +1,4 @@
-"""`iopf kernels`: what becomes of a fault, by kernel generation."""
+"""`iopf kernels`: the fate of a fault, by kernel generation."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _FATE = 24
     cls=Command,
     examples=(
         ("iopf kernels", "the fate of a fault in every generation"),
-        ("iopf kernels v6.9", "one generation, and what it is known to get wrong"),
-        ("iopf kernels v5.13 v6.9", "what changed between two, and why"),
+        ("iopf kernels v6.9", "one generation and its known violations"),
+        ("iopf kernels v5.13 v6.9", "the changes between two, and the reasons"),
     ),
 )
 @click.argument("generations", nargs=-1, type=KernelVersion(), metavar="[VERSION [VERSION]]")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, generations: tuple[str, ...], json_out: bool) -> int:
-    """Show what becomes of a fault by event and kernel generation, or compare two generations."""
+    """Show the fate of a fault by event and kernel generation, or compare two generations."""
     if len(generations) > 2:
-        ctx.fail("name at most two kernels")
+        ctx.fail("expected at most two kernels")
     if json_out:
         click.echo(json.dumps(_document(generations), indent=2))
         return Status.OK
@@ -50,7 +50,7 @@ def _table(generations: tuple[str, ...]) -> Iterator[str]:
 
 
 def _wrapped(head: str, text: str) -> Iterator[str]:
-    """A column and a text behind it."""
+    """A column followed by wrapped text."""
     yield from textwrap.wrap(
         f"{head}{text}".rstrip(),
         _WIDTH,
@@ -66,7 +66,7 @@ def _cell_text(cell: Cell) -> str:
 
 
 def _all() -> Iterator[str]:
-    """Every event; generations with equal cells share a line."""
+    """The table of all events; generations with equal cells share a line."""
     from iopf.emulator.check.fates import EVENTS
     from iopf.emulator.check.history import AGES
 
@@ -80,7 +80,7 @@ def _all() -> Iterator[str]:
 
 
 def _runs(event: str) -> Iterator[tuple[str, Cell]]:
-    """Neighbouring generations with the same fate and note, as `first..last`, and their cell."""
+    """Adjacent generations with the same fate and note, as `first..last`, with their cell."""
     from iopf.emulator.check.fates import CELLS
 
     row = [cell for cell in CELLS if cell.event == event]
@@ -96,7 +96,7 @@ def _runs(event: str) -> Iterator[tuple[str, Cell]]:
 
 
 def _one(name: str) -> Iterator[str]:
-    """The column of one generation, its changes, and what it is known for."""
+    """The column of one generation, its changes, and its known violations."""
     from iopf.emulator.check.fates import EVENTS, cell
     from iopf.emulator.check.history import AGES
     from iopf.emulator.check.violations import known_in
@@ -109,7 +109,7 @@ def _one(name: str) -> Iterator[str]:
         yield from _wrapped(f"  {found.fate.value:<{_FATE}}", _cell_text(found))
     yield from _changes((name,))
     yield ""
-    yield click.style("Known violations (numbers of the catalogue)", bold=True)
+    yield click.style("Known violations (by catalogue number)", bold=True)
     for slug, known in known_in(name).items():
         yield from _wrapped(f"  {known.number:<6}{slug:<32}", known.what)
 
@@ -118,14 +118,14 @@ def _changes(names: tuple[str, ...]) -> Iterator[str]:
     from iopf.emulator.check.history import AGES
 
     yield ""
-    yield click.style("What changed, and why", bold=True)
+    yield click.style("Changes and reasons", bold=True)
     for name in names:
         for change in AGES[name].changes:
             yield from _wrapped(f"  {name:<10}  ", change)
 
 
 def _differing(older: str, newer: str) -> list[tuple[str, Cell, Cell]]:
-    """The events of which two generations make something different."""
+    """The events for which two generations have different cells."""
     from iopf.emulator.check.fates import EVENTS, cell
 
     pairs = [(event, cell(event, older), cell(event, newer)) for event in EVENTS]
@@ -133,7 +133,7 @@ def _differing(older: str, newer: str) -> list[tuple[str, Cell, Cell]]:
 
 
 def _two(older: str, newer: str) -> Iterator[str]:
-    """The cells that differ, one generation above the other, and the changes in between."""
+    """The cells that differ, one generation per line, and the changes in between."""
     from iopf.emulator.check.fates import EVENTS
     from iopf.emulator.check.history import steps
 
@@ -151,7 +151,7 @@ def _two(older: str, newer: str) -> Iterator[str]:
 
 
 def _document(generations: tuple[str, ...]) -> dict[str, Any]:
-    """All cells of the generations that were named, or of all; with two, the events that differ."""
+    """All cells of the given generations, or of all; for two, also the events that differ."""
     from iopf.emulator.check.fates import CELLS, EVENTS
     from iopf.emulator.check.history import AGES, steps
     from iopf.emulator.check.violations import KNOWN

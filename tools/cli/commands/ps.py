@@ -1,4 +1,4 @@
-"""`iopf ps`: which emulators run on this machine."""
+"""`iopf ps`: list the emulators on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from iopf.tools.cli.options import json_option
 )
 @json_option
 def command(json_out: bool) -> int:
-    """List running emulators, their processes and when each last made progress."""
+    """List running emulators, their processes and the time since their last progress."""
     from iopf.tools.watch.ps import main
 
     return main(json_out)

@@ -1,4 +1,4 @@
-"""`iopf run`: one scenario or trace, run and checked."""
+"""`iopf run`: run and check one scenario or trace."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from iopf.tools.cli.overrides import (
 @click.option("--iommu", metavar="PROFILE", help="Hardware profile, like vtd.")
 @click.option("--kernel", metavar="VERSION", help="Kernel version or generation, like v6.12.")
 @click.option("--prq", type=int, metavar="N", help="Records in the page request queue.")
-@click.option("--credits", type=int, metavar="N", help="Outstanding requests of every device.")
-@click.option("--group-limit", type=int, metavar="N", help="Trace faults put into one group.")
-@click.option("--groups-in-flight", type=int, metavar="N", help="Waiting groups of every device.")
+@click.option("--credits", type=int, metavar="N", help="Outstanding requests per device.")
+@click.option("--group-limit", type=int, metavar="N", help="Maximum trace faults per group.")
+@click.option("--groups-in-flight", type=int, metavar="N", help="Waiting groups per device.")
 @click.option("--pattern", metavar="PATTERN", help="Workload of every device, like zipf.")
 @click.option("--seed", type=int, metavar="N", help="Seed of every random stream.")
 @click.option("--duration", type=float, metavar="S", help="Seconds to run; 0 = to the end.")
@@ -63,16 +63,15 @@ def command(
     debug: bool,
     **options: Any,
 ) -> int:
-    """Run a scenario (a shipped name or a TOML file) or traces, and check the outcome.
+    """Run a scenario (a shipped name or a TOML file) or traces, and check the result.
 
-    Without either, the defaults are run. The exit status tells the outcome: see iopf help
-    exit-codes.
+    Without either, run the defaults. The exit status is explained in iopf help exit-codes.
     """
     from iopf.emulator.scenario.resolution import resolve
 
     flags = {**replay_flags(traces, scenario), **to_flags(options)}
     resolved = resolve(scenario, sets, flags)
-    # Imported after the scenario was found good: a mistake in it is told at once.
+    # Imported after the scenario was checked, so that its errors are reported at once.
     from iopf.tools.supervisor.run import run_scenario
 
     return run_scenario(

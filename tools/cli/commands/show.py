@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         ("iopf show overflow", "every value, and the file or option it comes from"),
-        ("iopf show overflow --toml > mine.toml", "a complete scenario to edit"),
+        ("iopf show overflow --toml > mine.toml", "a complete scenario, to edit"),
     ),
 )
 @click.argument("scenario", required=False, shell_complete=complete_scenario)
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--toml", "form", flag_value="toml", help="A scenario file with every value.")
 @click.option("--schema", "form", flag_value="schema", help="JSON schema of scenario files.")
 def command(scenario: str | None, sets: tuple[str, ...], form: str | None) -> int:
-    """Show every value of a scenario and where it comes from; without one, the defaults."""
+    """Show every value of a scenario and its source; without one, the defaults."""
     if form == "schema":
         from iopf.emulator.scenario.describe import json_schema
 

@@ -15,7 +15,7 @@ from iopf.tools.cli.overrides import defect_option, output_options, set_option, 
     "stress",
     cls=Command,
     examples=(
-        ("iopf stress --seconds 10 --noise", "the newest kernel under everything at once"),
+        ("iopf stress --seconds 10 --noise", "the newest kernel under all stressors"),
         ("iopf stress --kernel v6.14 --mix remove=20,exec=0", "more hot unplug, no exec"),
     ),
 )
@@ -35,13 +35,13 @@ from iopf.tools.cli.overrides import defect_option, output_options, set_option, 
     type=float,
     default=60.0,
     metavar="S",
-    help="How long to run (default 60).",
+    help="Duration (default 60).",
 )
 @kernel_option("Kernel version or generation (default: the newest).")
 @click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of programs and choices.")
-@click.option("--mix", metavar="OP=WEIGHT,...", help="How often what is done: iopf help stress.")
-@click.option("--strict", is_flag=True, help="Known violations of the generation fail the run.")
+@click.option("--mix", metavar="OP=WEIGHT,...", help="Weights of operations: iopf help stress.")
+@click.option("--strict", is_flag=True, help="Fail on known violations of the generation.")
 @defect_option
 @set_option
 @output_options
@@ -60,11 +60,11 @@ def command(
     debug: bool,
     **options: Any,
 ) -> int:
-    """Run random programs on many devices: groups, overflow, bind and unbind, exec, exit, replace, hot
-    unplug, slow and failing memory, failed allocations. Everything is checked as in iopf run.
+    """Run random programs on many devices: groups, overflow, bind and unbind, exec, exit, replace, hot unplug, slow and failing
+    memory, failed allocations. Checks are those of iopf run.
 
-    Violations that the generation is known for are counted and do not fail the run without --strict.
-    The run directory holds the scenario, which iopf run can run again.
+    Known violations of the generation are counted and do not fail the run without --strict. The run directory has the scenario, which
+    iopf run can run again.
     """
     from iopf.emulator.spec.kernels import NEWEST
     from iopf.tools.stress.mix import parse_mix

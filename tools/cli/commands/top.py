@@ -10,7 +10,7 @@ from iopf.tools.cli.lazy import Command
     "top",
     cls=Command,
     examples=(
-        ("iopf top", "watch the emulator that is running"),
+        ("iopf top", "watch the running emulator"),
         ("iopf top --once --json", "one reading for a script"),
     ),
 )
@@ -26,7 +26,7 @@ from iopf.tools.cli.lazy import Command
     help="Seconds between readings (default 1).",
 )
 def command(system: str | None, once: bool, json_out: bool, interval_s: float) -> int:
-    """Watch the counters of a running emulator. SYSTEM is a name that iopf ps prints."""
+    """Watch the counters of a running emulator. SYSTEM is a name from iopf ps."""
     from iopf.tools.watch.top import main
 
     return main(system, once, json_out, interval_s)

@@ -1,8 +1,8 @@
-"""A race without control: its programs run again and again as an ordinary system, every actor a process, until a run fails.
+"""A race without control: its programs run repeatedly as an ordinary system, each actor in a process, until a run fails.
 
-This is what stress does, and what controlled schedules are compared with. `noise` yields and sleeps at random points. Nobody is held at
-`start` here, so an operation may fail because the others were not ready; such a failure alone does not count. What counts is what
-must hold of every run: no detector speaks, the books agree, nothing is left, nobody dies, nobody is stuck.
+`iopf stress` runs systems in this way; controlled schedules are compared with it. `noise` yields and sleeps at random scheduling
+points. `start` holds no actor here, so an operation may fail because another actor was not ready; such a failure alone does not count.
+What counts must hold in every run: no detector fires, the accounts agree, no object leaks, no process dies or gets stuck.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from iopf.tools.supervisor.programs import failed_lines, failure_text, line_resu
 from iopf.tools.supervisor.result import build_result
 from iopf.tools.supervisor.system import Options, System
 
-NATIVE: dict[str, bool] = {"native": False, "noise": True}  # whether points make noise
+NATIVE: dict[str, bool] = {"native": False, "noise": True}  # whether scheduling points add noise
 WATCHDOG_S = 2.0
-SEEDS = 2**63  # a scenario has no larger one
+SEEDS = 2**63  # the largest seed of a scenario
 _NOISE = (Defaults().noise_yield_in, Defaults().noise_sleep_in)
 
 
 class Stopped(Exception):
-    """A signal that ends this process has come, and the run that was under way has been ended. `found`: what had been done before it."""
+    """A signal ended this process's work and the run in progress. `found`: the result until then."""
 
     def __init__(self, status: Status, found: Found | None = None) -> None:
         super().__init__(f"stopped with status {status}")
@@ -36,7 +36,7 @@ class Stopped(Exception):
 
 
 def run_once(race: Race, seed: int, *, defective: bool, noise: bool) -> list[str]:
-    """One run: what fails, empty when nothing does. Raises ScenarioError, ArenaError, Stopped."""
+    """Run the race once and return its failures, one per line. Raises ScenarioError, ArenaError, Stopped."""
     with Signals().installed() as signals:
         tables = race.document(defective=defective)
         tables["system"] = {**tables.get("system", {}), "watchdog_s": WATCHDOG_S, "seed": seed}
@@ -68,7 +68,7 @@ def search_native(
     most: int | None = None,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Found:
-    """Runs of a variant until one fails, or the budget ends, or there have been as many as `most`. Raises what `run_once` raises."""
+    """Run a variant until a run fails, the budget ends, or `most` runs are done. Raises what `run_once` raises."""
     began, runs = time.monotonic(), 0
     with Signals().installed() as signals:
         while True:

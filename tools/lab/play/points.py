@@ -1,4 +1,4 @@
-"""The smallest system under control: actors that do nothing but come to scheduling points. What it takes is what control costs."""
+"""The smallest system under control: actors that only reach scheduling points. Its cost is the cost of control."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from iopf.tools.supervisor.plan import plan_system
 
 
 class PointsLab(Closing):
-    """`actors` actors with `points` points each. Raises ArenaError, BlockingIOError while another lab of this process is open."""
+    """`actors` actors with `points` points each. Raises ArenaError, and BlockingIOError while another lab of this process is open."""
 
     def __init__(self, actors: int = 3, points: int = 20) -> None:
-        self.steps = actors * (points + 1)  # the first step of an actor begins its part
+        self.steps = actors * (points + 1)  # the first step enters the actor's function
         self.points = actors * points
         resolved = resolve_programs([["map t0 1", "bind d0 t0"], ["d0: pause 1ms"]], {})
         self.arena = controlled_board(plan_system(resolved.scenario, "points", 1))
@@ -23,16 +23,16 @@ class PointsLab(Closing):
             for process in processes:
                 probe_points.prepare(process, points)
             self._first = processes[0]
-            self.conductor = Explorer(self.arena.memory, processes, range(1, actors + 1))
+            self.scheduler = Explorer(self.arena.memory, processes, range(1, actors + 1))
         except BaseException:
             self.arena.unlink()
             raise
-        self.conductor.open()
+        self.scheduler.open()
 
     def steps_made(self) -> int:
-        """What the actors themselves have counted in the schedule just played."""
+        """Points counted by the actors themselves in the last schedule."""
         return probe_points.steps_made(self._first)
 
     def close(self) -> None:
-        self.conductor.close()
+        self.scheduler.close()
         self.arena.unlink()

@@ -1,4 +1,4 @@
-"""The actors of a system under control as processes: each plays one part whenever the token comes to it."""
+"""One process per actor of a system under control. A process runs its actor when it gets the token."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ END_BOUND_MS = 5000
 def _play(lab: Lab | PointsLab, slot: int, parent: int) -> None:
     die_with_parent(parent)
     ignore_ending()
-    lab.conductor.play_part(slot)
+    lab.scheduler.run_actor(slot)
     os._exit(0)
 
 
 def _core(allowed: set[int]) -> int:
-    """The one that this process runs on: the kernel has chosen it, and two labs seldom get the same."""
+    """The current core: the kernel chose it, so two labs rarely share one."""
     here = int(ctypes.CDLL(None).sched_getcpu())
     return here if here in allowed else min(allowed)
 
 
-def players_of(lab: Lab, mode: str) -> AbstractContextManager[Players | None]:
-    """Players for the mode `processes`; none for `fibers`."""
-    return Players(lab) if mode == "processes" else nullcontext()
+def processes_for(lab: Lab, mode: str) -> AbstractContextManager[ActorProcesses | None]:
+    """ActorProcesses for mode `processes`, a null context for `fibers`."""
+    return ActorProcesses(lab) if mode == "processes" else nullcontext()
 
 
-class Players(Closing):
-    """Forks a process for every actor of `lab`; its schedules are played by them until `close`.
+class ActorProcesses(Closing):
+    """Fork a process for every actor of `lab`; they run its schedules until `close`.
 
-    All run on one core: the token is with one at a time, and a hand-over to another core costs several times as much.
+    All processes share one core: only the holder of the token runs, and a hand-over to another core costs several times as much.
     """
 
     def __init__(self, lab: Lab | PointsLab) -> None:
@@ -48,33 +48,33 @@ class Players(Closing):
         self._cores = os.sched_getaffinity(0)
         try:
             os.sched_setaffinity(0, {_core(self._cores)})
-            lab.conductor.assemble()
-            for process in lab.conductor.processes:
+            lab.scheduler.reset_tokens()
+            for process in lab.scheduler.processes:
                 self._start(process.slot)
         except BaseException:
             self.close()
             raise
-        lab.conductor.by_processes = True
+        lab.scheduler.by_processes = True
 
     def _start(self, slot: int) -> None:
         context = multiprocess.get_context("fork")
-        player = context.Process(target=_play, args=(self.lab, slot, os.getpid()), daemon=True)
+        process = context.Process(target=_play, args=(self.lab, slot, os.getpid()), daemon=True)
         with signals_held():
-            player.start()
-        self.processes[slot] = player
+            process.start()
+        self.processes[slot] = process
 
     def pids(self) -> list[int]:
-        return [int(player.pid) for player in self.processes.values()]
+        return [int(process.pid) for process in self.processes.values()]
 
     def kill(self, slot: int) -> None:
-        """SIGKILL to the player of an actor, between two steps; waits for its end."""
-        player = self.processes.pop(slot)
-        player.kill()
-        player.join()
-        player.close()
+        """Send SIGKILL to the process of an actor, between two steps, and wait for its end."""
+        process = self.processes.pop(slot)
+        process.kill()
+        process.join()
+        process.close()
 
     def stop(self, slot: int) -> None:
-        """SIGSTOP to the player of an actor, between two steps; returns when it stands still."""
+        """Send SIGSTOP to the process of an actor, between two steps, and wait until it is stopped."""
         self._send(slot, signal.SIGSTOP, os.WSTOPPED)
 
     def resume(self, slot: int) -> None:
@@ -86,17 +86,17 @@ class Players(Closing):
         os.waitid(os.P_PID, pid, until)
 
     def replace(self, slot: int) -> None:
-        """A new process for an actor whose player was killed, for the next schedule."""
+        """Start a new process for a killed actor, for the next schedule."""
         self._start(slot)
 
     def close(self) -> None:
-        """Ends the players; the system can be played as fibers again."""
-        self.lab.conductor.by_processes = False
-        self.lab.conductor.dismiss()
-        for player in self.processes.values():
-            if not select.select([player.sentinel], [], [], END_BOUND_MS / 1000)[0]:
-                player.kill()
-            player.join()
-            player.close()
+        """End the processes; schedules run as fibers again."""
+        self.lab.scheduler.by_processes = False
+        self.lab.scheduler.stop_processes()
+        for process in self.processes.values():
+            if not select.select([process.sentinel], [], [], END_BOUND_MS / 1000)[0]:
+                process.kill()
+            process.join()
+            process.close()
         self.processes.clear()
         os.sched_setaffinity(0, self._cores)

@@ -1,4 +1,4 @@
-"""Races of the catalogue in the lab, and their schedules written to files."""
+"""Races of the catalogue as labs, and schedule files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from iopf.tools.lab.search.search import Found
 
 
 def lab_of(race: Race, *, defective: bool, memory: str = "tso") -> Lab:
-    """The system of a variant. Raises ScenarioError, ArenaError, LabError."""
+    """Build the system of a variant. Raises ScenarioError, ArenaError, LabError."""
     return build_lab(*race.programs, memory=memory, **tables_of(race, defective=defective))
 
 
 def tables_of(race: Race, *, defective: bool) -> dict[str, Any]:
-    """Everything of a variant but its programs, as `build_lab` takes it."""
+    """The arguments of `build_lab` for a variant, except its programs."""
     made = race.document(defective=defective)
     return {**made, "live": race.leaks, "queue_records": race.queue_records}
 
@@ -44,9 +44,9 @@ def save_schedule(
     to: Path,
     race: str = "",
 ) -> None:
-    """Writes the schedule that has just been replayed. `tables` is what the lab was built with. Raises OSError."""
+    """Write the schedule that was replayed last. `tables`: the arguments that the lab was built with. Raises OSError."""
     constraints = constraints_of(lab, short)
-    lab.conductor.replay(short.path)
+    lab.scheduler.replay(short.path)
     scenario = dict(tables)
     live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
     whole = bool(scenario.pop("whole", False))
@@ -65,12 +65,12 @@ def save_schedule(
             seed=seed,
             strategy=strategy,
             memory=lab.memory,
-            still=lab.conductor.still,
+            still=lab.scheduler.still,
             whole=whole,
             failure=found.what or [],
             preemptions=short.preemptions,
             segments=segments(short.path, lab.names),
-            trace_hash=f"{lab.conductor.trace_hash:016x}",
+            trace_hash=f"{lab.scheduler.trace_hash:016x}",
             constraints=None if constraints is None else [str(each) for each in constraints],
         ),
         to,

@@ -1,4 +1,4 @@
-"""Schedule files, played again: step by step, by the switches that they take, or as far as code that has changed goes their way."""
+"""Replay of schedule files: step by step, by ordering constraints, or loosely when the code has changed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.sites import point_name
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
-from iopf.tools.lab.pytest.mistakes import in_their_words
-from iopf.tools.lab.search.failure import check_players, what
+from iopf.tools.lab.pytest.mistakes import located_errors
+from iopf.tools.lab.search.failure import check_lost, what
 from iopf.tools.lab.search.minimise import play_constraints
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What became of a schedule. `failure`: in lines, none when it did not fail; `same`: the trace is the one that was written;
-    `broken`: steps that could not keep to the constraints; `stuck`: at which step whose turn it was could not go, and where the step
-    before was made; empty otherwise; `ordered`: it was played by its constraints."""
+    """Result of a replay. `failure`: lines, empty without a failure; `same`: the trace equals the recorded one; `broken`: steps that
+    violated the constraints; `stuck`: the first step whose actor was not runnable, and the step before it, else empty; `ordered`:
+    replayed by constraints."""
 
     bug: Bug
     failure: list[str]
@@ -33,18 +33,18 @@ class Replay:
 
     @property
     def diverged(self) -> bool:
-        """It was not played as it was written: whether it fails says nothing about that schedule."""
+        """Whether the replay left the recorded schedule: a failure then says nothing about that schedule."""
         if self.ordered:
             return self.broken > 0
         return bool(self.stuck) or (bool(self.failure) and not self.same)
 
 
 def lab_in(schedule: ScheduleFile, file: Path) -> Lab:
-    """The system of a schedule file. Raises ScheduleError when there is none of this kind, ArenaError."""
+    """Build the system of a schedule file. Raises ScheduleError when the file does not describe one, and ArenaError."""
     try:
         lab = build_lab(*schedule.programs, **schedule.tables)
     except ScenarioError as error:
-        first, *rest = in_their_words(error, schedule.programs, "scenario")
+        first, *rest = located_errors(error, schedule.programs, "scenario")
         more = f" (and {len(rest)} more)" if rest else ""
         raise ScheduleError(f"{file}: {first}{more}") from None
     except LabError as error:
@@ -58,7 +58,7 @@ def lab_in(schedule: ScheduleFile, file: Path) -> Lab:
 
 
 def other_build(schedule: ScheduleFile) -> list[str]:
-    """What the build that has written it has, and this one has not."""
+    """Properties in which this build differs from the one that wrote the file."""
     compared = (
         ("layout", build_id(), schedule.build),
         ("scheduling points", points_id(), schedule.points),
@@ -67,10 +67,10 @@ def other_build(schedule: ScheduleFile) -> list[str]:
 
 
 def replay_steps(lab: Lab, schedule: ScheduleFile, *, loose: bool = False) -> Replay:
-    """Every step as it was written. With `loose` whoever cannot go is passed over: code that has been mended goes other ways."""
+    """Replay every recorded step. `loose` skips steps whose actor is not runnable, for code that has changed."""
     path = schedule.path(lab.names)
-    bug = Bug(lab.conductor.replay(path, loose=loose))
-    steps = lab.conductor.trace
+    bug = Bug(lab.scheduler.replay(path, loose=loose))
+    steps = lab.scheduler.trace
     same = _same(lab, schedule)
     if bug == Bug.BUG_DIVERGED:
         return Replay(bug, [], False, len(steps), stuck=_stuck(lab.names, path, steps))
@@ -78,41 +78,41 @@ def replay_steps(lab: Lab, schedule: ScheduleFile, *, loose: bool = False) -> Re
 
 
 def replay_constraints(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
-    """Only the order of those steps that it takes. Raises ScheduleError for a line that is none or names what the system does not have,
-    for too many, and for none."""
+    """Replay with only the ordering constraints fixed. Raises ScheduleError for an invalid constraint, for too many, and when the file
+    has none."""
     lines = schedule.constraints
     if lines is None:
         raise ScheduleError(
-            f"{file}: it has no constraints: its switches alone do not make it fail"
+            f"{file}: no constraints: orderings of steps alone do not reproduce this failure"
         )
     if len(lines) > MOST:
-        raise ScheduleError(f"{file}: constraints: {len(lines)}; at most {MOST} go together")
+        raise ScheduleError(f"{file}: constraints: {len(lines)}; at most {MOST} are supported")
     try:
         bug, broken = play_constraints(lab, [parse(line) for line in lines])
     except ConstraintError as error:
         raise ScheduleError(f"{file}: constraints: {error}") from None
-    steps = len(lab.conductor.trace)
+    steps = len(lab.scheduler.trace)
     return Replay(Bug(bug), _lines(lab, bug), _same(lab, schedule), steps, broken, ordered=True)
 
 
 def replay_test(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
-    """As a regression test plays it, whose code has changed since: by its constraints where the points are others, else step by step,
-    loosely behind the first step that cannot be made. Raises ScheduleError when neither can be done."""
+    """Replay for a regression test whose code may have changed: by constraints if the scheduling points differ, else step by step,
+    loosely after the first step that is not possible. Raises ScheduleError when neither works."""
     if schedule.points != points_id() and schedule.constraints is not None:
         played = replay_constraints(lab, schedule, file)
         if played.broken:
-            raise ScheduleError(f"{file}: its constraints cannot be kept; search again")
+            raise ScheduleError(f"{file}: its constraints cannot be satisfied; search again")
         return played
     played = replay_steps(lab, schedule)
     return replay_steps(lab, schedule, loose=True) if played.stuck else played
 
 
 def _same(lab: Lab, schedule: ScheduleFile) -> bool:
-    return f"{lab.conductor.trace_hash:016x}" == schedule.trace_hash
+    return f"{lab.scheduler.trace_hash:016x}" == schedule.trace_hash
 
 
 def _lines(lab: Lab, bug: int) -> list[str]:
-    check_players(lab, bug)
+    check_lost(lab, bug)
     return [] if bug == Bug.BUG_NONE else what(lab, bug)
 
 
@@ -123,5 +123,5 @@ def _stuck(
     text = f"{names[path[at]]} cannot make step {at + 1} of {len(path)}"
     if steps:
         slot, point, *_ = steps[-1]
-        text += f"; the step before is {names[slot]} at {point_name(point)}"
+        text += f"; the previous step is {names[slot]} at {point_name(point)}"
     return text

@@ -1,7 +1,7 @@
-"""A scenario file in the laboratory: the same system with small tables and short workloads, so that a schedule has few steps.
+"""A scenario file under control: the same system with small tables and short workloads, so that schedules are short.
 
-Numbers are cut to a most, never raised. Programs are played as they are. A program with the word `start` begins its schedules there;
-without one they begin with the first step of every tenant, device and driver.
+Limits are lowered, never raised. Programs run unchanged. Schedules begin at `start` if a program has it, else at the first step of
+every tenant, device and driver.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from iopf.emulator.trace.program import RECORD
 from iopf.tools.lab.play.system import LabError, processes_of
 from iopf.tools.supervisor.plan import SystemPlan, plan_system
 
-DEVICES_MOST = 3  # with workloads; devices of programs are known by number and stay
-_GROUPS_MOST = 2  # of a workload
+DEVICES_MOST = 3  # with workloads; programs name their devices, so those are kept
+_GROUPS_MOST = 2  # per workload
 
 _TABLES: dict[str, dict[str, int]] = {
     "iommu": {"prq_records": 128, "command_records": 64, "max_pasids": 128},
@@ -29,7 +29,7 @@ _WORKLOAD = {"pages": 16, "stride_pages": 4, "burst_groups": 2, "interleave": 2}
 
 
 def scenario_parts(name: str) -> tuple[list[list[str]], dict[str, Any]]:
-    """The programs of a shipped scenario or a file, and the rest of it, made small, as `build_lab` takes them. Raises ScenarioError."""
+    """Programs and reduced tables of a shipped scenario or a file, as `build_lab` takes them. Raises ScenarioError."""
     resolved = small(resolve(name))
     plan = plan_system(resolved.scenario, resolved.name, resolved.seed)
     try:
@@ -43,10 +43,10 @@ def scenario_parts(name: str) -> tuple[list[list[str]], dict[str, Any]]:
 
 
 def small(resolved: Resolved) -> Resolved:
-    """The scenario with every number cut down. Raises ScenarioError for one that replays a trace."""
+    """The scenario with reduced limits. Raises ScenarioError if it replays a trace."""
     document = resolved.document()
     if any(device["workload"]["pattern"] == "replay" for device in document["device"]):
-        text = f"{resolved.name}: replays a trace, which the laboratory cannot make small"
+        text = f"{resolved.name}: replays a trace, which a controlled run cannot reduce"
         raise ScenarioError([text], UNSUPPORTED)
     for table, most in _TABLES.items():
         _cut(document[table], most)
@@ -55,7 +55,7 @@ def small(resolved: Resolved) -> Resolved:
         _cut(device, _DEVICE)
         device["group_pages"] = min(device["group_pages"], device["credits"])
         _cut(device["workload"], _WORKLOAD)
-        groups = device["workload"]["groups"]  # 0: for as long as the run lasts
+        groups = device["workload"]["groups"]  # 0: no limit
         device["workload"]["groups"] = min(groups or _GROUPS_MOST, _GROUPS_MOST)
         if not document.get("program"):
             device["count"] = max(1, min(device["count"], rest))
@@ -74,7 +74,7 @@ def _cut(table: dict[str, Any], most: dict[str, int]) -> None:
 
 
 def _used(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """No more tenants of an entry than there are devices: the others would serve nobody."""
+    """Limit the tenants to the number of devices: the rest would be idle."""
     devices = sum(device["count"] for device in document["device"])
     named = any("tenant" in device for device in document["device"])
     return [

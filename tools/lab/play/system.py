@@ -1,4 +1,4 @@
-"""A system under control: the same board, parts and programs as a run has, played step by step."""
+"""A system under control: the board, entry functions and programs of an ordinary run, executed step by step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from iopf.emulator.spec.classes import POOLS
 from iopf.emulator.spec.roles import Order, Phase, slots_of
 from iopf.shm.arena import Arena
 from iopf.tools.closing import Closing
-from iopf.tools.supervisor.launch import parts
+from iopf.tools.supervisor.launch import entries
 from iopf.tools.supervisor.plan import SystemPlan, plan_system
 from iopf.tools.supervisor.programs import failed_lines, line_results
 from iopf.tools.supervisor.system import configure, new_arena
@@ -36,31 +36,31 @@ STEPS = STEPS_MOST
 MODELS = MEMORIES
 PROCESSES_MOST = 31
 _PASIDS = 15
-_BUILDING = Lock()  # two threads would choose the same name in shared memory
+_BUILDING = Lock()  # two threads would choose the same shared-memory name
 
 
 class LabError(Exception):
-    """The system does not come to the place where its schedules begin."""
+    """The system does not reach the start of its schedules."""
 
 
 class LabOpenError(Exception):
-    """Only one system can be under control in a process."""
+    """A process can control one system at a time."""
 
     def __init__(self) -> None:
         super().__init__(
-            "a process can have one lab open at a time: build labs in one thread, and close the one before"
+            "a process can have one lab open at a time: build labs in one thread, and close the previous one"
         )
 
 
 @dataclass(slots=True)
 class Lab(Closing):
-    """A system whose every part stands at the beginning of the race. Create with ``build``; close it."""
+    """A system in the initial state of its schedules. Create it with ``build``; close it."""
 
     plan: SystemPlan
     arena: Arena
     control: Control
     snapshot: Snapshot
-    conductor: Explorer
+    scheduler: Explorer
     names: list[str]
     must: list[int]
     live: dict[str, int]
@@ -70,11 +70,11 @@ class Lab(Closing):
     def build(
         cls, plan: SystemPlan, live: Mapping[str, int] | None = None, *, whole: bool = False
     ) -> Lab:
-        """`live`: objects of a pool that there are when all programs are over; more or fewer are a leak. `whole`: schedules begin with
-        the first step of every tenant, device and driver program, not behind the word `start`, and workloads have to end, too.
+        """`live`: expected live objects by pool when all programs have finished; any difference is a leak. `whole`: schedules begin at the
+        first step of every tenant, device and driver program instead of after `start`, and workloads must finish too.
 
-        Raises ArenaError when the machine cannot hold it, LabError when it has too many processes or its beginning does not come to
-        rest, LabOpenError while another lab of this process is open."""
+        Raises ArenaError when the machine has too little memory, LabError when the system has too many processes or does not block before
+        its start, LabOpenError while another lab of this process is open."""
         processes_of(plan)
         with _BUILDING:
             try:
@@ -85,14 +85,14 @@ class Lab(Closing):
     @classmethod
     def _built(cls, plan: SystemPlan, live: Mapping[str, int] | None, *, whole: bool) -> Lab:
         arena = controlled_board(plan)
-        conductor: Explorer | None = None
+        scheduler: Explorer | None = None
         try:
             control, snapshot = Control(arena.memory), Snapshot(arena.memory)
             configure(plan, control)
             slots = slots_of(plan.config)
             names = ["supervisor"] + [""] * (slots["total"][1] - 1)
             processes, must, users = [], [], []
-            for role, index, name, prepare in parts(plan):
+            for role, index, name, prepare in entries(plan):
                 slot = slots[role][0] + index
                 process = Process(arena.memory, slot)
                 prepare(process)
@@ -103,23 +103,23 @@ class Lab(Closing):
                 if role in ("tenant", "device") or (role == "driver" and index > 0):
                     users.append(slot)
             expected = {_place(name): number for name, number in (live or {}).items()}
-            conductor = Explorer(arena.memory, processes, must, expected)
+            scheduler = Explorer(arena.memory, processes, must, expected)
             if len(names) <= FIRST_DRAIN:
                 idle = [""] * (FIRST_DRAIN - len(names))
                 names += [*idle, *(f"{name}'s stores" for name in names)]
-            lab = cls(plan, arena, control, snapshot, conductor, names, must, dict(live or {}))
+            lab = cls(plan, arena, control, snapshot, scheduler, names, must, dict(live or {}))
             lab._to_the_start(users if whole else [])
         except BaseException:
-            if conductor is not None:
-                conductor.close()
+            if scheduler is not None:
+                scheduler.close()
             arena.unlink()
             raise
         return lab
 
     def _to_the_start(self, waiting: Sequence[int]) -> None:
-        """Up to where schedules begin. Those who are `waiting` have made no step there."""
+        """Run up to the initial state of the schedules. The actors in `waiting` run no step."""
         for slot in waiting:
-            self.conductor.hold(slot)
+            self.scheduler.hold(slot)
         hotplug = slots_of(self.plan.config)["driver"][0]
         for dev in range(len(self.plan.devices)):
             self.control.order(dev, Order.ORDER_PROBE, hotplug)
@@ -127,33 +127,32 @@ class Lab(Closing):
             self.control.set_phase(phase)
             self._settle()
         for slot in waiting:
-            self.conductor.let_go(slot)
-        self.conductor.open()
+            self.scheduler.release(slot)
+        self.scheduler.open()
 
     def _settle(self) -> None:
-        end = self.conductor.settle()
+        end = self.scheduler.settle()
         if end != 1:
-            raise LabError(f"the system does not come to rest before its start (end {end})")
+            raise LabError(f"the system does not block before its start (end {end})")
 
     @property
     def memory(self) -> str:
-        """The memory model that the next schedule is played under; a search sets it to `explores`. With more than 15 processes it is
-        always sc."""
-        return "tso" if self.conductor.tso else "sc"
+        """Memory model of the next schedule; a search sets it to `explores`. Always sc with more than 15 processes."""
+        return "tso" if self.scheduler.tso else "sc"
 
     def follow(self, memory: str) -> None:
-        self.conductor.tso = memory == "tso"
+        self.scheduler.tso = memory == "tso"
 
     def stuck(self) -> list[tuple[int, int, int, int, int, bool]]:
-        """Where the actors stand whose programs have to come to their end: as `Conductor.standing`."""
-        return [standing for standing in self.conductor.standing() if standing[0] in self.must]
+        """Positions of the actors whose programs must finish, as `Scheduler.positions` returns them."""
+        return [standing for standing in self.scheduler.positions() if standing[0] in self.must]
 
     def failed(self) -> list[dict[str, Any]]:
-        """Lines of the schedule just played that have failed and may not, as `line_results` has them."""
+        """Program lines that failed in the last schedule without permission to fail, as `line_results` returns them."""
         return failed_lines(line_results(self.plan, self.snapshot))
 
     def leaks(self) -> list[str]:
-        """Pools that do not have what they should when all programs are over."""
+        """Differences from the expected live objects, one line per pool."""
         found = {
             name: pool["allocs"] - pool["frees"] for name, pool in self.snapshot.pools().items()
         }
@@ -165,23 +164,23 @@ class Lab(Closing):
         ]
 
     def close(self) -> None:
-        self.conductor.close()
+        self.scheduler.close()
         self.arena.unlink()
 
 
 def processes_of(plan: SystemPlan) -> int:
-    """How many there are besides the supervisor. Raises LabError when these are too many."""
+    """Number of processes besides the supervisor. Raises LabError when it exceeds the limit."""
     count = int(slots_of(plan.config)["total"][1]) - 1
     if count > PROCESSES_MOST:
         raise LabError(
-            f"{count} processes; the laboratory has room for {PROCESSES_MOST}: "
-            "take fewer devices, tenants, handlers or drivers"
+            f"{count} processes; a controlled run supports {PROCESSES_MOST}: "
+            "use fewer devices, tenants, handlers or drivers"
         )
     return count
 
 
 def controlled_board(plan: SystemPlan) -> Arena:
-    """The formatted board of a system that is played step by step. Raises ArenaError."""
+    """Create and format the board of a controlled system. Raises ArenaError."""
     plan.config.update(controlled=STEPS, event_records=16)
     arena = new_arena(plan_layout(plan.config)["total"])
     try:
@@ -203,7 +202,7 @@ def controlled_board(plan: SystemPlan) -> Arena:
 
 
 def _place(name: str) -> int:
-    """Where the conductor counts the live objects of a pool, or the PASIDs in use."""
+    """Index at which the scheduler counts the live objects of a pool, or the PASIDs in use."""
     return _PASIDS if name == "PASID" else POOLS.index(name)
 
 
@@ -215,7 +214,7 @@ def _has_program(plan: SystemPlan, role: str, index: int) -> bool:
     return role == "driver" and index > 0
 
 
-# Small enough for many schedules a second. What a scenario says goes before.
+# Small enough for many schedules per second. A scenario overrides them.
 _SMALL_TABLES: dict[str, dict[str, Any]] = {
     "system": {"seed": 1},
     "iommu": {"prq_records": 128, "command_records": 64, "max_pasids": 16},
@@ -228,7 +227,7 @@ _SMALL_ENTRIES: dict[str, dict[str, Any]] = {
 
 
 def resolve_programs(programs: Sequence[Sequence[str]], tables: Mapping[str, Any]) -> Resolved:
-    """The scenario of programs written in Python, with small tables where `tables` says nothing. Raises ScenarioError."""
+    """Resolve programs written in Python, with small tables where `tables` gives none. Raises ScenarioError."""
     document: dict[str, Any] = {"schema": 1, **tables}
     for name, small in _SMALL_TABLES.items():
         document[name] = _over(small, tables.get(name, {}))
@@ -243,8 +242,7 @@ def resolve_programs(programs: Sequence[Sequence[str]], tables: Mapping[str, Any
 
 
 def _idle(document: Mapping[str, Any]) -> list[list[str]]:
-    """A program that does nothing for every device that no program names, so that it does nothing instead of a workload; its table may
-    give it one. None for programs that are wrong."""
+    """Idle programs for the devices that no program names and that have no workload. None when the programs are invalid."""
     scenario = msgspec.convert(document, Scenario)
     try:
         named = compiled(scenario).devices
@@ -258,7 +256,7 @@ def _idle(document: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _over(small: Mapping[str, Any], said: Any) -> Any:
-    """What a scenario says goes before. What is no table stays what it is, for the scenario's reader to refuse."""
+    """Defaults overridden by the scenario. A value that is not a table is kept, so that the scenario's reader rejects it."""
     return {**small, **said} if isinstance(said, Mapping) else said
 
 
@@ -271,14 +269,14 @@ def build_lab(
     whole: bool = False,
     **tables: Any,
 ) -> Lab:
-    """A lab of programs and of other tables of the scenario by name.
+    """Build a lab from programs and the other tables of a scenario, by name.
 
-    `live`, `whole`: see `Lab.build`. `queue_records`: of the page request queue, a power of two; fewer than hardware can have, so that
-    an overflow is a matter of few steps. `memory`: the model under which schedules are played, "sc" or "tso". `still`: time stands still
-    while anybody can go on. Raises ScenarioError, ArenaError, LabError, ValueError for another model.
+    `live`, `whole`: see `Lab.build`. `queue_records`: size of the page request queue, a power of two; less than the hardware minimum is
+    allowed, so that few steps overflow it. `memory`: memory model of the schedules, "sc" or "tso". `still`: virtual time advances only
+    when no actor is runnable. Raises ScenarioError, ArenaError, LabError, and ValueError for another model.
     """
     if memory not in MODELS:
-        raise ValueError(f"memory model {memory!r}; there are {', '.join(MODELS)}")
+        raise ValueError(f"memory model {memory!r}; expected one of {', '.join(MODELS)}")
     resolved = resolve_programs(programs, tables)
     plan = plan_system(resolved.scenario, "lab", resolved.seed)
     if queue_records:
@@ -286,5 +284,5 @@ def build_lab(
     lab = Lab.build(plan, live, whole=whole)
     lab.explores = memory if len(lab.names) > FIRST_DRAIN else "sc"
     lab.follow(lab.explores)
-    lab.conductor.still = still
+    lab.scheduler.still = still
     return lab

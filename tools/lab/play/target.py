@@ -1,4 +1,4 @@
-"""What a command plays: a variant of a race, or a scenario that was made small."""
+"""The subject of a command: a variant of a race, or a reduced scenario."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iopf.tools.lab.play.system import Lab, LabError, build_lab
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`name` and `title`: in documents and above tables; `race`: its slug, or empty; `variant`: of a race, "defective" or "fixed"."""
+    """`name` and `title`: for documents and headings; `race`: its slug, or empty; `variant`: "defective" or "fixed" for a race."""
 
     name: str
     title: str
@@ -24,7 +24,7 @@ class Target:
     variant: str = ""
 
     def document(self) -> dict[str, Any]:
-        """What was played, in JSON: of a race `race` and `variant`, of a scenario `scenario`; the others are null."""
+        """JSON identification: `race` and `variant`, or `scenario`; the others are null."""
         return {
             "race": self.race or None,
             "variant": self.variant or None,
@@ -32,7 +32,7 @@ class Target:
         }
 
     def lab(self, *, memory: str = "tso") -> Lab:
-        """Raises ScenarioError, ArenaError."""
+        """Build the system. Raises ScenarioError, ArenaError."""
         try:
             return build_lab(*self.programs, memory=memory, **self.tables)
         except LabError as error:
@@ -52,6 +52,6 @@ def race_target(race: Race, *, defective: bool) -> Target:
 
 
 def scenario_target(name: str) -> Target:
-    """A shipped scenario or a file. Raises ScenarioError."""
+    """The target of a shipped scenario or a file. Raises ScenarioError."""
     programs, tables = scenario_parts(name)
     return Target(name, f"{name} on {tables['kernel']['generation']}", programs, tables)

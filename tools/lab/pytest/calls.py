@@ -1,4 +1,4 @@
-"""What a test says to `iopf_race`: the arguments of its marker and of its calls, with one line for each mistake."""
+"""Arguments of `iopf_race`: its marker and its calls, checked with one line per mistake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iopf.emulator.sched.strategies import Strategy
 from iopf.emulator.spec.classes import POOLS
 from iopf.shm.arena import ArenaError
 from iopf.tools.lab.play.system import MODELS, LabError, LabOpenError
-from iopf.tools.lab.pytest.mistakes import in_their_words
+from iopf.tools.lab.pytest.mistakes import located_errors
 from iopf.tools.lab.search.search import PORTFOLIO, Plan
 from iopf.tools.status import Failed
 
@@ -26,7 +26,7 @@ _EXAMPLE = 'like ["map t0 4", "bind d0 t0"]'
 
 
 def fail(text: str) -> NoReturn:
-    """Ends the test with these lines alone: no traceback, and not the errors that they were made of."""
+    """Fail the test with these lines only, without a traceback or the original exceptions."""
     raise pytest.fail.Exception(text, pytrace=False) from None
 
 
@@ -43,11 +43,11 @@ class Settings:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Settings:
-        """Fails the test with one line for an argument that does not exist or has no sense."""
+        """Check the marker's arguments; fails the test for an unknown or invalid one."""
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
-                fail(f"race(): no argument '{name}'; there are {', '.join(known)}")
+                fail(f"race(): no argument '{name}'; expected one of {', '.join(known)}")
         made = cls(**given)
         for name, good, say in (
             ("schedules", whole(made.schedules, 1, _SCHEDULES_MOST), "1 to 2**62"),
@@ -85,14 +85,14 @@ _NO_TABLE = {
 
 
 def whole(value: Any, least: int, most: int) -> bool:
-    """Whether it is a number in these bounds, and no truth value."""
+    """Whether the value is an integer within the bounds, and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _problem(programs: Sequence[Any], tables: Mapping[str, Any]) -> str:
-    """What a call says that no scenario can judge, in one line, or nothing."""
+    """The first mistake of a call that the scenario's reader cannot report, or an empty string."""
     if not programs:
-        return f"no program; give one list of lines or more, {_EXAMPLE}"
+        return f"no program; give at least one list of lines, {_EXAMPLE}"
     for number, program in enumerate(programs):
         if isinstance(program, str) or not isinstance(program, Sequence):
             return f"program {number} is {program!r}; expected a list of lines, {_EXAMPLE}"
@@ -102,14 +102,14 @@ def _problem(programs: Sequence[Any], tables: Mapping[str, Any]) -> str:
             return f"{name}={entries!r}: expected a list of tables, like {name}=[{{...}}]"
     for name in tables:
         if name in _NO_TABLE:
-            return f"{name} is no table of a scenario{_NO_TABLE[name]}"
+            return f"{name} is not a table of a scenario{_NO_TABLE[name]}"
     live, records = tables.get("live") or {}, tables.get("queue_records", 0)
     pools = [*POOLS, "PASID"]
     if not isinstance(live, Mapping):
         return f"live={live!r}: expected numbers of objects by pool, like live={{'PASID': 1}}"
     for name, count in live.items():
         if name not in pools:
-            return f"live: no pool is called {name!r}; there are {', '.join(pools)}"
+            return f"live: no pool {name!r}; expected one of {', '.join(pools)}"
         if not whole(count, 0, _QUEUE_MOST):
             return f"live: {count!r} of {name}; expected 0 to {_QUEUE_MOST}"
     if records != 0 and (not whole(records, 2, _QUEUE_MOST) or records & (records - 1)):
@@ -119,18 +119,18 @@ def _problem(programs: Sequence[Any], tables: Mapping[str, Any]) -> str:
 
 @contextmanager
 def plainly(programs: Sequence[Sequence[str]] = ()) -> Iterator[None]:
-    """What keeps a lab from being built or played ends the test in one line for each mistake."""
+    """Turn errors of building and running a lab into a test failure, one line per mistake."""
     try:
         yield
     except ScenarioError as error:
-        fail("\n".join(in_their_words(error, programs)))
+        fail("\n".join(located_errors(error, programs)))
     except (LabError, LabOpenError, Failed, ScheduleError, ArenaError) as error:
         fail(str(error))
 
 
 @contextmanager
 def clear(programs: Sequence[Any], tables: Mapping[str, Any]) -> Iterator[None]:
-    """As `plainly`, for a call, whose mistakes are looked for first."""
+    """As `plainly`, and check the arguments of the call first."""
     problem = _problem(programs, tables)
     if problem:
         fail(problem)

@@ -1,6 +1,6 @@
-"""Mistakes in programs and tables, in the words of whoever wrote them.
+"""Errors in programs and tables, located as their author wrote them.
 
-A lab makes a scenario of both. Its reader names places in that scenario, which nobody but the lab has seen.
+A lab builds a scenario from both. The scenario's reader reports positions in that scenario, which the author has not seen.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ _PLACE = re.compile(r"program\[(\d+)\]\.ops(?:\[(\d+)\])?")
 _OTHER = re.compile(r"\bprogram\[(\d+)\]")
 
 
-def in_their_words(
+def located_errors(
     error: ScenarioError, programs: Sequence[Sequence[str]], tables: str = ""
 ) -> list[str]:
-    """The lines of the error. `tables`: where the tables stand, as in `scenario.kernel`, or nothing."""
+    """The lines of the error. `tables`: prefix of the tables' names, as in `scenario.kernel`, or empty."""
     return [_said(line, programs, tables) for line in error.lines]
 
 
 def _said(line: str, programs: Sequence[Sequence[str]], tables: str) -> str:
-    """The program's own line instead of its place in a document."""
+    """Replace the position in the document by the program's own line."""
     text = line
     for layer in _LAYERS:
         text = text.removeprefix(layer)

@@ -1,7 +1,7 @@
-"""Where the schedule files of a test are: how they are called, and from where a path is meant.
+"""Names of a test's schedule files, and the directory that paths are relative to.
 
-A test may change the current directory, and pytest is started where somebody likes. So a path that is not absolute is meant from the
-directory in which pytest was started, and is printed so that it can be used there.
+A test may change the current directory. Relative paths are therefore resolved against pytest's start directory, and printed relative
+to it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _LONGEST = 100
 
 
 def file_name(nodeid: str, call: int) -> str:
-    """The file of a test's `call`-th schedule: always the same one, and no other test's.
+    """Unique and stable file name of a test's `call`-th schedule.
 
-    In a plain id only `/` and `::` become `-`, and a function has no dot, so neither another plain id nor what is put behind a dot is
-    called the same. Every other id has its hash there.
+    In a plain id only `/` and `::` become `-`. A function name has no dot, so a suffix after a dot cannot collide with another plain id.
+    Every other id gets a hash as its suffix.
     """
     name = _ODD.sub("-", nodeid).strip("-")
     if not _SIMPLE.fullmatch(nodeid) or len(name) > _LONGEST:
@@ -30,10 +30,10 @@ def file_name(nodeid: str, call: int) -> str:
 
 
 def shown(path: Path, start: Path, given: Path) -> Path:
-    """A path below `given` as somebody in `start` may use it: like `given`, absolute or not."""
+    """A path below `given`, relative to `start` unless `given` is absolute."""
     return path if given.is_absolute() else Path(os.path.relpath(path, start))
 
 
 def places(file: Path, start: Path, test: Path) -> list[Path]:
-    """Where `file` may be: below `start`, else beside the test."""
+    """Candidate paths of `file`: relative to `start`, then to the test's directory."""
     return list(dict.fromkeys([start / file, test.parent / file]))

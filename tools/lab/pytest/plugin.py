@@ -1,4 +1,4 @@
-"""The pytest plugin: races as regression tests.
+"""pytest plugin: races as regression tests.
 
     @pytest.mark.race(schedules=2000, seed=1)
     def test_unbind_against_a_fault(iopf_race):
@@ -7,7 +7,7 @@
             ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=1 group=a try"],
         )
 
-Loaded by every pytest run of an environment that has the emulator, so it imports nothing until a test asks for the fixture.
+Every pytest run in an environment with the emulator loads this module, so it imports nothing else until a test requests the fixture.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 MARKER = (
     "race(schedules=1000, seconds=60, depth=None, seed=1, memory='tso', mode='fibers'): budget and strategy of the "
-    "schedules that iopf_race plays; depth selects PCT of that depth instead of the portfolio"
+    "schedules that iopf_race runs; depth selects PCT of that depth instead of the portfolio"
 )
-REPORT = pytest.StashKey[dict[str, str]]()  # sections by title
-CALLED = pytest.StashKey[bool]()  # there is a fixture, and whether it has been called
+REPORT = pytest.StashKey[dict[str, str]]()  # report sections by title
+CALLED = pytest.StashKey[bool]()  # set if the test has the fixture; whether it was called
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--iopf-schedules",
         metavar="DIR",
         default=".iopf-schedules",
-        help="where iopf_race writes the schedules that fail, from the directory in which pytest is started (default .iopf-schedules)",
+        help="directory for failing schedules of iopf_race, relative to pytest's start directory (default .iopf-schedules)",
     )
 
 
@@ -49,14 +49,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report.sections.extend(item.stash.get(REPORT, {}).items())
     crash = getattr(report.longrepr, "reprcrash", None)
     if CALLED in item.stash and crash is not None and report.failed:
-        # Where CI is set, pytest repeats the message in its summary, however long it is.
+        # Under CI, pytest repeats the whole message in its summary.
         crash.message = crash.message.partition("\n")[0]
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """A test that has the marker and the fixture, but never calls it, checks nothing. A marker `race` without the fixture is somebody
-    else's."""
+    """Fail a test that has the marker and the fixture but never calls it. A marker `race` without the fixture may belong to another
+    plugin."""
     outcome: Any = yield
     marked = item.get_closest_marker("race") is not None
     if marked and outcome.excinfo is None and not item.stash.get(CALLED, True):
@@ -66,8 +66,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def iopf_race(request: pytest.FixtureRequest) -> Any:
-    """Plays schedules of programs and fails the test with the shortest one that fails. See `tools/lab/pytest/testing.py`."""
-    # By name: this package may not import the tools that build systems.
+    """Run schedules of programs; fail the test with the minimised failing schedule. See `tools/lab/pytest/testing.py`."""
+    # Imported by name: this package must not depend on the tools that build systems.
     from importlib import import_module
 
     return import_module("iopf.tools.lab.pytest.testing").race_fixture(request, REPORT, CALLED)

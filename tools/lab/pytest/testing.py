@@ -1,4 +1,4 @@
-"""What the fixture `iopf_race` gives to a test (`tools/lab/pytest/plugin.py` is the plugin)."""
+"""The value of the fixture `iopf_race` (the plugin is `tools/lab/pytest/plugin.py`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from iopf.emulator.races.schedule import Failure
 from iopf.emulator.races.schedule_file import read
 from iopf.emulator.scenario.errors import one_line
-from iopf.tools.lab.play.processes import players_of
+from iopf.tools.lab.play.processes import processes_for
 from iopf.tools.lab.play.races import save_schedule
 from iopf.tools.lab.play.replay import lab_in, replay_test
 from iopf.tools.lab.play.system import Lab, build_lab
@@ -20,35 +20,35 @@ from iopf.tools.lab.pytest.places import file_name, places, shown
 from iopf.tools.lab.report.table import rows
 from iopf.tools.lab.report.where import Where
 from iopf.tools.lab.search.failure import failure_of
-from iopf.tools.lab.search.minimise import constraints_of, shorten
+from iopf.tools.lab.search.minimise import constraints_of, minimise_schedule
 from iopf.tools.lab.search.prove import DELAYS_MOST, Proof, prove
 from iopf.tools.lab.search.search import Found, search
 
 _SECTION = "iopf schedules"
-_LINES_MOST = 40  # of a program in a report
+_LINES_MOST = 40  # per program in a report
 
 
 def _told(lab: Lab, programs: Sequence[Sequence[str]], short: Failure) -> str:
-    """Programs, schedule and constraints of the schedule that has just been played."""
+    """Programs, table and constraints of the schedule that ran last."""
     lines = ["programs:"]
     for number, program in enumerate(programs):
         lines += [""] * (number > 0) + [f"    {line}" for line in program[:_LINES_MOST]]
         if len(program) > _LINES_MOST:
-            lines.append(f"    ... {len(program) - _LINES_MOST} lines more")
-    lines += ["", *rows(lab.conductor.trace, lab.names, Where(lab.plan.config))]
+            lines.append(f"    ... {len(program) - _LINES_MOST} more lines")
+    lines += ["", *rows(lab.scheduler.trace, lab.names, Where(lab.plan.config))]
     constraints = constraints_of(lab, short)
     if constraints:
-        lines += ["", "it takes no more than:", *(f"    {each}" for each in constraints)]
+        lines += ["", "minimal ordering constraints:", *(f"    {each}" for each in constraints)]
     return "\n".join(lines)
 
 
 class IopfRace:
     """Call it with programs and tables (`iopf help programs`): the test fails when a schedule fails.
 
-    `finds` is the opposite: the test fails unless a schedule fails, and the text of the failure is returned.
-    `prove` plays every schedule, or every one of few delays: the test fails when one fails, or the time is too short.
-    `replay` plays a schedule file: the test fails when it still fails; with `fails=True`, when it does not any more. A relative path is
-    meant from where pytest was started, else from where the test is.
+    `finds` is the opposite: the test fails unless a schedule fails. It returns the text of the failure.
+    `prove` runs all schedules, or all with few delays: the test fails when one fails or the time is too short.
+    `replay` runs a schedule file: the test fails when the schedule still fails, or with `fails=True`, when it no longer fails. A relative
+    path is resolved against pytest's start directory, then against the test's directory.
     """
 
     def __init__(self, request: pytest.FixtureRequest, report: Any, called: Any) -> None:
@@ -56,7 +56,7 @@ class IopfRace:
         self._node.stash[called] = False
         marker = request.node.get_closest_marker("race")
         if marker is not None and marker.args:
-            fail("race(): name the arguments, like race(schedules=1000)")
+            fail("race(): use keyword arguments, like race(schedules=1000)")
         self._given = marker.kwargs if marker is not None else {}
         self.settings = Settings.of(self._given)
         self._start = Path(request.config.invocation_params.dir)
@@ -75,16 +75,16 @@ class IopfRace:
         if found.failure is None:
             fail(f"no schedule of {found.schedules} fails")
         first = (found.what or [""])[0]
-        self._say(f"{self._played(found)}: the last one fails as it has to, {first}")
+        self._say(f"{self._played(found)}: the last one fails as expected, {first}")
         return first
 
     def prove(self, *programs: Sequence[str], delays: int = 2, **tables: Any) -> Proof:
-        """Plays every schedule within the marker's seconds, or, when these are too many, every one of at most so many delays. The
-        test fails when one fails, and when the time is not enough for either."""
+        """Run all schedules within the marker's seconds, or all with at most `delays` delays if they are too many. The test fails when a
+        schedule fails, and when the time is too short for either."""
         self._node.stash[self._called] = True
         for name, wrong in (("memory", "tso"), ("mode", "processes")):
             if self._given.get(name) == wrong:
-                fail(f"race({name}={wrong!r}): prove plays fibers under sequential consistency")
+                fail(f"race({name}={wrong!r}): prove runs fibers under sequential consistency")
         if not whole(delays, 0, DELAYS_MOST):
             fail(f"prove(delays={delays!r}): expected 0 to {DELAYS_MOST}")
         proof, text = self._prove(programs, tables, delays)
@@ -101,7 +101,7 @@ class IopfRace:
     def _prove(
         self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any], delays: int
     ) -> tuple[Proof, str]:
-        """The proof, and the report of a failure, whose schedule is then in a file."""
+        """The proof, and the report of a failure, whose schedule is saved."""
         text, file = "", None
         with clear(programs, tables), build_lab(*programs, memory="sc", **tables) as lab:
             proof = prove(lab, seconds=self.settings.seconds, preemptions=-1, delays=delays)
@@ -114,21 +114,21 @@ class IopfRace:
         return proof, text
 
     def replay(self, file: str | Path, *, fails: bool = False) -> str:
-        """The first line of the failure, with `fails`; nothing otherwise."""
+        """Return the first line of the failure with `fails`, else an empty string."""
         self._node.stash[self._called] = True
         there = self._there(file)
         name = shown(there, self._start, Path(file))
         with plainly():
             lines, text = self._replay(there, name)
         if fails and not lines:
-            fail(f"{name}: does not fail any more")
+            fail(f"{name}: no longer fails")
         if lines and not fails:
             fail("\n".join([*lines, f"iopf race replay {name}", "", text]))
-        self._say(f"{name}: {'fails as it has to, ' + lines[0] if lines else 'does not fail'}")
+        self._say(f"{name}: {'fails as expected, ' + lines[0] if lines else 'does not fail'}")
         return lines[0] if lines else ""
 
     def _there(self, file: Any) -> Path:
-        """The file that a test means."""
+        """Find the file that the test names."""
         if not isinstance(file, str | os.PathLike):
             fail(f"replay({file!r}): expected the name of a schedule file")
         found = places(Path(file), self._start, self._node.path)
@@ -139,10 +139,10 @@ class IopfRace:
         fail(one_line(f"{file}: no such schedule file in {where}"))
 
     def _replay(self, file: Path, name: Path) -> tuple[list[str], str]:
-        """Lines of the failure, and the schedule; nothing when it does not fail."""
+        """Lines of the failure and the schedule; empty when it does not fail."""
         schedule = read(file, name)
         with lab_in(schedule, name) as lab:
-            with players_of(lab, self.settings.mode):
+            with processes_for(lab, self.settings.mode):
                 played = replay_test(lab, schedule, name)
             if not played.failure:
                 return [], ""
@@ -151,14 +151,14 @@ class IopfRace:
     def _search(
         self, programs: Sequence[Sequence[str]], tables: Mapping[str, Any], *, keep: bool
     ) -> tuple[Found, str]:
-        """What was found, and with `keep` the report of a failure, whose schedule is then in a file."""
+        """The result, and with `keep` the report of a failure, whose schedule is saved."""
         settings = self.settings
         self._node.stash[self._called] = True
         with (
             clear(programs, tables),
             build_lab(*programs, memory=settings.memory, **tables) as lab,
         ):
-            with players_of(lab, settings.mode):
+            with processes_for(lab, settings.mode):
                 found = search(
                     lab,
                     settings.seed,
@@ -180,7 +180,7 @@ class IopfRace:
         )
 
     def _say(self, line: str) -> None:
-        """In a section of the report: `pytest -rP` shows those of tests that pass."""
+        """Add a line to a report section; `pytest -rP` shows it for passing tests."""
         sections = self._node.stash.setdefault(self._report, {})
         sections[_SECTION] = sections.get(_SECTION, "") + line + "\n"
 
@@ -192,8 +192,8 @@ class IopfRace:
         found: Found,
         place: str,
     ) -> tuple[str, Path | None]:
-        """The text of a failure, made short, and the file that it is in."""
-        short = shorten(lab, found)
+        """The report of a minimised failure, and its file."""
+        short = minimise_schedule(lab, found)
         told = _told(lab, programs, short)
         file, again = self._save(lab, programs, tables, short, found)
         return "\n".join([*(found.what or []), f"{place}; {again}", "", told]), file
@@ -206,7 +206,7 @@ class IopfRace:
         short: Failure,
         found: Found,
     ) -> tuple[Path | None, str]:
-        """The file, and how to play it again. What was found is not lost where no file can be made: then it is said why there is none."""
+        """Save the schedule; return the file and the command that replays it. Without a file, the text says why."""
         self._count += 1
         directory = self._start / self._directory
         file = directory / file_name(self._node.nodeid, self._count)
@@ -229,7 +229,7 @@ class IopfRace:
         return name, f"iopf race replay {name}"
 
     def _properties(self, found: Found, file: Path | None, memory: str) -> None:
-        """For JUnit and whoever reads reports."""
+        """Properties for JUnit and other reports."""
         self._node.user_properties += [
             ("iopf_schedules", found.schedules),
             ("iopf_schedules_per_second", round(found.per_second)),

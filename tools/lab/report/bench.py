@@ -1,5 +1,4 @@
-"""What `iopf race bench` prints of its numbers: a line for every race, one for every strategy, and how the share of what is found
-grows with time."""
+"""Output of `iopf race bench`: a line per race, a line per strategy, and the share of found defects over time."""
 
 from __future__ import annotations
 
@@ -14,18 +13,18 @@ from iopf.tools.lab.search.bench import Measured, Plan, Search
 BUDGETS_S = (1, 10, 60)
 _FROM_MS, _TO_MS = 0.1, 100_000.0
 _COLUMNS = 60
-BLOCKS, ASCII = " ▁▂▃▄▅▆▇█", " _-~=+x*#"  # from nothing to all
+BLOCKS, ASCII = " ▁▂▃▄▅▆▇█", " _-~=+x*#"  # from 0 to 100 percent
 
 
 def within(searches: Sequence[Search], budget_s: float, measured_s: float) -> int | None:
-    """Trials that found something within a budget; None where they were ended before it and something was missed."""
+    """Trials that succeeded within a budget; None if they were cut off before it and some had found nothing."""
     if budget_s > measured_s and any(search.found < search.trials for search in searches):
         return None
     return sum(ms <= budget_s * 1000 for search in searches for ms in search.times_ms)
 
 
 def document(measured: Sequence[Measured], plan: Plan, *, complete: bool = True) -> dict[str, Any]:
-    """`complete`: all races that were asked for are there."""
+    """`complete`: all requested races are included."""
     return {
         "complete": complete,
         "plan": asdict(plan),
@@ -71,8 +70,8 @@ def table(measured: Sequence[Measured], plan: Plan, levels: str = BLOCKS) -> lis
 
 
 def wrong(measured: Sequence[Measured]) -> list[str]:
-    """What no budget excuses, a line each: failures of a fixed variant, replays that differ. A race that is not found is not
-    among it: there may not have been time."""
+    """Errors independent of the budget, one per line: failures of a fixed variant, replays that differ. A race that is not found is
+    not an error."""
     lines = []
     for each in measured:
         for failed, played, what in (
@@ -106,7 +105,7 @@ def _strategies(measured: Sequence[Measured], plan: Plan) -> list[str]:
 
 
 def plot(measured: Sequence[Measured], plan: Plan, levels: str = BLOCKS) -> list[str]:
-    """A row for every strategy: the share of all trials that have found something, over time on a logarithmic scale."""
+    """A row per strategy: the share of successful trials, over time on a logarithmic scale."""
     lines = ["share of trials that have found the defect, over time"]
     for strategy, own in _by_strategy(measured, plan):
         trials = sum(search.trials for search in own)
@@ -126,7 +125,7 @@ _MARKS = {-1: "0.1 ms", 0: "1 ms", 1: "10 ms", 2: "0.1 s", 3: "1 s", 4: "10 s"}
 
 
 def bars(times_ms: Sequence[float], trials: int, measured_s: float, levels: str = BLOCKS) -> str:
-    """A character for every column: nothing found yet is blank, only all is a full one; behind the end of the trials, dots."""
+    """A character per column: blank for 0 percent, full only for 100 percent, dots after the end of the trials."""
     text = ""
     for column in range(_COLUMNS):
         until = _FROM_MS * (_TO_MS / _FROM_MS) ** ((column + 1) / _COLUMNS)
@@ -142,7 +141,7 @@ def _column(ms: float) -> float:
 
 
 def _missed(measured: Sequence[Measured], plan: Plan) -> str:
-    """Which races the first strategy has not found in every trial."""
+    """The races that the first strategy did not find in every trial."""
     missed = [
         f"{each.slug} ({each.searches[0].found}/{each.searches[0].trials})"
         for each in measured
@@ -161,7 +160,7 @@ def _totals(measured: Sequence[Measured], plan: Plan) -> list[str]:
     )
     lines = [
         _missed(measured, plan),
-        f"replays     {same} of {replays} the same, by fibers and by processes",
+        f"replays     {same} of {replays} identical, in fibers and in processes",
         f"fixed       {sum(e.false_alarms for e in measured)} failures in "
         f"{sum(e.fixed_schedules for e in measured):,} schedules",
         f"median      {fibers:,.0f} schedules/s in fibers, {processes:,.0f} in processes; memory model tso",
@@ -169,7 +168,7 @@ def _totals(measured: Sequence[Measured], plan: Plan) -> list[str]:
     runs = sum(each.fixed_runs for each in measured)
     if runs:
         failed = sum(each.run_alarms for each in measured)
-        lines.insert(3, f"            {failed} failures in {runs:,} runs without control")
+        lines.insert(3, f"            {failed} failures in {runs:,} uncontrolled runs")
     return lines
 
 

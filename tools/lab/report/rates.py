@@ -1,12 +1,11 @@
-"""`iopf race bench --rates`: how fast schedules are played, and what a scheduling point costs when nobody uses it.
+"""`iopf race bench --rates`: schedules per second, and the cost of a disabled scheduling point.
 
-    control itself     three actors that come to twenty points each and do nothing else, as fibers and as processes on one core
-    the catalogue      the fixed variant of every race, by the portfolio; the median over the races
-    a disabled point   the ring with its points against the same code compiled without them, turn by turn
+    control itself     three actors with twenty empty points each, as fibers and as processes on one core
+    the catalogue      the fixed variant of every race, with the portfolio; the median over the races
+    a disabled point   the ring with its points, alternating with the same code compiled without them
 
-The points are measured in CPU time with both ends of the ring in one process, where nothing else is in the way: between two processes
-the ring's rate on a busy machine changes by more than what is looked for. What the difference is of the time that a record takes
-between two processes is given beside it.
+Points are measured in CPU time with both ends of the ring in one process: between two processes, the rate of the ring varies by more
+than the measured difference. The difference is also given as a share of the time per record between two processes.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ from iopf.emulator.races.catalogue import Race
 from iopf.emulator.sched.judge import Bug
 from iopf.tools.bench.queues import move_ring
 from iopf.tools.lab.play.points import PointsLab
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab
 from iopf.tools.lab.search.search import STRATEGIES
 
 _ROOM = 256
 _BATCH = 64
-_FIRST = 50  # schedules that are not counted
-_POINTS = 4  # of a record that goes through the ring alone
+_FIRST = 50  # warm-up schedules
+_POINTS = 4  # per record that passes the ring alone
 
 Tell = Callable[[str], None]
 
 
 class RateError(Exception):
-    """What was measured did not do what it should: a schedule failed, a record was lost."""
+    """A measurement is invalid: a schedule failed or a record was lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Rounds of everything, seconds of a round, and the records of one turn of the ring."""
+    """Rounds per figure, seconds per round, turns of the ring, and records per turn."""
 
     rounds: int = 7
     seconds: float = 0.3
@@ -57,7 +56,7 @@ QUICK = Effort(3, 0.05, 9, 1 << 16)
 
 @dataclass(slots=True)
 class Figure:
-    """A number with its goal: at least so many, or, for a `share` lost, at most. None: no goal."""
+    """A number and its goal: a minimum, or a maximum if `most`. None: no goal."""
 
     name: str
     value: float
@@ -81,15 +80,15 @@ class Figure:
 
 
 def rates(races: Iterable[Race], effort: Effort, tell: Tell) -> list[Figure]:
-    """Raises RateError, and what building a lab raises."""
+    """Measure all figures. Raises RateError, and what building a lab raises."""
     return [*_control(effort, tell), *_catalogue(races, effort, tell), *_points(effort, tell)]
 
 
 def _per_second(lab: Lab | PointsLab, strategy: str, seconds: float) -> float:
-    """Schedules a second; the first few are not counted, so that every page has been written once."""
+    """Schedules per second, after a warm-up that touches every page."""
 
     def play(first: int, most: int) -> int:
-        bug, at, _ = lab.conductor.explore(STRATEGIES[strategy], 1, first, most)
+        bug, at, _ = lab.scheduler.explore(STRATEGIES[strategy], 1, first, most)
         if bug != Bug.BUG_NONE:
             raise RateError(f"schedule {at} of {strategy} fails: {bug.name}")
         return int(at)
@@ -111,12 +110,12 @@ def _control(effort: Effort, tell: Tell) -> list[Figure]:
         def measure(name: str, strategy: str, goal: float) -> None:
             tell(name)
             got = [_per_second(lab, strategy, effort.seconds) for _ in range(effort.rounds)]
-            if (len(lab.conductor.path), lab.steps_made()) != (lab.steps, lab.points):
+            if (len(lab.scheduler.path), lab.steps_made()) != (lab.steps, lab.points):
                 raise RateError(f"{name}: a schedule does not have {lab.steps} steps")
             figures.append(Figure(name, statistics.median(got), "/s", goal, samples=got))
 
         measure("3 x 20 points, fibers, pct 3", "pct", 500_000)
-        with Players(lab):
+        with ActorProcesses(lab):
             measure("3 x 20 points, processes, pct 3", "pct", 50_000)
             measure("3 x 20 points, processes, random", "random", 8_000)
     return figures
@@ -128,7 +127,7 @@ def _catalogue(races: Iterable[Race], effort: Effort, tell: Tell) -> list[Figure
         tell(race.slug)
         with lab_of(race, defective=False, memory="sc") as lab:
             fibers.append(_per_second(lab, "portfolio", effort.seconds))
-            with Players(lab):
+            with ActorProcesses(lab):
                 processes.append(_per_second(lab, "portfolio", effort.seconds))
     return [
         Figure(f"catalogue, {kind}", statistics.median(got), "/s", goal, samples=got)
@@ -155,7 +154,7 @@ def _points(effort: Effort, tell: Tell) -> list[Figure]:
 
 
 def _in_turn(effort: Effort, batch: int) -> list[tuple[float, float]]:
-    """(with points, without) in ns of CPU time per record; who goes first changes from turn to turn."""
+    """(with points, without) in ns of CPU time per record, in alternating order."""
     builds = (ring_bench, ring_bench_bare)
     wanted = (effort.records, ring_bench.sum_of(0, effort.records), 0)
     pairs = []
@@ -199,7 +198,9 @@ def table(figures: Iterable[Figure]) -> list[str]:
             f"{figure.name:<46}{_number(figure.value, figure):>14}{goal:>14}  {figure.verdict()}".rstrip()
         )
     cores = len(os.sched_getaffinity(0))
-    lines.append(f"on {cores} cores, load average {os.getloadavg()[0]:.1f} (all that runs here)")
+    lines.append(
+        f"on {cores} cores, load average {os.getloadavg()[0]:.1f} (all processes of this machine)"
+    )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""A schedule as a table: a row for every run of steps, a column for every actor, for mails and terminals."""
+"""A schedule as a table for terminals and mails: a row per run of steps, a column per actor."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from iopf.tools.lab.report.where import Where
 WIDTH = 98
 _NARROW = 14
 _OUT_OF_TIME = ", out of time"
-_LONG, _HEAD, _TAIL = 200, 60, 12  # a schedule that does not end is shown by its ends
+_LONG, _HEAD, _TAIL = 200, 60, 12  # of a long schedule, head and tail are shown
 
 
 def rows(
     steps: Sequence[Step], names: Sequence[str], where: Where, width: int = WIDTH
 ) -> Iterator[str]:
-    """Head and rows. Columns become wider with `width` until every name fits. An actor's cell has the number of its steps and the
-    functions it has been through; a `!` marks a preemption: the actor before it could have gone on. `out of time`: its sleep ended
-    although others could go on."""
+    """Heading and rows. Columns widen with `width` until every name fits. A cell has the number of steps and the functions that they
+    were in. `!` marks a preemption: the previous actor was still runnable. `out of time`: a sleep timed out although other actors were
+    runnable."""
     if not steps:
-        yield "    no step"
+        yield "    no steps"
         return
     path = bytes(step[0] for step in steps)
     slots = sorted(set(path), key=path.index)
@@ -35,7 +35,7 @@ def rows(
     for number, run in enumerate(found):
         if len(found) > _LONG and _HEAD <= number < len(found) - _TAIL:
             if number == _HEAD:
-                yield f"    ... {len(found) - _HEAD - _TAIL} runs more"
+                yield f"    ... {len(found) - _HEAD - _TAIL} more runs"
             continue
         preempted = number > 0 and _could_go_on(steps, run, found[number - 1])
         left = slots.index(run.slot) * column
@@ -56,7 +56,7 @@ def _column(names: Sequence[str], width: int) -> int:
 
 
 def heads(names: Sequence[str], column: int) -> list[str]:
-    """The lines above the columns; every name is there in full."""
+    """The heading lines, with every name in full."""
     wrapped = (_wrapped(name, column - 1) for name in names)
     return [
         "".join(f"{part:<{column}}" for part in line).rstrip()
@@ -65,7 +65,7 @@ def heads(names: Sequence[str], column: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """In lines, broken behind what divides a name, or where it has to be."""
+    """Break the text into lines, after a separator where possible."""
     lines = [""]
     for part in re.findall(r".+?(?:[:_ ]|$)", text):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
@@ -85,8 +85,8 @@ def _slept_out(step: Step) -> bool:
 
 
 def _cell(steps: Sequence[Step], run: Run, width: int) -> list[str]:
-    """The functions of a run in order, each once; long runs are cut in the middle. A row belongs to one actor, so a name may run on
-    into the next column. What goes on in a second line is set in."""
+    """The functions of a run in order, each once; long runs are elided in the middle. A row belongs to one actor, so a name may extend
+    into the next column. Continuation lines are indented."""
     sites: list[str] = []
     for step in steps[run.first : run.last]:
         site = point_name(step[1]).split("/")[0] if step[1] else "begin"

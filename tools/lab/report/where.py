@@ -1,4 +1,4 @@
-"""Names for addresses of the board: what a step of a schedule touches."""
+"""Names of board addresses: the object that a step accesses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from iopf.emulator.board import layout as regions
 from iopf.emulator.board.layout import plan_layout
 
-# What people call the regions; the others go by the names of the board.
+# Titles of regions that differ from the names on the board.
 _TITLES = {
     "OFF_CREW": "actor",
     "OFF_DEVICES": "device",
@@ -28,7 +28,7 @@ _TITLES = {
 
 
 class Where:
-    """Finds the region of an offset in the arena."""
+    """Maps offsets in the arena to regions."""
 
     def __init__(self, config: Mapping[str, int]) -> None:
         names = {value: name for name, value in vars(regions).items() if name.startswith("OFF_")}
@@ -38,7 +38,7 @@ class Where:
         )
 
     def region(self, offset: int) -> str:
-        """`device+0x28`: the region and how far into it; empty for an address outside the arena."""
+        """`device+0x28`: region and offset in it; empty for an address outside the arena."""
         found = ""
         for start, name in self._starts:
             if start > offset:

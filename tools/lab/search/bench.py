@@ -1,9 +1,9 @@
-"""`iopf race bench`: how well schedules are searched, over the whole catalogue.
+"""`iopf race bench`: efficiency of the search over the whole catalogue.
 
-For every race and strategy: in how many trials with different seeds the defect is found within the budget, after how many schedules
-and how long; how often the shortest schedule is played again exactly, by fibers and by processes; preemptions before and after
-shortening; failures of the fixed variant (there must be none); schedules per second in both. What is printed of it stands in
-`bench_report`. `native` and `noise` are no strategies but ordinary runs, measured in the same way; a run is their schedule.
+Per race and strategy: trials that find the defect within the budget, with schedules and time; exact replays of the minimised schedule,
+in fibers and in processes; preemptions before and after minimising; failures of the fixed variant (there must be none); schedules per
+second in both modes. `tools/lab/report/bench.py` prints the results. `native` and `noise` are ordinary runs instead of strategies,
+measured in the same way; a run counts as a schedule.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from iopf.emulator.races.catalogue import Race
 from iopf.emulator.sched.judge import Bug
 from iopf.tools.lab.play.native import NATIVE, run_once, search_native
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab
-from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.minimise import minimise_failure
 from iopf.tools.lab.search.search import STRATEGIES, Found, search
 
 _SEED_STEP = 1_000_003
@@ -27,7 +27,7 @@ _SEED_STEP = 1_000_003
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: trials per race and strategy, seconds per trial, schedules of the fixed variant, replays."""
+    """Extent: trials per race and strategy, seconds per trial, schedules of the fixed variant, replays."""
 
     trials: int
     seconds: float
@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Search:
-    """One strategy on one race."""
+    """Result of one strategy on one race."""
 
     strategy: str
     trials: int
@@ -53,7 +53,7 @@ class Search:
 
 @dataclass(slots=True)
 class Measured:
-    """One race."""
+    """Result of one race."""
 
     slug: str
     depth: int
@@ -71,13 +71,13 @@ class Measured:
 
 
 def p95(values: Sequence[float]) -> float:
-    """The smallest value that 95 of 100 do not exceed."""
+    """The smallest value that is at least as large as 95 percent of all."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, -(-95 * len(ordered) // 100) - 1)]
 
 
 def measure(races: Iterable[Race], plan: Plan, tell: Callable[[str], None]) -> Iterator[Measured]:
-    """One race after the other, each as soon as it is done."""
+    """Measure the races in order; yields each result when it is complete."""
     for race in races:
         tell(race.slug)
         measured = Measured(race.slug, race.depth)
@@ -114,7 +114,7 @@ def _running(race: Race, strategy: str, plan: Plan) -> Callable[[int], Found]:
 
 
 def _trials(strategy: str, plan: Plan, one: Callable[[int], Found]) -> tuple[Search, Found | None]:
-    """Every trial; and what the first of them has found that did."""
+    """Run all trials; return the statistics and the first finding."""
     schedules: list[int] = []
     took: list[float] = []
     last = None
@@ -144,21 +144,21 @@ def _trials(strategy: str, plan: Plan, one: Callable[[int], Found]) -> tuple[Sea
 
 def _replays(lab: Lab, found: Found, plan: Plan, measured: Measured) -> None:
     assert found.failure is not None
-    short = shortest(lab, found.failure)
+    short = minimise_failure(lab, found.failure)
     measured.preemptions_found, measured.preemptions_short = (
         found.failure.preemptions,
         short.preemptions,
     )
-    conductor = lab.conductor
-    first = (conductor.replay(short.path), conductor.trace_hash)
+    scheduler = lab.scheduler
+    first = (scheduler.replay(short.path), scheduler.trace_hash)
 
     def play() -> None:
         for _ in range(plan.replays):
             measured.replays += 1
-            measured.replays_same += (conductor.replay(short.path), conductor.trace_hash) == first
+            measured.replays_same += (scheduler.replay(short.path), scheduler.trace_hash) == first
 
     play()
-    with Players(lab):
+    with ActorProcesses(lab):
         play()
 
 
@@ -166,7 +166,7 @@ def _fixed(lab: Lab, plan: Plan, measured: Measured) -> None:
     measured.fixed_schedules, measured.false_alarms, measured.fibers_per_second = _rate(
         lab, plan.fixed_schedules
     )
-    with Players(lab):
+    with ActorProcesses(lab):
         played, alarms, measured.processes_per_second = _rate(lab, plan.fixed_schedules // 20 or 1)
     measured.fixed_schedules += played
     measured.false_alarms += alarms
@@ -180,11 +180,11 @@ def _fixed_runs(race: Race, strategy: str, plan: Plan, measured: Measured) -> No
 
 
 def _rate(lab: Lab, most: int) -> tuple[int, int, float]:
-    """Schedules of the portfolio, how many failed, and how many a second."""
+    """Run schedules of the portfolio; return their number, the failures, and the rate per second."""
     at = alarms = 0
     began = time.monotonic()
     while at < most:
-        bug, at, _ = lab.conductor.explore(STRATEGIES["portfolio"], 7, at, most - at)
+        bug, at, _ = lab.scheduler.explore(STRATEGIES["portfolio"], 7, at, most - at)
         if bug != Bug.BUG_NONE:
             alarms += 1
             at += 1

@@ -1,9 +1,9 @@
-"""Random programs that keep the contracts: what a driver, a tenant or a function may do at any time, in an order that nobody planned.
+"""Random programs within the contracts: operations that a driver, tenant or function may do at any time, in random order.
 
-Every program belongs to one actor. What stands before `start` sets the system up; what stands behind it is tried against the others,
-and may fail. Left out is what a contract forbids without a drain before it (`queue-remove`), what makes answers of its own or nobody's
-(`report`, `respond`, `reset`), and what never ends without others (`serve`, `barrier`). Some of what is drawn makes no sense, as a line
-behind `exit`; `build_lab` refuses it and the next one is drawn.
+Every program belongs to one actor. Lines before `start` set the system up; lines after it run concurrently and may fail. Excluded are
+operations whose contract requires a drain first (`queue-remove`), operations that make answers themselves (`report`, `respond`,
+`reset`), and operations that wait for others (`serve`, `barrier`). Some draws are invalid, such as a line after `exit`; `build_lab`
+rejects those and the next program is drawn.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Programs and the other tables, as `build_lab` takes them."""
+    """Programs and tables, as `build_lab` takes them."""
 
     programs: list[list[str]]
     tables: dict[str, Any]
@@ -37,12 +37,12 @@ class Drawn:
 
 
 def options_of(generation: str) -> list[str]:
-    """What is switched on in every system that is drawn: without it, most of them fail in the one way that the catalogue has."""
+    """Options of every drawn system: without them, most draws fail in the one known way of the catalogue."""
     return ["answer-last"] if generation in since("v6.11", proposed=False) else []
 
 
 def draw(random: Random, generation: str, defects: Sequence[str] = ()) -> Drawn:
-    """A new system and its programs. `defects`: historic bugs that are put back."""
+    """Draw a system and its programs. `defects`: historic bugs to enable."""
     devices, tenants = random.choice((1, 1, 1, 2)), random.choice((1, 1, 2))
     numbers = {"devices": devices, "tenants": tenants}
     programs = [_tenant(random, generation, t, devices) for t in range(tenants)]
@@ -66,7 +66,7 @@ def draw(random: Random, generation: str, defects: Sequence[str] = ()) -> Drawn:
 
 
 def mutate(random: Random, drawn: Drawn) -> Drawn:
-    """One line more, one less, or another one in its place; sometimes another queue or number of handlers."""
+    """Add, remove or replace a line; sometimes change the queue or the number of handlers."""
     programs = [list(program) for program in drawn.programs]
     number = random.randrange(len(programs))
     program = programs[number]
@@ -106,7 +106,7 @@ def _lines(random: Random, one: Any) -> list[str]:
 
 
 def _start(actor: str, before: list[str], behind: list[str]) -> list[str]:
-    """A line that names its actor by its verb has no prefix; a driver's always has one."""
+    """Lines whose verb names the actor have no prefix; a driver's lines always have one."""
     if actor.startswith("k"):
         behind = [f"{actor}: {line}" for line in behind]
     return [*before, f"{actor}: start", *behind]

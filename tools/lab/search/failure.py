@@ -1,4 +1,4 @@
-"""What failed: what it is known by, and how to say it."""
+"""Identity and description of a failure."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from iopf.tools.supervisor.programs import failure_text
 from iopf.tools.supervisor.verdicts import describe
 
 
-class PlayerLost(Failed):
-    """A process that plays an actor has died, or stands still. Nothing that is played says so: it was killed, or there is a bug in here."""
+class ActorLost(Failed):
+    """The process of an actor died or stopped. The schedule does not explain it: the process was killed, or the emulator has a bug."""
 
     status = Status.DIED
 
 
-def check_players(lab: Lab, bug: int) -> None:
-    """Raises PlayerLost when a schedule has ended because of that."""
-    if bug == Bug.BUG_LOST and lab.conductor.by_processes:
-        at = lab.names[lab.conductor.path[-1]] if lab.conductor.path else "nobody"
-        raise PlayerLost(
-            f"the process of {at} was killed, or does not come back with its step; "
-            f"{lab.conductor.played:,} schedules had been played"
+def check_lost(lab: Lab, bug: int) -> None:
+    """Raise ActorLost if the schedule ended because of a lost process."""
+    if bug == Bug.BUG_LOST and lab.scheduler.by_processes:
+        at = lab.names[lab.scheduler.path[-1]] if lab.scheduler.path else "no actor"
+        raise ActorLost(
+            f"the process of {at} was killed or does not return the token; "
+            f"{lab.scheduler.played:,} schedules had run"
         )
 
 
 def failure_of(lab: Lab, bug: int) -> Failure:
-    """The schedule that has just been played, and what its failure is known by."""
-    steps: list[Step] = lab.conductor.trace
-    path = lab.conductor.path
+    """The schedule that ran last, with the signature of its failure."""
+    steps: list[Step] = lab.scheduler.trace
+    path = lab.scheduler.path
     return Failure(path, signature(lab, bug), preemptions(steps), len(runs(path)) - 1)
 
 
 def signature(lab: Lab, bug: int) -> tuple[object, ...]:
-    """Kind of bug; for a verdict its kind and class, for a deadlock who is not done, for an operation that failed its text and errno."""
+    """Kind of bug, with kind and class of a verdict, unfinished actors of a deadlock, or text and errno of a failed operation."""
     if bug == Bug.BUG_VERDICT:
         first = lab.snapshot.verdicts()[0]
         return (int(bug), first["kind"], first["cls"])
@@ -48,11 +48,11 @@ def signature(lab: Lab, bug: int) -> tuple[object, ...]:
 
 
 def what(lab: Lab, bug: int) -> list[str]:
-    """The failure of the schedule that has just been played, in lines."""
+    """The failure of the schedule that ran last, as lines."""
     if bug == Bug.BUG_VERDICT:
         return [describe(verdict, lab.names) for verdict in lab.snapshot.verdicts()]
     if bug == Bug.BUG_ANSWER:
-        return ["a device got an answer that it did not wait for"]
+        return ["a device received a response that it did not wait for"]
     if bug == Bug.BUG_LEAK:
         return lab.leaks()
     if bug == Bug.BUG_FAILED:
@@ -60,13 +60,15 @@ def what(lab: Lab, bug: int) -> list[str]:
             "an operation failed that may not fail: " + "; ".join(map(failure_text, lab.failed()))
         ]
     if bug == Bug.BUG_LOST:
-        return ["a process is gone, or did not come back with its step"]
+        return ["a process died or did not return the token"]
     if bug == Bug.BUG_DEADLOCK:
-        head = "deadlock: nobody can go on"
+        head = "deadlock: no runnable actor"
     else:
-        head = f"the bound on steps: no end after {STEPS:,}; a livelock, or programs that take more"
+        head = (
+            f"step limit reached after {STEPS:,} steps: a livelock, or the programs need more steps"
+        )
     return [head] + [
-        f"{lab.names[slot]} waits in {point_name(point)}"
+        f"{lab.names[slot]} blocked in {point_name(point)}"
         for slot, _, point, _, _, over in lab.stuck()
         if not over
     ]

@@ -1,8 +1,8 @@
-"""Looking for races that nobody has written down: random programs and random schedules together, guided by hand-overs.
+"""Search for unknown races: random programs and random schedules, guided by hand-over coverage.
 
-A program is drawn, or changed from one that has made a new hand-over (`emulator/sched/coverage.pxd`); its schedules are played in
-batches for as long as they make new ones. What fails is made small, operations first, then preemptions, and kept with its schedule. A
-failure that the generation has by itself and the catalogue knows is counted under its slug; the others are new.
+A program is drawn, or mutated from one that made a new hand-over (`emulator/sched/coverage.pxd`). Its schedules run in batches as long
+as they make new hand-overs. A failure is minimised, operations first, then preemptions, and saved with its schedule. A failure that
+the catalogue knows for the generation is counted under its slug; any other failure is new.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from iopf.emulator.sched.coverage import Coverage
 from iopf.tools.lab.play.races import save_schedule, tables_of
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.lab.search.draw import Drawn, draw, mutate, options_of
-from iopf.tools.lab.search.minimise_programs import Small, shrink
+from iopf.tools.lab.search.minimise_programs import Small, minimise_programs
 from iopf.tools.lab.search.search import Found, search
 
 _BATCH = 100
@@ -30,13 +30,13 @@ _BATCHES = 20
 _KEPT = 200
 _FRESH = 0.4
 _SEEDS = 40
-_AGAIN = 400  # schedules of a variant that may not fail in the same way
+_AGAIN = 400  # schedules of a variant that must not fail in the same way
 
 
 @dataclass(slots=True)
 class Finding:
-    """A way to fail. `known`: the slug of the catalogue, whose fixed variant does not fail so; `defects`: it takes these, which were put
-    back; `small` and `file` for the first time it was seen."""
+    """A failure. `known`: slug of the catalogue entry whose fixed variant does not fail in this way; `defects`: enabled bugs that it
+    needs; `small` and `file`: of its first occurrence."""
 
     what: list[str]
     generation: str
@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Campaign:
-    """What a search has come to."""
+    """State of a search."""
 
     generation: str
     seed: int
@@ -68,13 +68,13 @@ class Campaign:
 
 
 def signature(what: list[str]) -> str:
-    """What a failure is known by: its first line without numbers and without whose step it was."""
+    """Identity of a failure: its first line without numbers and actors."""
     return re.sub(r"by \S+ in", "in", re.sub(r"0x[0-9a-f]+|\d+", "N", what[0]))
 
 
 def known_failures(generation: str) -> dict[str, str]:
-    """Signature -> slug of what the catalogue says that the generation has by itself, and still has with the options of what is drawn. A
-    race may be seen in several ways, so several seeds are asked."""
+    """Signature -> slug of the catalogue's failures that the generation has with the options of drawn systems. A race may fail in
+    several ways, so several seeds are searched."""
     made = {}
     for race in catalogue().values():
         if race.fixed is not None and generation == race.generation:
@@ -90,8 +90,8 @@ def known_failures(generation: str) -> dict[str, str]:
 
 
 def its_own_fault(drawn: Drawn) -> bool:
-    """Whether a program may fail by what it does alone: a device waits for answers that user space has to give and nobody reads, or it is
-    plugged in again with requests under way, which its driver would have to refuse."""
+    """Whether a program may fail without a kernel bug: a device waits for answers of user space that no actor reads, or a device is
+    plugged again with outstanding requests, which its driver would have to refuse."""
     lines = [line for program in drawn.programs for line in program]
     waits = any(line.startswith("await") for line in lines)
     sends = any(line.startswith("send") and "pasid=" in line for line in lines)
@@ -100,7 +100,7 @@ def its_own_fault(drawn: Drawn) -> bool:
 
 
 class Fuzzer:
-    """One campaign. `defects`: historic bugs that are put back. `tell` hears of progress, a line at a time."""
+    """One campaign. `defects`: historic bugs to enable. `tell`: called with progress, line by line."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Fuzzer:
         self._corpus: list[Drawn] = []
 
     def run(self, seconds: float, programs: int | None = None) -> Campaign:
-        """Until the time is over, or so many programs have been played."""
+        """Run until the time ends or `programs` programs have run."""
         began = time.monotonic()
         campaign = self.campaign
         while (campaign.seconds < seconds) and (programs is None or campaign.programs < programs):
@@ -144,7 +144,7 @@ class Fuzzer:
             self.play(drawn)
 
     def play(self, drawn: Drawn) -> None:
-        """The schedules of one program; it is kept when they make a hand-over that is new."""
+        """Run schedules of one program; keep it if they make a new hand-over."""
         try:
             with build_lab(*drawn.programs, memory=self._memory, **drawn.arguments) as lab:
                 new = self._play(lab, drawn)
@@ -157,9 +157,9 @@ class Fuzzer:
             del self._corpus[:-_KEPT]
 
     def _play(self, lab: Lab, drawn: Drawn) -> bool:
-        """Whether the schedules of this program have made a hand-over that was new."""
+        """Whether the schedules of this program made a new hand-over."""
         campaign = self.campaign
-        lab.conductor.coverage = campaign.coverage
+        lab.scheduler.coverage = campaign.coverage
         before, seed = campaign.coverage.found, self._random.randrange(2**40)
         for batch in range(_BATCHES):
             covered = campaign.coverage.found
@@ -171,7 +171,7 @@ class Fuzzer:
                 break
             if campaign.coverage.found == covered:
                 break
-        lab.conductor.coverage = None
+        lab.scheduler.coverage = None
         return campaign.coverage.found > before
 
     def _note(self, lab: Lab, drawn: Drawn, found: Found) -> None:
@@ -188,18 +188,18 @@ class Fuzzer:
         cause = finding.known or ", ".join(finding.defects) or "new"
         self._tell(f"{cause}: {found.what[0]}")
         tables = {**drawn.arguments, "memory": memory}
-        finding.small = shrink(drawn.programs, tables, path, failure=found.failure)
+        finding.small = minimise_programs(drawn.programs, tables, path, failure=found.failure)
         if finding.small is not None:
             finding.what = finding.small.found.what or finding.what
         if finding.small is not None and self._directory is not None:
             try:
                 finding.file = self._save(finding.small, tables, len(self.campaign.findings))
             except OSError as error:
-                self._tell(f"{self._directory}: cannot be written: {error.strerror}")
+                self._tell(f"{self._directory}: cannot write: {error.strerror}")
 
     def _caused(self, drawn: Drawn, failed: list[str]) -> Finding:
-        """Whose failure it is: that of a defect that was put back when it goes with the defects, that of an entry of the catalogue when it
-        goes with the entry's fix, else nobody's."""
+        """Attribute a failure: to the enabled defects if it disappears without them, to a catalogue entry if it disappears with the entry's
+        fix, else to none."""
         tables, key = drawn.arguments, signature(failed)
         kernel = tables["kernel"]
         whole = {**kernel, "defects": []}
@@ -228,7 +228,7 @@ class Fuzzer:
         file = self._directory / f"{campaign.generation}-{campaign.seed}-{number}.json"
         tables = {**tables, "memory": small.memory}
         with build_lab(*small.programs, **tables) as lab:
-            lab.conductor.replay(small.failure.path)
+            lab.scheduler.replay(small.failure.path)
             save_schedule(
                 lab,
                 small.programs,

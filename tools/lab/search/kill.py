@@ -1,12 +1,11 @@
-"""Killing actors at their scheduling points, one point after another, and pairs of actors.
+"""Killing single actors, and pairs of actors, at each of their scheduling points.
 
-A schedule is played up to a step of the victim; the victim is dead before it makes it. What the supervisor of a run does
-then is done here: a dead device is a surprise removal, a dead tenant an exit while bound (DESIGN rule 8), and the others go on to
-the end. They must come to the end of their programs, and no detector may speak; an operation on what is gone may fail. A dead
-kernel process or IOMMU is a crash of the machine: there the others need only come to rest. Of a pair, the second dies at one of the
-steps that it makes after the first has died.
+A schedule runs up to a step of the victim, which dies before this step. The code then does what the supervisor does in a run: a dead
+device is a surprise removal, a dead tenant exits while bound. The remaining actors must finish their programs and no detector may
+fire; an operation on a removed object may fail. A dead kernel process or IOMMU is a machine crash: the remaining actors then need only
+block. Of a pair, the second dies at one of the steps that it runs after the death of the first.
 
-In processes the victim gets a real SIGKILL; as fibers it is left standing, which is the same for everybody else.
+In processes the victim gets a real SIGKILL; a fiber is no longer scheduled, which is equivalent for the other actors.
 """
 
 from __future__ import annotations
@@ -18,23 +17,23 @@ from dataclasses import dataclass, field
 from iopf.cython_ext.runqueue import End
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.roles import Order, slots_of
-from iopf.tools.lab.play.processes import Players
+from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.system import STEPS, Lab
 from iopf.tools.lab.search.failure import what
 from iopf.tools.lab.search.search import PORTFOLIO
 from iopf.tools.supervisor.launch import KERNEL_ROLES
 
-# How the others may end after a crash of the machine, besides well: what was half done may be seen, and a run ends there.
+# Acceptable ends after a machine crash: detectors may see incomplete operations, and a run ends there.
 _AT_REST = (Bug.BUG_DEADLOCK, Bug.BUG_LEAK, Bug.BUG_ANSWER, Bug.BUG_VERDICT)
-_LOOKS = 500  # steps in which somebody who looks again by the clock has slept at least once
-_DRAWS = 10  # for a pair of points: the second may have no step left after the death of the first
+_LOOKS = 500  # steps within which a polling actor has slept at least once
+_DRAWS = 10  # attempts per pair: the second may have no step after the first's death
 Tell = Callable[[str], None] | None
-GONE = "the schedule does not come to this step again"
+GONE = "the schedule does not reach this step again"
 
 
 @dataclass(slots=True)
 class Tried:
-    """What came of killing or stopping one actor: at how many points, and the failures: (step, seed, lines)."""
+    """Result of killing or stopping one actor: number of points, and failures as (step, seed, lines)."""
 
     actor: str
     role: str
@@ -44,7 +43,7 @@ class Tried:
 
 @dataclass(slots=True)
 class TriedPair:
-    """What came of killing two actors: how many pairs of points, and the failures: (step of the first, of the second, seed, lines)."""
+    """Result of killing two actors: number of pairs of points, and failures as (step of the first, of the second, seed, lines)."""
 
     first: str
     second: str
@@ -61,7 +60,7 @@ class Victim:
 
 
 def victims(lab: Lab) -> list[Victim]:
-    """Every actor with its role, in the order of slots."""
+    """Every actor with its role, ordered by slot."""
     found = []
     for role, (first, count) in slots_of(lab.plan.config).items():
         if role in ("total", "supervisor"):
@@ -74,16 +73,16 @@ def victims(lab: Lab) -> list[Victim]:
 def points_of(
     lab: Lab, victim: Victim, seeds: range, tried: Tried
 ) -> Iterator[tuple[int, bytes, int]]:
-    """(seed, path, step) of every step of the victim in the schedule of each seed, but for the first step of a schedule, which nothing
-    comes before. A schedule that fails by itself is noted as a failure at step 0. Stores are not delayed here."""
+    """(seed, path, step) of every step of the victim in the schedule of each seed, except the first step of a schedule. A schedule
+    that fails by itself is recorded as a failure at step 0. Stores are not delayed here."""
     lab.follow("sc")
     for seed in seeds:
-        lab.conductor.forget()
-        bug, _, _ = lab.conductor.explore(PORTFOLIO, seed, seed, 1)
+        lab.scheduler.reset_strategies()
+        bug, _, _ = lab.scheduler.explore(PORTFOLIO, seed, seed, 1)
         if bug != Bug.BUG_NONE:
             tried.failures.append((0, seed, what(lab, bug)))
             continue
-        path = lab.conductor.path
+        path = lab.scheduler.path
         for step in _steps_of(path, victim, 1):
             yield seed, path, step
 
@@ -93,12 +92,12 @@ def _steps_of(path: bytes, victim: Victim, first: int) -> list[int]:
 
 
 def kill_everywhere(
-    lab: Lab, victim: Victim, *, seeds: range, players: Players | None, tell: Tell = None
+    lab: Lab, victim: Victim, *, seeds: range, procs: ActorProcesses | None, tell: Tell = None
 ) -> Tried:
-    """Kills the victim at each of its steps in the schedule of each seed."""
+    """Kill the victim at each of its steps in the schedule of each seed."""
 
     def kill(path: bytes, step: int) -> list[str]:
-        return _kill_at(lab, path, [(victim, step)], players)
+        return _kill_at(lab, path, [(victim, step)], procs)
 
     return everywhere(lab, victim, kill, seeds, tell)
 
@@ -106,7 +105,7 @@ def kill_everywhere(
 def everywhere(
     lab: Lab, victim: Victim, harm: Callable[[bytes, int], list[str]], seeds: range, tell: Tell
 ) -> Tried:
-    """Does `harm` before each step of the victim in the schedule of each seed; it says what failed, in lines."""
+    """Call `harm` before each step of the victim in the schedule of each seed; it returns the failure as lines."""
     tried = Tried(victim.name, victim.role)
     for seed, path, step in points_of(lab, victim, seeds, tried):
         tried.points += 1
@@ -119,9 +118,15 @@ def everywhere(
 
 
 def kill_pairs(
-    lab: Lab, first: Victim, second: Victim, *, most: int, seeds: range, players: Players | None
+    lab: Lab,
+    first: Victim,
+    second: Victim,
+    *,
+    most: int,
+    seeds: range,
+    procs: ActorProcesses | None,
 ) -> TriedPair:
-    """Kills both at so many pairs of points, drawn at random and the same every time; fewer where the second makes no more steps."""
+    """Kill both at `most` reproducible random pairs of points; fewer if the second runs no more steps."""
     draw = random.Random(f"{first.slot} {second.slot} {seeds.start}")
     alone = Tried(first.name, first.role)
     tried = TriedPair(first.name, second.name)
@@ -130,37 +135,37 @@ def kill_pairs(
     for _ in range(most if points else 0):
         for _ in range(_DRAWS):
             seed, path, step = draw.choice(points)
-            _kill_at(lab, path, [(first, step)], players)
-            steps = _steps_of(lab.conductor.path[: 2 * len(path)], second, step)
+            _kill_at(lab, path, [(first, step)], procs)
+            steps = _steps_of(lab.scheduler.path[: 2 * len(path)], second, step)
             if steps:
                 break
         else:
             break
         at = draw.choice(steps)
         tried.points += 1
-        lines = _kill_at(lab, path, [(first, step), (second, at)], players)
+        lines = _kill_at(lab, path, [(first, step), (second, at)], procs)
         if lines:
             tried.failures.append((step, at, seed, lines))
     return tried
 
 
 def _kill_at(
-    lab: Lab, path: bytes, deaths: Sequence[tuple[Victim, int]], players: Players | None
+    lab: Lab, path: bytes, deaths: Sequence[tuple[Victim, int]], procs: ActorProcesses | None
 ) -> list[str]:
-    """Kills one after the other, each before a step; the failure of the survivors in lines, empty when they are fine."""
-    conductor = lab.conductor
+    """Kill the victims in order, each before its step; return the failure of the survivors as lines."""
+    scheduler = lab.scheduler
     dead: list[int] = []
     bug = Bug.BUG_NONE
     try:
         for victim, step in deaths:
-            if not (_reach(lab, step, dead) if dead else conductor.play_to(path, step)):
+            if not (_reach(lab, step, dead) if dead else scheduler.run_to(path, step)):
                 return [GONE]
-            conductor.take_away(victim.slot)
+            scheduler.kill(victim.slot)
             dead.append(victim.slot)
-            if players is not None:
-                players.kill(victim.slot)
+            if procs is not None:
+                procs.kill(victim.slot)
             _as_the_supervisor(lab, victim)
-        bug = conductor.go_on(without=dead, max_steps=STEPS - _LOOKS)
+        bug = scheduler.continue_schedule(without=dead, max_steps=STEPS - _LOOKS)
         if bug in (Bug.BUG_NONE, Bug.BUG_FAILED):
             return []
         crash = any(victim.role in KERNEL_ROLES for victim, _ in deaths)
@@ -168,26 +173,26 @@ def _kill_at(
             return []
         return what(lab, bug)
     finally:
-        if players is not None:
+        if procs is not None:
             for slot in dead:
-                players.replace(slot)
+                procs.replace(slot)
 
 
 def naps(lab: Lab) -> bool:
-    """Whether the others are at rest but for somebody who looks again by the clock: time leaps once more within the next steps."""
-    before = lab.conductor.leapt_ns
-    lab.conductor.go_on(max_steps=len(lab.conductor.path) + _LOOKS, stir=False)
-    return lab.conductor.leapt_ns > before
+    """Whether all other actors are blocked or polling: virtual time jumps again within the next steps."""
+    before = lab.scheduler.leapt_ns
+    lab.scheduler.continue_schedule(max_steps=len(lab.scheduler.path) + _LOOKS, recheck=False)
+    return lab.scheduler.leapt_ns > before
 
 
 def _reach(lab: Lab, step: int, dead: list[int]) -> bool:
-    """Plays on from one death to the step of the next one."""
-    lab.conductor.go_on(without=dead, max_steps=step)
-    return lab.conductor.ended == End.END_STEPS and len(lab.conductor.path) == step
+    """Continue from one death to the step of the next one."""
+    lab.scheduler.continue_schedule(without=dead, max_steps=step)
+    return lab.scheduler.ended == End.END_STEPS and len(lab.scheduler.path) == step
 
 
 def _as_the_supervisor(lab: Lab, victim: Victim) -> None:
-    """What `tools/supervisor/monitor.py` does when it sees the death."""
+    """Do what `tools/supervisor/monitor.py` does when it sees the death."""
     control, plan = lab.control, lab.plan
     control.actor_dead(victim.slot)
     if victim.role == "device":

@@ -1,7 +1,7 @@
-"""Making a failing race small: operations first, then preemptions.
+"""Minimising a failing race: first its operations, then its preemptions.
 
-An operation is left out when a failure of the same kind is still found without it. What then fails is another schedule of another
-program, so it is searched for anew, beginning with the old path, loosely.
+An operation is removed if a failure of the same kind remains without it. The failing schedule then belongs to another program, so it
+is searched again, beginning with the old path, loosely.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.judge import Bug
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.lab.search.failure import failure_of, what
-from iopf.tools.lab.search.minimise import shorten
+from iopf.tools.lab.search.minimise import minimise_schedule
 from iopf.tools.lab.search.search import Found, search
 
 _SEARCH = 2000
@@ -26,7 +26,7 @@ Programs = list[list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """A race as small as it gets: its programs, the shortest schedule, the memory model and the clock that it needs, what fails."""
+    """A minimised race: programs, schedule, the memory model and clock that it needs, and the failure."""
 
     programs: Programs
     failure: Failure
@@ -37,7 +37,7 @@ class Small:
     segments: list[tuple[str, int]]
 
 
-def shrink(
+def minimise_programs(
     programs: Sequence[Sequence[str]],
     tables: Mapping[str, Any],
     path: Sequence[tuple[str, int]],
@@ -46,7 +46,8 @@ def shrink(
     seed: int = 1,
     tell: Callable[[str], None] | None = None,
 ) -> Small | None:
-    """None when the race does not fail any more, or not like `failure`. `path`: runs of steps by actor, as in a schedule file."""
+    """Minimise a race; None if it no longer fails, or fails differently from `failure`. `path`: runs of steps by actor, as in a
+    schedule file."""
     best = _failing(programs, tables, path, seed, None if failure is None else _kind(failure))
     if best is None:
         return None
@@ -65,7 +66,7 @@ def shrink(
 
 
 def _kind(failure: Failure) -> tuple[object, ...]:
-    """What stays when operations go: the slots of a deadlock do not."""
+    """The part of a signature that is stable when operations are removed: not the slots of a deadlock."""
     return failure.signature[: 1 if failure.signature[0] == Bug.BUG_DEADLOCK else None]
 
 
@@ -92,24 +93,24 @@ def _failing(
     seed: int,
     kind: tuple[object, ...] | None,
 ) -> Small | None:
-    """The shortest schedule of these programs that fails, in the same kind of way if one is given."""
+    """Search and minimise a failing schedule of these programs, of this kind if one is given."""
     try:
         with build_lab(*programs, **tables) as lab:
             found = _play(lab, path) or search(lab, seed, seconds=5, most=_SEARCH)
             if found.failure is None or (kind is not None and _kind(found.failure) != kind):
                 return None
-            short = shorten(lab, found)
+            short = minimise_schedule(lab, found)
             return Small(
                 [list(program) for program in programs],
                 short,
                 lab.memory,
-                lab.conductor.still,
+                lab.scheduler.still,
                 found,
-                lab.conductor.trace_hash,
+                lab.scheduler.trace_hash,
                 segments(short.path, lab.names),
             )
     except (ScenarioError, LabError):
-        return None  # without that line the programs make no sense
+        return None  # the programs are invalid without that line
 
 
 def _play(lab: Lab, path: Sequence[tuple[str, int]]) -> Found | None:
@@ -117,7 +118,7 @@ def _play(lab: Lab, path: Sequence[tuple[str, int]]) -> Found | None:
     for actor, number in path:
         if actor in lab.names:
             steps += bytes([lab.names.index(actor)]) * number
-    bug = lab.conductor.replay(bytes(steps), loose=True)
+    bug = lab.scheduler.replay(bytes(steps), loose=True)
     if bug == Bug.BUG_NONE:
         return None
-    return Found(1, len(lab.conductor.trace), 0.0, failure_of(lab, bug), what(lab, bug))
+    return Found(1, len(lab.scheduler.trace), 0.0, failure_of(lab, bug), what(lab, bug))

@@ -1,4 +1,4 @@
-"""Playing every schedule of a system: all of them if the time is enough, else all up to a number of delays and of preemptions."""
+"""Running all schedules of a system, or all with a bounded number of delays and preemptions if the time is too short."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.tree import Walk
 from iopf.tools.lab.play.system import Lab
 from iopf.tools.lab.search.failure import failure_of, what
-from iopf.tools.lab.search.minimise import shortest
+from iopf.tools.lab.search.minimise import minimise_failure
 from iopf.tools.lab.search.search import AT_REST, check_walk
 
 DELAYS_MOST = 8
 _REDUCED = 0.6  # of the budget
-_DELAYED = 0.85  # the same, with what is played before
+_DELAYED = 0.85  # cumulative
 
 
 def _many(number: int, what: str) -> str:
@@ -25,11 +25,11 @@ def _many(number: int, what: str) -> str:
 
 @dataclass(slots=True)
 class Proof:
-    """`executions` of the reduced walk, each for all orders of its independent steps; `reduced`: it is over; `complete`: there are no
-    more. `delays`: with at most so many, all of `delayed` schedules were played; -1: with none; `turned`: that walk is over, too.
-    `preemptions`: the same of `bounded` schedules; `most`, `most_delays`: how many were asked for.
-    `timed`: there are timeouts, and in `executions` they end only when nobody else can go on. `failure`: the shortest schedule that
-    fails. `stopped`: by an interrupt, and the rest is what there was until then."""
+    """Result. `executions`: of the reduced walk, each representing all orders of its independent steps; `reduced`: that walk has ended;
+    `complete`: it covered all. `delays`: the bound up to which all `delayed` schedules ran, -1 if none; `turned`: that walk has ended.
+    `preemptions`: the same for `bounded` schedules; `most`, `most_delays`: the requested bounds. `timed`: the system has timeouts, which
+    in `executions` expire only when no actor is runnable. `failure`: the minimised failing schedule. `stopped`: interrupted, so the rest
+    is partial."""
 
     executions: int = 0
     reduced: bool = False
@@ -49,12 +49,12 @@ class Proof:
 
     @property
     def verdict(self) -> str:
-        """In one line. What the words rest on stands in `iopf help races`."""
+        """The result in one line. `iopf help races` explains the terms."""
         if self.failure is not None:
             how = (
-                "interrupted before it was shortened to fewer than"
+                "interrupted before it was minimised to fewer than"
                 if self.stopped
-                else "shortened to"
+                else "minimised to"
             )
             return f"fails; {how} {_many(self.failure.preemptions, 'preemption')}"
         if self.complete:
@@ -75,12 +75,12 @@ class Proof:
 
     @property
     def _begun(self) -> int:
-        """The last walk by delays, whether it came to its end or not."""
+        """Bound of the last walk by delays, complete or not."""
         return min(self.delays + 1, self.most_delays)
 
     @property
     def played(self) -> str:
-        """What none of which fails, or how many there were before one did."""
+        """The schedules that ran, by walk."""
         counted = _many(self.executions, "execution")
         if self.delayed:
             counted += (
@@ -102,30 +102,30 @@ def prove(
     delays: int = 2,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Proof:
-    """All schedules, reduced; when these are too many for 0.6 of the budget, those of at most `delays` and of at most `preemptions`,
-    beginning with none. An interrupt ends it; what there is until then is returned. Raises TooManyActors."""
+    """Run all schedules, reduced. If these take more than 0.6 of the budget, run those with at most `delays` delays, then with at most
+    `preemptions` preemptions, increasing the bound from 0. An interrupt ends it with the result so far. Raises TooManyActors."""
     check_walk(lab)
     proof = Proof(most=preemptions, most_delays=delays)
-    began, before = time.monotonic(), lab.conductor.played
+    began, before = time.monotonic(), lab.scheduler.played
     try:
         bug = _prove(lab, proof, seconds, tell)
         if bug != Bug.BUG_NONE:
-            lab.conductor.still = not proof.reduced
+            lab.scheduler.still = not proof.reduced
             proof.what = what(lab, bug)
             proof.failure = failure_of(lab, bug)
-            proof.failure = shortest(lab, proof.failure)
+            proof.failure = minimise_failure(lab, proof.failure)
     except KeyboardInterrupt:
         proof.stopped = True
         if proof.failure is None:
-            _count(proof, lab, lab.conductor.played - before)
+            _count(proof, lab, lab.scheduler.played - before)
     proof.seconds = time.monotonic() - began
     return proof
 
 
 def _count(proof: Proof, lab: Lab, played: int) -> None:
-    """Schedules of a walk that was interrupted are counted like those of the ones before."""
+    """Count the schedules of an interrupted walk."""
     if not proof.reduced:
-        proof.executions, proof.timed = played, lab.conductor.timed
+        proof.executions, proof.timed = played, lab.scheduler.timed
     elif proof.turned:
         proof.bounded = played - proof.executions - proof.delayed
     else:
@@ -136,19 +136,19 @@ def _prove(lab: Lab, proof: Proof, seconds: float, tell: Callable[[str], None]) 
     began = time.monotonic()
 
     def walk(by: Walk, bound: int, share: float, title: str) -> tuple[Bug, int, bool]:
-        """Up to a share of the budget, counted from its beginning."""
+        """Walk up to a cumulative share of the budget."""
         tell(title)
         left = seconds * share - (time.monotonic() - began)
 
         def say(played: int) -> None:
             tell(f"{title}: {played:,}, {time.monotonic() - began:.0f} of {seconds:g} s")
 
-        return lab.conductor.walk(by, bound, max(0, int(left * 1e9)), tell=say)
+        return lab.scheduler.walk(by, bound, max(0, int(left * 1e9)), tell=say)
 
     bug, proof.executions, proof.complete = walk(
         Walk.WALK_REDUCED, 0, _REDUCED, "all schedules, reduced"
     )
-    proof.reduced, proof.timed = True, lab.conductor.timed
+    proof.reduced, proof.timed = True, lab.scheduler.timed
     whole = not proof.complete
     while whole and bug == Bug.BUG_NONE and proof.delays < proof.most_delays:
         bound = proof.delays + 1

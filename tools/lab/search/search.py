@@ -1,4 +1,4 @@
-"""Searching a system's schedules for one that fails."""
+"""Search of a system's schedules for a failing one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from iopf.emulator.sched.strategies import Strategy
 from iopf.emulator.sched.tree import Walk
 from iopf.emulator.spec.roles import slots_of
 from iopf.tools.lab.play.system import Lab
-from iopf.tools.lab.search.failure import check_players, failure_of, what
+from iopf.tools.lab.search.failure import check_lost, failure_of, what
 from iopf.tools.status import Failed, Status
 
 Plan = list[tuple[int, int]]
@@ -34,15 +34,15 @@ BATCH = 1000
 
 
 class TooManyActors(Failed):
-    """A walk through all schedules is for systems of few actors."""
+    """The system has too many actors for a walk through all schedules."""
 
     status = Status.UNSUPPORTED
 
 
 @dataclass(slots=True)
 class Found:
-    """What a search has come to. `failure` is None when nothing failed within the budget. `complete`: there are no more schedules;
-    `timed`: than those in which a timeout ends only when nobody else can go on."""
+    """Result of a search. `failure`: None if no schedule failed within the budget. `complete`: all schedules ran; `timed`: all in which
+    a timeout expires only when no actor is runnable."""
 
     schedules: int
     steps: int
@@ -58,61 +58,61 @@ class Found:
 
 
 def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None = None) -> Found:
-    """Plays schedules until one fails, or the budget ends. The lab then follows the memory model of the one that failed."""
-    conductor = lab.conductor
+    """Run schedules until one fails or the budget ends. The lab then follows the memory model of the failing one."""
+    scheduler = lab.scheduler
     lab.follow(lab.explores)
-    conductor.forget()
-    began, steps = time.monotonic(), conductor.steps
+    scheduler.reset_strategies()
+    began, steps = time.monotonic(), scheduler.steps
     at = 0
     while at < most:
-        bug, at, _ = conductor.explore(plan or PORTFOLIO, seed, at, min(BATCH, most - at))
-        check_players(lab, bug)
+        bug, at, _ = scheduler.explore(plan or PORTFOLIO, seed, at, min(BATCH, most - at))
+        check_lost(lab, bug)
         if bug != Bug.BUG_NONE:
             took = time.monotonic() - began
-            lab.follow("tso" if conductor.delayed else "sc")
+            lab.follow("tso" if scheduler.delayed else "sc")
             return Found(
-                at + 1, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug)
+                at + 1, scheduler.steps - steps, took, failure_of(lab, bug), what(lab, bug)
             )
         if time.monotonic() - began > seconds:
             break
-    return Found(at, conductor.steps - steps, time.monotonic() - began)
+    return Found(at, scheduler.steps - steps, time.monotonic() - began)
 
 
 WALKS = ("dfs", "dpor")
-AT_REST = " in which a timeout ends when nobody else can go on"
+AT_REST = " in which timeouts expire only when no actor is runnable"
 
 
 def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
-    """All schedules in order, under sequential consistency: reduced (dpor), or those without preemption, with one, and so on (dfs). A
-    schedule that dpor finds is played again with its clock. Raises TooManyActors."""
+    """Run all schedules under sequential consistency: reduced (dpor), or with increasing numbers of preemptions (dfs). A schedule that
+    dpor finds is replayed with its clock. Raises TooManyActors."""
     check_walk(lab)
-    conductor = lab.conductor
+    scheduler = lab.scheduler
     lab.explores = "sc"
     lab.follow("sc")
-    began, steps, played = time.monotonic(), conductor.steps, 0
+    began, steps, played = time.monotonic(), scheduler.steps, 0
     dfs, whole, complete, bug = strategy == "dfs", True, False, Bug.BUG_NONE
     bound, before = 0, -1
     by = Walk.WALK_PREEMPTIONS if dfs else Walk.WALK_REDUCED
     while bug == Bug.BUG_NONE and played < most and whole and not complete:
         left = max(0.0, seconds - (time.monotonic() - began))
-        bug, schedules, whole = conductor.walk(by, bound, int(left * 1e9), most - played)
+        bug, schedules, whole = scheduler.walk(by, bound, int(left * 1e9), most - played)
         played += schedules
-        # With another preemption there are more, or there are none with still more of them.
+        # An equal count with one more preemption allowed: no schedule has more.
         complete = whole and (not dfs or schedules == before)
         bound, before = bound + 1, schedules
     took = time.monotonic() - began
     if bug == Bug.BUG_NONE:
-        timed = conductor.timed and not dfs
-        return Found(played, conductor.steps - steps, took, complete=complete, timed=timed)
-    conductor.still = not dfs
-    return Found(played, conductor.steps - steps, took, failure_of(lab, bug), what(lab, bug))
+        timed = scheduler.timed and not dfs
+        return Found(played, scheduler.steps - steps, took, complete=complete, timed=timed)
+    scheduler.still = not dfs
+    return Found(played, scheduler.steps - steps, took, failure_of(lab, bug), what(lab, bug))
 
 
 def check_walk(lab: Lab) -> None:
-    """Raises TooManyActors."""
-    if not lab.conductor.walkable:
+    """Raise TooManyActors if the system is too large for a walk."""
+    if not lab.scheduler.walkable:
         actors = slots_of(lab.plan.config)["total"][1] - 1
         raise TooManyActors(
-            f"{actors} processes; all schedules are played of at most 15: take fewer devices, "
+            f"{actors} processes; at most 15 can be explored exhaustively: use fewer devices, "
             "tenants or handlers, or search at random"
         )

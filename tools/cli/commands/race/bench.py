@@ -1,4 +1,4 @@
-"""`iopf race bench`: how well and how fast schedules are searched."""
+"""`iopf race bench`: efficiency and speed of the search."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         ("iopf race bench --trials 100 -o bench.json", "numbers to keep"),
         (
             "iopf race bench --strategy portfolio --strategy native --strategy noise",
-            "control against plain stress",
+            "controlled schedules against plain stress",
         ),
         ("iopf race bench --rates", "schedules per second against their goals"),
     ),
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     multiple=True,
     help="Measure this strategy only; repeatable (default all but native and noise).",
 )
-@click.option("--quick", is_flag=True, help="Three trials of half a second: a first idea.")
+@click.option("--quick", is_flag=True, help="Three trials of half a second.")
 @click.option(
     "--rates",
     is_flag=True,
-    help="Only how fast schedules are played, and what a point costs that nobody uses.",
+    help="Only schedules per second and the cost of a disabled point.",
 )
 @json_option
 @output_option("Also write the JSON to a file.")
@@ -69,17 +69,17 @@ def command(
     json_out: bool,
     output: Path | None,
 ) -> int:
-    """Search every race of the catalogue, or those named, by every strategy; measure, and check the fixed
-    variants. What is found within 1, 10 and 60 seconds is counted from the times that the trials took.
+    """Search every race of the catalogue, or those given, with every strategy; check the fixed variants.
+    Results within 1, 10 and 60 seconds are computed from the times of the trials.
 
-    The strategies native and noise are ordinary runs of real processes, without control, for
-    comparison; they take long.
+    The strategies native and noise are ordinary runs of real processes, for comparison; they take
+    long.
 
-    Status 1: a fixed variant failed, or a replay differed: what no budget excuses. Races
-    that are not found within the budget are named, and a rate below its goal is marked,
-    without a change of the status: both depend on the time and on the machine.
+    Status 1: a fixed variant failed or a replay differed, which no budget excuses. Races that are
+    not found within the budget are listed, and a rate below its goal is marked, without an effect
+    on the status: both depend on time and machine.
 
-    Ctrl-C ends it with what was measured of the races before.
+    Ctrl-C ends it with the races measured so far.
     """
     from iopf.emulator.races.catalogue import catalogue
 
@@ -120,11 +120,11 @@ def command(
 
 
 def _refuse(ctx: click.Context, names: Sequence[str], with_flag: str) -> None:
-    """A usage error for an option that was given beside one that does without it."""
+    """Raise a usage error for an option that conflicts with another one."""
     for name in names:
         if given(ctx, name):
             option = {"strategies": "strategy"}.get(name, name)
-            ctx.fail(f"--{option} does not go with {with_flag}")
+            ctx.fail(f"--{option} cannot be combined with {with_flag}")
 
 
 def _rates(

@@ -1,4 +1,4 @@
-"""What the race commands share: finding an entry by its name, and completing names."""
+"""Shared code of the race commands: finding entries and completing names."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ race_argument = click.argument("name", shell_complete=complete_race)
 
 
 def race_named(ctx: click.Context, name: str) -> Race:
-    """The entry, or a usage error with the nearest slug."""
+    """Find the entry, or raise a usage error with the nearest slug."""
     from iopf.emulator.races.catalogue import catalogue, find
 
     race = find(name)
     if race is None:
-        ctx.fail(f"no race is called '{name}'{near(name, list(catalogue()), 'see iopf race list')}")
+        ctx.fail(f"no race '{name}'{near(name, list(catalogue()), 'see iopf race list')}")
     return race
 
 
 def given(ctx: click.Context, name: str) -> bool:
-    """Whether this option was written, default or not."""
+    """Whether the option was given explicitly."""
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def complete_system(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Races, and scenarios: shipped ones by name, files by the shell itself."""
+    """Complete races and shipped scenarios; the shell completes files itself."""
     from iopf.tools.cli.overrides import complete_scenario
 
     return complete_race(ctx, param, incomplete) + complete_scenario(ctx, param, incomplete)
@@ -58,16 +58,16 @@ system_argument = click.argument("name", shell_complete=complete_system)
 
 
 def a_race(ctx: click.Context, target: Target, option: str) -> Race:
-    """The race that is played; a usage error when it is a scenario, which this option has no sense for."""
+    """The race of the target; a usage error for a scenario, which does not support this option."""
     from iopf.emulator.races.catalogue import catalogue
 
     if not target.race:
-        ctx.fail(f"{option} is for races; {target.name} is a scenario")
+        ctx.fail(f"{option} needs a race; {target.name} is a scenario")
     return catalogue()[target.race]
 
 
 def target_named(ctx: click.Context, name: str, *, defective: bool) -> Target:
-    """A variant of the race of this name, or the scenario, made small; a usage error when it is neither. Raises ScenarioError."""
+    """A variant of the named race, or the reduced scenario; a usage error for neither. Raises ScenarioError."""
     from pathlib import Path
 
     from iopf.emulator.races.catalogue import catalogue, find
@@ -81,23 +81,23 @@ def target_named(ctx: click.Context, name: str, *, defective: bool) -> Target:
     shipped = scenario_names()
     if name not in shipped and not ("/" in name or name.endswith(".toml") or Path(name).is_file()):
         hint = did_you_mean(name, [*catalogue(), *shipped]) or "; see iopf race list"
-        ctx.fail(f"no race and no scenario is called '{name}'{hint}")
+        ctx.fail(f"no race or scenario '{name}'{hint}")
     return scenario_target(name)
 
 
 @contextlib.contextmanager
 def tells_when_stopped(lab: Lab) -> Iterator[None]:
-    """Ctrl-C and other signals that end it: how far it has come."""
+    """Print the progress on Ctrl-C and other ending signals."""
     try:
         yield
     except KeyboardInterrupt:
         progress("")
-        click.echo(f"{lab.conductor.played:,} schedules played", err=True)
+        click.echo(f"{lab.scheduler.played:,} schedules run", err=True)
         raise
 
 
 def table_width() -> int:
-    """Of a schedule. What goes to a file or a mail is the same on every machine."""
+    """Width of a schedule's table. In a file or a pipe it does not depend on the machine."""
     import shutil
 
     from iopf.tools.lab.report.table import WIDTH
@@ -106,6 +106,6 @@ def table_width() -> int:
 
 
 def progress(line: str) -> None:
-    """One line that is written over; nothing where nobody looks."""
+    """Overwrite one progress line, on a terminal only."""
     if sys.stderr.isatty():
         click.echo(f"\r\033[K{line}", nl=False, err=True)

@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     "fuzz",
     cls=Command,
     examples=(
-        ("iopf race fuzz --seconds 60 --kernel v7.2", "a minute on the newest kernel"),
-        ("iopf race fuzz --kernel v5.13 --seed 7 -o found", "another one, and where files go"),
-        ("iopf race fuzz --defect remove-before-drain", "whether a bug that is known is found"),
+        ("iopf race fuzz --seconds 60 --kernel v7.2", "one minute on the newest kernel"),
+        ("iopf race fuzz --kernel v5.13 --seed 7 -o found", "another kernel and output directory"),
+        ("iopf race fuzz --defect remove-before-drain", "search with a historic bug enabled"),
     ),
 )
 @seconds_option(60, least=0.1)
-@click.option("--programs", type=click.IntRange(1), metavar="N", help="At most so many programs.")
+@click.option("--programs", type=click.IntRange(1), metavar="N", help="Maximum number of programs.")
 @kernel_option("Kernel version or generation (default: the newest).")
 @seed_option()
 @memory_option
 @defect_option
-@directory_option(".iopf-schedules/fuzz", "Where schedules that fail are written")
+@directory_option(".iopf-schedules/fuzz", "Directory for failing schedules")
 @json_option
 @click.pass_context
 def command(
@@ -54,11 +54,11 @@ def command(
     output: Path,
     json_out: bool,
 ) -> int:
-    """Draw programs that keep the contracts, play their schedules, and make small what fails.
+    """Draw programs within the contracts, run their schedules, and minimise failures.
 
-    Programs that make a new hand-over (a word, the point before, the point after) are kept and changed.
-    Failures that the generation has by itself and the catalogue knows are counted, not judged. Status 1:
-    something else failed. Status 0: nothing else did.
+    Programs that make a new hand-over (a word, the point before, the point after) are kept and mutated.
+    Failures that the catalogue knows for the generation are counted only. Status 1: another failure.
+    Status 0: no other failure.
     """
     from iopf.emulator.scenario.crosscheck import wrong_defect
     from iopf.emulator.spec.kernels import NEWEST
@@ -126,24 +126,22 @@ def _print(campaign: Campaign, memory: str) -> None:
     )
     rate = campaign.schedules / campaign.seconds if campaign.seconds else 0.0
     click.echo(
-        f"{campaign.programs:,} programs ({campaign.refused:,} more made no sense), "
+        f"{campaign.programs:,} programs ({campaign.refused:,} more rejected as invalid), "
         f"{campaign.schedules:,} schedules in {campaign.seconds:.1f} s, {rate:,.0f} per second"
     )
     click.echo(f"{campaign.coverage.found:,} hand-overs{_half(campaign)}")
     for finding in campaign.findings.values():
         _print_finding(finding)
     if not campaign.findings:
-        click.echo("nothing failed")
+        click.echo("no failure")
     elif not campaign.new:
-        click.echo("nothing failed that the catalogue does not know")
+        click.echo("no failure besides those of the catalogue")
     if sys.stdout.isatty() and campaign.new:
-        click.echo(
-            "iopf race replay FILE plays one again, iopf race minimise FILE makes it smaller"
-        )
+        click.echo("iopf race replay FILE replays one, iopf race minimise FILE minimises it")
 
 
 def _half(campaign: Campaign) -> str:
-    """When half of the hand-overs were there, and when the last came: whether more time would show more."""
+    """When half of the hand-overs and the last one were found: whether more time would help."""
     if not campaign.growth:
         return ""
     half = next(at for at, found in campaign.growth if 2 * found >= campaign.coverage.found)
@@ -158,7 +156,7 @@ def _print_finding(finding: Finding) -> None:
         head = f"only with {', '.join(finding.defects)}"
     click.echo(f"\n{head}, {finding.times} program{'s'[: finding.times != 1]}: {finding.what[0]}")
     if finding.small is None:
-        click.echo("  not found again while it was made small")
+        click.echo("  not reproduced while minimising")
         return
     for number, program in enumerate(finding.small.programs):
         click.echo(f"  program {number}: {'; '.join(program)}")

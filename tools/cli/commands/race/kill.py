@@ -21,7 +21,7 @@ from iopf.tools.cli.options import json_option, mode_option, seed_option
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
-    from iopf.tools.lab.play.processes import Players
+    from iopf.tools.lab.play.processes import ActorProcesses
     from iopf.tools.lab.play.system import Lab
     from iopf.tools.lab.search.kill import Tried, TriedPair, Victim
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         ("iopf race kill 4.22", "every actor at each of its points, in ten schedules"),
-        ("iopf race kill 4.22 --actor dev-00 --mode processes", "by SIGKILL to real processes"),
+        ("iopf race kill 4.22 --actor dev-00 --mode processes", "with SIGKILL to real processes"),
         ("iopf race kill quickstart --signal stop", "a scenario: stopped, then continued"),
         ("iopf race kill my.toml --pairs 100", "two actors, the second after the first"),
     ),
@@ -42,30 +42,30 @@ if TYPE_CHECKING:
     "number",
     type=click.Choice(["kill", "stop"]),
     default="kill",
-    help="Dead for good, or stopped until the others have come to rest (default kill).",
+    help="Kill, or stop until all others are blocked or polling (default kill).",
 )
 @click.option(
     "--pairs",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="Kill two actors, at N pairs of points drawn for every two of them.",
+    help="Kill two actors, at N random pairs of points per pair of actors.",
 )
 @click.option(
     "--actor",
     "actors",
     multiple=True,
     metavar="ACTOR",
-    help="Only this one, of a pair the first; repeatable.",
+    help="Only this actor, or pairs that begin with it; repeatable.",
 )
 @click.option(
     "--schedules",
     type=click.IntRange(1, 100_000),
     default=10,
     metavar="N",
-    help="Schedules in which it happens (default 10).",
+    help="Number of schedules (default 10).",
 )
-@seed_option(0, most=2**62, what="Seed of the first schedule and of what is drawn")
-@mode_option(what="Left standing as a fiber, or a signal to a process")
+@seed_option(0, most=2**62, what="Seed of the first schedule and of the random pairs")
+@mode_option(what="Skip the actor as a fiber, or signal its process")
 @json_option
 @click.pass_context
 def command(
@@ -79,36 +79,35 @@ def command(
     mode: str,
     json_out: bool,
 ) -> int:
-    """Kill or stop each actor of a system at each of its scheduling points, and look at the others.
+    """Kill or stop each actor of a system at each of its scheduling points, and check the others.
 
-    NAME is a race, of which the fixed variant is played, or a scenario (a shipped name or a TOML file), which is made
-    small. A dead device is a surprise removal, a dead tenant an exit while bound: the others must come to the end of
-    their programs and no detector may speak. A dead kernel process or IOMMU is a crash of the machine: the others must
-    come to rest. Whoever is stopped goes on when the others rest, and everything must end well.
-    Status 1 when it does not.
+    NAME is a race (its fixed variant) or a scenario (a shipped name or a TOML file, which is reduced). A dead device is a surprise
+    removal, a dead tenant an exit while bound: the remaining actors must finish their programs and no detector may fire. A dead kernel
+    process or IOMMU is a machine crash: the remaining actors must block or poll. A stopped actor is resumed when the others are blocked or
+    polling, and everything must succeed. Status 1: a failure.
     """
-    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.play.processes import processes_for
     from iopf.tools.lab.search.kill import victims
 
     if pairs is not None and number == "stop":
-        ctx.fail("--pairs kills; leave out --signal stop")
+        ctx.fail("--pairs cannot be combined with --signal stop")
     target = target_named(ctx, name, defective=False)
     with target.lab(memory="sc") as lab, tells_when_stopped(lab):
         all_of_them = victims(lab)
         known = [victim.name for victim in all_of_them]
         for actor in actors:
             if actor not in known:
-                ctx.fail(f"no actor is called '{actor}'{near(actor, known)}")
+                ctx.fail(f"no actor '{actor}'{near(actor, known)}")
         chosen = [victim for victim in all_of_them if not actors or victim.name in actors]
         seeds = range(seed, seed + schedules)
         began = time.monotonic()
-        with players_of(lab, mode) as players:
+        with processes_for(lab, mode) as procs:
             tried: Sequence[Tried | TriedPair]
             if pairs is None:
-                tried = singly = list(_each(lab, chosen, number, seeds, players))
+                tried = singly = list(_each(lab, chosen, number, seeds, procs))
                 table = _table(singly, number)
             else:
-                tried = both = list(_pairs(lab, chosen, all_of_them, pairs, seeds, players))
+                tried = both = list(_pairs(lab, chosen, all_of_them, pairs, seeds, procs))
                 table = _pair_table(both, pairs, seed)
         took = time.monotonic() - began
     progress("")
@@ -140,14 +139,14 @@ def command(
 
 
 def _each(
-    lab: Lab, chosen: Sequence[Victim], number: str, seeds: range, players: Players | None
+    lab: Lab, chosen: Sequence[Victim], number: str, seeds: range, procs: ActorProcesses | None
 ) -> Iterator[Tried]:
     from iopf.tools.lab.search.kill import kill_everywhere
     from iopf.tools.lab.search.stop import stop_everywhere
 
     everywhere = stop_everywhere if number == "stop" else kill_everywhere
     for victim in chosen:
-        yield everywhere(lab, victim, seeds=seeds, players=players, tell=progress)
+        yield everywhere(lab, victim, seeds=seeds, procs=procs, tell=progress)
 
 
 def _pairs(
@@ -156,7 +155,7 @@ def _pairs(
     seconds: Sequence[Victim],
     most: int,
     seeds: range,
-    players: Players | None,
+    procs: ActorProcesses | None,
 ) -> Iterator[TriedPair]:
     from iopf.tools.lab.search.kill import kill_pairs
 
@@ -164,7 +163,7 @@ def _pairs(
         for second in seconds:
             if first.slot != second.slot:
                 progress(f"{first.name}, {second.name}")
-                yield kill_pairs(lab, first, second, most=most, seeds=seeds, players=players)
+                yield kill_pairs(lab, first, second, most=most, seeds=seeds, procs=procs)
 
 
 def _table(tried: Sequence[Tried], number: str) -> Iterator[str]:
@@ -176,8 +175,8 @@ def _table(tried: Sequence[Tried], number: str) -> Iterator[str]:
 
 
 def _pair_table(tried: Sequence[TriedPair], pairs: int, seed: int) -> Iterator[str]:
-    """A row for every actor that dies first; of the second only what did not go well."""
-    yield f"{pairs:,} pairs of points drawn for every two actors, seed {seed}"
+    """A row per first victim; of the second victims only failures."""
+    yield f"{pairs:,} random pairs of points per pair of actors, seed {seed}"
     yield f"{'dies first':<20}{'then one of':>12}{'pairs':>8}{'failures':>10}"
     for first, group in groupby(tried, key=lambda each: each.first):
         each_of = list(group)
@@ -192,4 +191,4 @@ def _pair_table(tried: Sequence[TriedPair], pairs: int, seed: int) -> Iterator[s
                 )
     few = [each for each in tried if each.points < pairs]
     if few:
-        yield f"fewer for {len(few)} of {len(tried)}: the second makes no step after the first is dead"
+        yield f"fewer for {len(few)} of {len(tried)}: no step of the second after the first's death"

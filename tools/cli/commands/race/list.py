@@ -19,9 +19,9 @@ from iopf.tools.status import Status
 )
 @click.option("--json", "json_out", is_flag=True, help="One JSON list on standard output.")
 def command(json_out: bool) -> int:
-    """List the historic races that can be put back and searched for.
+    """List the historic races that can be enabled and searched.
 
-    A race is called by its number or its slug; one with - (in JSON the number is "new") by its slug.
+    A race is selected by number or slug; one with - (in JSON the number is "new") by slug.
     """
     from iopf.emulator.races.catalogue import THEMES, UNNUMBERED, catalogue
 
@@ -50,5 +50,5 @@ def command(json_out: bool) -> int:
         for race in races:
             number = "-" if race.number == UNNUMBERED else race.number
             click.echo(f"  {number:<8}{race.slug:<43}{race.title}")
-    click.echo(f"{len(catalogue())} races; iopf race show NAME tells the story of one", err=True)
+    click.echo(f"{len(catalogue())} races; iopf race show NAME prints details", err=True)
     return Status.OK

@@ -1,4 +1,4 @@
-"""`iopf race minimise`: a schedule file, made as small as it gets."""
+"""`iopf race minimise`: minimise the race of a schedule file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from iopf.tools.status import Status
     "minimise",
     cls=Command,
     examples=(
-        ("iopf race minimise uaf.json", "leave out operations and preemptions, print the rest"),
-        ("iopf race minimise uaf.json -o small.json", "and keep it"),
+        ("iopf race minimise uaf.json", "remove operations and preemptions, print the rest"),
+        ("iopf race minimise uaf.json -o small.json", "and save it"),
     ),
 )
 @click.argument("file", type=click.Path(dir_okay=False))
-@output_option("Write the small race to a file.")
+@output_option("Write the minimised race to a file.")
 @click.pass_context
 def command(ctx: click.Context, file: str, output: Path | None) -> int:
-    """Leave out operations, then preemptions, for as long as the race of FILE fails in the same way.
+    """Remove operations, then preemptions, as long as the race of FILE fails in the same way.
 
-    Status 1: it fails; what is printed is the smallest that was found. Status 0: it does not fail any more.
+    Status 1: it fails, and the minimised race is printed. Status 0: it no longer fails.
     """
     import msgspec
     from iopf.emulator.races.schedule_file import ScheduleError, build_id, points_id, read, write
@@ -34,7 +34,7 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     from iopf.tools.lab.report.table import rows
     from iopf.tools.lab.report.where import Where
     from iopf.tools.lab.search.minimise import constraints_of
-    from iopf.tools.lab.search.minimise_programs import shrink
+    from iopf.tools.lab.search.minimise_programs import minimise_programs
 
     try:
         schedule = read(Path(file))
@@ -42,18 +42,18 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     except ScheduleError as error:
         ctx.fail(str(error))
     before = sum(len(program) for program in schedule.programs)
-    small = shrink(
+    small = minimise_programs(
         schedule.programs,
         schedule.tables,
         schedule.segments,
         tell=lambda text: click.echo(text, err=True),
     )
     if small is None:
-        click.echo("it does not fail any more")
+        click.echo("it no longer fails")
         return Status.OK
     after = sum(len(program) for program in small.programs)
     click.echo(
-        f"{before} operations, {schedule.preemptions} preemptions; shortened to {after} and "
+        f"{before} operations, {schedule.preemptions} preemptions; minimised to {after} and "
         f"{small.failure.preemptions}, {len(small.failure.path)} steps"
     )
     for number, program in enumerate(small.programs):
@@ -63,9 +63,9 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     tables = {**schedule.tables, "memory": small.memory, "still": small.still}
     with build_lab(*small.programs, **tables) as lab:
         constraints = constraints_of(lab, small.failure)
-        lab.conductor.replay(small.failure.path)
+        lab.scheduler.replay(small.failure.path)
         click.echo()
-        for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
+        for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
             click.echo(row)
     if output is not None:
         made = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""`iopf race prove`: every schedule, or every one up to a bound."""
+"""`iopf race prove`: run all schedules, or all within a bound."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     "prove",
     cls=Command,
     examples=(
-        ("iopf race prove bad-setup-silent", "every schedule of the fixed variant"),
-        ("iopf race prove 4.22 --seconds 600", "more time for more of them"),
-        ("iopf race prove 4.22 --defective", "with how few preemptions it fails"),
-        ("iopf race prove ./mine.toml", "a scenario instead of a race, made small"),
+        ("iopf race prove bad-setup-silent", "all schedules of the fixed variant"),
+        ("iopf race prove 4.22 --seconds 600", "a larger budget"),
+        ("iopf race prove 4.22 --defective", "the number of preemptions it needs"),
+        ("iopf race prove ./mine.toml", "a scenario file, reduced"),
     ),
 )
 @system_argument
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 8),
     default=2,
     metavar="N",
-    help="When all are too many: at most so many preemptions (default 2).",
+    help="Bound on preemptions if all schedules are too many (default 2).",
 )
 @click.option(
     "--delays",
     type=click.IntRange(0, 8),
     default=2,
     metavar="N",
-    help="When all are too many: at most so many delays (default 2).",
+    help="Bound on delays if all schedules are too many (default 2).",
 )
 @seconds_option(60)
 @json_option
@@ -60,15 +60,14 @@ def command(
     seconds: float,
     json_out: bool,
 ) -> int:
-    """Play every schedule of a system, each order of dependent steps once; it is said how many these are.
+    """Run all schedules of a system, each order of dependent steps once.
 
-    NAME is a race, of which the fixed variant is played, or a scenario (a shipped name or a TOML file),
-    which is made small.
+    NAME is a race (its fixed variant) or a scenario (a shipped name or a TOML file, which is reduced).
 
-    When the budget ends before them, every schedule with few delays is played, then every one with no
-    preemption, with one, and so on (`iopf help races`). Proved is: under sequential consistency, with
-    switches at the scheduling points. Status 1: a schedule fails. Status 0: none does, or the budget
-    ended, which is said. Ctrl-C says how far it has come.
+    When the budget is too small, all schedules with few delays are run, then all without preemptions,
+    with one, and so on (`iopf help races`). A proof holds under sequential consistency, for switches
+    at the scheduling points. Status 1: a schedule fails. Status 0: none fails, or the budget ended,
+    which the output says. Ctrl-C prints the progress.
     """
     from iopf.tools.lab.report.table import rows
     from iopf.tools.lab.report.where import Where
@@ -82,9 +81,9 @@ def command(
         proof = prove(lab, seconds=seconds, preemptions=preemptions, delays=delays, tell=progress)
         progress("")
         if proof.failure is not None and not proof.stopped:
-            lab.conductor.replay(proof.failure.path)
+            lab.scheduler.replay(proof.failure.path)
             where = Where(lab.plan.config)
-            table = list(rows(lab.conductor.trace, lab.names, where, table_width()))
+            table = list(rows(lab.scheduler.trace, lab.names, where, table_width()))
     status = Status.OK if proof.failure is None else Status.FAILED
     if json_out:
         document = {
@@ -105,7 +104,7 @@ def command(
     else:
         _print(target.title, proof, table)
     if proof.stopped:
-        raise KeyboardInterrupt  # its status is known where signals are
+        raise KeyboardInterrupt  # main.py sets the status from the signal
     return status
 
 

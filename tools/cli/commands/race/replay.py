@@ -1,4 +1,4 @@
-"""`iopf race replay`: a schedule file, played again."""
+"""`iopf race replay`: replay a schedule file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "replay",
     cls=Command,
     examples=(
-        ("iopf race run 4.22 -o uaf.json; iopf race replay uaf.json", "find one, play it again"),
+        ("iopf race run 4.22 -o uaf.json; iopf race replay uaf.json", "find a schedule, replay it"),
         ("iopf race replay uaf.json --mode processes", "the same steps by real processes"),
     ),
 )
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
 @click.option(
     "--constraints",
     is_flag=True,
-    help="Keep to the switches that it takes instead of every step: for another build.",
+    help="Keep only the ordering constraints, not every step: for another build.",
 )
 @json_option
 @click.pass_context
 def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_out: bool) -> int:
-    """Play the schedule of FILE again: the same steps, the same failure.
+    """Replay the schedule of FILE: the same steps, the same failure.
 
-    Status 1: it fails as it did. Status 0: it does not fail, as after the code was mended; that the
-    steps were others is said. Status 7: it cannot be played as written, and the step at which it
-    diverges is named, or it fails by other steps than were written.
+    Status 1: it fails in the same way. Status 0: it does not fail, for example in fixed code; other
+    steps than recorded are reported. Status 7: it cannot be replayed as recorded, and the diverging
+    step is named, or it fails along other steps.
     """
     from iopf.emulator.races.schedule_file import ScheduleError, read
-    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.play.processes import processes_for
     from iopf.tools.lab.play.replay import lab_in, other_build, replay_constraints, replay_steps
 
     try:
         schedule = read(Path(file))
         with lab_in(schedule, Path(file)) as lab:
-            with players_of(lab, mode):
+            with processes_for(lab, mode):
                 if constraints:
                     played = replay_constraints(lab, schedule, Path(file))
                 else:
@@ -82,7 +82,7 @@ def _print(lab: Lab, played: Replay) -> None:
     from iopf.tools.lab.report.table import rows
     from iopf.tools.lab.report.where import Where
 
-    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
+    for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
         click.echo(row)
     for line in played.failure:
         click.echo(line)
@@ -91,7 +91,7 @@ def _print(lab: Lab, played: Replay) -> None:
 
 
 def _comment(played: Replay, schedule: ScheduleFile) -> None:
-    """On standard error: how far this is the schedule that was written."""
+    """Print on standard error whether the replayed schedule is the recorded one."""
     from iopf.tools.lab.play.replay import other_build
 
     other = other_build(schedule)
@@ -99,11 +99,11 @@ def _comment(played: Replay, schedule: ScheduleFile) -> None:
         click.echo(f"written by a build with another {' and '.join(other)}", err=True)
     if played.ordered:
         count = len(schedule.constraints or [])
-        text = f"{count} constraints, {played.broken} steps could not keep to them"
+        text = f"{count} constraints, {played.broken} steps violated them"
     elif played.same:
-        text = "the same trace"
+        text = "trace identical"
     else:
-        text = "another trace than was written: the file was changed, or the code was"
+        text = "trace differs: the file or the code has changed"
         if schedule.constraints is not None:
-            text += "; --constraints keeps to the switches alone"
+            text += "; --constraints keeps only the ordering constraints"
     click.echo(text, err=True)

@@ -1,4 +1,4 @@
-"""`iopf race run`: search a race of the catalogue, shorten what is found, print it."""
+"""`iopf race run`: search a race or scenario, minimise and print the failure."""
 
 from __future__ import annotations
 
@@ -41,36 +41,36 @@ SCHEDULES_MOST = 2**62
     "run",
     cls=Command,
     examples=(
-        ("iopf race run remove-before-drain", "find it, print its shortest schedule"),
-        ("iopf race run 4.22 --fixed --seconds 60", "search where it must not be found"),
-        ("iopf race run 4.22 --mode processes", "every actor is a process of its own"),
-        ("iopf race run ./mine.toml", "a scenario instead of a race, made small"),
-        ("iopf race run 4.22 --mode noise", "without control: run again and again until it fails"),
+        ("iopf race run remove-before-drain", "find it, print its minimised schedule"),
+        ("iopf race run 4.22 --fixed --seconds 60", "search the variant without the bug"),
+        ("iopf race run 4.22 --mode processes", "run every actor in its own process"),
+        ("iopf race run ./mine.toml", "a scenario file, reduced"),
+        ("iopf race run 4.22 --mode noise", "uncontrolled runs, repeated until one fails"),
     ),
 )
 @system_argument
-@click.option("--fixed", is_flag=True, help="The fixed variant: the defect is off.")
+@click.option("--fixed", is_flag=True, help="Use the fixed variant, without the defect.")
 @seconds_option(10)
 @click.option(
     "--schedules",
     type=click.IntRange(1, SCHEDULES_MOST),
     metavar="N",
-    help="At most so many schedules or runs.",
+    help="Maximum number of schedules or runs.",
 )
 @seed_option()
 @click.option(
     "--strategy",
     type=click.Choice(["portfolio", "random", "pct", "pos", "urw", "dfs", "dpor"]),
     default="portfolio",
-    help="How the next actor is chosen (default portfolio: all in turn).",
+    help="Search strategy (default portfolio: all in turn).",
 )
 @memory_option
 @mode_option(
     *UNCONTROLLED,
-    what="Actors as fibers of one process, or as processes; or ordinary runs again and again: native, "
-    "or with noise at the points",
+    what="Actors as fibers of one process or as processes; or repeated ordinary runs: native, "
+    "or with noise at scheduling points",
 )
-@output_option("Write the shortest schedule to a file.")
+@output_option("Write the minimised schedule to a file.")
 @json_option
 @click.pass_context
 def command(
@@ -86,12 +86,12 @@ def command(
     output: Path | None,
     json_out: bool,
 ) -> int:
-    """Search the schedules of a system for one that fails.
+    """Search the schedules of a system for a failing one.
 
-    NAME is a race, by its slug or number, of which the defective variant is played, or a scenario (a
-    shipped name or a TOML file), which is made small.
+    NAME is a race by slug or number (its defective variant), or a scenario (a shipped name or a TOML
+    file, which is reduced).
 
-    With --mode native or noise nobody controls who goes: --schedules counts runs, and what is found cannot be played again.
+    With --mode native or noise the order of steps is not controlled: --schedules counts runs, and a failure cannot be replayed.
 
     Status 1: found. Status 0: not found within the budget.
     """
@@ -111,24 +111,24 @@ def command(
             mode=mode,
             json_out=json_out,
         )
-    from iopf.tools.lab.play.processes import players_of
+    from iopf.tools.lab.play.processes import processes_for
     from iopf.tools.lab.play.races import save_schedule
-    from iopf.tools.lab.search.minimise import shorten
+    from iopf.tools.lab.search.minimise import minimise_schedule
     from iopf.tools.lab.search.search import STRATEGIES, WALKS, search, walk
 
     if strategy in WALKS and mode == "processes":
-        ctx.fail(f"--strategy {strategy} plays fibers; leave out --mode processes")
+        ctx.fail(f"--strategy {strategy} needs fibers, not --mode processes")
     if strategy in WALKS and memory == "tso" and given(ctx, "memory"):
-        ctx.fail(f"--strategy {strategy} plays sequential consistency; leave out --memory tso")
+        ctx.fail(f"--strategy {strategy} needs sequential consistency, not --memory tso")
     most = schedules or SCHEDULES_MOST
     with target.lab(memory=memory) as lab, tells_when_stopped(lab):
-        with players_of(lab, mode):
+        with processes_for(lab, mode):
             if strategy in WALKS:
                 found = walk(lab, strategy, seconds=seconds, most=most)
             else:
                 found = search(lab, seed, seconds=seconds, most=most, plan=STRATEGIES[strategy])
-        short = shorten(lab, found) if found.failure is not None else None
-        by = ", by processes" if mode == "processes" else ""
+        short = minimise_schedule(lab, found) if found.failure is not None else None
+        by = ", in processes" if mode == "processes" else ""
         if json_out:
             click.echo(json.dumps(_document(lab, target, seed, strategy, mode, found, short)))
         else:
@@ -192,7 +192,9 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
     click.echo(click.style(title, bold=True))
     played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"
     if short is None or found.failure is None:
-        these = f"; these are all{AT_REST if found.timed else ''}" if found.complete else ""
+        these = (
+            f"; all schedules explored{AT_REST if found.timed else ''}" if found.complete else ""
+        )
         click.echo(
             f"not found in {played}, {found.per_second:,.0f} per second{these}; memory model {lab.explores}"
         )
@@ -200,14 +202,14 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
     for line in found.what or []:
         click.echo(line)
     click.echo(
-        f"found after {played}; {found.failure.preemptions} preemptions, shortened to "
+        f"found after {played}; {found.failure.preemptions} preemptions, minimised to "
         f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
     )
     click.echo()
-    for row in rows(lab.conductor.trace, lab.names, Where(lab.plan.config), table_width()):
+    for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
         click.echo(row)
     constraints = constraints_of(lab, short)
     if constraints:
-        click.echo("\nit takes no more than:")
+        click.echo("\nminimal ordering constraints:")
     for each in constraints or []:
         click.echo(f"    {each}")

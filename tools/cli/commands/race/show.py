@@ -1,4 +1,4 @@
-"""`iopf race show`: one entry of the catalogue, to be read."""
+"""`iopf race show`: print one entry of the catalogue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDTH = 98
 @json_option
 @click.pass_context
 def command(ctx: click.Context, name: str, json_out: bool) -> int:
-    """Tell the story of a race: who, what, why, the fix, the source. NAME is a slug or a number."""
+    """Print the story of a race: actors, events, cause, fix, source. NAME is a slug or a number."""
     race = race_named(ctx, name)
     if json_out:
         click.echo(json.dumps(msgspec.to_builtins(race), indent=2))
@@ -39,19 +39,19 @@ def command(ctx: click.Context, name: str, json_out: bool) -> int:
         ("source", race.source),
         ("invariant", race.invariant),
         ("generations", ", ".join(race.generations)),
-        ("seen by", race.oracle),
-        ("depth", f"{race.depth}: so many ordering constraints make it happen"),
-        ("races", ", ".join(race.actors)),
+        ("reported by", race.oracle),
+        ("bug depth", f"{race.depth} (ordering constraints needed)"),
+        ("actors", ", ".join(race.actors)),
     ):
         lines = textwrap.wrap(" ".join(value.split()), _WIDTH - 14)
         click.echo(f"{label:<14}{lines[0]}")
         for line in lines[1:]:
             click.echo(" " * 14 + line)
     click.echo()
-    click.echo(f"On {race.generation}; every program runs in actors of its own:")
+    click.echo(f"On {race.generation}; each program has its own actors:")
     for number, program in enumerate(race.programs):
         click.echo(f"  program {number}")
         for line in program:
             click.echo(f"    {line}")
-    click.echo(f"\niopf race run {race.slug} finds it.", err=True)
+    click.echo(f"\nfind it: iopf race run {race.slug}", err=True)
     return Status.OK

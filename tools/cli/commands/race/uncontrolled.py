@@ -1,4 +1,4 @@
-"""`iopf race run` with --mode native or noise: ordinary runs, in which nobody controls who goes."""
+"""`iopf race run` with --mode native or noise: ordinary, uncontrolled runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODES = ("native", "noise")
 
 
 def refuse_control(ctx: click.Context, mode: str) -> None:
-    """A usage error when an option was given that needs a schedule."""
+    """Raise a usage error for options that need a recorded schedule."""
     written = [
         flag
         for name, flag in (("strategy", "--strategy"), ("memory", "--memory"), ("output", "-o"))
@@ -26,7 +26,7 @@ def refuse_control(ctx: click.Context, mode: str) -> None:
     ]
     if written:
         ctx.fail(
-            f"{', '.join(written)} cannot go with --mode {mode}: nobody controls who runs, "
+            f"{', '.join(written)} cannot be combined with --mode {mode}: the order of steps is not controlled "
             "and no schedule is recorded; use --mode fibers or processes"
         )
 
@@ -41,7 +41,7 @@ def run_uncontrolled(
     mode: str,
     json_out: bool,
 ) -> int:
-    """Runs the variant of the race until it fails or the budget ends, and prints what came of it; returns the exit status.
+    """Run the variant of the race until it fails or the budget ends, print the result, return the exit status.
 
     Raises ScenarioError, ArenaError."""
     from iopf.tools.lab.play.native import NATIVE, Stopped, search_native
@@ -72,7 +72,7 @@ def run_uncontrolled(
 
 
 def _document(target: Target, seed: int, mode: str, found: Found) -> dict[str, Any]:
-    """The keys of the modes under control; null is what has no sense without it."""
+    """The keys of the controlled modes; null where a key does not apply."""
     return {
         **target.document(),
         "seed": seed,
@@ -108,7 +108,7 @@ def _print(title: str, found: Found, *, interrupted: bool) -> None:
 def _say_next(slug: str, *, fixed: bool, found: bool) -> None:
     search = f"iopf race run {slug}{' --fixed' if fixed else ''}"
     if found:
-        text = f"{search} searches under control, for one that can be played again"
+        text = f"{search} searches controlled schedules, which can be replayed"
     else:
-        text = f"such runs may take thousands to meet a race, or never do; {search} searches under control"
+        text = f"such runs may need thousands to hit a race, or never do; {search} searches controlled schedules"
     click.echo(f"no schedule is recorded: {text}", err=True)

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Keeping the beginning and putting it back. What belongs to it stands in ``beginning.pxd``."""
+"""Saving and restoring the initial state. See ``initial_state.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -12,7 +12,7 @@ from iopf.emulator.board.process cimport Process
 
 
 cdef uint64_t region_end(view *v, uint32_t which):
-    """Regions lie one behind the other."""
+    """Regions are adjacent, so a region ends where the next one starts."""
     cdef uint64_t end = v.size, start = v.board.offsets[which]
     cdef uint32_t i
     for i in range(OFF_COUNT):
@@ -21,36 +21,36 @@ cdef uint64_t region_end(view *v, uint32_t which):
     return end
 
 
-cdef class Beginning:
-    """The board of ``processes`` as it is now. Raises what BoardCopy raises."""
+cdef class InitialState:
+    """The current board of ``processes``. Raises what BoardCopy raises."""
 
     def __cinit__(self, list processes not None):
         cdef Process process = processes[0]
         cdef view *v = &process.v
         cdef uint64_t private = v.board.offsets[OFF_PRIVATE], stacks = v.board.offsets[OFF_STACKS]
         cdef uint64_t stack_end, start
-        self.st = <stage *>view_region(v, OFF_STAGE)
-        memcpy(self.slots, self.st.slot, sizeof(self.slots))
-        self.ready, self.locking, self.timed, self.now = self.st.ready, self.st.locking, self.st.timed, self.st.now
-        # What nobody's behaviour depends on is not put back, and of stacks and private memory no more than the pieces.
+        self.rq = <runqueue *>view_region(v, OFF_RUNQUEUE)
+        memcpy(self.slots, self.rq.slot, sizeof(self.slots))
+        self.ready, self.locking, self.timed, self.now = self.rq.ready, self.rq.locking, self.rq.timed, self.rq.now
+        # Not restored: regions that no behaviour depends on, and stacks and private memory outside the pieces.
         apart = [(v.board.offsets[which], region_end(v, which)) for which in (OFF_EVENTS, OFF_HISTOGRAMS, OFF_META)]
         apart.append((private, region_end(v, OFF_PRIVATE)))
         apart.append((stacks, region_end(v, OFF_STACKS)))
         pieces = []
         for process in processes:
-            stack_end = stacks + (process.slot + 1) * <uint64_t>STAGE_STACK
+            stack_end = stacks + (process.slot + 1) * <uint64_t>RQ_STACK
             pieces.append((<uint64_t>self.slots[process.slot].sp - <uint64_t>v.base, stack_end))
-            start = private + process.slot * <uint64_t>STAGE_PRIVATE
+            start = private + process.slot * <uint64_t>RQ_PRIVATE
             pieces.append((start, <uint64_t>process.v.private_at - <uint64_t>v.base))
-        # The stage is the last region, and stays as it is.
-        self.copy = BoardCopy(process.memory, <char *>self.st - v.base, apart, pieces)
+        # The run queue is the last region and is not part of the copy.
+        self.copy = BoardCopy(process.memory, <char *>self.rq - v.base, apart, pieces)
 
     def watch(self) -> None:
-        """In every process that plays, forked since."""
+        """Called in every actor process forked since."""
         self.copy.watch()
 
     def close(self) -> None:
-        """Ends the watch; the board may be unmapped."""
+        """End the watch; the board may be unmapped."""
         self.copy.close()
 
     @property
@@ -60,10 +60,10 @@ cdef class Beginning:
     cdef void put_back(self) noexcept nogil:
         cdef uint32_t i
         self.copy.put_back()
-        for i in range(1, self.st.players):
-            # Line 0 of the slot is where the actor stands; the rest is the strategy's and the process's.
-            memcpy(&self.st.slot[i], &self.slots[i], 64)
-            self.st.slot[i].taken = 0
-        self.st.ready, self.st.locking, self.st.timed = self.ready, self.locking, self.timed
-        self.st.now = self.now
-        self.st.held = 0
+        for i in range(1, self.rq.actors):
+            # Line 0 of the slot is the state of the actor; the rest belongs to the strategy and the process.
+            memcpy(&self.rq.slot[i], &self.slots[i], 64)
+            self.rq.slot[i].taken = 0
+        self.rq.ready, self.rq.locking, self.rq.timed = self.ready, self.locking, self.timed
+        self.rq.now = self.now
+        self.rq.held = 0

@@ -4,7 +4,7 @@ from iopf.emulator.board.process import Process
 from typing_extensions import disjoint_base
 
 @disjoint_base
-class Beginning:
+class InitialState:
     now: int
     written_pages: int
 

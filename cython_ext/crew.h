@@ -3,7 +3,8 @@
  * The crew: one record per actor (a process of the system), and the scheduling point.
  *
  * Who writes what
- *   crew header      the creator before start; `rcu_epoch`, `lock_order`, `verdicts` by any actor, atomically
+ *   crew header      the creator before start; `rcu_epoch`, `lock_order`, `verdicts` by any actor, atomically; `drop` by a
+ *                    test before start, and 0 by the waiter that has counted the loss
  *   actor line 0     the owner at every point; `mode` and the noise odds by the creator
  *   actor line 1     the owner (RCU epoch, held locks); read by whoever waits for a grace period
  *   actor line 2     the doorbell: `seq` by whoever rings, `waiters` by the owner
@@ -53,7 +54,7 @@ typedef struct {
     uint32_t noise_yield_in, noise_sleep_in;
     uint32_t wait_site, wait_object;
     uint64_t wait_since_ns;
-    uint64_t pad0;
+    uint32_t armed_site, pad0;
     /* line 1 */
     uint64_t rcu_epoch;
     uint32_t rcu_nest, held_count;
@@ -67,7 +68,9 @@ typedef struct {
     uint64_t start_time;
     uint32_t state, exit_status;
     uint64_t program_over;    /* the actor's program has come to its end */
-    uint64_t pad3[3];
+    uint64_t armed_at;        /* offset from the crew of the eventcount last prepared on, at `armed_site` */
+    uint64_t lost_site;       /* where the last lost wake-up was counted */
+    uint64_t pad3;
     /* lines 4, 5: waiting, counted by the owner */
     uint64_t sleeps, wakes, wait_timeouts, timeouts_with_work, yields, lock_waits, owner_deaths, steps;
     uint64_t work[8];         /* meaning by role; the last one: CPU time in ns, written at the end */
@@ -84,7 +87,7 @@ typedef struct {
     uint32_t verdict_count;
     uint32_t ref_limit;       /* a count of references that reaches it is a verdict; 0: only one that saturates */
     uint64_t stage;           /* offset of the stage from the crew; 0: nothing is controlled */
-    uint64_t pad1;
+    uint32_t drop, dropped;   /* for tests: lose the wake-ups of site | (role + 1) << 16; how many were lost. See `wait.pxd` */
     uint32_t lock_order[CREW_MAX_CLASSES];
     iopf_verdict verdicts[CREW_VERDICTS];
 } iopf_crew;

@@ -63,5 +63,6 @@ class VerdictKind(IntEnum):
     VERDICT_STALE_PASID = 12
     VERDICT_WILD = 13
     VERDICT_STALE_PARTIAL = 14
+    VERDICT_EVENTFD = 15
 
 def struct_sizes() -> dict[str, int]: ...

@@ -10,6 +10,7 @@ from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.emulator.kernel.core.attach cimport find_fault_handler
 from iopf.emulator.kernel.core.fault_param cimport *
+from iopf.emulator.kernel.core.domain cimport domain_unpend
 from iopf.emulator.kernel.core.handlers cimport domain_iopf_handler, eager_fault, queue_group
 from iopf.emulator.kernel.core.group cimport *
 from iopf.emulator.kernel.core.partials cimport *
@@ -200,7 +201,7 @@ cdef iopf_group *group_of_domain(view *v, fault_param *param, fault_event *evt, 
     add32(v.self, &domain.pending, 1, REPORT_DEVICE_FAULT)  # partner: the acquire load of whoever frees the domain
     group = iopf_group_alloc(v, param, evt, True)
     if group == NULL:
-        add32(v.self, &domain.pending, <uint32_t>-1, REPORT_DEVICE_FAULT)
+        domain_unpend(v, domain, REPORT_DEVICE_FAULT)
         return NULL
     group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
     write64(v.self, &group.domain, handle.domain, REPORT_DEVICE_FAULT)

@@ -220,7 +220,7 @@ cdef void wait_arrival(runner *r, uint64_t t_ns) noexcept nogil:
         return
     due = r.v.board.start_ns + t_ns * 1000 // r.v.cfg.pace
     while not releasing(r) and actor_clock(r.v.self) < due:
-        wait_work(r.v.self, bell_of(r.v.self), released, released, r, &due, TENANT_GATE, &w)
+        wait_work(r.v.self, bell_of(r.v.self), released, released, r, &due, TENANT_PACE, &w)
 
 
 cdef void note_failure(runner *r, prog_op *op, uint64_t at, int64_t error) noexcept nogil:
@@ -263,7 +263,8 @@ cdef bint next_record(runner *r, flow *f) noexcept nogil:
 
 
 cdef void stay(runner *r) noexcept nogil:
-    """In a controlled run a tenant outlives its program: its exit would be part of every schedule."""
+    """In a controlled run a tenant outlives its program: its exit would be part of every schedule. The phase never comes there, so
+    nobody rings; the wait is the tenant's place to stand."""
     if r.v.cfg.controlled:
         wait_until(r.v.self, bell_of(r.v.self), released, r, <uint64_t>-1, PROGRAM_WAIT)
 

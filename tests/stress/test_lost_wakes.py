@@ -266,7 +266,9 @@ def test_every_wait_has_a_row() -> None:
 
 
 def test_nothing_else_sleeps() -> None:
-    assert {source for source, _, line in _uses(_RAW) if not line.startswith("    int ")} <= _OWN_SLEEP
+    assert {
+        source for source, _, line in _uses(_RAW) if not line.startswith("    int ")
+    } <= _OWN_SLEEP
 
 
 def test_every_nap_says_why() -> None:

@@ -153,7 +153,9 @@ class Waiter:
 
     def asleep(self, sleeps: int = 1) -> None:
         until = time.monotonic() + 10.0
-        while self.board.crew.actor(1)["sleeps"] < sleeps or not self.board.crew.actor(1)["wait_site"]:
+        while (
+            self.board.crew.actor(1)["sleeps"] < sleeps or not self.board.crew.actor(1)["wait_site"]
+        ):
             assert time.monotonic() < until
 
     @property

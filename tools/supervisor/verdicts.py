@@ -77,7 +77,9 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
             group = f"the group of request {verdict['generation']} of device {verdict['detail']}"
             return f"stale partial: {by} puts request {obj} into {group}, another one of the same index"
         case VerdictKind.VERDICT_EVENTFD:
-            return f"eventfd {verdict['generation']} of fault object {index}: a write of {by} failed"
+            return (
+                f"eventfd {verdict['generation']} of fault object {index}: a write of {by} failed"
+            )
         case VerdictKind.VERDICT_WILD:
             return f"wild access: {by} has followed a pointer that is none ({obj:#x}), as a freed object holds them"
     return f"verdict {kind} by {by}"

@@ -35,6 +35,7 @@ cdef enum:
     CHANNEL_RECORD_BYTES = 64
     CHANNEL_PRODUCERS_MAX = 256
     CHANNEL_CAPACITY_MAX = 1048576
+    CHANNEL_SLEEP_NS = 100000000   # the bound of a sleep, so that signals and a close are seen even if a wake-up is lost
     CHANNEL_EXTRA_ACTORS = 2   # after the producers: the consumer, and the closing process
     # Sites, for an observer of scheduling points: where in the channel an actor stands.
     SITE_PUT = 1

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Layout of a channel, and waiting at its ends, without the GIL. See ``channel_core.pxd``.
 
-Waiting is some pauses, some yields, then a futex. A wait has a timeout for its one sleep and returns whether there is something to do,
-so that the caller can check signals and deadlines in between.
+Waiting is some pauses, some yields, then a futex. Each wait takes the bound of its one sleep and says whether there is something to
+do, so that the caller can look at signals and deadlines in between. A bound below CHANNEL_SLEEP_NS is the caller's deadline.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -51,26 +51,35 @@ cdef void chan_close(chan_header *header) noexcept nogil:
 
 # ---- waiting
 
-cdef bint out_wait(chan_out *out, uint64_t bound_ns) noexcept nogil:
-    """Wait for room. True with room or on a closed channel, false when a sleep ended without either."""
+cdef bint sleep_once(iopf_actor *self, wait_condition condition, void *arg, uint64_t bound_ns, uint32_t site) noexcept nogil:
+    """Spins, then sleeps once on the own bell; whether the condition holds afterwards."""
     cdef waiter w
     cdef uint32_t key
-    cdef int ret
     waiter_reset(&w)
-    while waiter_spin(out.actor, &w):
-        if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is not NULL or chan_closed(out.header):
+    while waiter_spin(self, &w):
+        if condition(arg):
             return True
-    key = ec_prepare(out.actor, bell_of(out.actor), SITE_WAIT_ROOM)
-    if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is not NULL or chan_closed(out.header):
-        ec_cancel(out.actor, bell_of(out.actor), key)
+    key = ec_prepare(self, bell_of(self), site)
+    if condition(arg):
+        ec_cancel(self, bell_of(self), key)
         return True
-    ret = ec_sleep(out.actor, bell_of(out.actor), key, bound_ns, SITE_WAIT_ROOM)
+    wait_sleep(self, bell_of(self), key, bound_ns, condition if bound_ns >= CHANNEL_SLEEP_NS else <wait_condition>NULL, arg, site)
+    return condition(arg) != NOTHING
+
+
+cdef uint64_t room_there(void *arg) noexcept nogil:
+    cdef chan_out *out = <chan_out *>arg
+    if chan_closed(out.header):
+        return THERE
     if link_room(out.actor, &out.end, SITE_WAIT_ROOM) is NULL:
-        return chan_closed(out.header)
+        return NOTHING
     # With less than half of the link free the consumer had no reason to ring yet.
-    if ret != 0 and (out.end.mine - out.end.theirs) * 2 <= out.end.mask:
-        out.actor.timeouts_with_work += 1
-    return True
+    return THERE if (out.end.mine - out.end.theirs) * 2 <= out.end.mask else UNRUNG
+
+
+cdef bint out_wait(chan_out *out, uint64_t bound_ns) noexcept nogil:
+    """True when there is room or the channel is closed, false when a sleep has ended without either."""
+    return sleep_once(out.actor, room_there, out, bound_ns, SITE_WAIT_ROOM)
 
 
 cdef uint64_t in_take(chan_in *inn, char *into, uint64_t most) noexcept nogil:
@@ -96,23 +105,11 @@ cdef void in_look_all(chan_in *inn) noexcept nogil:
             in_look(inn, &inn.sources[i])
 
 
+cdef uint64_t record_there(void *arg) noexcept nogil:
+    return THERE if in_find(<chan_in *>arg) or chan_closed((<chan_in *>arg).header) else NOTHING
+
+
 cdef bint in_wait(chan_in *inn, uint64_t bound_ns) noexcept nogil:
-    """Wait for a record. True with a record or on a closed channel, false when a sleep ended without either."""
-    cdef waiter w
-    cdef uint32_t key
-    cdef int ret
+    """True when there is a record or the channel is closed, false when a sleep has ended without either."""
     in_look_all(inn)
-    waiter_reset(&w)
-    while waiter_spin(inn.actor, &w):
-        if in_find(inn) or chan_closed(inn.header):
-            return True
-    key = ec_prepare(inn.actor, bell_of(inn.actor), SITE_WAIT_WORK)
-    if in_find(inn) or chan_closed(inn.header):
-        ec_cancel(inn.actor, bell_of(inn.actor), key)
-        return True
-    ret = ec_sleep(inn.actor, bell_of(inn.actor), key, bound_ns, SITE_WAIT_WORK)
-    if not in_find(inn):
-        return chan_closed(inn.header)
-    if ret != 0:
-        inn.actor.timeouts_with_work += 1
-    return True
+    return sleep_once(inn.actor, record_there, inn, bound_ns, SITE_WAIT_WORK)

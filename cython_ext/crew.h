@@ -3,7 +3,8 @@
  * The crew: one record per actor (a process of the system), and the scheduling point.
  *
  * Writers
- *   crew header      its creator, before the start; `rcu_epoch`, `lock_order`, `verdicts`: any actor, atomically
+ *   crew header      its creator, before the start; `rcu_epoch`, `lock_order`, `verdicts`: any actor, atomically; `drop`: a test
+ *                    before the start, and 0 by the waiter that has counted the loss
  *   actor line 0     the owner at every point; `mode` and the noise odds: the creator
  *   actor line 1     the owner (RCU epoch, held locks); read by actors that wait for a grace period
  *   actor line 2     the doorbell: `seq` by ringing actors, `waiters` by the owner
@@ -37,12 +38,12 @@ enum {
 typedef struct {
     uint32_t kind, actor, site, cls;
     uint64_t object, generation, detail;
-uint32_t other_actor, ready;  /* ready: written last, so that readers see complete verdicts */
+    uint32_t other_actor, ready;  /* ready: written last, so that readers see complete verdicts */
 } iopf_verdict;
 
 typedef struct {
-uint32_t head, count;     /* free list of this actor: index + 1 of its first object, length */
-uint64_t allocs, frees;   /* totals of this actor */
+    uint32_t head, count;     /* free list of this actor: index + 1 of its first object, length */
+    uint64_t allocs, frees;   /* totals of this actor */
     uint64_t fails, pad;
 } iopf_magazine;
 
@@ -51,14 +52,14 @@ typedef struct {
     uint32_t last_point, mode;
     uint64_t heartbeat, rng, points;
     uint32_t noise_yield_in, noise_sleep_in;
-    uint32_t wait_site, wait_object;
+    uint32_t wait_site, pad_wait;
     uint64_t wait_since_ns;
-    uint64_t pad0;
+    uint32_t armed_site, pad0;
     /* line 1 */
     uint64_t rcu_epoch;
     uint32_t rcu_nest, held_count;
     uint32_t held[CREW_HELD];
-uint64_t searching, pad1; /* counted in a work ring as searching */
+    uint64_t searching, pad1; /* counted in a work ring as searching */
     /* line 2 */
     uint32_t bell_seq, bell_waiters;
     uint64_t pad2[7];
@@ -66,11 +67,13 @@ uint64_t searching, pad1; /* counted in a work ring as searching */
     uint32_t slot, role, index, pid;
     uint64_t start_time;
     uint32_t state, exit_status;
-uint64_t program_over;    /* the actor's program has finished */
-    uint64_t pad3[3];
+    uint64_t program_over;    /* the actor's program has finished */
+    uint64_t armed_at;        /* offset from the crew of the eventcount last prepared on, at `armed_site` */
+    uint64_t lost_site;       /* where the last lost wake-up was counted */
+    uint64_t pad3;
     /* lines 4, 5: waiting, counted by the owner */
     uint64_t sleeps, wakes, wait_timeouts, timeouts_with_work, yields, lock_waits, owner_deaths, steps;
-uint64_t work[8];         /* meaning by role; the last one: CPU time in ns, written at exit */
+    uint64_t work[8];         /* meaning by role; the last one: CPU time in ns, written at exit */
     /* lines 6.. */
     iopf_magazine magazine[CREW_MAGAZINES];
 } iopf_actor;
@@ -82,9 +85,9 @@ typedef struct {
     uint32_t spins, yields;   /* wait policy: pauses, then yields, then sleep */
     uint32_t lockdep, poison;
     uint32_t verdict_count;
-uint32_t ref_limit;       /* a reference count that reaches it is a verdict; 0: only saturation is */
-uint64_t runqueue;        /* offset of the run queue from the crew; 0: no control */
-    uint64_t pad1;
+    uint32_t ref_limit;       /* a reference count that reaches it is a verdict; 0: only saturation is */
+    uint64_t runqueue;        /* offset of the run queue from the crew; 0: no control */
+    uint32_t drop, dropped;   /* for tests: lose the wake-ups of site | (role + 1) << 16; how many were lost. See `wait.pxd` */
     uint32_t lock_order[CREW_MAX_CLASSES];
     iopf_verdict verdicts[CREW_VERDICTS];
 } iopf_crew;

@@ -62,8 +62,8 @@ cdef extern from "iopf/cython_ext/crew.h" nogil:
         uint32_t noise_yield_in
         uint32_t noise_sleep_in
         uint32_t wait_site
-        uint32_t wait_object
         uint64_t wait_since_ns
+        uint32_t armed_site
         uint64_t rcu_epoch
         uint32_t rcu_nest
         uint32_t held_count
@@ -79,6 +79,8 @@ cdef extern from "iopf/cython_ext/crew.h" nogil:
         uint32_t state
         uint32_t exit_status
         uint64_t program_over
+        uint64_t armed_at
+        uint64_t lost_site
         uint64_t sleeps
         uint64_t wakes
         uint64_t wait_timeouts
@@ -102,6 +104,8 @@ cdef extern from "iopf/cython_ext/crew.h" nogil:
         uint32_t verdict_count
         uint32_t ref_limit
         uint64_t runqueue
+        uint32_t drop
+        uint32_t dropped
         uint32_t lock_order[32]
         iopf_verdict verdicts[16]
 
@@ -182,3 +186,4 @@ cpdef enum VerdictKind:
     VERDICT_STALE_PASID = 12
     VERDICT_WILD = 13
     VERDICT_STALE_PARTIAL = 14
+    VERDICT_EVENTFD = 15

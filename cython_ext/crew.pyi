@@ -63,5 +63,4 @@ class VerdictKind(IntEnum):
     VERDICT_STALE_PASID = 12
     VERDICT_WILD = 13
     VERDICT_STALE_PARTIAL = 14
-
-def struct_sizes() -> dict[str, int]: ...
+    VERDICT_EVENTFD = 15

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Waiting: the eventcount and the spin-yield-sleep policy.
+"""Waiting: the eventcount, the spin-yield-sleep policy, and the two ways to wait that all loops use.
 
 An eventcount is one 64-bit word: the low half is a sequence number and the futex, the high half counts the waiters that have not been
 woken yet. Any actor may notify; any actor may wait. Both halves change in one compare-and-swap, so a waiter that gives up can remove
@@ -10,9 +10,21 @@ its own mark without removing another's.
             ec_sleep(key, timeout)                                           waiters > 0 ? sequence + 1, wake
     The waiter's locked add pairs with the notifier's fence: one of the two sees the other.
 
-Concurrency: all operations against all. A waiter that is killed leaves the count too high, which costs one later system call. Every
-sleep has a timeout. A sleep that times out while work is present is counted in ``timeouts_with_work`` and means a lost wake-up: it must
-stay 0.
+What may run against what: everything against everything. A waiter that is killed leaves the count too high, which
+costs one system call later and nothing else.
+
+    wait_until   waits for a condition that others make true
+    wait_work    one sleep of a loop that serves work while it waits
+
+Both take the condition as a function and an argument. It returns 0, or a mark of what is there (``enum Mark``). Both look at it again
+between preparation and sleep, sleep for HEARTBEAT_NS at most, so that a wait whose other side is dead is looked at again, and count the
+heartbeat. A sleep that ended by HEARTBEAT_NS although what it waits for is there is a lost wake-up, unless the notifier is between
+publishing and ringing: ``wait_lost`` decides, and counts in ``timeouts_with_work``, which must stay 0. A shorter bound is a time of the
+program and is not counted: when it ends, what is there is found by the next look.
+
+``iopf_crew.drop`` names a site (and a role); ``ec_notify`` then loses every wake-up of a waiter that has prepared there, until one has
+been counted as lost. Tests write it before the start; ``armed_site`` and ``armed_at`` of an actor, by its owner before the locked
+add of ``ec_prepare``, are read for this only.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -20,8 +32,19 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 
+ctypedef uint64_t (*wait_condition)(void *arg) noexcept nogil
+
+cdef enum Mark:
+    NOTHING = 0
+    THERE = 1                # other marks, too: they change when another waiter works on what is there
+    UNRUNG = 2               # there, but no notifier has to ring for it
+
 cdef enum:
-    LOST_BOUND_NS = 100000000
+    HEARTBEAT_NS = 400000000     # the bound of a sleep that another actor ends
+    LOST_ROUND_NS = 100000000
+    LOST_ROUNDS = 5
+    LOST_TRIES = 40
+    WAIT_TIMED_OUT = -110
 
 cdef struct eventcount:
     uint64_t word
@@ -35,6 +58,8 @@ cdef inline eventcount *bell_of(iopf_actor *actor) noexcept nogil:
     return <eventcount *>&actor.bell_seq
 
 cdef inline uint32_t ec_prepare(iopf_actor *self, eventcount *ec, uint32_t site) noexcept nogil:
+    self.armed_site = site
+    self.armed_at = <uint64_t>(<char *>ec - <char *>crew_of(self))
     point(self, site << 8 | OP_BELL_ARM, ec, ACC_RMW)
     return <uint32_t>xadd64(&ec.word, <uint64_t>1 << 32)
 
@@ -49,8 +74,8 @@ cdef inline void ec_cancel(iopf_actor *self, eventcount *ec, uint32_t key) noexc
         if cas64(&ec.word, word, word - (<uint64_t>1 << 32)):
             return
 
-cdef inline int ec_sleep(iopf_actor *self, eventcount *ec, uint32_t key, uint64_t timeout_ns, uint32_t site) noexcept nogil:
-    """Return 0 when notified (or woken spuriously), -ETIMEDOUT (-110) at the timeout. Ends the preparation in every case."""
+cdef inline int ec_rest(iopf_actor *self, eventcount *ec, uint32_t key, uint64_t timeout_ns, uint32_t site) noexcept nogil:
+    """0 when notified (or spuriously woken), -ETIMEDOUT at the bound: then the preparation still stands."""
     cdef int ret
     self.sleeps += 1
     self.wait_site = site
@@ -58,11 +83,28 @@ cdef inline int ec_sleep(iopf_actor *self, eventcount *ec, uint32_t key, uint64_
     ret = point_wait(self, site << 8 | OP_BELL_SLEEP, <uint32_t *>&ec.word, key, timeout_ns)
     self.wait_site = 0
     self.heartbeat += 1
-    if ret == -110:
-        ec_cancel(self, ec, key)
-        self.wait_timeouts += 1
-        return ret
-    return 0  # the notifier removed the mark; after a signal it stays, and costs the next notifier a system call
+    return ret  # a notifier has taken the mark; after a signal it stays, and costs the next notifier a system call
+
+cdef inline int ec_sleep(iopf_actor *self, eventcount *ec, uint32_t key, uint64_t timeout_ns, uint32_t site) noexcept nogil:
+    """0 when notified (or spuriously woken), -ETIMEDOUT at the bound. Ends the preparation in every case."""
+    if ec_rest(self, ec, key, timeout_ns, site) != WAIT_TIMED_OUT:
+        return 0
+    ec_cancel(self, ec, key)
+    self.wait_timeouts += 1
+    return WAIT_TIMED_OUT
+
+cdef inline bint ring_dropped(iopf_actor *self, eventcount *ec) noexcept nogil:
+    """Whether a test wants this wake-up lost: a waiter of ``ec`` has prepared at the site of ``crew.drop``."""
+    cdef iopf_crew *crew = crew_of(self)
+    cdef uint32_t i, site = ld32_rlx(&crew.drop) & 0xFFFF, role = ld32_rlx(&crew.drop) >> 16
+    cdef uint64_t at = <uint64_t>(<char *>ec - <char *>crew)
+    cdef iopf_actor *other
+    for i in range(crew.actors):
+        other = crew_actor(crew, i)
+        if other.armed_site == site and other.armed_at == at and (role == 0 or other.role + 1 == role):
+            xadd32(&crew.dropped, 1)
+            return True
+    return False
 
 cdef inline uint32_t ec_notify(iopf_actor *self, eventcount *ec, uint32_t most, uint32_t site) noexcept nogil:
     """Wake at most ``most`` waiters; return the number of attempts. No system call without waiters."""
@@ -74,6 +116,8 @@ cdef inline uint32_t ec_notify(iopf_actor *self, eventcount *ec, uint32_t most, 
         word = ld64_rlx(&ec.word)
         waiting = <uint32_t>(word >> 32)
         if waiting == 0:
+            return 0
+        if iopf_unlikely(crew_of(self).drop != 0) and ring_dropped(self, ec):
             return 0
         if waiting > most:
             waiting = most
@@ -89,22 +133,6 @@ cdef inline uint32_t bell_ring(iopf_actor *self, iopf_actor *other, uint32_t sit
 cdef inline void waiter_reset(waiter *w) noexcept nogil:
     w.spins = 0
     w.yields = 0
-
-cdef inline bint waiter_sleep(iopf_actor *self, eventcount *ec, uint32_t key, uint64_t timeout_ns, uint32_t site,
-                              waiter *w) noexcept nogil:
-    """Sleep after a preparation. After a notification the next wait starts with its pauses again; after a timeout it does not, so
-    that an idle process goes straight back to sleep. True after a timeout: the caller then calls ``wake_lost`` if there is work."""
-    if ec_sleep(self, ec, key, timeout_ns, site) == -110:
-        return True
-    waiter_reset(w)
-    return False
-
-cdef inline void wake_lost(iopf_actor *self, eventcount *ec, uint32_t site) noexcept nogil:
-    """Work is present without a notification before the timeout. Either its producer is about to notify, or a wake-up was lost;
-    only the second is counted, after waiting for the notification once more."""
-    cdef uint32_t key = ec_prepare(self, ec, site)
-    if ec_sleep(self, ec, key, LOST_BOUND_NS, site) == -110:
-        self.timeouts_with_work += 1
 
 cdef inline bint waiter_spin(iopf_actor *self, waiter *w) noexcept nogil:
     """One step of waiting without sleeping: first pauses, then yields; false when it is time to sleep.
@@ -126,3 +154,97 @@ cdef inline bint waiter_spin(iopf_actor *self, waiter *w) noexcept nogil:
         sched_yield()
         return True
     return False
+
+cdef inline void wait_lost(iopf_actor *self, eventcount *ec, uint32_t key, uint64_t mark, wait_condition owed, void *arg,
+                           uint32_t site) noexcept nogil:
+    """Counts a lost wake-up, unless the ring still comes. The sleep before this has ended by its bound, ``mark`` is there, and the
+    preparation still stands, so a ring at any time since then ends the first sleep here.
+
+    A notifier that was preempted between publishing and ringing runs again within LOST_ROUNDS rounds. On a loaded machine this process
+    runs late, too: a round that took half as long again as it should proves nothing, and another one follows, up to LOST_TRIES.
+    ``owed`` (or NULL) says whether the same thing is still there: when another waiter works on it, no wake-up was lost.
+    """
+    cdef uint32_t rounds = 0, tries = 0
+    cdef uint64_t since
+    while rounds < LOST_ROUNDS and tries < LOST_TRIES:
+        since = actor_clock(self)
+        if ec_rest(self, ec, key, LOST_ROUND_NS, site) != WAIT_TIMED_OUT or (owed != NULL and owed(arg) != mark):
+            return
+        tries += 1
+        rounds += actor_clock(self) - since < LOST_ROUND_NS + LOST_ROUND_NS // 2
+    self.timeouts_with_work += 1
+    self.lost_site = site
+    if ld32_rlx(&crew_of(self).drop) & 0xFFFF == site:
+        st32_rel(&crew_of(self).drop, 0)
+
+cdef inline int wait_sleep(iopf_actor *self, eventcount *ec, uint32_t key, uint64_t bound_ns, wait_condition owed, void *arg,
+                           uint32_t site) noexcept nogil:
+    """The sleep after a preparation and its re-check: 0 when notified, -ETIMEDOUT at the bound. ``owed`` not NULL: what a notifier has
+    to ring for, and has not rung for if it is there at the bound."""
+    cdef uint64_t mark = NOTHING
+    if ec_rest(self, ec, key, bound_ns, site) != WAIT_TIMED_OUT:
+        return 0
+    self.wait_timeouts += 1
+    if owed != NULL:
+        mark = owed(arg)
+    if mark != NOTHING and mark != UNRUNG:
+        wait_lost(self, ec, key, mark, owed, arg, site)
+    ec_cancel(self, ec, key)
+    return WAIT_TIMED_OUT
+
+cdef inline int wait_until(iopf_actor *self, eventcount *ec, wait_condition condition, void *arg, uint64_t bound_ns,
+                           uint32_t site) noexcept nogil:
+    """Waits until the condition holds; 0, or -ETIMEDOUT after ``bound_ns`` (UINT64_MAX: none). The condition is not asked again after
+    it has held, so it may take what it finds."""
+    cdef uint64_t until = <uint64_t>-1, now, left = HEARTBEAT_NS, mark
+    cdef uint32_t key
+    cdef waiter w
+    waiter_reset(&w)
+    if bound_ns != <uint64_t>-1:
+        until = actor_clock(self) + bound_ns
+    while not condition(arg):
+        if waiter_spin(self, &w):
+            continue
+        key = ec_prepare(self, ec, site)
+        if condition(arg):
+            ec_cancel(self, ec, key)
+            return 0
+        if until != <uint64_t>-1:
+            now = actor_clock(self)
+            if now >= until:
+                ec_cancel(self, ec, key)
+                return WAIT_TIMED_OUT
+            left = until - now if until - now < HEARTBEAT_NS else HEARTBEAT_NS
+        if ec_rest(self, ec, key, left, site) != WAIT_TIMED_OUT:
+            waiter_reset(&w)
+            continue
+        self.wait_timeouts += 1
+        mark = condition(arg)
+        if mark != NOTHING and mark != UNRUNG:
+            wait_lost(self, ec, key, mark, NULL, arg, site)
+        ec_cancel(self, ec, key)
+        if mark != NOTHING:
+            return 0
+    return 0
+
+cdef inline void wait_work(iopf_actor *self, eventcount *ec, wait_condition look, wait_condition owed, void *arg, const uint64_t *due_ns,
+                           uint32_t site, waiter *w) noexcept nogil:
+    """One sleep of a loop that serves work, when ``waiter_spin`` has said that it is time; returns when there may be work.
+
+    ``look`` is asked between preparation and sleep; it may serve what it finds. ``owed`` changes nothing and says what of it a notifier
+    has to ring for. ``due_ns`` (or NULL) is when the loop has something to do by its own clock, UINT64_MAX never; read after ``look``.
+    """
+    cdef uint32_t key = ec_prepare(self, ec, site)
+    cdef uint64_t bound_ns = HEARTBEAT_NS, now
+    if look(arg):
+        ec_cancel(self, ec, key)
+        waiter_reset(w)
+        return
+    if due_ns != NULL and due_ns[0] != <uint64_t>-1:
+        now = actor_clock(self)
+        if due_ns[0] <= now:
+            ec_cancel(self, ec, key)
+            return
+        bound_ns = timed_ns(self, due_ns[0] - now, HEARTBEAT_NS)
+    if wait_sleep(self, ec, key, bound_ns, owed if bound_ns == HEARTBEAT_NS else <wait_condition>NULL, arg, site) == 0:
+        waiter_reset(w)

@@ -86,11 +86,12 @@ cdef inline uint64_t work_backlog(iopf_actor *self, workring *r, uint32_t site) 
     cdef uint64_t head = read64(self, &r.head, site), tail = read64(self, &r.tail, site)
     return tail - head if tail > head else 0
 
-cdef inline void work_ring_bell(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
-    """After a push: wake one consumer, unless the searching ones will find the item anyway."""
+cdef inline void work_ring_bell(iopf_actor *self, workring *r, workring *first, uint32_t site) noexcept nogil:
+    """After a push into ``r``: wake one consumer, unless the searching ones will find the item anyway. Consumers of several rings
+    sleep and count themselves at the ``first``."""
     fence_at(self, site)  # pairs with the locked add in work_search_end, or ec_prepare
-    if work_backlog(self, r, site) > read32(self, &r.searching, site):
-        ec_notify(self, &r.bell, 1, site)
+    if work_backlog(self, r, site) > read32(self, &first.searching, site):
+        ec_notify(self, &first.bell, 1, site)
 
 cdef inline void work_search_begin(iopf_actor *self, workring *r, uint32_t site) noexcept nogil:
     st64_rel(&self.searching, 1)  # before the count: a death in between makes the repair's count too low, never too high

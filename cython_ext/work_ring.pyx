@@ -113,13 +113,27 @@ cdef void work_done(iopf_actor *self, workring *r, uint64_t position, uint32_t s
     work_settle(self, r, site)
 
 
+cdef struct flush_wait:
+    iopf_actor *self
+    workring *ring
+    uint64_t target
+    uint32_t site
+
+
+cdef uint64_t flushed(void *arg) noexcept nogil:
+    cdef flush_wait *f = <flush_wait *>arg
+    work_settle(f.self, f.ring, f.site)
+    point(f.self, f.site << 8 | OP_WORK_FLUSH, &f.ring.floor, ACC_READ)
+    return ld64_acq(&f.ring.floor) >= f.target
+
+
 cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t site) noexcept nogil:
-    """Wait until every position queued before the call is done; 0, or -ETIMEDOUT (-110). Does not wait for later positions."""
-    cdef uint64_t target = read64(self, &r.tail, site), until = actor_clock(self) + timeout_ns, word
-    cdef uint32_t key
-    cdef waiter w
-    cdef int ret = 0
-    # The hint may lag behind a push that has returned: include positions published beyond it.
+    """Waits until every position queued before the call is done; 0, or -ETIMEDOUT (-110) after ``timeout_ns`` (UINT64_MAX: none).
+    Later work is not waited for."""
+    cdef flush_wait f
+    cdef uint64_t target = read64(self, &r.tail, site), word
+    cdef int ret
+    # The hint may lag behind a push that has returned: count what is published beyond it.
     while True:
         word = read64(self, &work_slot(r, target).word, site)
         if word >> 20 == target and word & 15 != WORK_FREE and word & 15 != WORK_RESERVED:
@@ -127,23 +141,9 @@ cdef int work_flush(iopf_actor *self, workring *r, uint64_t timeout_ns, uint32_t
         else:
             break
     lockdep_acquire(self, r.cls, site)
-    waiter_reset(&w)
+    f.self, f.ring, f.target, f.site = self, r, target, site
     add32(self, &r.flushers, 1, site)
-    while True:
-        work_settle(self, r, site)
-        point(self, site << 8 | OP_WORK_FLUSH, &r.floor, ACC_READ)
-        if ld64_acq(&r.floor) >= target:
-            break
-        if waiter_spin(self, &w):
-            continue
-        if actor_clock(self) > until:
-            ret = -110
-            break
-        key = ec_prepare(self, &r.idle, site)
-        if read64(self, &r.floor, site) >= target:
-            ec_cancel(self, &r.idle, key)
-            break
-        ec_sleep(self, &r.idle, key, 50000000, site)
+    ret = wait_until(self, &r.idle, flushed, &f, timeout_ns, site)
     add32(self, &r.flushers, <uint32_t>-1, site)
     lockdep_release(self, r.cls)
     return ret

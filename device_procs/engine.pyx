@@ -16,7 +16,7 @@ from iopf.device_procs.atc cimport atc_fill, atc_lookup
 from iopf.device_procs.interleave cimport begin_batch, send_batch
 from iopf.device_procs.pri cimport *
 from iopf.device_procs.responses cimport receive
-from iopf.device_procs.script cimport script_step
+from iopf.device_procs.script cimport script_owed, script_step
 from iopf.device_procs.stop cimport serve_stop
 from iopf.device_procs.workload cimport *
 from iopf.emulator.mm.pgtable cimport walk_begin, walk_grants, walker
@@ -30,7 +30,6 @@ from iopf.emulator.spec.sites cimport *
 from iopf.emulator.board.tenants cimport tenant, tenant_bound, tenant_refused
 
 cdef enum:
-    IDLE_NS = 400000000
     FULL_NS = 50000
     BURST = 64                   # groups started before responses are looked at again
 
@@ -204,37 +203,74 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     return moved
 
 
+cdef struct device_wait:
+    function *f
+    uint64_t next_ns
+
+
+cdef uint64_t device_look(void *arg) noexcept nogil:
+    """Serves what is there. What waits for room on the uplink is looked at again soon: the IOMMU does not ring when it makes room."""
+    cdef device_wait *a = <device_wait *>arg
+    cdef function *f = a.f
+    a.next_ns = <uint64_t>-1
+    if link_waiting(f.v.self, &f.down, DEV_WAIT) or device_step(f, &a.next_ns) or ld32_acq(&f.v.board.phase) >= PHASE_ENDING:
+        return THERE
+    if f.owed or f.batch_count or read32(f.v.self, &f.d.stop_request, DEV_WAIT) != f.d.stop_done:
+        a.next_ns = min(a.next_ns, actor_clock(f.v.self) + FULL_NS)
+    return NOTHING
+
+
+cdef bint tenant_came(function *f) noexcept nogil:
+    """Nothing is open, and the tenant's task has made possible what the workload sends next."""
+    cdef prog_op *op
+    cdef uint32_t ten = f.tenant, pasid
+    cdef uint64_t epoch = f.ready_epoch
+    if f.over or f.open_groups or f.retry_count or f.work.gap_ns or f.v.cfg.pace or not read32(f.v.self, &f.d.pri_enabled, DEV_WAIT):
+        return False
+    if f.work.pattern == PATTERN_REPLAY:
+        if f.next_op >= f.program_count:
+            return False
+        op = program(f.v, f.program) + f.next_op
+        ten, epoch = op.arg, op.b
+    if ten >= f.v.cfg.tenants or read64(f.v.self, &f.v.tenants[ten].ops_done, DEV_WAIT) < epoch:
+        return False
+    if not tenant_bound(f.v.self, &f.v.tenants[ten], f.dev, DEV_WAIT):
+        return False
+    pasid = read32(f.v.self, &f.v.tenants[ten].pasid, DEV_WAIT)
+    return f.stopping != pasid + 1
+
+
+cdef uint64_t device_owed(void *arg) noexcept nogil:
+    """Responses, a stop request not seen yet, a new plug, the next phase, and what the program or the workload waits for."""
+    cdef function *f = (<device_wait *>arg).f
+    cdef uint32_t phase = ld32_acq(&f.v.board.phase)
+    if phase >= PHASE_ENDING or link_waiting(f.v.self, &f.down, DEV_WAIT) or read32(f.v.self, &f.d.resets, DEV_WAIT) != f.resets:
+        return THERE
+    if read32(f.v.self, &f.d.stop_request, DEV_WAIT) != f.d.stop_done and f.stopping != f.d.stop_pasid + 1:
+        return THERE
+    if phase >= PHASE_RELEASING and f.over < 2:
+        return THERE
+    if f.work.pattern == PATTERN_PROGRAM:
+        return not f.over and script_owed(f)
+    return (phase >= PHASE_STOPPING and not f.over) or tenant_came(f)
+
+
 cdef int device_main(function *f) noexcept nogil:
     cdef view *v = f.v
-    cdef uint64_t next_ns, now
-    cdef uint32_t key
+    cdef device_wait a
     cdef waiter w
+    a.f = f
     waiter_reset(&w)
     f.resets = ld32_acq(&f.d.resets)  # the first probe came before the first step
     while ld32_acq(&v.board.phase) < PHASE_ENDING:
         v.self.heartbeat += 1
-        next_ns = <uint64_t>-1
-        if device_step(f, &next_ns):
+        a.next_ns = <uint64_t>-1
+        if device_step(f, &a.next_ns):
             waiter_reset(&w)
             continue
         if waiter_spin(v.self, &w):
             continue
-        key = ec_prepare(v.self, bell_of(v.self), DEV_WAIT)
-        next_ns = <uint64_t>-1
-        if link_waiting(v.self, &f.down, DEV_WAIT) or device_step(f, &next_ns) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            ec_cancel(v.self, bell_of(v.self), key)
-            waiter_reset(&w)
-            continue
-        now = actor_clock(v.self)
-        if next_ns <= now:
-            ec_cancel(v.self, bell_of(v.self), key)
-            continue
-        next_ns = timed_ns(v.self, next_ns - now, IDLE_NS)
-        if f.owed or f.batch_count or read32(v.self, &f.d.stop_request, DEV_WAIT) != f.d.stop_done:
-            next_ns = FULL_NS  # the uplink is full, and the IOMMU does not ring when it makes room
-        if (waiter_sleep(v.self, bell_of(v.self), key, next_ns, DEV_WAIT, &w) and next_ns == IDLE_NS
-                and link_waiting(v.self, &f.down, DEV_WAIT)):
-            wake_lost(v.self, bell_of(v.self), DEV_WAIT)
+        wait_work(v.self, bell_of(v.self), device_look, device_owed, &a, &a.next_ns, DEV_WAIT, &w)
     return 0
 
 

@@ -8,6 +8,7 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.histogram cimport hist_add
 from iopf.cython_ext.link cimport *
+from iopf.cython_ext.wait cimport bell_ring
 from iopf.device_procs.atc cimport *
 from iopf.device_procs.books cimport EARLY_ANSWER, EARLY_REFUSED, fate_of, fates_agree
 from iopf.device_procs.pri cimport *
@@ -86,6 +87,15 @@ cdef void after_success(function *f, group *g, uint16_t index) noexcept nogil:
     st64_rlx(&f.d.dev.retry_groups, f.retry_count)
 
 
+cdef void ring_gates(function *f) noexcept nogil:
+    """A function that has failed counts at every gate with all that it owed, so the tenants look again."""
+    cdef uint32_t ten
+    fence_at(f.v.self, DEV_RECEIVE)  # partner: the fence in the tenant's gate, after it has set gate_waiting
+    for ten in range(f.v.cfg.tenants):
+        if read32(f.v.self, &f.v.tenants[ten].gate_waiting, DEV_RECEIVE):
+            bell_ring(f.v.self, crew_actor(f.v.crew, f.v.tenants[ten].actor), DEV_RECEIVE)
+
+
 cdef void pri_failure(function *f) noexcept nogil:
     """Response Failure: the function switches PRI off and forgets what is open (PCIe: RF). A workload ends; a program goes on, and can
     send again when the driver has plugged the function in anew."""
@@ -104,6 +114,7 @@ cdef void pri_failure(function *f) noexcept nogil:
     f.d.dev.abandoned += f.staged
     f.staged = 0
     st64_rlx(&f.d.dev.retry_groups, 0)
+    ring_gates(f)
 
 
 cdef uint16_t answered_group(function *f, uint32_t prgi, uint32_t pasid, bint pasid_present) noexcept nogil:

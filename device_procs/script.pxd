@@ -11,4 +11,5 @@ from libc.stdint cimport uint64_t
 
 from iopf.device_procs.pri cimport function
 
+cdef bint script_owed(function *f) noexcept nogil
 cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil

@@ -234,6 +234,23 @@ cdef int64_t device_op(function *f, prog_op *op) noexcept nogil:
     return EINVAL
 
 
+cdef bint script_owed(function *f) noexcept nogil:
+    """Whether others have made possible what the program waits for; changes nothing. An `await` waits for responses, which the link
+    tells, and an overflow polls."""
+    cdef uint32_t state = flow_look(f.v, &f.script, PHASE_STOPPING), pasid = 0
+    cdef prog_op *op
+    if state != FLOW_OP:
+        return state != FLOW_BLOCKED
+    op = flow_op(f.v, &f.script)
+    if op.op == DO_AWAIT or op.op == DO_OVERFLOW:
+        return False
+    if op.op == DO_WAIT_BOUND:
+        return wait_bound(f, op) != NOT_YET
+    if op.op == DO_SEND and (not read32(f.v.self, &f.d.pri_enabled, DEV_SEND) or f.d.dev.failed or f.open_groups):
+        return False
+    return pasid_for(f, op, &pasid) != NOT_YET
+
+
 cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil:
     """One record of the program; false when it has to wait. At its end the function gives up what nobody will answer."""
     cdef uint32_t state = flow_step(f.v, &f.script, PHASE_STOPPING, next_ns)

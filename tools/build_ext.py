@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from Cython.Build import cythonize
+from iopf.tools.structs import layout_mark
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
-
-from iopf.tools.structs import layout_mark
 
 SOURCE_ROOT = Path(".src")  # relative to the root of the tree
 PROBES = Path("tests/probes")
@@ -51,7 +50,9 @@ class BuildExt(build_ext):
             # Cython tracks .pxd files but not C headers. These are few and most modules include them, so each module depends on all.
             extension.depends = [*extension.depends, *headers()]
             if extension.name == LAYOUT:
-                extension.define_macros.append(("IOPF_LAYOUT_MARK", f"{layout_mark(SOURCE_ROOT / 'iopf')}u"))
+                extension.define_macros.append(
+                    ("IOPF_LAYOUT_MARK", f"{layout_mark(SOURCE_ROOT / 'iopf')}u")
+                )
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:

@@ -28,7 +28,7 @@ cdef struct board:
     uint64_t layout_hash
     uint64_t start_ns            # CLOCK_MONOTONIC when PHASE_RUNNING began
     uint64_t start_ticks         # the same in ticks of the crew
-    uint32_t phase               # supervisor; futex
+    uint32_t phase               # supervisor, who rings everybody afterwards
     uint32_t ready               # counts processes that have come up; the supervisor's bell follows
     config cfg
     uint64_t offsets[35]
@@ -42,7 +42,8 @@ cdef struct board:
     uint32_t domains_left        # gunthorpe: detached, but user space still holds groups of them; under sva_lock
     uint32_t cut                 # controlled runs: programs may go on behind their `start`
     uint32_t refuse              # handlers refuse so many groups more; atomically
-    eventcount hold_bell         # those who are held sleep here
+    eventcount hold_bell         # actors that are held sleep here
+    eventcount domain_bell       # gunthorpe: an actor that frees a domain sleeps here until no group refers to it
     uint64_t fault_object[16]    # references; under sva_lock
     uint64_t reached[24]         # by event of the fate table (enum Event), how often; atomically
     int fault_fd[16]             # eventfds of the fault objects, the same number in every process; written before the start

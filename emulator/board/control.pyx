@@ -8,7 +8,7 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.memory cimport Memory
 from iopf.cython_ext.wait cimport *
-from iopf.emulator.board.board cimport view, view_attach
+from iopf.emulator.board.board cimport board, view, view_attach
 from iopf.emulator.board.devices cimport device
 from iopf.emulator.board.flow cimport NOT_RUN, barrier_at, flow_leave, note_of, program, sequence_turn
 from iopf.emulator.board.iommus cimport unit_regs
@@ -18,6 +18,15 @@ from iopf.emulator.board.queues cimport work_ring
 from iopf.emulator.spec.roles cimport PHASE_RUNNING
 from iopf.emulator.spec.sites cimport START_BARRIER
 from iopf.emulator.board.tenants cimport tenant
+
+
+cdef struct ready_wait:
+    board *board
+    uint32_t count
+
+
+cdef uint64_t all_ready(void *arg) noexcept nogil:
+    return ld32_acq(&(<ready_wait *>arg).board.ready) >= (<ready_wait *>arg).count
 
 
 cdef class Control:
@@ -37,7 +46,6 @@ cdef class Control:
             self.v.board.start_ns = clock_ns()
             self.v.board.start_ticks = crew_ticks(self.v.crew)
         st32_rel(&self.v.board.phase, phase)
-        futex_wake32(&self.v.board.phase, 0x7FFFFFFF)
         self.wake_all()
 
     def wake_all(self) -> None:
@@ -45,17 +53,26 @@ cdef class Control:
         for i in range(self.v.crew.actors):
             bell_ring(self.v.self, crew_actor(self.v.crew, i), START_BARRIER)
         ec_notify(self.v.self, &work_ring(&self.v, 0).bell, 0x7FFFFFFF, START_BARRIER)
+        for i in range(self.v.cfg.work_rings):
+            ec_notify(self.v.self, &work_ring(&self.v, i).idle, 0x7FFFFFFF, START_BARRIER)
         ec_notify(self.v.self, &self.v.board.hold_bell, 0x7FFFFFFF, START_BARRIER)
+        ec_notify(self.v.self, &self.v.board.domain_bell, 0x7FFFFFFF, START_BARRIER)
         for i in range(self.v.cfg.units):
             ec_notify(self.v.self, &unit_regs(&self.v, i).qi_bell, 0x7FFFFFFF, START_BARRIER)
             ec_notify(self.v.self, &unit_regs(&self.v, i).prq_complete, 0x7FFFFFFF, START_BARRIER)
 
-    def wait_bell(self, uint64_t timeout_ns) -> None:
-        """Sleeps until somebody rings the supervisor, at most ``timeout_ns``."""
-        cdef uint32_t key
+    def wait_ready(self, uint32_t count, uint64_t timeout_ns) -> bool:
+        """Waits until ``count`` processes have come up; false after ``timeout_ns``, so that the caller can look for deaths."""
+        cdef ready_wait r
+        cdef int ret
+        r.board, r.count = self.v.board, count
         with nogil:
-            key = ec_prepare(self.v.self, bell_of(self.v.self), START_BARRIER)
-            ec_sleep(self.v.self, bell_of(self.v.self), key, timeout_ns, START_BARRIER)
+            ret = wait_until(self.v.self, bell_of(self.v.self), all_ready, &r, timeout_ns, START_BARRIER)
+        return ret == 0
+
+    def lose_wakes(self, uint32_t site, uint32_t role) -> None:
+        """For tests, before the start: loses the wake-ups of actors of ``role`` that wait at ``site``, until one was counted as lost."""
+        st32_rel(&self.v.crew.drop, site | (role + 1) << 16)
 
     def order(self, uint32_t dev, uint32_t what, uint32_t driver_slot) -> None:
         """Asks driver 0 to probe or remove a device."""

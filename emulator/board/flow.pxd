@@ -48,6 +48,7 @@ cdef struct flow:
 
 cdef void flow_begin(flow *f, uint64_t first, uint64_t count, uint64_t seed) noexcept nogil
 cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns) noexcept nogil
+cdef uint32_t flow_look(view *v, flow *f, uint32_t stop_phase) noexcept nogil
 cdef void flow_done(view *v, flow *f, int64_t result) noexcept nogil
 cdef void flow_leave(view *v, uint32_t slot) noexcept nogil
 cdef void wait_held(view *v, uint32_t which) noexcept nogil

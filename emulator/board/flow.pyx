@@ -14,7 +14,6 @@ from iopf.emulator.spec.roles cimport PHASE_ENDING
 from iopf.emulator.spec.sites cimport *
 
 cdef enum:
-    IDLE_NS = 400000000
     ALWAYS_ARRIVED = 0xFFFFFFFF
     ACTOR_TENANT = 1         # kinds of a packed actor name
     ACTOR_DEVICE = 2
@@ -52,21 +51,25 @@ cdef void ring_participants(view *v, uint32_t index) noexcept nogil:
             bell_ring(v.self, crew_actor(v.crew, slot), PROGRAM_WAIT)
 
 
-cdef bint barrier_open(view *v, flow *f, uint32_t index) noexcept nogil:
-    """Arrives once, and says whether everybody has."""
+cdef bint all_arrived(view *v, flow *f, uint32_t index) noexcept nogil:
     cdef barrier *b = barrier_at(v, index)
     cdef uint32_t slot
+    for slot in range(v.cfg.slots):
+        if slot < 512 and b.participants[slot >> 6] >> (slot & 63) & 1:
+            if read32(v.self, barrier_arrivals(v, index, slot), PROGRAM_WAIT) < f.arrivals[index]:
+                return False
+    return True
+
+
+cdef bint barrier_open(view *v, flow *f, uint32_t index) noexcept nogil:
+    """Arrives once, and says whether everybody has."""
     if not f.arrived:
         f.arrived = 1
         f.arrivals[index] += 1
         write32(v.self, barrier_arrivals(v, index, v.self.slot), f.arrivals[index], PROGRAM_WAIT)
         fence_at(v.self, PROGRAM_WAIT)  # partner: the fence of another one that arrives; one of the two sees both
         ring_participants(v, index)
-    for slot in range(v.cfg.slots):
-        if slot < 512 and b.participants[slot >> 6] >> (slot & 63) & 1:
-            if read32(v.self, barrier_arrivals(v, index, slot), PROGRAM_WAIT) < f.arrivals[index]:
-                return False
-    return True
+    return all_arrived(v, f, index)
 
 
 cdef void flow_done(view *v, flow *f, int64_t result) noexcept nogil:
@@ -182,6 +185,23 @@ cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns
     return FLOW_MOVED
 
 
+cdef uint32_t flow_look(view *v, flow *f, uint32_t stop_phase) noexcept nogil:
+    """What ``flow_step`` would return, without its effects. A pause counts as blocked: nobody rings for its end."""
+    cdef prog_op *op
+    cdef bint stopping = ld32_acq(&v.board.phase) >= stop_phase
+    cdef uint64_t never = 0
+    if f.pc >= f.count:
+        return FLOW_END
+    op = flow_op(v, f)
+    if op.op < DO_TURN:
+        return FLOW_OP
+    if op.op == DO_BARRIER and op.arg < BARRIERS:
+        return FLOW_MOVED if stopping or not f.arrived or all_arrived(v, f, op.arg) else FLOW_BLOCKED
+    if op.op == DO_TURN or op.op == DO_START or op.op == DO_BARRIER:
+        return FLOW_MOVED if waiting_over(v, f, op, stopping, &never) else FLOW_BLOCKED
+    return FLOW_BLOCKED if op.op == DO_PAUSE and not stopping else FLOW_MOVED
+
+
 cdef void flow_leave(view *v, uint32_t slot) noexcept nogil:
     """An actor will not come to any barrier any more: it has finished, or it is dead."""
     cdef uint32_t i
@@ -192,13 +212,18 @@ cdef void flow_leave(view *v, uint32_t slot) noexcept nogil:
             ring_participants(v, i)
 
 
+cdef struct hold_wait:
+    view *v
+    uint32_t which
+
+
+cdef uint64_t let_go(void *arg) noexcept nogil:
+    cdef hold_wait *h = <hold_wait *>arg
+    return not read32(h.v.self, &h.v.board.hold, HELD) & h.which or ld32_acq(&h.v.board.phase) >= PHASE_ENDING
+
+
 cdef void wait_held(view *v, uint32_t which) noexcept nogil:
-    """A program holds this stage: sleeps until it lets go."""
-    cdef uint32_t key
-    while read32(v.self, &v.board.hold, HELD) & which and ld32_acq(&v.board.phase) < PHASE_ENDING:
-        v.self.heartbeat += 1
-        key = ec_prepare(v.self, &v.board.hold_bell, HELD)
-        if not read32(v.self, &v.board.hold, HELD) & which:
-            ec_cancel(v.self, &v.board.hold_bell, key)
-            return
-        ec_sleep(v.self, &v.board.hold_bell, key, IDLE_NS, HELD)
+    """A program holds this stage: sleeps until it releases it."""
+    cdef hold_wait h
+    h.v, h.which = v, which
+    wait_until(v.self, &v.board.hold_bell, let_go, &h, <uint64_t>-1, HELD)

@@ -14,9 +14,18 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.memory cimport Memory
 from iopf.cython_ext.wait cimport *
-from iopf.emulator.board.board cimport view_attach, view_region
+from iopf.emulator.board.board cimport board, view_attach, view_region
 from iopf.emulator.board.layout cimport OFF_PRIVATE, RQ_PRIVATE
 from iopf.emulator.spec.sites cimport START_BARRIER
+
+
+cdef struct phase_wait:
+    board *board
+    uint32_t phase
+
+
+cdef uint64_t phase_reached(void *arg) noexcept nogil:
+    return ld32_acq(&(<phase_wait *>arg).board.phase) >= (<phase_wait *>arg).phase
 
 
 cdef class Process:
@@ -60,18 +69,13 @@ cdef class Process:
         return ret
 
     cdef _ready(self):
-        cdef uint32_t phase
+        cdef phase_wait w
+        w.board, w.phase = self.v.board, self.phase
         st32_rel(&self.v.self.state, ACTOR_READY)
         xadd32(&self.v.board.ready, 1)
         with nogil:
             bell_ring(self.v.self, crew_actor(self.v.crew, 0), START_BARRIER)
-            while True:
-                phase = ld32_acq(&self.v.board.phase)
-                if phase >= self.phase:
-                    break
-                self.v.self.heartbeat += 1
-                point(self.v.self, START_BARRIER << 8 | OP_BELL_SLEEP, &self.v.board.phase, ACC_WAIT)
-                futex_wait32(&self.v.board.phase, phase, 250000000)
+            wait_until(self.v.self, bell_of(self.v.self), phase_reached, &w, <uint64_t>-1, START_BARRIER)
         self.started_cpu_ns = time.process_time_ns()
         st32_rel(&self.v.self.state, ACTOR_RUNNING)
 

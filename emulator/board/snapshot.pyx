@@ -99,7 +99,8 @@ cdef class Snapshot:
             "slot": slot, "role": a.role, "index": a.index, "pid": a.pid, "start_time": a.start_time, "state": a.state,
             "exit_status": a.exit_status, "last_point": a.last_point, "heartbeat": a.heartbeat, "wait_site": a.wait_site,
             "wait_since_ns": a.wait_since_ns, "points": a.points, "sleeps": a.sleeps, "wakes": a.wakes,
-            "wait_timeouts": a.wait_timeouts, "timeouts_with_work": a.timeouts_with_work, "yields": a.yields,
+            "wait_timeouts": a.wait_timeouts, "timeouts_with_work": a.timeouts_with_work,
+            "lost_site": a.lost_site, "yields": a.yields,
             "lock_waits": a.lock_waits, "owner_deaths": a.owner_deaths, "work": [a.work[i] for i in range(8)],
         }
 

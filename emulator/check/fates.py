@@ -159,7 +159,12 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
     "remove-delivered": (
         _in("v5.13..v6.9", Fate.ABSENT, "no delivery to user space"),
         _in("v6.11..v6.13", Fate.INVALID, "unlinked; the answer of user space has no effect"),
-        _in("v6.14..v6.16", Fate.USE_AFTER_FREE, "read() walks a freed group", "remove-frees-owned-group"),
+        _in(
+            "v6.14..v6.16",
+            Fate.USE_AFTER_FREE,
+            "read() walks a freed group",
+            "remove-frees-owned-group",
+        ),
         _in("v7.2", Fate.USER, "off the list: user space owns it"),
         _in("gunthorpe", Fate.SUCCESS, "marked; the answer of user space has no effect"),
     ),

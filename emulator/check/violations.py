@@ -85,7 +85,9 @@ KNOWN: dict[str, Known] = {
         "4.39", GENERATIONS, "the driver drops stop markers, so software does not see the boundary"
     ),
     "shared-completion-lost-wake": Known(
-        "4.40", since("v6.14", proposed=False), "two drains share one completion; one may never wake up"
+        "4.40",
+        since("v6.14", proposed=False),
+        "two drains share one completion; one may never wake up",
     ),
     "replace-auto-responds-new-hwpt": Known(
         "4.65",

@@ -22,7 +22,6 @@ from iopf.emulator.spec.sites cimport HW_WAIT
 from iopf.emulator.spec.vtd cimport PRQ_RECORD_BYTES, QI_RECORD_BYTES
 
 cdef enum:
-    IDLE_NS = 400000000
     BURST = 64               # requests taken from one link before the next is served
 
 
@@ -74,10 +73,13 @@ cdef bint work_there(unit *u) noexcept nogil:
     return False
 
 
+cdef uint64_t unit_owed(void *u) noexcept nogil:
+    return work_there(<unit *>u) or ld32_acq(&(<unit *>u).v.board.phase) >= PHASE_ENDING
+
+
 cdef int iommu_main(unit *u) noexcept nogil:
     """Runs until PHASE_ENDING."""
     cdef view *v = u.v
-    cdef uint32_t key
     cdef waiter w
     waiter_reset(&w)
     while True:
@@ -91,13 +93,7 @@ cdef int iommu_main(unit *u) noexcept nogil:
             continue
         if ld32_acq(&v.board.phase) >= PHASE_ENDING:
             break
-        key = ec_prepare(v.self, bell_of(v.self), HW_WAIT)
-        if work_there(u) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            ec_cancel(v.self, bell_of(v.self), key)
-            waiter_reset(&w)
-            continue
-        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, HW_WAIT, &w) and work_there(u):
-            wake_lost(v.self, bell_of(v.self), HW_WAIT)
+        wait_work(v.self, bell_of(v.self), unit_owed, unit_owed, u, NULL, HW_WAIT, &w)
     return 0
 
 

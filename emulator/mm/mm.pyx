@@ -158,7 +158,7 @@ cdef void service_time(view *v, mm_struct *mm) noexcept nogil:
     until = actor_clock(v.self) + ns
     while ns >= 20000 or v.self.mode == POINT_CONTROLLED:
         # In slices, so that a slow page does not look like a process that has stopped.
-        point_nap(v.self, HANDLE_MM_FAULT << 8 | OP_NAP, ns if ns < 100000000 else 100000000)
+        point_nap(v.self, HANDLE_MM_FAULT << 8 | OP_NAP, ns if ns < 100000000 else 100000000)  # service time: there is nothing to ring
         v.self.heartbeat += 1
         if actor_clock(v.self) >= until:
             return

@@ -92,6 +92,7 @@ cpdef enum Site:
     PROGRAM_WAIT = 120
     PROGRAM_STEP = 121
     HELD = 122
+    TENANT_PACE = 123
     # IOASIDs
     IOASID_ALLOC = 128
     IOASID_FREE = 129

@@ -80,6 +80,7 @@ class Site(IntEnum):
     PROGRAM_WAIT = 120
     PROGRAM_STEP = 121
     HELD = 122
+    TENANT_PACE = 123
     IOASID_ALLOC = 128
     IOASID_FREE = 129
     IOASID_FIND = 130

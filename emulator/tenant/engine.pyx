@@ -25,7 +25,6 @@ from iopf.emulator.spec.sites cimport *
 from iopf.emulator.board.tenants cimport syscall_box, tenant
 
 cdef enum:
-    IDLE_NS = 400000000
     BOX_IDLE = 0
     BOX_POSTED = 1
     BOX_DONE = 2
@@ -59,15 +58,17 @@ cdef bint releasing(runner *r) noexcept nogil:
     return ld32_acq(&r.v.board.phase) >= PHASE_RELEASING
 
 
-cdef void sleep_on_bell(runner *r, uint32_t key, uint64_t ns, uint32_t site) noexcept nogil:
-    ec_sleep(r.v.self, bell_of(r.v.self), key, ns, site)
+cdef uint64_t released(void *r) noexcept nogil:
+    return releasing(<runner *>r)
+
+
+cdef uint64_t answered(void *r) noexcept nogil:
+    return read32((<runner *>r).v.self, &(<runner *>r).t.box.state, TENANT_SYSCALL) == BOX_DONE
 
 
 cdef int64_t syscall_to_task(runner *r, uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4) noexcept nogil:
     """Posts one call and waits for its result. The task always answers; the wait is diagnosed by the supervisor."""
     cdef syscall_box *box = &r.t.box
-    cdef uint32_t key
-    cdef waiter w
     cdef int64_t ret
     box.op = op
     box.args[0] = a0
@@ -77,15 +78,7 @@ cdef int64_t syscall_to_task(runner *r, uint32_t op, uint64_t a0, uint64_t a1, u
     box.args[4] = a4
     write32(r.v.self, &box.state, BOX_POSTED, TENANT_SYSCALL)
     bell_ring(r.v.self, crew_actor(r.v.crew, r.t.task), TENANT_SYSCALL)
-    waiter_reset(&w)
-    while read32(r.v.self, &box.state, TENANT_SYSCALL) != BOX_DONE:
-        if waiter_spin(r.v.self, &w):
-            continue
-        key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_SYSCALL)
-        if read32(r.v.self, &box.state, TENANT_SYSCALL) == BOX_DONE:
-            ec_cancel(r.v.self, bell_of(r.v.self), key)
-            break
-        sleep_on_bell(r, key, IDLE_NS, TENANT_SYSCALL)
+    wait_until(r.v.self, bell_of(r.v.self), answered, r, <uint64_t>-1, TENANT_SYSCALL)
     ret = box.ret
     write32(r.v.self, &box.state, BOX_IDLE, TENANT_SYSCALL)
     return ret
@@ -133,23 +126,26 @@ cdef bint may_pass(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     return devices_stopped(r)
 
 
+cdef struct gate_wait:
+    runner *r
+    prog_op *op
+    uint64_t at
+
+
+cdef uint64_t gate_passable(void *arg) noexcept nogil:
+    cdef gate_wait *g = <gate_wait *>arg
+    return may_pass(g.r, g.op, g.at)
+
+
 cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     """Gates, the fork of this tenant, and the end of its devices' work."""
-    cdef uint32_t key
-    cdef waiter w
+    cdef gate_wait g
+    g.r, g.op, g.at = r, op, at
     if op.op == DO_GATE:
         # Only a gate depends on single groups; a fork and the end of a device's work ring by themselves.
         write32(r.v.self, &r.t.gate_waiting, 1, TENANT_GATE)
         fence_at(r.v.self, TENANT_GATE)  # partner: the fence in group_done, after the count
-    waiter_reset(&w)
-    while not may_pass(r, op, at):
-        if waiter_spin(r.v.self, &w):
-            continue
-        key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_GATE)
-        if may_pass(r, op, at):
-            ec_cancel(r.v.self, bell_of(r.v.self), key)
-            break
-        sleep_on_bell(r, key, IDLE_NS, TENANT_GATE)
+    wait_until(r.v.self, bell_of(r.v.self), gate_passable, &g, <uint64_t>-1, TENANT_GATE)
     write32(r.v.self, &r.t.gate_waiting, 0, TENANT_GATE)
 
 
@@ -215,19 +211,16 @@ cdef void tell_devices(runner *r) noexcept nogil:
             bell_ring(r.v.self, crew_actor(r.v.crew, r.v.devices[dev].actor), TENANT_SYSCALL)
 
 
-cdef void wait_until(runner *r, uint64_t t_ns) noexcept nogil:
+cdef void wait_arrival(runner *r, uint64_t t_ns) noexcept nogil:
     """Honours the arrival time of an operation when the trace is paced."""
-    cdef uint64_t due, now
-    cdef uint32_t key
+    cdef uint64_t due
+    cdef waiter w
+    waiter_reset(&w)
     if r.v.cfg.pace == 0:
         return
     due = r.v.board.start_ns + t_ns * 1000 // r.v.cfg.pace
-    while not releasing(r):
-        now = actor_clock(r.v.self)
-        if now >= due:
-            return
-        key = ec_prepare(r.v.self, bell_of(r.v.self), TENANT_GATE)
-        sleep_on_bell(r, key, timed_ns(r.v.self, due - now, IDLE_NS), TENANT_GATE)
+    while not releasing(r) and actor_clock(r.v.self) < due:
+        wait_work(r.v.self, bell_of(r.v.self), released, released, r, &due, TENANT_PACE, &w)
 
 
 cdef void note_failure(runner *r, prog_op *op, uint64_t at, int64_t error) noexcept nogil:
@@ -239,11 +232,23 @@ cdef void note_failure(runner *r, prog_op *op, uint64_t at, int64_t error) noexc
     r.v.self.work[WORK_FAILURES] += 1
 
 
+cdef struct record_wait:
+    runner *r
+    flow *f
+
+
+cdef uint64_t record_owed(void *arg) noexcept nogil:
+    cdef record_wait *a = <record_wait *>arg
+    return releasing(a.r) or flow_look(a.r.v, a.f, PHASE_STOPPING) != FLOW_BLOCKED
+
+
 cdef bint next_record(runner *r, flow *f) noexcept nogil:
     """Waits for the next record that is the tenant's own; false at the end of the program or of the run."""
-    cdef uint64_t next_ns, now
-    cdef uint32_t key, state
+    cdef uint64_t next_ns
+    cdef uint32_t state
+    cdef record_wait a
     cdef waiter w
+    a.r, a.f = r, f
     waiter_reset(&w)
     while not releasing(r):
         r.v.self.heartbeat += 1
@@ -253,25 +258,15 @@ cdef bint next_record(runner *r, flow *f) noexcept nogil:
             return state == FLOW_OP
         if state == FLOW_MOVED or waiter_spin(r.v.self, &w):
             continue
-        key = ec_prepare(r.v.self, bell_of(r.v.self), PROGRAM_WAIT)
-        if flow_step(r.v, f, PHASE_STOPPING, &next_ns) != FLOW_BLOCKED:
-            ec_cancel(r.v.self, bell_of(r.v.self), key)
-            continue
-        now = actor_clock(r.v.self)
-        next_ns = next_ns - now if next_ns > now else 1
-        sleep_on_bell(r, key, timed_ns(r.v.self, next_ns, IDLE_NS), PROGRAM_WAIT)
+        wait_work(r.v.self, bell_of(r.v.self), record_owed, record_owed, &a, &next_ns, PROGRAM_WAIT, &w)
     return False
 
 
 cdef void stay(runner *r) noexcept nogil:
-    """In a controlled run a tenant outlives its program: its exit would be part of every schedule."""
-    cdef uint32_t key
-    while r.v.cfg.controlled and not releasing(r):
-        key = ec_prepare(r.v.self, bell_of(r.v.self), PROGRAM_WAIT)
-        if releasing(r):
-            ec_cancel(r.v.self, bell_of(r.v.self), key)
-            return
-        sleep_on_bell(r, key, IDLE_NS, PROGRAM_WAIT)
+    """In a controlled run a tenant outlives its program: its exit would be part of every schedule. The phase never comes there, so
+    nobody rings; the wait is the tenant's place to stand."""
+    if r.v.cfg.controlled:
+        wait_until(r.v.self, bell_of(r.v.self), released, r, <uint64_t>-1, PROGRAM_WAIT)
 
 
 cdef void run_program(runner *r) noexcept nogil:
@@ -283,7 +278,7 @@ cdef void run_program(runner *r) noexcept nogil:
         op = flow_op(r.v, &f)
         if op.op == DO_EXIT and op.flags & FLAG_IMPLICIT and r.v.cfg.controlled:
             break
-        wait_until(r, op.t_ns)
+        wait_arrival(r, op.t_ns)
         point(r.v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
         ret = run_op(r, op, f.pc)
         if ret < 0:

@@ -10,6 +10,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.channel_core cimport chan_header
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.event_ring cimport event_record, event_ring
 from iopf.cython_ext.histogram cimport histogram
@@ -26,7 +27,7 @@ SIZES = {
     "crew": sizeof(iopf_crew), "actor": sizeof(iopf_actor), "mutex": sizeof(rmutex), "rwlock": sizeof(rwlock), "pool": sizeof(pool),
     "objhdr": sizeof(objhdr), "list": sizeof(listhead), "link": LINK_HEADER_BYTES, "record_ring": sizeof(ring_regs),
     "work_ring": sizeof(workring), "work_slot": sizeof(workslot), "event_ring": sizeof(event_ring),
-    "event": sizeof(event_record), "histogram": sizeof(histogram), "eventcount": sizeof(eventcount),
+    "event": sizeof(event_record), "histogram": sizeof(histogram), "eventcount": sizeof(eventcount), "channel": sizeof(chan_header),
 }
 
 
@@ -110,6 +111,14 @@ cdef class Crew:
         self.self.rng = seed
         self.self.noise_yield_in, self.self.noise_sleep_in = yield_in, sleep_in
         self.self.mode = POINT_NOISE if yield_in or sleep_in else POINT_NORMAL
+
+    def lose_wakes(self, uint32_t site=SITE, uint32_t role1=0) -> None:
+        """Loses the wake-ups of waiters at this site (and of this role, plus one), until one has been counted as lost."""
+        st32_rel(&self.crew.drop, site | role1 << 16)
+
+    @property
+    def wakes_dropped(self) -> int:
+        return ld32_acq(&self.crew.dropped)
 
     def set_state(self, uint32_t slot, uint32_t state) -> None:
         st32_rel(&self._actor(slot).state, state)

@@ -19,6 +19,19 @@ LOCK_DIED_STATUS = LOCK_DIED
 REFCOUNT_SATURATED = REF_SATURATED
 
 
+cdef struct word_wait:
+    uint64_t *word
+    uint64_t want
+
+
+cdef uint64_t word_there(void *arg) noexcept nogil:
+    """The word itself is the mark, so that a change shows that another waiter is at work."""
+    cdef uint64_t word = ld64_acq((<word_wait *>arg).word)
+    if word == <uint64_t>-1:
+        return UNRUNG
+    return word << 2 | THERE if word >= (<word_wait *>arg).want else NOTHING
+
+
 cdef class EventCount(Handle):
     def __init__(self, Crew crew not None, uint64_t offset):
         self.ec = <eventcount *>self._place(crew, offset, sizeof(eventcount))
@@ -52,6 +65,32 @@ cdef class EventCount(Handle):
         with nogil:
             n = ec_notify(self.self, self.ec, most, SITE)
         return n
+
+    def wait_word(self, uint64_t offset, uint64_t want, uint64_t bound_ns=<uint64_t>-1) -> int:
+        """``wait_until`` for the word at ``offset`` to be ``want`` or more; a word of UINT64_MAX is there, but not rung for."""
+        cdef word_wait wait
+        cdef int ret
+        wait.word, wait.want = <uint64_t *>self.crew.memory.at(offset, 8), want
+        with nogil:
+            ret = wait_until(self.self, self.ec, word_there, &wait, bound_ns, SITE)
+        return ret
+
+    def serve_word(self, uint64_t offset, uint64_t want, uint64_t pause_ns=<uint64_t>-1) -> int:
+        """A loop over ``wait_work`` until the word is ``want`` or more; returns how many sleeps it made. ``pause_ns``: what the loop has
+        to do by its own clock, again and again."""
+        cdef word_wait wait
+        cdef uint64_t due_ns = pause_ns, before = self.self.sleeps
+        cdef waiter w
+        wait.word, wait.want = <uint64_t *>self.crew.memory.at(offset, 8), want
+        waiter_reset(&w)
+        with nogil:
+            while ld64_acq(wait.word) < want:
+                if waiter_spin(self.self, &w):
+                    continue
+                if pause_ns != <uint64_t>-1:
+                    due_ns = actor_clock(self.self) + pause_ns
+                wait_work(self.self, self.ec, word_there, word_there, &wait, &due_ns, SITE, &w)
+        return self.self.sleeps - before
 
     def take_turns(self, uint64_t turn_offset, EventCount other not None, uint32_t me, uint32_t parties, uint32_t rounds) -> int:
         """Wait here for the turn ``me`` and pass it on, ``rounds`` times; return the number of sleeps that timed out with the turn present

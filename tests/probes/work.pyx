@@ -91,7 +91,7 @@ cdef class WorkRing(Handle):
     def ring_bell(self) -> None:
         """Called after a push: wake one consumer, unless the searching ones will find the item anyway."""
         with nogil:
-            work_ring_bell(self.self, self.ring, SITE)
+            work_ring_bell(self.self, self.ring, self.ring, SITE)
 
     def search_begin(self) -> None:
         with nogil:
@@ -142,7 +142,7 @@ cdef class WorkRing(Handle):
                     payload[i] = first + n + i
                 if work_push(self.self, self.ring, payload, WORK_PAYLOAD, SITE) == 0:
                     if sparing:
-                        work_ring_bell(self.self, self.ring, SITE)
+                        work_ring_bell(self.self, self.ring, self.ring, SITE)
                     else:
                         ec_notify(self.self, &self.ring.bell, 1, SITE)
                     n += 1

@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.so", "*.c"))
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.so", "*.c")
+        )
     return tmp_path
 
 
@@ -60,4 +62,7 @@ def test_every_structure_of_the_board_counts() -> None:
     }
     assert {"board", "device", "tenant", "iommu_regs", "iopf_group", "iommu_fault", "pool"} <= found
     declared = (ROOT / "emulator/board/devices.pxd").read_text().count("cdef struct ")
-    assert len(list(structs((ROOT / "emulator/board/devices.pxd").read_text(), header=False))) == declared
+    assert (
+        len(list(structs((ROOT / "emulator/board/devices.pxd").read_text(), header=False)))
+        == declared
+    )

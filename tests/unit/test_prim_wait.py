@@ -126,3 +126,118 @@ def test_turns_rotate_without_a_lost_wake_up(parties: int, noise: int) -> None:
     )
     assert lost == [0] * parties
     assert board.memory.read_u64(turn) == rounds * parties
+
+
+# ---- the two ways to wait
+
+UNRUNG = 2**64 - 1
+
+
+class Waiter:
+    """A child that waits at an eventcount for a word, and what its counters say."""
+
+    def __init__(self, *, spins: int = 0) -> None:
+        self.board = Board(spins=spins, yields=spins)
+        self.ec = _ec(self.board)
+        self.word = self.board.take(8)
+
+    def wait(self, want: int = 1, bound_ns: int = 20 * SECOND) -> int:
+        return EventCount(self.board.as_slot(1), self.ec.offset).wait_word(
+            self.word, want, bound_ns
+        )
+
+    def serve(self, want: int = 1, pause_ns: int = 2**64 - 1) -> int:
+        return EventCount(self.board.as_slot(1), self.ec.offset).serve_word(
+            self.word, want, pause_ns
+        )
+
+    def asleep(self, sleeps: int = 1) -> None:
+        until = time.monotonic() + 10.0
+        while (
+            self.board.crew.actor(1)["sleeps"] < sleeps or not self.board.crew.actor(1)["wait_site"]
+        ):
+            assert time.monotonic() < until
+
+    @property
+    def lost(self) -> int:
+        return int(self.board.crew.actor(1)["timeouts_with_work"])
+
+
+@pytest.mark.parametrize("way", ["wait", "serve"])
+@pytest.mark.parametrize("spins", [0, 50])
+def test_a_wait_ends_when_its_condition_holds(way: str, spins: int) -> None:
+    waiter = Waiter(spins=spins)
+    waiter.board.memory.write_u64(waiter.word, 1)
+    assert getattr(waiter, way)() == 0  # without a sleep
+    waiter.board.memory.write_u64(waiter.word, 0)
+    with Children(report=waiter.board.report) as children:
+        children.start(getattr(waiter, way))
+        waiter.asleep()
+        waiter.board.memory.write_u64(waiter.word, 1)
+        assert waiter.ec.notify() == 1
+        children.results()
+    assert (waiter.lost, waiter.ec.waiters) == (0, 0)
+
+
+def test_a_wait_ends_at_its_bound() -> None:
+    waiter = Waiter()
+    assert waiter.wait(bound_ns=1_000_000) == ETIMEDOUT
+    assert (waiter.lost, waiter.ec.waiters) == (0, 0)
+
+
+@pytest.mark.parametrize("way", ["wait", "serve"])
+def test_a_lost_wake_up_is_counted_once(way: str) -> None:
+    waiter = Waiter()
+    waiter.board.crew.lose_wakes()
+    with Children(report=waiter.board.report) as children:
+        children.start(getattr(waiter, way))
+        waiter.asleep()
+        waiter.board.memory.write_u64(waiter.word, 1)
+        assert waiter.ec.notify() == 0
+        assert waiter.board.crew.wakes_dropped == 1
+        children.results()
+    assert (waiter.lost, waiter.ec.waiters) == (1, 0)
+
+
+@pytest.mark.parametrize("way", ["wait", "serve"])
+def test_a_ring_that_comes_late_is_no_lost_wake_up(way: str) -> None:
+    """The notifier stands between publishing and ringing while the waiter's bound passes."""
+    waiter = Waiter()
+    with Children(report=waiter.board.report) as children:
+        children.start(getattr(waiter, way))
+        waiter.asleep()
+        waiter.board.memory.write_u64(waiter.word, 1)
+        waiter.asleep(2)  # past its bound, with work there
+        assert waiter.ec.notify() == 1
+        children.results()
+    assert (waiter.lost, waiter.ec.waiters) == (0, 0)
+
+
+@pytest.mark.parametrize("word", [UNRUNG, 0])
+def test_what_nobody_rings_for_is_no_lost_wake_up(word: int) -> None:
+    """There without a ring, or gone again when the bound is over: another waiter has taken it."""
+    waiter = Waiter()
+    with Children(report=waiter.board.report) as children:
+        children.start(waiter.serve)
+        waiter.asleep()
+        waiter.board.memory.write_u64(waiter.word, 1 if word == 0 else word)
+        if word == 0:
+            waiter.asleep(2)
+            waiter.board.memory.write_u64(waiter.word, 0)
+            waiter.asleep(3)
+            waiter.board.memory.write_u64(waiter.word, 1)
+            waiter.ec.notify()
+        children.results()
+    assert waiter.lost == 0
+
+
+def test_a_time_of_the_loop_is_no_lost_wake_up() -> None:
+    waiter = Waiter()
+    waiter.board.crew.lose_wakes()
+    with Children(report=waiter.board.report) as children:
+        children.start(waiter.serve, 1, 1_000_000)
+        waiter.asleep()
+        waiter.board.memory.write_u64(waiter.word, 1)
+        waiter.ec.notify()
+        assert children.results()[0] >= 1
+    assert (waiter.lost, waiter.ec.waiters) == (0, 0)

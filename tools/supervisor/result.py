@@ -16,6 +16,7 @@ from iopf.emulator.check.account import check_device, check_pools, device_totals
 from iopf.emulator.check.coverage import coverage, known_violations
 from iopf.emulator.check.latency import STAGES, stage_summary
 from iopf.emulator.scenario.resolution import Resolved
+from iopf.emulator.spec.sites import point_name
 from iopf.emulator.trace.program import Op, unpack
 from iopf.tools.cli.version import package_version
 from iopf.tools.status import STOPPED, Status
@@ -48,6 +49,7 @@ def _problems(
     plan: SystemPlan, system: System, outcome: Outcome, devices: list[dict[str, Any]]
 ) -> list[str]:
     problems = [describe(v, system.names) for v in system.snapshot.verdicts()]
+    problems += _lost_wakes(system)
     if outcome.status == Status.STUCK:
         problems += _failed_operations(plan, system)
     if not _at_rest(outcome):
@@ -58,6 +60,16 @@ def _problems(
         problems += _failed_operations(plan, system)
     problems += check_pools(system.snapshot.pools(), system.snapshot.pasids_used())
     return problems
+
+
+def _lost_wakes(system: System) -> list[str]:
+    """Actors that slept until their bound although what they waited for was there, and nobody rang."""
+    return [
+        f"lost wake-up: {name} slept at {point_name(actor['lost_site'] << 8).split('/')[0]} although its work was there "
+        f"({actor['timeouts_with_work']} in all)"
+        for name, actor in zip(system.names, system.snapshot.actors(), strict=True)
+        if actor["timeouts_with_work"]
+    ]
 
 
 def _failed_operations(plan: SystemPlan, system: System) -> list[str]:

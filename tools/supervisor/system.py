@@ -149,8 +149,7 @@ class System(Closing):
     def _wait_ready(self) -> None:
         """The readiness handshake: every process increments a count and rings; a death or the timeout ends the wait."""
         until = time.monotonic() + READY_BOUND_S
-        while self.snapshot.ready < len(self.children):
-            self.control.wait_bell(20_000_000)
+        while not self.control.wait_ready(len(self.children), 20_000_000):
             for child in self.reap():
                 raise ArenaError(
                     f"{child.role} {child.label()} {self.how(child)} while starting", 5

@@ -76,6 +76,10 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
         case VerdictKind.VERDICT_STALE_PARTIAL:
             group = f"the group of request {verdict['generation']} of device {verdict['detail']}"
             return f"stale partial: {by} puts request {obj} into {group}, another group of the same index"
+        case VerdictKind.VERDICT_EVENTFD:
+            return (
+                f"eventfd {verdict['generation']} of fault object {index}: a write of {by} failed"
+            )
         case VerdictKind.VERDICT_WILD:
             return f"invalid pointer dereference: {obj:#x} by {by}; a freed object contains such pointers"
     return f"verdict {kind} by {by}"

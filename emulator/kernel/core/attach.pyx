@@ -27,9 +27,6 @@ from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
 
-cdef enum:
-    STOP_POLL_NS = 100000000
-
 
 cdef attach_handle *iommu_attach_handle_get(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
     """The handle in a slot, or NULL. No reference: whoever frees it has drained before."""
@@ -159,25 +156,29 @@ cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ha
     flow_of(v).auto_respond(v, handle, domain)
 
 
+cdef struct stop_wait:
+    view *v
+    device *d
+    uint32_t sequence
+
+
+cdef uint64_t stopped(void *arg) noexcept nogil:
+    cdef stop_wait *s = <stop_wait *>arg
+    return read32(s.v.self, &s.d.stop_done, DETACH_PASID) == s.sequence or not read32(s.v.self, &s.d.link_up, DETACH_PASID)
+
+
 cdef void stop_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
     """The device driver's part of unbind: the function stops using the PASID and says when it has (PCIe, stop of a PASID).
 
     Caller holds group_lock, so one stop is under way per function. A function that is gone has stopped.
     """
     cdef device *d = &v.devices[dev]
-    cdef uint32_t sequence = d.stop_request + 1, key
-    cdef waiter w
+    cdef stop_wait s
+    s.v, s.d, s.sequence = v, d, d.stop_request + 1
     d.stop_pasid = pasid
     d.stop_actor = v.self.slot
     point(v.self, DETACH_PASID << 8 | OP_REG_WRITE, &d.stop_request, ACC_WRITE)
-    st32_rel(&d.stop_request, sequence)
+    st32_rel(&d.stop_request, s.sequence)
     bell_ring(v.self, crew_actor(v.crew, d.actor), DETACH_PASID)
-    waiter_reset(&w)
-    while read32(v.self, &d.stop_done, DETACH_PASID) != sequence and read32(v.self, &d.link_up, DETACH_PASID):
-        if waiter_spin(v.self, &w):
-            continue
-        key = ec_prepare(v.self, bell_of(v.self), DETACH_PASID)
-        if read32(v.self, &d.stop_done, DETACH_PASID) == sequence or not read32(v.self, &d.link_up, DETACH_PASID):
-            ec_cancel(v.self, bell_of(v.self), key)
-            break
-        ec_sleep(v.self, bell_of(v.self), key, STOP_POLL_NS, DETACH_PASID)
+    # The function rings when it has stopped; a driver that unplugs it, and the supervisor when its process is dead, ring everybody.
+    wait_until(v.self, bell_of(v.self), stopped, &s, <uint64_t>-1, DETACH_PASID)

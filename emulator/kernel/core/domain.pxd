@@ -9,7 +9,9 @@ domain to ``domain_reap`` while user space holds groups.
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from iopf.cython_ext.access cimport add32
 from iopf.cython_ext.pool cimport pool_try
+from iopf.cython_ext.wait cimport ec_notify
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN
 from iopf.emulator.board.objects cimport iommu_domain, mm_struct
@@ -26,3 +28,8 @@ cdef inline bint domain_takes_faults(iommu_domain *domain) noexcept nogil:
 
 cdef inline iommu_domain *domain_of(view *v, uint64_t ref, uint32_t site) noexcept nogil:
     return <iommu_domain *>pool_try(v.self, v.pools[POOL_DOMAIN], ref, site)
+
+cdef inline void domain_unpend(view *v, iommu_domain *domain, uint32_t site) noexcept nogil:
+    """One group fewer refers to the domain; the last one wakes whoever frees it."""
+    if add32(v.self, &domain.pending, <uint32_t>-1, site) == 1:  # partner: the acquire load of none_pending
+        ec_notify(v.self, &v.board.domain_bell, 0x7FFFFFFF, site)

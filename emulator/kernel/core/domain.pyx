@@ -21,10 +21,6 @@ from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.roles cimport PHASE_ENDING
 from iopf.emulator.spec.sites cimport *
 
-cdef enum:
-    BUSY_NS = 50000
-
-
 cdef iommu_domain *domain_alloc(view *v, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil:
     """A domain without users; it holds the structure of ``mm`` (mmgrab), not its users. NULL is -ENOMEM."""
     cdef iommu_domain *domain = <iommu_domain *>pool_alloc(v.self, v.pools[POOL_DOMAIN], SVA_BIND)
@@ -44,15 +40,23 @@ cdef iommu_domain *domain_alloc(view *v, uint32_t kind, mm_struct *mm, uint32_t 
     return domain
 
 
+cdef struct pending_wait:
+    view *v
+    iommu_domain *domain
+
+
+cdef uint64_t none_pending(void *arg) noexcept nogil:
+    cdef pending_wait *p = <pending_wait *>arg
+    return read32(p.v.self, &p.domain.pending, DOMAIN_FREE) == 0 or ld32_acq(&p.v.board.phase) >= PHASE_ENDING
+
+
 cdef void wait_pending(view *v, iommu_domain *domain) noexcept nogil:
     """gunthorpe: the domain goes when no group refers to it any more. Workers never wait for whoever waits here."""
-    cdef waiter w
+    cdef pending_wait p
     if not flow_of(v).counts_domain:
         return
-    waiter_reset(&w)
-    while read32(v.self, &domain.pending, DOMAIN_FREE) != 0 and ld32_acq(&v.board.phase) < PHASE_ENDING:
-        if not waiter_spin(v.self, &w):
-            point_nap(v.self, DOMAIN_FREE << 8 | OP_NAP, BUSY_NS)
+    p.v, p.domain = v, domain
+    wait_until(v.self, &v.board.domain_bell, none_pending, &p, <uint64_t>-1, DOMAIN_FREE)
 
 
 cdef void domain_put(view *v, iommu_domain *domain) noexcept nogil:

@@ -8,7 +8,7 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
-from iopf.emulator.kernel.core.domain cimport domain_of
+from iopf.emulator.kernel.core.domain cimport domain_of, domain_unpend
 from iopf.emulator.kernel.core.fault_param cimport iopf_put_dev_fault_param
 from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.partials cimport *
@@ -133,7 +133,7 @@ cdef void iopf_free_group(view *v, iopf_group *group, uint32_t site) noexcept no
     if flow_of(v).counts_domain and group.domain != 0:
         domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], group.domain, IOPF_FREE_GROUP)
         if domain != NULL:
-            add32(v.self, &domain.pending, <uint32_t>-1, IOPF_GROUP_RESPONSE)  # partner: the acquire load of whoever frees the domain
+            domain_unpend(v, domain, IOPF_GROUP_RESPONSE)
     pool_free(v.self, v.pools[POOL_GROUP], &group.hdr, site)
     if param != NULL:
         iopf_put_dev_fault_param(v, param)

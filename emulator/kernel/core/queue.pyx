@@ -232,7 +232,7 @@ cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcep
         return EINVAL
     q = queue_at(v, queue)
     while read32(v.self, &v.devices[dev].busy, QUEUE_REMOVE_DEVICE):
-        point_nap(v.self, QUEUE_REMOVE_DEVICE << 8 | OP_NAP, BUSY_NS)  # defect busy-flag-two-flushers: the flag of whoever flushes
+        point_nap(v.self, QUEUE_REMOVE_DEVICE << 8 | OP_NAP, BUSY_NS)  # defect busy-flag-two-flushers: its kernel polls
     mutex_lock(v.self, &q.lock, QUEUE_REMOVE_DEVICE)
     mutex_lock(v.self, &v.devices[dev].param_lock, QUEUE_REMOVE_DEVICE)
     ret = flow_of(v).remove_device(v, q, queue, dev)

@@ -12,6 +12,7 @@ from iopf.emulator.kernel.core.attach cimport find_fault_handler
 from iopf.emulator.kernel.core.copies cimport copy_pending
 from iopf.emulator.kernel.core.fault_param cimport *
 from iopf.emulator.kernel.core.flow cimport flow_of
+from iopf.emulator.kernel.core.domain cimport domain_unpend
 from iopf.emulator.kernel.core.handlers cimport domain_iopf_handler, eager_fault, queue_group
 from iopf.emulator.kernel.core.group cimport *
 from iopf.emulator.kernel.core.partials cimport *
@@ -191,7 +192,7 @@ cdef iopf_group *group_of_domain(view *v, fault_param *param, iommu_fault *fault
     add32(v.self, &domain.pending, 1, REPORT_DEVICE_FAULT)  # partner: the acquire load of whoever frees the domain
     group = iopf_group_alloc(v, param, fault, True)
     if group == NULL:
-        add32(v.self, &domain.pending, <uint32_t>-1, REPORT_DEVICE_FAULT)
+        domain_unpend(v, domain, REPORT_DEVICE_FAULT)
         return NULL
     group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
     write64(v.self, &group.domain, handle.domain, REPORT_DEVICE_FAULT)

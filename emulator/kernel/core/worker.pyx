@@ -19,10 +19,6 @@ from iopf.emulator.board.queues cimport work_ring
 from iopf.emulator.spec.roles cimport PHASE_ENDING
 from iopf.emulator.spec.sites cimport *
 
-cdef enum:
-    IDLE_NS = 400000000
-
-
 cdef bint take_work(view *v, uint32_t *turn, uint64_t *payload, uint64_t *position) noexcept nogil:
     """The next item of any workqueue, beginning behind the one served last; ``turn`` becomes its ring. A held pool takes nothing."""
     cdef uint32_t i, ring
@@ -49,21 +45,25 @@ cdef uint64_t heads(view *v) noexcept nogil:
     return sum
 
 
-cdef void sleep_for_work(view *v, waiter *w, uint64_t *stalled) noexcept nogil:
+cdef uint64_t work_owed(void *arg) noexcept nogil:
+    """The bell is shared: it may have rung for another worker, which is then on its way. So the mark moves when anything is taken."""
+    cdef view *v = <view *>arg
+    if ld32_acq(&v.board.phase) >= PHASE_ENDING:
+        return THERE
+    return heads(v) << 2 | THERE if work_to_take(v) else NOTHING
+
+
+cdef uint64_t look_for_work(void *arg) noexcept nogil:
+    """Stops counting as searching, behind the preparation, then looks once more."""
+    cdef view *v = <view *>arg
+    work_search_end(v.self, work_ring(v, 0), False, WORKER_WAIT)
+    return work_to_take(v) or ld32_acq(&v.board.phase) >= PHASE_ENDING
+
+
+cdef void sleep_for_work(view *v, waiter *w) noexcept nogil:
     """Caller is searching and has found nothing for long enough; it is searching again afterwards."""
     cdef workring *first = work_ring(v, 0)
-    cdef uint64_t head
-    cdef uint32_t key = ec_prepare(v.self, &first.bell, WORKER_WAIT)
-    work_search_end(v.self, first, False, WORKER_WAIT)
-    if work_to_take(v) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
-        ec_cancel(v.self, &first.bell, key)
-    elif waiter_sleep(v.self, &first.bell, key, IDLE_NS, WORKER_WAIT, w) and work_to_take(v):
-        # The bell is shared: it may have rung for another worker, which is then on its way. Only a backlog that has not
-        # moved from one bound to the next is a lost wake-up.
-        head = heads(v)
-        if head == stalled[0] and head != 0:
-            wake_lost(v.self, &first.bell, WORKER_WAIT)
-        stalled[0] = head
+    wait_work(v.self, &first.bell, look_for_work, work_owed, v, NULL, WORKER_WAIT, w)
     work_search_begin(v.self, first, WORKER_WAIT)
 
 
@@ -78,7 +78,7 @@ cdef int worker_main(view *v) noexcept nogil:
     """Runs until PHASE_ENDING."""
     cdef workring *first = work_ring(v, 0)
     cdef uint64_t payload[7]
-    cdef uint64_t position, stalled = 0
+    cdef uint64_t position
     cdef uint32_t turn = v.self.index
     cdef waiter w
     cdef bint searching = True
@@ -103,4 +103,4 @@ cdef int worker_main(view *v) noexcept nogil:
             continue
         if ld32_acq(&v.board.phase) >= PHASE_ENDING:
             return 0
-        sleep_for_work(v, &w, &stalled)
+        sleep_for_work(v, &w)

@@ -24,12 +24,5 @@ cdef inline bint any_work_waiting(view *v, uint32_t site) noexcept nogil:
             return True
     return False
 
-cdef inline void ring_workers(view *v, uint32_t ring, uint32_t site) noexcept nogil:
-    """After a push into ``ring``: wakes one worker, unless those that are awake will find the work anyway."""
-    cdef workring *first = work_ring(v, 0)
-    fence_at(v.self, site)  # partner: the locked add in work_search_end, or ec_prepare
-    if work_backlog(v.self, work_ring(v, ring), site) > read32(v.self, &first.searching, site):
-        ec_notify(v.self, &first.bell, 1, site)
-
 cdef int queue_work(view *v, uint32_t ring, uint64_t group_ref, uint64_t queued_ticks) noexcept nogil
 cdef void flush_workqueue(view *v, uint32_t ring, uint32_t site) noexcept nogil

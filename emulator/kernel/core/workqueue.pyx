@@ -15,7 +15,6 @@ cdef enum:
     EBUSY = -16
     WORK_RING_FULL = 4           # actor.work of an IRQ thread: tries that found the work ring full
     FULL_NS = 20000
-    FLUSH_POLL_NS = 1000000000
 
 
 cdef int queue_work(view *v, uint32_t ring, uint64_t group_ref, uint64_t queued_ticks) noexcept nogil:
@@ -31,10 +30,10 @@ cdef int queue_work(view *v, uint32_t ring, uint64_t group_ref, uint64_t queued_
     while ret == EBUSY and ld32_acq(&v.board.phase) < PHASE_ENDING:
         v.self.work[WORK_RING_FULL] += 1
         if not waiter_spin(v.self, &w):
-            point_nap(v.self, SVA_IOPF_HANDLER << 8 | OP_NAP, FULL_NS)
+            point_nap(v.self, SVA_IOPF_HANDLER << 8 | OP_NAP, FULL_NS)  # a worker does not ring for a free slot: that is rare
         ret = work_push(v.self, work_ring(v, ring), payload, 2, SVA_IOPF_HANDLER)
     if ret == 0:
-        ring_workers(v, ring, SVA_IOPF_HANDLER)
+        work_ring_bell(v.self, work_ring(v, ring), work_ring(v, 0), SVA_IOPF_HANDLER)
     return ret
 
 
@@ -42,5 +41,4 @@ cdef void flush_workqueue(view *v, uint32_t ring, uint32_t site) noexcept nogil:
     """Waits until every group queued on this ring before the call is done, whatever its device. Takes as long as they do."""
     if ring >= v.cfg.work_rings:
         return
-    while work_flush(v.self, work_ring(v, ring), FLUSH_POLL_NS, site) != 0:
-        v.self.heartbeat += 1
+    work_flush(v.self, work_ring(v, ring), <uint64_t>-1, site)

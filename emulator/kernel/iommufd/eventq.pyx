@@ -52,7 +52,8 @@ cdef void set_readable(view *v, uint32_t index, bint readable) noexcept nogil:
     else:
         done = posix_read(fd, &word, sizeof(word))
     if done != <ssize_t>sizeof(word) and readable:
-        v.self.timeouts_with_work += 1
+        # The count of an eventfd has room for 2^64 - 2 writes: the descriptor is none, and user space would never be told.
+        verdict_raise(v.self, VERDICT_EVENTFD, POOL_UFAULT, index + 1, <uint64_t>fd, 0, 0, FAULT_DELIVER)
 
 
 cdef int fault_object_alloc(view *v, uint32_t index) noexcept nogil:

@@ -21,7 +21,6 @@ from iopf.emulator.spec.roles cimport ORDER_PROBE, ORDER_REMOVE, PHASE_ENDING, P
 from iopf.emulator.spec.sites cimport *
 
 cdef enum:
-    IDLE_NS = 400000000
     SETTLE_NS = 200000
 
 
@@ -30,6 +29,16 @@ cdef void make_queues(view *v) noexcept nogil:
     cdef uint32_t i
     for i in range(v.cfg.queues):
         iopf_queue_alloc(v, i % v.cfg.work_rings)
+
+
+cdef uint64_t hotplug_owed(void *arg) noexcept nogil:
+    cdef view *v = <view *>arg
+    cdef uint32_t dev, order
+    for dev in range(v.cfg.devices):
+        order = ld32_acq(&v.devices[dev].order)
+        if not v.devices[dev].released and (order == ORDER_REMOVE or (order == ORDER_PROBE and not v.devices[dev].probed)):
+            return THERE
+    return ld32_acq(&v.board.phase) >= PHASE_ENDING
 
 
 cdef bint hotplug_step(view *v) noexcept nogil:
@@ -51,7 +60,7 @@ cdef bint hotplug_step(view *v) noexcept nogil:
 
 cdef int hotplug_main(view *v) noexcept nogil:
     """Driver 0, until PHASE_ENDING; ends with a grace period, so that nothing retired is left."""
-    cdef uint32_t key, i
+    cdef uint32_t i
     cdef waiter w
     waiter_reset(&w)
     make_queues(v)
@@ -65,11 +74,7 @@ cdef int hotplug_main(view *v) noexcept nogil:
         rcu_reap(v)
         if ld32_acq(&v.board.phase) >= PHASE_ENDING:
             break
-        key = ec_prepare(v.self, bell_of(v.self), HOTPLUG)
-        if hotplug_step(v) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            ec_cancel(v.self, bell_of(v.self), key)
-            continue
-        waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, HOTPLUG, &w)
+        wait_work(v.self, bell_of(v.self), hotplug_owed, hotplug_owed, v, NULL, HOTPLUG, &w)
     for i in range(v.cfg.queues):
         iopf_queue_free(v, i)
     synchronize_rcu(v.self, HOTPLUG)
@@ -103,36 +108,52 @@ cdef void finish(view *v, driver *d) noexcept nogil:
     bell_ring(v.self, crew_actor(v.crew, 0), PROGRAM_STEP)
 
 
+cdef struct program_wait:
+    view *v
+    driver *d
+    flow f
+    uint64_t next_ns
+
+
+cdef bint runs(program_wait *p) noexcept nogil:
+    return ld32_acq(&p.v.board.phase) >= PHASE_RUNNING and not p.d.finished
+
+
+cdef uint64_t program_owed(void *arg) noexcept nogil:
+    cdef program_wait *p = <program_wait *>arg
+    cdef uint32_t state
+    if ld32_acq(&p.v.board.phase) >= PHASE_ENDING:
+        return THERE
+    if not runs(p):
+        return NOTHING
+    state = flow_look(p.v, &p.f, PHASE_STOPPING)
+    if state == FLOW_OP and flow_op(p.v, &p.f).op == DO_SETTLE:
+        return ld32_acq(&p.v.board.phase) >= PHASE_STOPPING  # it polls until then: nothing rings when the system has come to rest
+    return state != FLOW_BLOCKED
+
+
 cdef int program_main(view *v, uint32_t index) noexcept nogil:
     """Runs one program while the system runs, then stays until the end: a kernel thread that has nothing more to do."""
     cdef driver *d = driver_at(v, index)
-    cdef flow f
-    cdef uint64_t next_ns, now
-    cdef uint32_t key
+    cdef program_wait p
     cdef waiter w
-    flow_begin(&f, d.program, d.program_count, v.self.rng)
+    p.v, p.d = v, d
+    flow_begin(&p.f, d.program, d.program_count, v.self.rng)
     waiter_reset(&w)
     while ld32_acq(&v.board.phase) < PHASE_ENDING:
         v.self.heartbeat += 1
-        next_ns = <uint64_t>-1
-        if ld32_acq(&v.board.phase) >= PHASE_RUNNING and not d.finished:
-            if program_step(v, d, &f, &next_ns):
+        p.next_ns = <uint64_t>-1
+        if runs(&p):
+            if program_step(v, d, &p.f, &p.next_ns):
                 waiter_reset(&w)
                 continue
-            if f.pc >= f.count:
+            if p.f.pc >= p.f.count:
                 finish(v, d)
                 continue
         if waiter_spin(v.self, &w):
             continue
         rcu_reap(v)
-        key = ec_prepare(v.self, bell_of(v.self), PROGRAM_WAIT)
-        if ld32_acq(&v.board.phase) >= PHASE_ENDING or (
-                ld32_acq(&v.board.phase) >= PHASE_RUNNING and not d.finished and program_step(v, d, &f, &next_ns)):
-            ec_cancel(v.self, bell_of(v.self), key)
-            continue
-        now = actor_clock(v.self)
-        next_ns = next_ns - now if next_ns > now else 1
-        ec_sleep(v.self, bell_of(v.self), key, timed_ns(v.self, next_ns, IDLE_NS), PROGRAM_WAIT)
+        wait_work(v.self, bell_of(v.self), program_owed, program_owed, &p, &p.next_ns, PROGRAM_WAIT, &w)
     return 0
 
 

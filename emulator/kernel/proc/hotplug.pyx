@@ -132,7 +132,7 @@ cdef int disable_iopf(view *v, uint32_t dev) noexcept nogil:
         if ret != EBUSY:
             break
         iopf_queue_flush_dev(v, dev)
-        point_nap(v.self, RELEASE_DEVICE << 8 | OP_NAP, TRY_NS)
+        point_nap(v.self, RELEASE_DEVICE << 8 | OP_NAP, TRY_NS)  # the call says -EBUSY and has no completion to wait for
         tries += 1
     return iopf_queue_remove_device(v, device_queue(v, dev), dev)
 

@@ -29,7 +29,6 @@ from iopf.emulator.spec.sites cimport *
 from iopf.emulator.board.tenants cimport tenant
 
 cdef enum:
-    IDLE_NS = 400000000
     BOX_IDLE = 0
     BOX_POSTED = 1
     BOX_DONE = 2
@@ -329,12 +328,24 @@ cdef int64_t run_syscall(view *v, tenant *t, uint32_t ten, files *f, uint32_t op
     return -38
 
 
+cdef struct task_wait:
+    view *v
+    tenant *t
+
+
+cdef uint64_t task_owed(void *arg) noexcept nogil:
+    cdef task_wait *a = <task_wait *>arg
+    return (read32(a.v.self, &a.t.box.state, TASK_WAIT) == BOX_POSTED or (ld32_acq(&a.t.dead) and not a.t.exited)
+            or ld32_acq(&a.v.board.phase) >= PHASE_ENDING)
+
+
 cdef int task_main(view *v, uint32_t ten) noexcept nogil:
     """Serves one tenant until it has exited and the machine ends."""
     cdef tenant *t = &v.tenants[ten]
     cdef files f
-    cdef uint32_t key
+    cdef task_wait a
     cdef waiter w
+    a.v, a.t = v, t
     memset(&f, 0, sizeof(files))
     waiter_reset(&w)
     while True:
@@ -354,10 +365,4 @@ cdef int task_main(view *v, uint32_t ten) noexcept nogil:
         if ld32_acq(&v.board.phase) >= PHASE_ENDING:
             domain_reap(v)
             return 0
-        key = ec_prepare(v.self, bell_of(v.self), TASK_WAIT)
-        if (read32(v.self, &t.box.state, TASK_WAIT) == BOX_POSTED or (ld32_acq(&t.dead) and not t.exited)
-                or ld32_acq(&v.board.phase) >= PHASE_ENDING):
-            ec_cancel(v.self, bell_of(v.self), key)
-            continue
-        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, TASK_WAIT, &w) and read32(v.self, &t.box.state, TASK_WAIT) == BOX_POSTED:
-            wake_lost(v.self, bell_of(v.self), TASK_WAIT)
+        wait_work(v.self, bell_of(v.self), task_owed, task_owed, &a, NULL, TASK_WAIT, &w)

@@ -37,7 +37,6 @@ from iopf.emulator.spec.vtd cimport *
 
 cdef enum:
     ENOMEM = -12
-    IDLE_NS = 400000000      # heartbeat of a sleeping process
     WORK_PASSES = 0          # actor.work: passes, records, spurious interrupts, bad records
     WORK_RECORDS = 1
     WORK_SPURIOUS = 2
@@ -236,12 +235,23 @@ cdef bint overflow_pending(view *v, iommu_regs *regs) noexcept nogil:
     return (read32(v.self, &regs.prs, PRQ_IDLE) & PRS_PRO) != 0 and not defect(v, DEFECT_OVERFLOW_NOT_ACKNOWLEDGED)
 
 
+cdef struct irq_wait:
+    view *v
+    iommu_regs *regs
+
+
+cdef uint64_t irq_owed(void *arg) noexcept nogil:
+    cdef irq_wait *i = <irq_wait *>arg
+    return interrupt_pending(i.v, i.regs) or ld32_acq(&i.v.board.phase) >= PHASE_ENDING
+
+
 cdef int irq_main(view *v, uint32_t unit) noexcept nogil:
     """Runs until PHASE_ENDING. A pass for each interrupt; sleeps on the actor's bell in between."""
     cdef iommu_regs *regs = unit_regs(v, unit)
+    cdef irq_wait i
     cdef waiter w
-    cdef uint32_t key
     cdef bint pending
+    i.v, i.regs = v, regs
     waiter_reset(&w)
     while True:
         v.self.heartbeat += 1
@@ -260,9 +270,4 @@ cdef int irq_main(view *v, uint32_t unit) noexcept nogil:
         rcu_reap(v)
         if ld32_acq(&v.board.phase) >= PHASE_ENDING:
             return 0
-        key = ec_prepare(v.self, bell_of(v.self), PRQ_IDLE)
-        if interrupt_pending(v, regs) or ld32_acq(&v.board.phase) >= PHASE_ENDING:
-            ec_cancel(v.self, bell_of(v.self), key)
-            continue
-        if waiter_sleep(v.self, bell_of(v.self), key, IDLE_NS, PRQ_IDLE, &w) and interrupt_pending(v, regs):
-            wake_lost(v.self, bell_of(v.self), PRQ_IDLE)
+        wait_work(v.self, bell_of(v.self), irq_owed, irq_owed, &i, NULL, PRQ_IDLE, &w)

@@ -15,8 +15,10 @@ from iopf.emulator.board.layout cimport OFF_PRQ_RECORDS
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.vtd cimport *
 
-cdef enum:
-    IDLE_NS = 400000000
+cdef struct pass_wait:
+    view *v
+    iommu_regs *regs
+    uint64_t seen
 
 
 cdef void prq_ring(view *v, uint32_t unit, ring_end *ring) noexcept nogil:
@@ -43,36 +45,34 @@ cdef bint queued_for(view *v, ring_end *ring, uint32_t rid, uint32_t pasid) noex
     return False
 
 
+cdef uint64_t take_completion(void *arg) noexcept nogil:
+    cdef pass_wait *p = <pass_wait *>arg
+    point(p.v.self, DRAIN_PASID_PRQ << 8 | OP_FIELD_READ, &p.regs.prq_done, ACC_RMW)
+    return cas32(&p.regs.prq_done, 1, 0)
+
+
 cdef void wait_for_completion(view *v, iommu_regs *regs) noexcept nogil:
     """The completion that all drains of an IOMMU share: each starts it anew, and one pass of the thread completes it once."""
-    cdef uint32_t key
+    cdef pass_wait p
+    p.v, p.regs = v, regs
     point(v.self, DRAIN_PASID_PRQ << 8 | OP_FIELD_WRITE, &regs.prq_done, ACC_WRITE)
     st32_rel(&regs.prq_done, 0)
-    while True:
-        key = ec_prepare(v.self, &regs.prq_complete, DRAIN_PASID_PRQ)
-        point(v.self, DRAIN_PASID_PRQ << 8 | OP_FIELD_READ, &regs.prq_done, ACC_RMW)
-        if cas32(&regs.prq_done, 1, 0):
-            ec_cancel(v.self, &regs.prq_complete, key)
-            return
-        ec_sleep(v.self, &regs.prq_complete, key, IDLE_NS, DRAIN_PASID_PRQ)
+    wait_until(v.self, &regs.prq_complete, take_completion, &p, <uint64_t>-1, DRAIN_PASID_PRQ)
+
+
+cdef uint64_t passed(void *arg) noexcept nogil:
+    cdef pass_wait *p = <pass_wait *>arg
+    return read64(p.v.self, &p.regs.prq_passes, DRAIN_PASID_PRQ) > p.seen
 
 
 cdef void wait_pass(view *v, iommu_regs *regs, uint64_t seen) noexcept nogil:
     """Waits until the IRQ thread has finished a pass after the one counted in ``seen``."""
-    cdef waiter w
-    cdef uint32_t key
-    waiter_reset(&w)
+    cdef pass_wait p
     if defect(v, DEFECT_SHARED_COMPLETION_LOST_WAKE):
         wait_for_completion(v, regs)
         return
-    while read64(v.self, &regs.prq_passes, DRAIN_PASID_PRQ) <= seen:
-        if waiter_spin(v.self, &w):
-            continue
-        key = ec_prepare(v.self, &regs.prq_complete, DRAIN_PASID_PRQ)
-        if read64(v.self, &regs.prq_passes, DRAIN_PASID_PRQ) > seen:
-            ec_cancel(v.self, &regs.prq_complete, key)
-            return
-        ec_sleep(v.self, &regs.prq_complete, key, IDLE_NS, DRAIN_PASID_PRQ)
+    p.v, p.regs, p.seen = v, regs, seen
+    wait_until(v.self, &regs.prq_complete, passed, &p, <uint64_t>-1, DRAIN_PASID_PRQ)
 
 
 cdef void prq_settle(view *v, uint32_t dev) noexcept nogil:

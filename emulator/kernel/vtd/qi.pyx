@@ -16,8 +16,11 @@ from iopf.emulator.board.layout cimport OFF_QI_NOTES, OFF_QI_RECORDS
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.vtd cimport *
 
-cdef enum:
-    QI_POLL_NS = 100000000
+cdef struct status_wait:
+    view *v
+    iommu_regs *regs
+    uint64_t status
+    uint32_t site
 
 
 cdef uint64_t qi_room(view *v, iommu_regs *regs, ring_end *ring) noexcept nogil:
@@ -33,7 +36,7 @@ cdef uint64_t qi_room(view *v, iommu_regs *regs, ring_end *ring) noexcept nogil:
         # Full: let the hardware run. It never waits for the lock.
         mutex_unlock(v.self, &regs.qi_lock, QI_SUBMIT)
         if not waiter_spin(v.self, &w):
-            point_nap(v.self, QI_SUBMIT << 8 | OP_NAP, 50000)
+            point_nap(v.self, QI_SUBMIT << 8 | OP_NAP, 50000)  # the hardware moves the head and rings nobody, as on the real machine
 
 
 cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t qw2, uint64_t *status) noexcept nogil:
@@ -82,24 +85,17 @@ cdef void qi_dev_tlb_inv(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, u
               (start & ~<uint64_t>0xFFF) | (pages if pages < 4096 else 0), 0, NULL)
 
 
+cdef uint64_t status_written(void *arg) noexcept nogil:
+    cdef status_wait *s = <status_wait *>arg
+    return read64(s.v.self, &s.regs.qi_wait_done, s.site) >= s.status
+
+
 cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcept nogil:
     """An invalidation wait with status write: returns when everything submitted before has completed."""
-    cdef iommu_regs *regs = unit_regs(v, unit)
-    cdef uint64_t status = 0
-    cdef uint32_t key
-    cdef waiter w
-    qi_submit(v, unit, QI_INV_WAIT | WAIT_SW | flags, 0, 0, &status)
-    waiter_reset(&w)
-    while read64(v.self, &regs.qi_wait_done, site) < status:
-        if waiter_spin(v.self, &w):
-            continue
-        key = ec_prepare(v.self, &regs.qi_bell, site)
-        if read64(v.self, &regs.qi_wait_done, site) >= status:
-            ec_cancel(v.self, &regs.qi_bell, key)
-            break
-        if ec_sleep(v.self, &regs.qi_bell, key, QI_POLL_NS, site) == -110:
-            if read64(v.self, &regs.qi_wait_done, site) >= status:
-                v.self.timeouts_with_work += 1
+    cdef status_wait s
+    s.v, s.regs, s.status, s.site = v, unit_regs(v, unit), 0, site
+    qi_submit(v, unit, QI_INV_WAIT | WAIT_SW | flags, 0, 0, &s.status)
+    wait_until(v.self, &s.regs.qi_bell, status_written, &s, <uint64_t>-1, site)
 
 
 cdef void qi_flush_dev_iotlb(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint drain) noexcept nogil:

@@ -8,9 +8,7 @@ from iopf.cython_ext.crew cimport *
 from iopf.device_procs.pri cimport *
 from iopf.device_procs.workload cimport workload_next, workload_over
 from iopf.emulator.board.layout cimport GROUP_MAX
-
-cdef enum:
-    PRGI_COUNT = 512
+from iopf.emulator.spec.pci cimport PRGI_COUNT
 
 
 cdef bint begin_batch(function *f, uint32_t pasid, uint64_t now_ns, uint64_t *next_ns) noexcept nogil:

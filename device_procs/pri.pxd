@@ -74,7 +74,6 @@ cdef struct function:
     uint32_t open_groups
     uint32_t open_requests
     uint32_t owed                # invalidation completions not yet on the link
-    uint32_t unpublished
     uint32_t stopping            # PASID being stopped, + 1
     uint32_t staged              # accesses of a group that waits for credits
     uint64_t staged_address[64]

@@ -14,11 +14,11 @@ from iopf.emulator.board.board cimport note_event, private_alloc, view
 from iopf.emulator.board.iommus cimport iommu_slot, unit_of
 from iopf.emulator.board.layout cimport OFF_LEDGER_KERNEL
 from iopf.emulator.board.ledger cimport FATE_UNANSWERED, uid_of
-from iopf.emulator.board.links cimport DOWN_SLOTS, UP_REQUEST, UP_SLOTS, downlink, uplink
+from iopf.emulator.board.links cimport DOWN_SLOTS, UP_REQUEST, UP_SLOTS, downlink, pack_up, uplink
 from iopf.emulator.board.progress cimport done_count
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.board.tenants cimport tenant
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.pci cimport *
 
 cdef function *function_make(view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil:
     """The state of one function, private to its process; NULL without memory. ``atc_entries`` is a power of two."""
@@ -89,6 +89,11 @@ cdef uint32_t take_prgi(function *f) noexcept nogil:
     return PRGI_COUNT
 
 
+cdef bint wants_private(function *f) noexcept nogil:
+    """Whether the next request carries private data."""
+    return f.work.private_permille != 0 and xorshift64(&f.work.rng) % 1000 < f.work.private_permille
+
+
 cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bint last, uint64_t now) noexcept nogil:
     """One request of an open group. The caller has checked that it fits: credits, the link, and fewer than 64 in the group."""
     cdef uint64_t *slot = link_room(f.v.self, &f.up, DEV_SEND)
@@ -98,12 +103,9 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
         number |= (g.serial & 0xFFFFFF) << 32  # which group it is of, for whoever puts requests into groups
     if slot == NULL:
         return
-    slot[0] = (UP_REQUEST | <uint64_t>(not g.rid) << 8 | <uint64_t>((rwx & 4) != 0) << 9 | <uint64_t>((rwx & 8) != 0) << 10
-               | <uint64_t>g.pasid << 32)
+    slot[0] = pack_up(UP_REQUEST, g.pasid, not g.rid, (rwx & 4) != 0, (rwx & 8) != 0, wants_private(f))
     # A request asks for something: one without read and write would be a stop marker.
-    slot[1] = prq_qw1(address, g.prgi, (rwx & 3 or PRI_READ) | (PRI_LAST if last else 0))
-    if f.work.private_permille and xorshift64(&f.work.rng) % 1000 < f.work.private_permille:
-        slot[0] |= <uint64_t>1 << 11
+    slot[1] = pri_message(address, g.prgi, (rwx & 3 or PRI_READ) | (PRI_LAST if last else 0))
     slot[2] = uid_of(number, place)
     slot[3] = now
     link_filled(&f.up)

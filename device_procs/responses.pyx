@@ -18,11 +18,11 @@ from iopf.emulator.board.devices cimport devside
 from iopf.emulator.board.latency cimport STAGE_RETURN, STAGE_ROUND, stage_hist
 from iopf.emulator.board.layout cimport OFF_LEDGER_HW, OFF_LEDGER_KERNEL
 from iopf.emulator.board.ledger cimport FATE_ACKNOWLEDGED, FATE_REJECTED, uid_number, uid_of
-from iopf.emulator.board.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE, DOWN_SLOTS, UP_INVALIDATED
+from iopf.emulator.board.links cimport *
 from iopf.emulator.spec.program cimport LABEL_OTHER, LABELS
 from iopf.emulator.board.progress cimport label_at, label_note
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.pci cimport *
 
 cdef enum:
     RETRY_NS = 2000              # a function's own pause before it asks again; doubles with each retry
@@ -135,12 +135,15 @@ cdef void note_label(function *f, uint32_t label, uint32_t code, uint32_t reques
 
 
 cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
-    cdef uint32_t code = <uint32_t>(rec[0] >> 8) & 15, prgi = <uint32_t>(rec[0] >> 16) & 511
-    cdef uint16_t index = answered_group(f, prgi, <uint32_t>(rec[0] >> 32) & 0xFFFFF, (rec[0] >> 12) & 1)
+    cdef down_word down = unpack_down(rec[0])
+    cdef uint32_t code = down.code, prgi = down.prgi
+    cdef uint16_t index = answered_group(f, prgi, down.pasid, down.pasid_present)
     cdef devside *dev = &f.d.dev
     cdef group *g
     cdef bint by_hardware = rec[1] & 1
     cdef uint64_t now
+    if code > RESP_INVALID:
+        code = RESP_FAILURE  # PCIe: all other codes are Response Failure; Linux's VT-d driver sends 2
     if index == NO_GROUP:
         dev.unexpected += 1
         note_label(f, label_of_index(f, prgi), code, 0)
@@ -185,7 +188,7 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
 
 cdef void take_early(function *f, uint64_t *rec) noexcept nogil:
     """The answer of one request with private data: its credit returns, its page comes with the group."""
-    cdef uint16_t index = f.by_prgi[<uint32_t>(rec[0] >> 16) & 511]
+    cdef uint16_t index = f.by_prgi[unpack_down(rec[0]).prgi]
     cdef uint32_t place = <uint32_t>(rec[2] >> 56)
     cdef group *g
     if index == NO_GROUP:
@@ -203,7 +206,7 @@ cdef void take_early(function *f, uint64_t *rec) noexcept nogil:
 
 cdef void take_invalidation(function *f, uint64_t *rec) noexcept nogil:
     """Drops the range (or the whole PASID) and owes a completion, which goes behind every request already on the link."""
-    cdef uint32_t pasid = <uint32_t>(rec[0] >> 32) & 0xFFFFF
+    cdef uint32_t pasid = unpack_down(rec[0]).pasid
     cdef uint64_t start = rec[1] & ~<uint64_t>0xFFF, pages = rec[1] & 0xFFF
     atc_drop(f.atc, f.atc_mask, pasid, start, pages)
     f.d.dev.invalidations += 1
@@ -216,7 +219,7 @@ cdef void send_owed(function *f) noexcept nogil:
         slot = link_room(f.v.self, &f.up, DEV_INVALIDATE)
         if slot == NULL:
             return
-        slot[0] = UP_INVALIDATED
+        slot[0] = pack_up(UP_INVALIDATED, 0, False, False, False, False)
         link_filled(&f.up)
         f.owed -= 1
 
@@ -229,7 +232,7 @@ cdef bint receive(function *f) noexcept nogil:
         rec = link_next(f.v.self, &f.down, DEV_RECEIVE)
         if rec == NULL:
             break
-        kind = <uint32_t>rec[0] & 0xFF
+        kind = unpack_down(rec[0]).kind
         if iopf_unlikely(not read32(f.v.self, &f.d.link_up, DEV_RECEIVE)):
             pass  # lost on the way
         elif kind == DOWN_RESPONSE:

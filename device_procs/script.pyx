@@ -14,6 +14,7 @@ from iopf.emulator.board.board cimport note_event
 from iopf.emulator.board.flow cimport *
 from iopf.emulator.board.iommus cimport iommu_regs, regs_of
 from iopf.emulator.board.layout cimport GROUP_MAX
+from iopf.emulator.spec.pci cimport PRGI_COUNT
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.board.progress cimport label_at, label_note
 from iopf.emulator.spec.roles cimport PHASE_RELEASING, PHASE_STOPPING
@@ -31,7 +32,6 @@ cdef enum:
     NOT_YET = 1                  # the operation has to be tried again
     SKIPPED = 2                  # the run ends before it could go on
     UNLABELLED = 62
-    PRGI_COUNT = 512
 
 
 cdef inline uint64_t min_u64(uint64_t a, uint64_t b) noexcept nogil:

@@ -9,9 +9,9 @@ from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.link cimport link_filled, link_room
 from iopf.cython_ext.wait cimport bell_ring
 from iopf.device_procs.pri cimport *
-from iopf.emulator.board.links cimport UP_MARKER
+from iopf.emulator.board.links cimport UP_MARKER, pack_up
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport PRI_LAST
+from iopf.emulator.spec.pci cimport PRI_LAST
 
 
 cdef void drop_retries(function *f, uint32_t pasid) noexcept nogil:
@@ -49,7 +49,7 @@ cdef bint send_marker(function *f, uint32_t pasid) noexcept nogil:
     cdef uint64_t *slot = link_room(f.v.self, &f.up, DEV_SEND)
     if slot == NULL:
         return False
-    slot[0] = UP_MARKER | <uint64_t>1 << 8 | <uint64_t>pasid << 32
+    slot[0] = pack_up(UP_MARKER, pasid, True, False, False, False)
     slot[1] = PRI_LAST
     slot[2] = slot[3] = 0
     link_filled(&f.up)

@@ -23,8 +23,11 @@ from Cython.Build import cythonize
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
+from iopf.tools.structs import layout_mark
+
 SOURCE_ROOT = Path(".src")  # relative to the root of the tree
 PROBES = Path("tests/probes")
+LAYOUT = "iopf.emulator.board.layout"
 
 
 class BuildExt(build_ext):
@@ -47,6 +50,10 @@ class BuildExt(build_ext):
             extension.sources = ready.sources
             # Cython tracks .pxd files but not C headers. These are few and most modules include them, so each module depends on all.
             extension.depends = [*extension.depends, *headers()]
+            if extension.name == LAYOUT:
+                extension.define_macros.append(
+                    ("IOPF_LAYOUT_MARK", f"{layout_mark(SOURCE_ROOT / 'iopf')}u")
+                )
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:

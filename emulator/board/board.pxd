@@ -62,6 +62,8 @@ cdef struct view:
     event_ring *events
     char *private_at             # memory for the state of the entry function; NULL: from the process's own heap
     char *private_end
+    const void *flow         # kernel processes: what the generation does, and the driver of the IOMMU (kernel_attach)
+    const void *ops
 
 cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept nogil
 

@@ -19,7 +19,7 @@ from iopf.emulator.board.layout cimport *
 from iopf.emulator.board.progress cimport driver
 from iopf.emulator.spec.roles cimport *
 from iopf.emulator.board.tenants cimport tenant
-from iopf.emulator.spec.vtd cimport RID_BASE
+from iopf.emulator.spec.pci cimport RID_BASE
 
 from iopf.emulator.board.layout import layout_hash, plan_layout, stride, work_bytes
 from iopf.emulator.spec.roles import slots_of

@@ -3,15 +3,6 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-cpdef enum Generation:      # spec/kernel.md 1.0, one column each; merged ones in order of time
-    GEN_V5_13 = 1
-    GEN_V6_2 = 2
-    GEN_V6_9 = 3
-    GEN_V6_11 = 4
-    GEN_V6_14 = 5
-    GEN_V7_2 = 6
-    GEN_GUNTHORPE = 16       # proposed 2023-11-15, never merged
-
 cpdef enum QueueMode:
     QUEUES_GLOBAL = 0
     QUEUES_IOMMU = 1

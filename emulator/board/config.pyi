@@ -1,14 +1,5 @@
 from enum import IntEnum
 
-class Generation(IntEnum):
-    GEN_V5_13 = 1
-    GEN_V6_2 = 2
-    GEN_V6_9 = 3
-    GEN_V6_11 = 4
-    GEN_V6_14 = 5
-    GEN_V7_2 = 6
-    GEN_GUNTHORPE = 16
-
 class QueueMode(IntEnum):
     QUEUES_GLOBAL = 0
     QUEUES_IOMMU = 1

@@ -30,6 +30,14 @@ from iopf.emulator.board.tenants cimport tenant
 from iopf.emulator.board.config import CONFIG_FIELDS as _FIELDS
 from iopf.emulator.spec.roles import slots_of
 
+cdef extern from *:
+    """
+    #ifndef IOPF_LAYOUT_MARK
+    #error "tools/build_ext.py gives the mark of the structures' fields (tools/structs.py)"
+    #endif
+    """
+    unsigned int IOPF_LAYOUT_MARK
+
 PAGE = 4096
 
 
@@ -122,9 +130,9 @@ def work_bytes(config: dict) -> int:
 
 
 def layout_hash() -> int:
-    """Changes whenever the size of a shared structure does: a board of another build is refused."""
+    """Changes with every field of a shared structure, and with every size: a board of another build is refused."""
     every = {name: 1 for name in _FIELDS}  # a system that has one of everything
     every["options"] = OPTION_GROUP_LISTS
     parts = (sizeof(board), sizeof(iopf_crew), sizeof(rq_step), sizeof(mm_struct), MAX_TENANTS, UP_SLOTS, DOWN_SLOTS)
     shapes = sorted(pool_shapes(every).items()), sorted(region_sizes(every).items())
-    return zlib.crc32(repr((parts, shapes, _FIELDS)).encode()) | 1 << 32
+    return zlib.crc32(repr((IOPF_LAYOUT_MARK, parts, shapes, _FIELDS)).encode()) | 1 << 32

@@ -10,6 +10,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from iopf.cython_ext.mutex cimport rmutex, rwlock
 from iopf.cython_ext.pool cimport listhead, objhdr
+from iopf.emulator.spec.fault cimport iommu_fault
 
 cdef struct vma:
     uint64_t start
@@ -40,34 +41,17 @@ cdef struct table_page:
     uint64_t entries[512]
     uint64_t pad[4]
 
-cdef struct fault_event:         # one request as the driver hands it to the core
-    uint64_t qw0
-    uint64_t qw1
-    uint64_t uid                 # NO_UID: reported by a driver's own hand
-    uint64_t stamp               # bits 0..39 ticks when the IRQ thread read it, 40..63 generation of the PASID at the hardware
-
-# fault_event.stamp: ticks modulo 2^40 and the low 24 bits of the address space's id.
-cdef inline uint64_t stamp_of(uint64_t ticks, uint64_t mm_id) noexcept nogil:
-    return (ticks & <uint64_t>0xFFFFFFFFFF) | (mm_id & 0xFFFFFF) << 40
-
-cdef inline uint64_t stamp_age(uint64_t stamp, uint64_t now) noexcept nogil:
-    """Ticks since the stamp, at most 2^40."""
-    return (now - stamp) & <uint64_t>0xFFFFFFFFFF
-
-cdef inline uint32_t stamp_generation(uint64_t stamp) noexcept nogil:
-    return <uint32_t>(stamp >> 40)
-
-cdef struct iopf_fault:          # one cache line
+cdef struct iopf_fault:
     objhdr hdr
-    fault_event evt
+    iommu_fault fault
 
-cdef struct iopf_group:          # two cache lines
+cdef struct iopf_group:
     objhdr hdr
     uint64_t fault_param         # reference, counted
     uint64_t handle              # attach handle, not counted: valid until the drain before its free
     uint64_t domain              # v6.9 keeps the domain instead; gunthorpe counts it
     listhead faults              # the non-last requests, in order of arrival
-    fault_event last
+    iommu_fault last
     uint32_t device
     uint32_t fault_count
     uint32_t pending             # on the fault_param's list
@@ -82,8 +66,7 @@ cdef struct fault_param:
     listhead partial
     listhead faults
     uint64_t rcu_epoch           # set when the last reference went
-    uint64_t on_queue
-    uint64_t pad[2]
+    uint64_t pad[3]
 
 cdef struct attach_handle:
     objhdr hdr

@@ -32,6 +32,11 @@ from iopf.emulator.spec.vtd cimport PRS_PPR, PRS_PRO
 from iopf.emulator.spec.classes import POOLS as _POOLS
 
 
+def counters(struct: dict) -> dict:
+    """A struct of the board by its field names, without padding."""
+    return {name: value for name, value in struct.items() if not name.startswith("pad")}
+
+
 cdef uint64_t backlog(workring *r) noexcept nogil:
     """Positions queued and not yet taken."""
     cdef uint64_t head = ld64_acq(&r.head), tail = ld64_acq(&r.tail)
@@ -123,29 +128,12 @@ cdef class Snapshot:
         return {
             "rid": d.rid, "credits": d.credits, "link_up": d.link_up, "pri_enabled": d.pri_enabled, "registered": d.registered,
             "oldest_ns": crew_ticks_ns(self.v.crew, oldest),
-            "device": {
-                "sent": s.sent, "groups_sent": s.groups_sent, "groups_done": s.groups_done, "retired_ok": s.retired_ok,
-                "retired_invalid": s.retired_invalid, "retired_failure": s.retired_failure, "open_requests": s.open_requests,
-                "open_groups": s.open_groups, "retry_groups": s.retry_groups, "retries": s.retries,
-                "atc_hits": s.atc_hits, "present": s.present,
-                "invalidations": s.invalidations, "unexpected": s.unexpected, "markers": s.markers, "by_overflow": s.by_overflow,
-                "by_hardware": s.by_hardware, "accesses": s.accesses, "abandoned": s.abandoned, "forgotten": s.forgotten,
-                "gave_up": s.gave_up, "stopped": s.stopped, "failed": s.failed, "early": s.early,
-            },
-            "hardware": {
-                "received": h.received, "enqueued": h.enqueued, "auto_success": h.auto_success, "auto_invalid": h.auto_invalid,
-                "drop_overflow": h.drop_overflow, "drop_refused": h.drop_refused, "link_down": h.link_down, "malformed": h.malformed,
-                "markers": h.markers, "responses": h.responses, "responses_lost": h.responses_lost,
-                "invalidations_sent": h.invalidations_sent, "invalidations_done": h.invalidations_done,
-            },
+            "device": counters(s[0]),
+            "hardware": counters(h[0]),
             "kernel": {
-                "popped": k.popped, "partial_added": k.partial_added, "partial_moved": k.partial_moved, "answered_ok": k.answered_ok,
-                "answered_invalid": k.answered_invalid,
-                "answered_failure": k.answered_failure, "discarded": k.discarded, "freed": k.freed, "rejected": k.rejected,
-                "dropped_nomem": k.dropped_nomem, "acknowledged": k.acknowledged, "unanswered": k.unanswered,
-                "stale_pasid": k.stale_pasid, "injected": k.injected, "markers": k.markers, "groups": k.groups,
+                **counters(k[0]),
                 "partial": max(0, <int>(k.partial_added - k.partial_moved - k.discarded - k.freed - k.acknowledged)),
-                "pending": max(0, <int>(k.groups - k.groups_settled)), "binds": k.binds, "unbinds": k.unbinds,
+                "pending": max(0, <int>(k.groups - k.groups_settled)),
             },
         }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from iopf.emulator.check.violations import GENERATIONS
+from iopf.emulator.spec.kernels import span
 
 RECORDS = 128  # size of the page request queue in all cases
 
@@ -92,6 +92,5 @@ def spread(**by_span: Expected) -> dict[str, Expected]:
     found: dict[str, Expected] = {}
     for name, expected in by_span.items():
         first, _, last = name.replace("__", " ").replace("_", ".").partition(" ")
-        start, end = GENERATIONS.index(first), GENERATIONS.index(last or first)
-        found.update(dict.fromkeys(GENERATIONS[start : end + 1], expected))
+        found.update(dict.fromkeys(span(first, last or first), expected))
     return found

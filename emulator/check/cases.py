@@ -14,7 +14,9 @@ _WORKER = "use after free of a group: freed by iopf_queue_remove_device, used by
 _READER = (
     "use after free of a group: freed by iopf_queue_remove_device, used by read() of a fault object"
 )
-
+_RESPONDER = (
+    "use after free of a group: freed by iopf_queue_remove_device, used by the automatic response"
+)
 
 _SETUP = ("map t0 8", "bind d0 t0")
 _DISCARDED = "overflow, partial discarded"
@@ -261,7 +263,7 @@ _TEARDOWN = (
         ),
         spread(
             v5_13__v6_2=Expected({"a": (0,)}, {5: _EBUSY}, groups=(1, 1)),
-            v6_9__v6_11=Expected({"a": (1,)}, {5: _EOPNOTSUPP}, groups=(1, 1)),
+            v6_9__v6_13=Expected({"a": (1,)}, {5: _EOPNOTSUPP}, groups=(1, 1)),
             v6_14__v7_2=Expected({"a": (1,)}, {5: _EOPNOTSUPP}, groups=(1, 1), findings=(_WORKER,)),
             gunthorpe=Expected({"a": (0,)}, {5: _EOPNOTSUPP}, groups=(1, 1)),
         ),
@@ -280,8 +282,8 @@ _TEARDOWN = (
         ),
         spread(
             v5_13__v6_9=Expected({"a": (1,)}, {**_NO_USER, 7: _EBADF, 8: _EBADF}, _TABLES),
-            v6_11=Expected({"a": (1,)}, groups=(1, 1)),
-            v6_14=Expected({"a": (1,)}, groups=(1, 1), findings=(_READER,)),
+            v6_11__v6_13=Expected({"a": (1,)}, groups=(1, 1)),
+            v6_14__v6_16=Expected({"a": (1,)}, groups=(1, 1), findings=(_READER,)),
             v7_2=Expected({"a": (0,)}, groups=(1, 1)),
             gunthorpe=Expected({"a": (0,)}, groups=(1, 1)),
         ),
@@ -321,7 +323,9 @@ _TEARDOWN = (
                 {**_NO_USER, 5: _EBADF, 6: _EOPNOTSUPP, 8: _EBADF, 9: _EBADF},
                 _TABLES,
             ),
-            v6_11__v7_2=Expected({"a": (1,)}, {8: _EINVAL}, groups=(1, 1)),
+            v6_11__v6_14=Expected({"a": (1,)}, {8: _EINVAL}, groups=(1, 1)),
+            v6_16=Expected({"a": (1,)}, {}, groups=(1, 1), findings=(_RESPONDER,)),
+            v7_2=Expected({"a": (1,)}, {8: _EINVAL}, groups=(1, 1)),
             gunthorpe=Expected({"a": (0,)}, groups=(1, 1)),
         ),
     ),

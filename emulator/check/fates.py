@@ -12,9 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from iopf.emulator.check.violations import GENERATIONS
-
-V5_13, V6_2, V6_9, V6_11, V6_14, V7_2, GUNTHORPE = GENERATIONS
+from iopf.emulator.spec.kernels import span
 
 
 class Fate(Enum):
@@ -73,8 +71,7 @@ _Entry = tuple[tuple[str, ...], Fate, str, str | None]
 
 def _in(generations: str, fate: Fate, note: str, known: str | None = None) -> _Entry:
     first, _, last = generations.partition("..")
-    start = GENERATIONS.index(first)
-    return GENERATIONS[start : GENERATIONS.index(last or first) + 1], fate, note, known
+    return span(first, last or first), fate, note, known
 
 
 _ROWS: dict[str, tuple[_Entry, ...]] = {
@@ -113,7 +110,7 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
     "last": (
         _in("v5.13..v6.2", Fate.SUCCESS, "a copy is pending; the group goes to the work queue"),
         _in("v6.9", Fate.SUCCESS, "the group is pending; its domain is determined"),
-        _in("v6.11..v6.14", Fate.SUCCESS, "the group is pending; its attach handle is determined"),
+        _in("v6.11..v6.16", Fate.SUCCESS, "the group is pending; its attach handle is determined"),
         _in(
             "v7.2", Fate.SUCCESS, "pending until a worker answers; user space takes it off the list"
         ),
@@ -130,7 +127,7 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
         _in("v6.9..gunthorpe", Fate.FAILURE, "the group is freed"),
     ),
     "no-domain": (
-        _in("v5.13", Fate.INVALID, "the worker finds no mm for the PASID"),
+        _in("v5.13..v5.18", Fate.INVALID, "the worker finds no mm for the PASID"),
         _in("v6.2", Fate.INVALID, "the worker finds no domain"),
         _in("v6.9", Fate.FAILURE, "the group is aborted"),
         _in("v6.11..v7.2", Fate.INVALID, "-EINVAL; no group is built"),
@@ -155,14 +152,19 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
     ),
     "remove-pending": (
         _in("v5.13..v6.2", Fate.LEFT, "neither answered nor freed", "pending-unanswered-at-remove"),
-        _in("v6.9..v6.11", Fate.INVALID, "unlinked; the worker frees it; its answer has no effect"),
+        _in("v6.9..v6.13", Fate.INVALID, "unlinked; the worker frees it; its answer has no effect"),
         _in("v6.14..v7.2", Fate.USE_AFTER_FREE, "safe only after a drain", "remove-before-drain"),
         _in("gunthorpe", Fate.SUCCESS, "marked; the worker frees it; its answer has no effect"),
     ),
     "remove-delivered": (
         _in("v5.13..v6.9", Fate.ABSENT, "no delivery to user space"),
-        _in("v6.11", Fate.INVALID, "unlinked; the answer of user space has no effect"),
-        _in("v6.14", Fate.USE_AFTER_FREE, "read() walks a freed group", "remove-frees-owned-group"),
+        _in("v6.11..v6.13", Fate.INVALID, "unlinked; the answer of user space has no effect"),
+        _in(
+            "v6.14..v6.16",
+            Fate.USE_AFTER_FREE,
+            "read() walks a freed group",
+            "remove-frees-owned-group",
+        ),
         _in("v7.2", Fate.USER, "off the list: user space owns it"),
         _in("gunthorpe", Fate.SUCCESS, "marked; the answer of user space has no effect"),
     ),
@@ -175,7 +177,14 @@ _ROWS: dict[str, tuple[_Entry, ...]] = {
     ),
     "unbind-user": (
         _in("v5.13..v6.9", Fate.ABSENT, "no delivery to user space"),
-        _in("v6.11..v7.2", Fate.INVALID, "automatic, for the groups of that attach handle"),
+        _in("v6.11..v6.14", Fate.INVALID, "automatic, for the groups of that attach handle"),
+        _in(
+            "v6.16",
+            Fate.USE_AFTER_FREE,
+            "the last detach takes the device off its queue first",
+            "remove-frees-owned-group",
+        ),
+        _in("v7.2", Fate.INVALID, "automatic, for the groups of that attach handle"),
         _in("gunthorpe", Fate.SUCCESS, "marked; a late answer of user space has no effect"),
     ),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iopf.emulator.check.violations import MERGED
+from iopf.emulator.spec.kernels import MERGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,20 @@ class Age:
 
 AGES: dict[str, Age] = {
     "v5.13": Age(
-        "v5.13 to v6.1",
+        "v5.13 to v5.17",
         "report keeps a copy of the request and calls the handler of the IOPF queue",
         (
             "the driver empties its own queue before a flush: a callback from the flush had deadlocked "
             "against the report",
             "the worker finds the address space by its PASID in the IOASID space",
+        ),
+    ),
+    "v5.18": Age(
+        "v5.18 to v6.1",
+        "the PASID stays with the address space until it is freed",
+        (
+            "one PASID for each mm, freed with it: before, the last unbind freed it and the next process "
+            "could get it at once (701fac40384f, 2667ed10d9f0)",
         ),
     ),
     "v6.2": Age(
@@ -52,7 +60,7 @@ AGES: dict[str, Age] = {
         ),
     ),
     "v6.11": Age(
-        "v6.11 to v6.13",
+        "v6.11 to v6.12",
         "groups carry an attach handle; faults can be delivered to user space",
         (
             "the attach handle is looked up first, so that a detach finds its groups",
@@ -61,8 +69,16 @@ AGES: dict[str, Age] = {
             "in v6.9 it went unanswered (b58b133e680b)",
         ),
     ),
+    "v6.13": Age(
+        "v6.13",
+        "the VT-d driver delivers requests without PASID",
+        (
+            "the check that refused every request without PASID goes, so that domains of the RID can take "
+            "faults (9f831c16c69e)",
+        ),
+    ),
     "v6.14": Age(
-        "v6.14 to v7.1",
+        "v6.14 to v6.15",
         "removal frees pending groups as well",
         (
             "iopf_queue_remove_device frees the groups it answers (9759ae2cee7c, meant to fix a leak): "
@@ -70,14 +86,21 @@ AGES: dict[str, Age] = {
             "the drain of VT-d covers requests without PASID (add43c4fbc92)",
         ),
     ),
+    "v6.16": Age(
+        "v6.16 to v7.1 (stable before 6.18.44, 7.1.8)",
+        "a device is on its queue while a domain with a handler is attached",
+        (
+            "attachment of the first domain with a handler puts the device on its queue, detach of the "
+            "last takes it off (17fce9d2336d): a detach now frees groups that user space holds",
+            "the drain looks whether such a domain is attached, not whether PRI is on",
+        ),
+    ),
     "v7.2": Age(
-        "v7.2 (and stable 6.18.44, 7.1.8)",
+        "v7.2 and later (and stable 6.18.44, 7.1.8)",
         "a group that goes to user space leaves the pending list: it has one owner",
         (
             "the handler takes a group off the pending list before it publishes it to user space "
             "(738e6f32e61d, CVE-2026-74520); an answer no longer depends on the list",
-            "a device is on the queue while a domain with a handler is attached (17fce9d2336d, in "
-            "kernels since v6.16)",
         ),
     ),
     "gunthorpe": Age(

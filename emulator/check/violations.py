@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MERGED = ("v5.13", "v6.2", "v6.9", "v6.11", "v6.14", "v7.2")
-GENERATIONS = (*MERGED, "gunthorpe")
-
-
-def span(first: str, last: str) -> tuple[str, ...]:
-    """The generations from one to another, inclusive, in order of time."""
-    return GENERATIONS[GENERATIONS.index(first) : GENERATIONS.index(last) + 1]
+from iopf.emulator.spec.kernels import GENERATIONS, MERGED, since, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,9 @@ KNOWN: dict[str, Known] = {
         "4.10", GENERATIONS, "partials of a PASID remain after its unbind"
     ),
     "naked-flush-unfenced": Known(
-        "4.12", span("v6.9", "v7.2"), "a flush can return while the hardware still has requests"
+        "4.12",
+        since("v6.9", proposed=False),
+        "a flush can return while the hardware still has requests",
     ),
     "remove-fails-ebusy": Known(
         "4.13",
@@ -62,14 +58,16 @@ KNOWN: dict[str, Known] = {
     ),
     "answer-for-nonlast": Known(
         "4.19",
-        span("v6.11", "v7.2"),
+        since("v6.11", proposed=False),
         "a non-last request without a handler is answered, so a group gets several answers",
     ),
     "remove-frees-owned-group": Known(
-        "4.21", ("v6.14",), "removal frees a group that user space still holds (CVE-2026-74520)"
+        "4.21",
+        span("v6.14", "v6.16"),
+        "removal frees a group that user space still holds (CVE-2026-74520)",
     ),
     "remove-before-drain": Known(
-        "4.22", span("v6.14", "v7.2"), "removal frees a group that a worker still holds"
+        "4.22", since("v6.14", proposed=False), "removal frees a group that a worker still holds"
     ),
     "head-of-line-by-lock": Known(
         "4.25", MERGED, "the interrupt thread waits for a flush or an answer of the same device"
@@ -78,7 +76,7 @@ KNOWN: dict[str, Known] = {
         "4.26", MERGED, "a flush waits for the groups of every device of the queue"
     ),
     "rid-faults-not-drained": Known(
-        "4.35", span("v5.13", "v6.11"), "a drain skips requests without PASID"
+        "4.35", span("v5.13", "v6.13"), "a drain skips requests without PASID"
     ),
     "device-release-vs-report": Known(
         "4.36", span("v5.13", "v6.2"), "nothing pins the device between its lookup and its report"
@@ -87,18 +85,22 @@ KNOWN: dict[str, Known] = {
         "4.39", GENERATIONS, "the driver drops stop markers, so software does not see the boundary"
     ),
     "shared-completion-lost-wake": Known(
-        "4.40", span("v6.14", "v7.2"), "two drains share one completion; one may never wake up"
+        "4.40",
+        since("v6.14", proposed=False),
+        "two drains share one completion; one may never wake up",
     ),
     "replace-auto-responds-new-hwpt": Known(
         "4.65",
-        span("v6.14", "v7.2"),
+        since("v6.14", proposed=False),
         "after a replace the groups are searched in the wrong object",
     ),
     "deliver-list-under-mutex": Known(
-        "4.67", ("v6.11",), "the interrupt thread waits for a mutex that read() of user space holds"
+        "4.67",
+        span("v6.11", "v6.13"),
+        "the interrupt thread waits for a mutex that read() of user space holds",
     ),
     "read-loop-on-efault": Known(
-        "4.70", span("v6.11", "v6.14"), "read() with a bad buffer retries the same group forever"
+        "4.70", span("v6.14", "v6.16"), "read() with a bad buffer retries the same group forever"
     ),
     "naked-remove-in-report": Known(
         "new",
@@ -112,12 +114,10 @@ KNOWN: dict[str, Known] = {
     ),
     "plain-detach-undrained": Known(
         "new",
-        ("v7.2",),
+        since("v6.16", proposed=False),
         "the detach of a plain domain skips the drain while a report reads its handle",
     ),
-    "no-answer-at-all": Known(
-        "4.79", ("v6.11", "v6.14", "v7.2", "gunthorpe"), "user space may never answer"
-    ),
+    "no-answer-at-all": Known("4.79", since("v6.11"), "user space may never answer"),
 }
 
 

@@ -10,9 +10,8 @@ from iopf.cython_ext.crew cimport crew_actor
 from iopf.cython_ext.link cimport link_filled, link_publish, link_room
 from iopf.cython_ext.wait cimport bell_ring
 from iopf.emulator.hw.vtd.engine cimport unit
-from iopf.emulator.board.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE
+from iopf.emulator.board.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE, pack_down
 from iopf.emulator.spec.sites cimport HW_INVALIDATE, HW_RESPOND
-from iopf.emulator.spec.vtd cimport prq_prgi
 
 cdef inline void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
     if not u.is_dirty[dev]:
@@ -30,7 +29,7 @@ cdef inline bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, u
         if u.gone[dev] or auto_response:
             u.v.devices[dev].hw.responses_lost += 1
         return False
-    slot[0] = DOWN_RESPONSE | <uint64_t>(code & 15) << 8 | <uint64_t>pp << 12 | <uint64_t>(prgi & 511) << 16 | <uint64_t>pasid << 32
+    slot[0] = pack_down(DOWN_RESPONSE, code, prgi, pasid, pp)
     slot[1] = auto_response
     slot[2] = submit_ticks
     slot[3] = u.ticks
@@ -39,7 +38,7 @@ cdef inline bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, u
     mark_dirty(u, dev)
     return True
 
-cdef inline bint send_early_response(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
+cdef inline bint send_early_response(unit *u, uint32_t dev, uint32_t prgi, uint64_t uid) noexcept nogil:
     """The answer of one request with private data, which comes back as it was sent; the group's own answer is still to come."""
     cdef uint64_t *slot
     if u.gone[dev]:
@@ -47,16 +46,16 @@ cdef inline bint send_early_response(unit *u, uint32_t dev, uint64_t *rec) noexc
     slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
     if slot == NULL:
         return False
-    slot[0] = DOWN_EARLY | <uint64_t>prq_prgi(rec[1]) << 16
+    slot[0] = pack_down(DOWN_EARLY, 0, prgi, 0, False)
     slot[1] = 0
-    slot[2] = rec[2]
+    slot[2] = uid
     slot[3] = u.ticks
     link_filled(&u.down[dev])
     mark_dirty(u, dev)
     return True
 
-cdef inline bint send_invalidation(unit *u, uint32_t dev, uint64_t qw0, uint64_t qw1) noexcept nogil:
-    """Towards the function; false when its link has no room now (the command waits)."""
+cdef inline bint send_invalidation(unit *u, uint32_t dev, uint32_t pasid, uint64_t address, uint64_t pages) noexcept nogil:
+    """Invalidates ``pages`` pages from ``address`` (0: all of the PASID) in the function; false when its link has no room now (the command waits)."""
     cdef uint64_t *slot
     if u.gone[dev]:
         u.regs.inval_errors += 1
@@ -64,8 +63,8 @@ cdef inline bint send_invalidation(unit *u, uint32_t dev, uint64_t qw0, uint64_t
     slot = link_room(u.v.self, &u.down[dev], HW_INVALIDATE)
     if slot == NULL:
         return False
-    slot[0] = DOWN_INVALIDATE | (qw0 & (<uint64_t>0xFFFFF << 32))
-    slot[1] = qw1
+    slot[0] = pack_down(DOWN_INVALIDATE, 0, 0, pasid, True)
+    slot[1] = (address & ~<uint64_t>0xFFF) | (pages & 0xFFF)
     slot[2] = 0
     slot[3] = u.ticks
     link_filled(&u.down[dev])

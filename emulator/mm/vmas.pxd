@@ -10,8 +10,6 @@ from iopf.emulator.board.objects cimport mm_struct, vma
 cdef enum:
     VMA_SHARED = 1
     VMA_ANONYMOUS = 2
-    VMA_GROWSDOWN = 4
-    VMA_IMPLICIT = 8
     PROT_READ = 1
     PROT_WRITE = 2
     PROT_EXEC = 4

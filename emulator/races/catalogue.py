@@ -18,6 +18,7 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
+from iopf.emulator.spec.kernels import GENERATIONS, NEWEST, span
 
 UNNUMBERED = "new"
 THEMES = {
@@ -43,7 +44,9 @@ class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     number: str
     title: str
     theme: str
-    generations: list[str]
+    spans: list[str] = msgspec.field(
+        name="generations"
+    )  # v6.2..v6.9, v6.9.. to the newest, or one name
     source: str
     invariant: str
     oracle: str
@@ -63,9 +66,18 @@ class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return self.slug if self.number == UNNUMBERED else f"{self.number} {self.slug}"
 
     @property
+    def generations(self) -> list[str]:
+        """The kernels that can have it, in order of time."""
+        found: set[str] = set()
+        for each in self.spans:
+            first, dots, last = each.partition("..")
+            found.update(span(first, last or (NEWEST if dots else first)))
+        return [name for name in GENERATIONS if name in found]
+
+    @property
     def generation(self) -> str:
         """The kernel generation that its program runs on."""
-        return str(self.scenario.get("kernel", {}).get("generation", "v7.2"))
+        return str(self.scenario.get("kernel", {}).get("generation", NEWEST))
 
     def document(self, *, defective: bool) -> dict[str, Any]:
         """The scenario of a variant, as plain tables."""

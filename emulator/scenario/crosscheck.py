@@ -12,24 +12,20 @@ from iopf.emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean
 from iopf.emulator.scenario.expand import DeviceInstance, answers_to, binds, devices, tenants
 from iopf.emulator.scenario.schema import (
     DEVICES_MAX,
-    SUPPORTED_GENERATIONS,
     SUPPORTED_PROFILES,
     TENANTS_MAX,
     Scenario,
 )
 from iopf.emulator.spec.defects import defect_slugs
+from iopf.emulator.spec.kernels import since
 
 
 def _supported(scenario: Scenario) -> Iterator[Problem]:
-    profile, generation = scenario.iommu.profile, scenario.kernel.generation
+    profile = scenario.iommu.profile
     if profile not in SUPPORTED_PROFILES:
         have = ", ".join(sorted(SUPPORTED_PROFILES))
         text = f"profile '{profile}' is not supported by this version; it has {have}"
         yield Problem("iommu.profile", text, UNSUPPORTED)
-    if generation not in SUPPORTED_GENERATIONS:
-        have = ", ".join(sorted(SUPPORTED_GENERATIONS))
-        text = f"generation '{generation}' is not supported by this version; it has {have}"
-        yield Problem("kernel.generation", text, UNSUPPORTED)
 
 
 def _counts(scenario: Scenario) -> Iterator[Problem]:
@@ -153,7 +149,7 @@ def wrong_defect(slug: str, generation: str) -> str:
 
 def _release_domains(scenario: Scenario) -> Iterator[Problem]:
     generation = scenario.kernel.generation
-    if generation in ("v5.13", "v6.2", "gunthorpe"):
+    if generation not in since("v6.9", proposed=False):
         for index, device in enumerate(scenario.device):
             if device.release_domain == "identity":
                 text = f"{generation} has no static release domain; v6.9 is the first"

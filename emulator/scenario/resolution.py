@@ -21,9 +21,11 @@ from iopf.emulator.scenario.convert import check_document, check_value
 from iopf.emulator.scenario.errors import Problem, ScenarioError, worst_status
 from iopf.emulator.scenario.load import Layer, load_chain, settle_traces, user_config
 from iopf.emulator.scenario.schema import LISTS, SCHEMA, Scenario
+from iopf.emulator.spec.kernels import generation_of
 
 DEFAULT = "default"
 CLOCK = "clock"
+_GENERATION = ("kernel", ("generation",))
 
 # Option name and value from the command line: path -> (value, "--prq").
 Flags = Mapping[str, tuple[Any, str]]
@@ -65,6 +67,7 @@ class _Merge:
 
     document: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    kernel_note: str = ""  # what the value of kernel.generation stands for
     lines: list[str] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
 
@@ -125,12 +128,21 @@ def _layers(name: str | None, environ: Mapping[str, str], merge: _Merge) -> list
 
 
 def _add_layer(merge: _Merge, layer: Layer) -> None:
-    found = [*check_document(layer.data), *layer.problems]
+    document = copy.deepcopy(layer.data)
+    kernel = document.get("kernel")
+    found = list(layer.problems)
+    if isinstance(kernel, dict) and "generation" in kernel:
+        try:
+            kernel["generation"] = _generation(merge, kernel["generation"])
+        except ScenarioError as error:
+            merge.complain_all(error, layer.label)
+            del kernel["generation"]
+    found += check_document(document)
     for problem in found:
         merge.complain(problem, layer.label)
     if found:
         return
-    data = {key: value for key, value in layer.data.items() if key not in ("schema", "extends")}
+    data = {key: value for key, value in document.items() if key not in ("schema", "extends")}
     for section in data.keys() & LISTS.keys():
         merge.document.pop(section, None)
         merge.sources = {
@@ -138,8 +150,19 @@ def _add_layer(merge: _Merge, layer: Layer) -> None:
             for path, source in merge.sources.items()
             if not path.startswith(f"{section}[")
         }
-    _merge_tables(merge.document, copy.deepcopy(data))
+    _merge_tables(merge.document, data)
     merge.sources.update((path, layer.label) for path, _ in paths.leaves(data))
+
+
+def _generation(merge: _Merge, value: Any) -> Any:
+    """A kernel version as the generation that it stands for. What is no text is left to the schema."""
+    if not isinstance(value, str):
+        return value
+    try:
+        name, merge.kernel_note = generation_of(value)
+    except ValueError as error:
+        raise ScenarioError([f"kernel.generation: {error}"]) from None
+    return name
 
 
 def _merge_tables(into: dict[str, Any], other: dict[str, Any]) -> None:
@@ -158,7 +181,10 @@ def _add_set(merge: _Merge, text: str) -> None:
         return
     try:
         path, annotation = paths.parse(target.strip())
-        value = paths.parse_value(raw.strip(), annotation, str(path))
+        text = raw.strip()
+        if (path.section, path.keys) == _GENERATION:
+            text = str(_generation(merge, text.strip("\"'")))
+        value = paths.parse_value(text, annotation, str(path))
         _write(merge, path, value, option)
     except ScenarioError as error:
         merge.complain_all(error, option)
@@ -166,6 +192,12 @@ def _add_set(merge: _Merge, text: str) -> None:
 
 def _add_flag(merge: _Merge, target: str, value: Any, flag: str) -> None:
     path, annotation = paths.parse(target)
+    if (path.section, path.keys) == _GENERATION:
+        try:
+            value = _generation(merge, value)
+        except ScenarioError as error:
+            merge.complain_all(error, flag)
+            return
     found = list(check_value(value, annotation, str(path)))
     for problem in found:
         merge.complain(problem, flag)
@@ -203,7 +235,9 @@ def _finish(merge: _Merge, name: str) -> Resolved:
     merge.stop_if_wrong()
     values = dict(paths.leaves(msgspec.to_builtins(scenario)))
     sources = {path: merge.sources.get(path, DEFAULT) for path in values}
-    return Resolved(scenario, name, values, sources, crosscheck.notes(scenario, merge.sources))
+    notes = [merge.kernel_note] if merge.kernel_note else []
+    notes += crosscheck.notes(scenario, merge.sources)
+    return Resolved(scenario, name, values, sources, notes)
 
 
 def _origin(path: str, sources: Mapping[str, str], name: str) -> str:

@@ -6,14 +6,18 @@ it. Field names end in their unit (`_s`, `_ns`, `_pages`); a record is one page 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+from iopf.emulator.spec.kernels import GENERATIONS, NEWEST
 from msgspec import Meta, Struct, field
 
 SCHEMA = 1
 
 Profile = Literal["vtd", "smmuv3-pri", "smmuv3-stall", "amd", "riscv"]
-Generation = Literal["v5.13", "v6.2", "v6.9", "v6.11", "v6.14", "v7.2", "gunthorpe"]
+if TYPE_CHECKING:
+    Generation = str
+else:
+    Generation = Literal[GENERATIONS]
 Queues = Literal["global", "iommu", "device", "domain"]
 KernelOption = Literal[
     "sync",
@@ -29,10 +33,8 @@ Pattern = Literal["sequential", "strided", "zipf", "chase", "bursts", "replay"]
 
 # Known names that this version does not support are refused with exit status 4, not as typing errors: a campaign skips them.
 SUPPORTED_PROFILES: frozenset[str] = frozenset({"vtd"})
-SUPPORTED_GENERATIONS: frozenset[str] = frozenset(get_args(Generation))
 PATTERNS: tuple[str, ...] = get_args(Pattern)
 PROFILES: tuple[str, ...] = get_args(Profile)
-GENERATIONS: tuple[str, ...] = get_args(Generation)
 
 DEVICES_MAX = 256
 TENANTS_MAX = 64
@@ -97,7 +99,9 @@ class Iommu(Section, frozen=True, kw_only=True):
 class Kernel(Section, frozen=True, kw_only=True):
     """The emulated kernel."""
 
-    generation: Annotated[Generation, _of("fault handling of a kernel release")] = "v7.2"
+    generation: Annotated[
+        Generation, _of("fault handling of a generation, or of a kernel version")
+    ] = NEWEST
     handlers: Annotated[int, _in(1, 32, "processes in the fault handler pool")] = 2
     queues: Annotated[Queues, _of("sharing of an iopf queue and its workqueue")] = "iommu"
     options: Annotated[list[KernelOption], _of("proposals of reviewers, all off by default")] = (

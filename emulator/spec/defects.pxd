@@ -5,11 +5,6 @@ A defect is a bit of the board's configuration, off unless a scenario names it. 
 stand in ``emulator/sched/catalogue``.
 """
 
-from libc.stdint cimport uint32_t
-
-from iopf.cython_ext.atomics cimport iopf_unlikely
-from iopf.emulator.board.board cimport view
-
 cpdef enum Defect:
     DEFECT_FLUSH_HOLDS_LOCK_OF_HWQUEUE = 0
     DEFECT_DISCARD_FREES_LINKED = 1
@@ -58,7 +53,3 @@ cpdef enum Defect:
     DEFECT_HANG_ON_DEAD_DEVICE = 44
     DEFECT_READ_LOOP_ON_EFAULT = 45
     DEFECTS = 46
-
-cdef inline bint defect(view *v, uint32_t which) noexcept nogil:
-    """Whether the historic bug is switched on."""
-    return iopf_unlikely((v.cfg.defects >> which) & 1)

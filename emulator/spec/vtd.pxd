@@ -5,46 +5,33 @@ Page request descriptor, 256 bits. qw0: 7:0 type 1, 8 PASID present, 31:16 reque
 qw1: 0 read, 1 write, 2 last in group, 11:3 group index, 63:12 address. qw2 and qw3 are reserved. In revisions 3.x qw0 bit 9 says that
 qw2 and qw3 carry private data of the function, which its response (qw0 bit 5) echoes; a scenario with private data has such hardware.
 Page group response, qw0: 3:0 and 11:9 type 9, 4 PASID present, 15:12 code, 31:16 requester, 51:32 PASID. qw1: 11:3 group index.
-Invalidation wait, qw0: 3:0 type 5, 4 IF, 5 status write, 6 fence, 7 page-request drain, 63:32 status data.
+Invalidation wait, qw0: 3:0 type 5, 5 status write, 6 fence, 7 page-request drain, 63:32 status data.
 The low 12 bits and the address of qw1 of a page request are those of the PCIe Page Request message as well.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
 
-cpdef enum Vtd:
+from iopf.emulator.spec.pci cimport *
+
+cdef enum Vtd:
     PRQ_RECORD_BYTES = 32
     QI_RECORD_BYTES = 32
     PAGE_REQ_TYPE = 1
-    QI_IOTLB_INV = 2
     QI_DEV_TLB_INV = 3
     QI_INV_WAIT = 5
     QI_PAGE_GRP_RESP = 9
     PRS_PPR = 1
     PRS_PRO = 2
-    PECTL_IM = 1
     PECTL_IP = 2
-    WAIT_IF = 1 << 4
     WAIT_SW = 1 << 5
     WAIT_FN = 1 << 6
     WAIT_PD = 1 << 7
-
-cpdef enum Pci:
-    PRI_READ = 1
-    PRI_WRITE = 2
-    PRI_LAST = 4
-    RESP_SUCCESS = 0
-    RESP_INVALID = 1
-    RESP_FAILURE = 15
-    PRGI_COUNT = 512
-    RID_BASE = 0x100     # bus 1, device 0: requester ids of the emulated functions start here
+    QI_RESP_FAILURE = 2          # Linux: IOMMU_PAGE_RESP_FAILURE as it is; PCIe has 15
 
 cdef inline uint64_t prq_qw0(uint32_t rid, uint32_t pasid, bint pasid_present, bint execute, bint privileged) noexcept nogil:
     return (PAGE_REQ_TYPE | <uint64_t>pasid_present << 8 | <uint64_t>(rid & 0xFFFF) << 16
             | (<uint64_t>(pasid & 0xFFFFF) << 32 if pasid_present else 0)
             | <uint64_t>(execute and pasid_present) << 52 | <uint64_t>(privileged and pasid_present) << 53)
-
-cdef inline uint64_t prq_qw1(uint64_t address, uint32_t prgi, uint32_t lwr) noexcept nogil:
-    return (address & ~<uint64_t>0xFFF) | <uint64_t>(prgi & 511) << 3 | (lwr & 7)
 
 cdef inline uint32_t prq_rid(uint64_t qw0) noexcept nogil:
     return <uint32_t>(qw0 >> 16) & 0xFFFF
@@ -60,21 +47,6 @@ cdef inline bint prq_execute(uint64_t qw0) noexcept nogil:
 
 cdef inline bint prq_privileged(uint64_t qw0) noexcept nogil:
     return (qw0 >> 53) & 1
-
-cdef inline uint32_t prq_prgi(uint64_t qw1) noexcept nogil:
-    return <uint32_t>(qw1 >> 3) & 511
-
-cdef inline bint prq_last(uint64_t qw1) noexcept nogil:
-    return (qw1 >> 2) & 1
-
-cdef inline uint32_t prq_rw(uint64_t qw1) noexcept nogil:
-    return <uint32_t>qw1 & 3
-
-cdef inline uint64_t prq_address(uint64_t qw1) noexcept nogil:
-    return qw1 & ~<uint64_t>0xFFF
-
-cdef inline bint prq_stop_marker(uint64_t qw1) noexcept nogil:
-    return (qw1 & 7) == PRI_LAST
 
 cdef inline bint prq_reserved_ok(uint64_t qw0, uint64_t qw2, uint64_t qw3) noexcept nogil:
     """Type, reserved bits 15:9 and 63:54, and the two reserved words."""

@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 from iopf.emulator.check.fates import CELLS, EVENTS, Fate, cell
 from iopf.emulator.check.history import AGES, steps
-from iopf.emulator.check.violations import GENERATIONS, known_in
+from iopf.emulator.check.violations import known_in
+from iopf.emulator.spec.kernels import GENERATIONS, generation_of
 from iopf.tools.cli.commands.help import page
 from iopf.tools.cli.main import main
 from iopf.tools.status import Status
@@ -74,8 +75,8 @@ def test_every_pair_agrees_with_the_table(
 
 
 def test_steps_between_generations() -> None:
-    assert steps("v5.13", "v6.9") == ("v6.2", "v6.9")
-    assert steps("v6.9", "v5.13") == ("v6.2", "v6.9")
+    assert steps("v5.13", "v6.9") == ("v5.18", "v6.2", "v6.9")
+    assert steps("v6.9", "v5.13") == ("v5.18", "v6.2", "v6.9")
     assert steps("v7.2", "gunthorpe") == ("gunthorpe",)
     assert steps("v6.2", "v6.2") == ()
 
@@ -92,8 +93,8 @@ def test_json_has_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("args", "hint"),
     [
-        (["v6.1"], "no generation 'v6.1'; did you mean 'v6.1"),
-        (["v6.9", "6"], "no generation '6'"),
+        (["v5.12"], "v5.12 has no I/O page fault path; v5.13 is the first that does"),
+        (["v6.9", "6"], "'6' is no kernel version; write one like v6.12"),
         (["v6.9", "v6.2", "v7.2"], "at most two"),
     ],
 )
@@ -105,6 +106,40 @@ def test_an_unknown_generation_is_one_line(
     assert captured.out == ""
     (line,) = captured.err.splitlines()
     assert hint in line
+
+
+@pytest.mark.parametrize(
+    ("version", "generation"),
+    [
+        ("v5.13", "v5.13"),
+        ("5.17.15", "v5.13"),
+        ("v5.18", "v5.18"),
+        ("6.1.0-18-amd64", "v5.18"),
+        ("6.8.0-31-generic", "v6.2"),
+        ("v6.10", "v6.9"),
+        ("v6.12", "v6.11"),
+        ("6.14.0-rc1+", "v6.14"),
+        ("v6.15", "v6.14"),
+        ("v6.17", "v6.16"),
+        ("6.18.43", "v6.16"),
+        ("v6.18.44", "v7.2"),
+        ("v7.0", "v6.16"),
+        ("7.1.7", "v6.16"),
+        ("7.1.8", "v7.2"),
+        ("v7.3", "v7.2"),
+        ("gunthorpe", "gunthorpe"),
+    ],
+)
+def test_a_kernel_version_stands_for_a_generation(
+    version: str, generation: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generation_of(version)[0] == generation
+    note = generation_of(version)[1]
+    assert note.endswith(f" behaves as {generation} here (iopf help kernels)") or not note
+    assert main(["kernels", version]) == Status.OK
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{generation}: ")
+    assert captured.err == (f"{note}\n" if note else "")
 
 
 def test_the_help_page_explains_every_word_and_generation() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from iopf.emulator.spec.kernels import since, span
 
-from tests.support.machine import ALL, BEFORE_USER, USER, Machine, fate
+from tests.support.machine import ALL, BEFORE_USER, DETACHABLE, USER, Machine, fate
 
 
 @pytest.mark.parametrize("generation", ALL)
@@ -76,7 +77,7 @@ def test_a_device_with_few_pasids(generation: str, machine: Machine) -> None:
         device=[{}, {"max_pasids": 2}],
     )
     # The IOASID allocator of v5.13 gives no reason: the caller says -ENOMEM.
-    none_fits = -12 if generation == "v5.13" else -28
+    none_fits = -12 if generation in span("v5.13", "v5.18") else -28  # IOASID, bitmap
     assert seen.returned("bind d1 t1") == [none_fits, -75, -75]
     assert (seen.returned("bind d0 t1"), seen.returned("bind d1 t2")) == ([0], [0])
 
@@ -140,7 +141,7 @@ def test_a_process_ends_while_its_faults_are_queued(
     assert seen.pool("mm") == (2 if end == "exec" else 1)
 
 
-@pytest.mark.parametrize("generation", USER)
+@pytest.mark.parametrize("generation", [g for g in DETACHABLE if g in since("v6.13")])
 def test_attachments_of_the_rid(generation: str, machine: Machine) -> None:
     """Requests without PASID find what is attached to the RID, from attach to detach (2.5)."""
     seen = machine(
@@ -176,6 +177,25 @@ def test_attachments_of_the_rid(generation: str, machine: Machine) -> None:
     # Two answers: until v7.2 also the request before the last is answered.
     nonlast = fate("partial-no-handler", generation)
     assert seen.codes("paging") == nonlast + fate("no-domain", generation)
+
+
+def test_the_driver_refuses_requests_without_pasid_until_v6_12(machine: Machine) -> None:
+    """9f831c16c69e, v6.13-rc1, lifted the check: INVALID by the driver, and user space reads nothing."""
+    seen = machine(
+        "v6.11",
+        [
+            "map t0 8",
+            "fault-alloc t0 f0",
+            "attach d0 t0 rid domain=fault fault=f0",
+            "send d0 rid pages=2 group=a",
+            "await d0",
+            "settle",
+            "read f0 t0 bytes=400",
+            "detach d0 t0 rid",
+        ],
+    )
+    assert (seen.codes("a"), seen.returned("read f0 t0 bytes=400")) == ([1], [0])
+    assert seen.kernel("rejected") == 2
 
 
 @pytest.mark.parametrize("generation", BEFORE_USER)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from iopf.emulator.check.case import Case, differences
 from iopf.emulator.check.cases import CASES
-from iopf.emulator.check.violations import GENERATIONS
+from iopf.emulator.spec.kernels import GENERATIONS
 
 from tests.support.cases import run_real
 

@@ -8,7 +8,8 @@ import pytest
 from iopf.emulator.board.ledger import Event
 from iopf.emulator.check.coverage import coverage, known_violations
 from iopf.emulator.check.fates import CELLS, EVENTS
-from iopf.emulator.check.violations import GENERATIONS, KNOWN, known_in
+from iopf.emulator.check.violations import KNOWN, known_in
+from iopf.emulator.spec.kernels import GENERATIONS
 from iopf.tools.supervisor.run import run_programs
 
 KERNEL = dict.fromkeys(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from iopf.emulator.check.violations import GENERATIONS
+from iopf.emulator.spec.kernels import GENERATIONS, since
 from iopf.tools.supervisor.run import run_programs
 
 LARGE = {"credits": 256, "groups_in_flight": 64}
@@ -57,7 +57,7 @@ def test_after_a_failure_only_a_recovered_device_sends() -> None:
     assert result["answers"]["dev-00"] == {"refused": [15], "off": [], "on": [0]}
 
 
-@pytest.mark.parametrize("generation", GENERATIONS[3:])
+@pytest.mark.parametrize("generation", since("v6.11"))
 def test_a_replace_between_partial_and_last_leaves_the_partial(generation: str) -> None:
     """Replace does not block the device: a group may begin with a fault domain and end without. gunthorpe acknowledges, then restarts."""
     where = "d0 t0 pasid=900"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from iopf.emulator.check.violations import GENERATIONS
 from iopf.emulator.scenario.resolution import resolve
+from iopf.emulator.spec.kernels import GENERATIONS
 from iopf.emulator.spec.roles import Role
 from iopf.shm.arena import ArenaError
 from iopf.tools.supervisor.run import measure, run_programs

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.machine import USER, Machine, fate
+from tests.support.machine import DETACHABLE, USER, Machine, fate
 
 _FAULT_SLOTS = 512
 _REQUEST = "at=7 rw=rw"
@@ -116,7 +116,7 @@ def test_iommufd_device_pasid_pasid_attach(generation: str, machine: Machine) ->
     assert seen.returned("attach d0 t0 pasid=4096 domain=paging") == [-22]
 
 
-@pytest.mark.parametrize("generation", USER)
+@pytest.mark.parametrize("generation", DETACHABLE)
 def test_iommufd_viommu_vdevice_alloc(generation: str, machine: Machine) -> None:
     """More than a bounded queue holds is refused, and the next one after a read is fine (8).
 
@@ -148,7 +148,7 @@ def test_iommufd_viommu_vdevice_alloc(generation: str, machine: Machine) -> None
 
 
 @pytest.mark.parametrize("pool", ["handle", "domain", "group", "fault", "param", "table"])
-@pytest.mark.parametrize("generation", USER)
+@pytest.mark.parametrize("generation", DETACHABLE)
 def test_basic_fail_nth_device(generation: str, pool: str, machine: Machine) -> None:
     """Each allocation of attach, replace twice, a fault and detach fails once; nothing leaks (8)."""
     life = (

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from iopf.emulator.check.fates import Fate, cell
 from iopf.emulator.check.model.run import run_case
-from iopf.emulator.check.violations import GENERATIONS
 from iopf.emulator.scenario.resolution import resolve
 from iopf.emulator.scenario.shipped import scenario_names
+from iopf.emulator.spec.kernels import GENERATIONS
 from iopf.tools.supervisor.run import measure
 
 CODE = {Fate.SUCCESS: [0], Fate.INVALID: [1], Fate.FAILURE: [15]}

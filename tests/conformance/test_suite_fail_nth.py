@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.machine import ALL, USER, Machine
+from tests.support.machine import ALL, DETACHABLE, Machine
 
 _ROUNDS = 12
 # The pools of `fail`, and their names in the result.
@@ -54,7 +54,7 @@ _END = ("unbind d0 t0 try", "remove d0 try", "settle")
 @pytest.mark.parametrize("generation", ALL)
 def test_c17_every_allocation_fails_once(generation: str, pool: str, machine: Machine) -> None:
     """Whatever allocation fails, everything is answered, undone and given back (I28, I32)."""
-    life = [*_LIFE, *(_ATTACHED if generation in USER else ()), *_END]
+    life = [*_LIFE, *(_ATTACHED if generation in DETACHABLE else ()), *_END]
     rounds = [
         line.replace("N", str(n))
         for n in range(1, _ROUNDS + 1)

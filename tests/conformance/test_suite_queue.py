@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from iopf.cython_ext.crew import VerdictKind
-from iopf.emulator.board.config import Generation
 from iopf.emulator.board.layout import OFF_CREW
 from iopf.emulator.board.process import Process
 from iopf.emulator.board.snapshot import Snapshot
 from iopf.emulator.check.case import RECORDS
 from iopf.emulator.spec.classes import LockClass
+from iopf.emulator.spec.generations import Generation
 
 from tests.probes.crew import Crew
 from tests.probes.workqueue import Workqueue

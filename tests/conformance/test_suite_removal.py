@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.machine import ALL, USER, Machine, fate
+from tests.support.machine import ALL, DETACHABLE, Machine, fate
 
 _FAULT_OBJECT = (
     "map t0 8",
@@ -13,7 +13,7 @@ _FAULT_OBJECT = (
 )
 
 
-@pytest.mark.parametrize("generation", USER)
+@pytest.mark.parametrize("generation", DETACHABLE)
 def test_c14_close_answers_what_is_outstanding(generation: str, machine: Machine) -> None:
     """close() answers INVALID to what is delivered and what was read; the rest goes with detach (I36)."""
     seen = machine(
@@ -66,7 +66,7 @@ def test_a_function_that_is_gone_without_a_word(generation: str, machine: Machin
     assert seen.returned("bind d0 t0")[-1] == -19
 
 
-@pytest.mark.parametrize("generation", USER)
+@pytest.mark.parametrize("generation", DETACHABLE)
 def test_a_copy_to_user_space_that_sleeps_holds_up_nobody_else(
     generation: str, machine: Machine
 ) -> None:
@@ -96,7 +96,7 @@ def test_a_copy_to_user_space_that_sleeps_holds_up_nobody_else(
     assert (seen.codes("a"), seen.codes("c")) == ([0], fate("no-domain", generation))
 
 
-@pytest.mark.parametrize("generation", USER)
+@pytest.mark.parametrize("generation", DETACHABLE)
 def test_c14_exit_closes_as_well(generation: str, machine: Machine) -> None:
     """A VMM that dies with faults read and delivered leaves nobody waiting (I36)."""
     seen = machine(
@@ -168,7 +168,7 @@ def test_c16_a_removed_device_can_be_plugged_again(generation: str, machine: Mac
     assert (seen.codes("b"), seen.kernel("partial_moved")) == ([0], 0)
 
 
-@pytest.mark.parametrize("generation", USER)
+@pytest.mark.parametrize("generation", DETACHABLE)
 def test_c16_removal_answers_what_user_space_holds(generation: str, machine: Machine) -> None:
     """Release detaches, so groups delivered or read are answered before the queue is left (I36)."""
     seen = machine(

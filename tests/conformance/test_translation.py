@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from iopf.emulator.scenario.errors import ScenarioError
+from iopf.emulator.spec.kernels import since
 
 from tests.support.machine import ALL, USER, Machine
 
-RELEASING = [g for g in ALL if g not in ("v5.13", "v6.2", "gunthorpe")]
+RELEASING = since("v6.9", proposed=False)
 
 
 @pytest.mark.parametrize("generation", ALL)

@@ -11,6 +11,7 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport LOCK_OWNER
 from iopf.cython_ext.rcu cimport rcu_read_lock, rcu_read_unlock, synchronize_rcu
+from iopf.emulator.kernel.flows cimport kernel_attach
 from iopf.emulator.kernel.ioasid.ioasid cimport *
 from iopf.emulator.kernel.ioasid.allocator cimport *
 from iopf.emulator.kernel.ioasid.space cimport *
@@ -31,6 +32,8 @@ cdef class Ioasid:
         self.process = process
         self.v = &process.v
         self.st = ioasid_of(self.v)
+        if kernel_attach(self.v) != 0:
+            raise ValueError("the board names an unknown kernel")
 
     def register(self, uint32_t ident, uint32_t alloc_fn, uint32_t free_fn, uint64_t pdata) -> int:
         cdef ioasid_ops ops = ops_of(ident, alloc_fn, free_fn, pdata)

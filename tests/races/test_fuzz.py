@@ -11,10 +11,10 @@ import pytest
 from iopf.cython_ext.runqueue import FIRST_DRAIN
 from iopf.emulator.races.catalogue import catalogue
 from iopf.emulator.scenario.errors import ScenarioError
-from iopf.emulator.scenario.schema import GENERATIONS
 from iopf.emulator.sched.coverage import Coverage
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.strategies import Strategy
+from iopf.emulator.spec.kernels import GENERATIONS
 from iopf.emulator.spec.sites import point_name
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.lab.search.draw import Drawn, draw, mutate

@@ -13,7 +13,8 @@ from typing import Any
 import click
 import pytest
 from iopf.emulator.check.fates import CELLS, Fate
-from iopf.emulator.check.violations import GENERATIONS, known_in
+from iopf.emulator.check.violations import known_in
+from iopf.emulator.spec.kernels import GENERATIONS
 from iopf.emulator.spec.roles import Role
 from iopf.tools.status import Status
 from iopf.tools.stress.mix import MEANING, default_mix, parse_mix

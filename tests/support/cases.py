@@ -52,6 +52,8 @@ def findings(result: dict[str, Any]) -> tuple[str, ...]:
             user = (
                 "read() of a fault object"
                 if "in fault_read" in problem
+                else "the automatic response"
+                if "in auto_response" in problem
                 else "the worker"
                 if "in worker_handle" in problem
                 else problem

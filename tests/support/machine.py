@@ -8,14 +8,16 @@ from typing import Any
 
 from iopf.emulator.check.case import RECORDS
 from iopf.emulator.check.fates import Fate, cell
-from iopf.emulator.check.violations import GENERATIONS
+from iopf.emulator.spec.kernels import GENERATIONS, since, span
 from iopf.tools.supervisor.run import run_programs
 
 ALL = GENERATIONS
-OLD = GENERATIONS[:2]  # report core and queue apart: v5.13, v6.2
-USER = GENERATIONS[3:]  # with delivery to user space
-BEFORE_USER = GENERATIONS[:3]
-MERGED_USER = GENERATIONS[3:6]
+OLD = span("v5.13", "v6.2")  # report core and queue apart
+USER = since("v6.11")  # with delivery to user space
+# In v6.16 the last detach takes the device off its queue, which frees what user space still holds.
+DETACHABLE = tuple(g for g in USER if cell("unbind-user", g).fate is not Fate.USE_AFTER_FREE)
+BEFORE_USER = span("v5.13", "v6.9")
+MERGED_USER = since("v6.11", proposed=False)
 
 # Response codes of the device for the fates of the table.
 CODES: dict[Fate, list[int]] = {

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,6 +41,37 @@ class Seconds(click.FloatRange):
         if math.isnan(made):
             self.fail(f"{value!r} is not a number of seconds", param, ctx)
         return float(made)
+
+
+class KernelVersion(click.ParamType[str]):
+    """A generation by its name, or the one that a kernel version stands for; the second is said on stderr."""
+
+    name = "kernel version"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from iopf.emulator.spec.kernels import generation_of
+
+        try:
+            generation, note = generation_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if note:
+            click.echo(note, err=True)
+        return generation
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+        from iopf.emulator.check.history import AGES
+
+        found = AGES.items()
+        return [CompletionItem(n, help=a.kernels) for n, a in found if n.startswith(incomplete)]
+
+
+def kernel_option(help_text: str) -> Option:
+    """--kernel, the generation of the fault path; the newest by default."""
+    return click.option("--kernel", type=KernelVersion(), metavar="VERSION", help=help_text)
 
 
 def seconds_option(

@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from iopf.tools.structs import layout_mark
+
 PACKAGES = ("cython_ext", "device_procs", "emulator", "shm", "tools")
 RUNTIME = "libiopf_points.so"
 # Scheduler, observers, and code that never runs in a controlled system.
@@ -122,6 +124,7 @@ def _compile(tree: Path, source: Path, to: Path, declarations: str) -> None:
     include = ["-I", sysconfig.get_paths()["include"], "-I", ".", "-include", "memory.h"]
     objects = str(made.with_suffix(".o"))
     flags = [flag for flag in _FLAGS if flag != "-shared"]
+    flags.append(f"-DIOPF_LAYOUT_MARK={layout_mark(tree)}u")
     _run(["gcc", *flags, "-fsanitize=thread", "-c", *include, str(made), "-o", objects], to)
     link = ["gcc", "-shared", objects, "-o", str(module), f"-L{to}", f"-l:{RUNTIME}"]
     _run([*link, f"-Wl,-rpath,{to}"], to)

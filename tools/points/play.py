@@ -17,7 +17,7 @@ import iopf
 from iopf.emulator.board.layout import OFF_CREW, OFF_RUNQUEUE, OFF_STACKS, plan_layout
 from iopf.emulator.races.catalogue import catalogue
 from iopf.emulator.scenario.errors import ScenarioError
-from iopf.emulator.scenario.schema import GENERATIONS
+from iopf.emulator.spec.kernels import GENERATIONS
 from iopf.emulator.spec.sites import point_name
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab, LabError, build_lab

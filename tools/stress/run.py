@@ -7,7 +7,8 @@ from typing import Any
 
 from iopf.emulator.scenario.load import Layer
 from iopf.emulator.scenario.resolution import Flags, Resolved, resolve
-from iopf.emulator.scenario.schema import GENERATIONS, TENANTS_MAX
+from iopf.emulator.scenario.schema import TENANTS_MAX
+from iopf.emulator.spec.kernels import since
 from iopf.tools.stress.mix import Mix
 from iopf.tools.stress.programs import PAGES, Shape, stress_programs
 
@@ -20,10 +21,7 @@ VMMS_MAX = 4
 
 def shape_of(devices: int, generation: str) -> Shape:
     """Number of tenants and VMMs for a number of devices. Generations without fault objects have no VMMs."""
-    known = generation in GENERATIONS
-    delivers = known and GENERATIONS.index(generation) >= GENERATIONS.index(
-        FIRST_WITH_FAULT_OBJECTS
-    )
+    delivers = generation in since(FIRST_WITH_FAULT_OBJECTS)
     vmms = min(VMMS_MAX, 1 + devices // DEVICES_PER_VMM) if delivers else 0
     tenants = max(2, min(TENANTS_MAX - 2 * VMMS_MAX, devices // DEVICES_PER_TENANT))
     return Shape(devices, tenants, vmms)

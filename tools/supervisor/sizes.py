@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopf.device_procs.workload import Pattern
-from iopf.emulator.board.config import Generation, Option, QueueMode
+from iopf.emulator.board.config import Option, QueueMode
 from iopf.emulator.scenario import expand
 from iopf.emulator.scenario.schema import Scenario
 from iopf.emulator.spec import program as spec
 from iopf.emulator.spec.defects import defect_number
+from iopf.emulator.spec.kernels import NUMBERS
 from iopf.emulator.trace.program import RECORD
 from iopf.emulator.trace.replay import Programs
 
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 BATCH_SLACK = 64  # objects that one process may keep in its magazine
 TABLES_MAX = 1 << 18
 GROUP_MAX = 64
-GENERATIONS = {
-    "v5.13": Generation.GEN_V5_13,
-    "v6.2": Generation.GEN_V6_2,
-    "v6.9": Generation.GEN_V6_9,
-    "v6.11": Generation.GEN_V6_11,
-    "v6.14": Generation.GEN_V6_14,
-    "v7.2": Generation.GEN_V7_2,
-    "gunthorpe": Generation.GEN_GUNTHORPE,
-}
 
 
 def _power(n: int) -> int:
@@ -94,7 +86,7 @@ def board_config(
         + 16
         + (9 * len(devices) if scripted else 0),
         "tables": _tables(scenario, tenants, programs),
-        "generation": int(GENERATIONS[kernel.generation]),
+        "generation": int(NUMBERS[kernel.generation]),
         "profile": 0,
         "units": iommu.units,
         "drivers": 1,

@@ -60,7 +60,12 @@ def interrupt(state: State) -> None:
 
 
 def _handle(state: State, request: Request) -> None:
-    """Handle one record. To v6.8 the driver answers a last request that the core refused."""
+    """Handle one record. To v6.8 the driver answers a last request that the core refused; to v6.12 it refuses requests without PASID
+    itself."""
+    if state.flow.refuses_rid and request.slot == RID:
+        if request.last:
+            state.answer(request, INVALID)
+        return
     ret = state.flow.report(state, request) if request.device.registered else -1
     driver_answers = state.flow.driver_answers or not request.device.registered
     if ret and driver_answers and request.last:

@@ -110,7 +110,18 @@ def unbind(state: State, device: Device, tenant: Tenant) -> Waiting:
     handle = tenant.files.pop(device.index, None)
     if handle is None:
         return EFAULT
-    return (yield from _detach(state, handle))
+    ret = yield from _detach(state, handle)
+    mm = handle.domain.mm
+    if state.flow.pasid_by_bond and mm is not None and not _bound(state, mm):
+        _free_pasid(state, mm)
+        mm.pasid = 0
+    return ret
+
+
+def _bound(state: State, mm: Mm) -> bool:
+    return any(
+        handle.domain.mm is mm for device in state.devices for handle in device.slots.values()
+    )
 
 
 def _end_mm(state: State, tenant: Tenant) -> None:

@@ -18,14 +18,14 @@ from iopf.emulator.board.iommus cimport irq_slot, prq_note
 from iopf.emulator.board.latency cimport STAGE_LINK, stage_hist
 from iopf.emulator.board.layout cimport OFF_LEDGER_HW
 from iopf.emulator.board.ledger cimport *
-from iopf.emulator.board.links cimport UP_INVALIDATED, UP_MARKER, UP_REQUEST, UP_SLOTS
+from iopf.emulator.board.links cimport UP_INVALIDATED, UP_MARKER, UP_REQUEST, UP_SLOTS, unpack_up, up_word
 from iopf.emulator.board.pasid_table cimport PTE_PRESENT, PTE_QUIET, pasid_table
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.vtd cimport *
 
 
 cdef void hw_fate(unit *u, uint32_t dev, uint64_t *rec, uint32_t fate) noexcept nogil:
-    write32(u.v.self, ledger(u.v, OFF_LEDGER_HW, dev, prq_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate), HW_REQUEST)
+    write32(u.v.self, ledger(u.v, OFF_LEDGER_HW, dev, pri_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate), HW_REQUEST)
 
 
 cdef void raise_event(unit *u, uint32_t bit) noexcept nogil:
@@ -69,7 +69,7 @@ cdef void refuse(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp, 
     if rec[1] & PRI_LAST:
         hw.auto_invalid += 1
         hw_fate(u, dev, rec, FATE_AUTO_INVALID)
-        send_response(u, dev, pasid, pp, prq_prgi(rec[1]), RESP_INVALID, True, u.ticks)
+        send_response(u, dev, pasid, pp, pri_prgi(rec[1]), RESP_INVALID, True, u.ticks)
     else:
         hw.drop_refused += 1
         hw_fate(u, dev, rec, FATE_DROP_REFUSED)
@@ -81,20 +81,20 @@ cdef void lose(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp) no
     if rec[1] & PRI_LAST:
         hw.auto_success += 1
         hw_fate(u, dev, rec, FATE_AUTO_SUCCESS)
-        send_response(u, dev, pasid, pp, prq_prgi(rec[1]), RESP_SUCCESS, True, u.ticks)
+        send_response(u, dev, pasid, pp, pri_prgi(rec[1]), RESP_SUCCESS, True, u.ticks)
     else:
         hw.drop_overflow += 1
         hw_fate(u, dev, rec, FATE_DROP_OVERFLOW)
 
 
-cdef void write_record(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp, uint64_t entry) noexcept nogil:
+cdef void write_record(unit *u, uint32_t dev, uint64_t *rec, const up_word *up, uint64_t entry) noexcept nogil:
     cdef uint64_t *to = ring_record(&u.prq, u.prq_tail)
     cdef prq_note *note = u.notes + u.prq_tail // PRQ_RECORD_BYTES
-    cdef uint64_t qw0 = prq_qw0(u.v.devices[dev].rid, pasid, pp, (rec[0] >> 9) & 1, (rec[0] >> 10) & 1)
+    cdef uint64_t qw0 = prq_qw0(u.v.devices[dev].rid, up.pasid, up.pasid_present, up.execute, up.privileged)
     to[1] = rec[1]
     to[2] = 0
     to[3] = 0
-    if (rec[0] >> 11) & 1 and u.v.cfg.options & OPTION_PRIVATE_DATA:
+    if up.private_data and u.v.cfg.options & OPTION_PRIVATE_DATA:
         qw0 |= <uint64_t>1 << 9
         to[2] = rec[2]  # the function names its request, and finds it by that name in the answer
     write64(u.v.self, &to[0], qw0, HW_PRQ_WRITE)  # a drain may be looking for it
@@ -109,8 +109,9 @@ cdef void take_request(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
     """One Page Request message through the decision table."""
     cdef view *v = u.v
     cdef device *d = &v.devices[dev]
-    cdef uint32_t pasid = <uint32_t>(rec[0] >> 32) & 0xFFFFF
-    cdef bint pp = (rec[0] >> 8) & 1
+    cdef up_word up = unpack_up(rec[0])
+    cdef uint32_t pasid = up.pasid
+    cdef bint pp = up.pasid_present
     cdef uint64_t entry = 0
     d.hw.received += 1
     if u.gone[dev]:
@@ -135,15 +136,16 @@ cdef void take_request(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
         return
     d.hw.enqueued += 1
     hw_fate(u, dev, rec, FATE_ENQUEUED)
-    write_record(u, dev, rec, pasid, pp, entry)
+    write_record(u, dev, rec, &up, entry)
 
 
 cdef void take_marker(unit *u, uint32_t dev, uint64_t *rec) noexcept nogil:
+    cdef up_word up = unpack_up(rec[0])
     u.v.devices[dev].hw.markers += 1
     if u.gone[dev] or read32(u.v.self, &u.regs.prs, HW_PRS) & PRS_PRO or queue_full(u):
         return
     rec[1] = PRI_LAST
-    write_record(u, dev, rec, <uint32_t>(rec[0] >> 32) & 0xFFFFF, (rec[0] >> 8) & 1, 0)
+    write_record(u, dev, rec, &up, 0)
 
 
 cdef void end_invalidation(unit *u, uint32_t dev) noexcept nogil:
@@ -164,8 +166,8 @@ cdef uint32_t serve_link(unit *u, uint32_t dev, uint32_t most) noexcept nogil:
             break
         if n & 15 == 0:
             u.ticks = crew_ticks(u.v.crew)
-        kind = <uint32_t>rec[0] & 0xFF
-        if kind == UP_REQUEST and (rec[1] & 7) != PRI_LAST:
+        kind = unpack_up(rec[0]).kind
+        if kind == UP_REQUEST and not pri_stop_marker(rec[1]):
             take_request(u, dev, rec)
         elif kind == UP_MARKER or kind == UP_REQUEST:
             take_marker(u, dev, rec)

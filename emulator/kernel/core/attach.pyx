@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Attach handles. Slots, locks and the atomic replace stand in ``attach.pxd``."""
+"""Attach handles. Slots, locks and the atomic replace: see ``attach.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -10,24 +10,22 @@ from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.cython_ext.wait cimport *
 from iopf.emulator.kernel.core.domain cimport domain_takes_faults
-from iopf.emulator.kernel.vtd.drain cimport intel_iommu_drain_pasid_prq
 from iopf.emulator.kernel.iommufd.eventq cimport iommufd_auto_response_faults
+from iopf.emulator.kernel.core.flow cimport flow_of
+from iopf.emulator.kernel.core.iommu_ops cimport ops_of
 from iopf.emulator.kernel.core.fault_param cimport iopf_get_dev_fault_param, iopf_put_dev_fault_param
 from iopf.emulator.kernel.core.group cimport acknowledge_pending
 from iopf.emulator.kernel.core.queue cimport device_queue, iopf_queue_add_device, iopf_queue_remove_device
-from iopf.emulator.kernel.vtd.qi cimport qi_flush_dev_iotlb
 from iopf.emulator.mm.mm cimport mm_index_of
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_HANDLE, POOL_MM
-from iopf.emulator.board.config cimport GEN_GUNTHORPE, GEN_V7_2
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.devices cimport device
-from iopf.emulator.board.iommus cimport unit_of
-from iopf.emulator.board.objects cimport attach_handle, fault_event, fault_param, iommu_domain, mm_struct
-from iopf.emulator.board.pasid_table cimport PTE_PASS, PTE_PRESENT, pasid_array, pasid_entry, pasid_table
+from iopf.emulator.board.objects cimport attach_handle, fault_param, iommu_domain, mm_struct
+from iopf.emulator.board.pasid_table cimport PTE_PASS, PTE_PRESENT, pasid_array, pasid_entry
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
 
 cdef enum:
     STOP_POLL_NS = 100000000
@@ -45,13 +43,13 @@ cdef attach_handle *iommu_attach_handle_get(view *v, uint32_t dev, uint32_t pasi
     return <attach_handle *>pool_deref(v.self, v.pools[POOL_HANDLE], ref, FIND_FAULT_HANDLER) if ref else NULL
 
 
-cdef attach_handle *find_fault_handler(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
+cdef attach_handle *find_fault_handler(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     """The handle whose domain takes the faults of this request, or NULL. A request without PASID looks at the RID's slot."""
     cdef attach_handle *handle
     cdef iommu_domain *domain
-    if prq_pasid_present(evt.qw0) and prq_pasid(evt.qw0) == 0:
+    if fault_pasid_valid(fault) and fault.pasid == 0:
         return NULL
-    handle = iommu_attach_handle_get(v, dev, prq_pasid(evt.qw0) if prq_pasid_present(evt.qw0) else 0)
+    handle = iommu_attach_handle_get(v, dev, fault.pasid if fault_pasid_valid(fault) else 0)
     if handle == NULL:
         return NULL
     domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], handle.domain, FIND_FAULT_HANDLER)
@@ -68,20 +66,11 @@ cdef uint64_t entry_for(view *v, iommu_domain *domain) noexcept nogil:
     return pasid_entry(mm_index_of(v, mm), mm.mm_id)
 
 
-cdef void write_entry(view *v, uint32_t dev, uint32_t pasid, uint64_t entry, uint32_t site) noexcept nogil:
-    cdef uint64_t *slot = &pasid_table(v, dev)[pasid]
-    if defect(v, DEFECT_TORN_TABLE_ENTRY):
-        write32(v.self, <uint32_t *>slot + 1, <uint32_t>(entry >> 32), site)  # in place, word by word, while the hardware may read it
-        write32(v.self, <uint32_t *>slot, <uint32_t>entry, site)
-        return
-    write64(v.self, slot, entry, site)
-
-
 cdef int iopf_get(view *v, uint32_t dev) noexcept nogil:
-    """v7.2: the first fault-capable attachment puts the device on its queue. Before it only counts, and gunthorpe has no need."""
+    """v6.16 and later: the first fault-capable attachment puts the device on its queue. Before it only counts; gunthorpe has no need."""
     cdef device *d = &v.devices[dev]
     cdef int ret = 0
-    if v.cfg.generation == GEN_V7_2 and d.iopf_refcount == 0:
+    if flow_of(v).enabled_by_attach and d.iopf_refcount == 0:
         ret = iopf_queue_add_device(v, device_queue(v, dev), dev)
     if ret == 0:
         write32(v.self, &d.iopf_refcount, d.iopf_refcount + 1, ATTACH_PASID)
@@ -91,13 +80,13 @@ cdef int iopf_get(view *v, uint32_t dev) noexcept nogil:
 cdef void iopf_put(view *v, uint32_t dev) noexcept nogil:
     cdef device *d = &v.devices[dev]
     write32(v.self, &d.iopf_refcount, d.iopf_refcount - 1, DETACH_PASID)
-    if v.cfg.generation == GEN_V7_2 and d.iopf_refcount == 0:
+    if flow_of(v).enabled_by_attach and d.iopf_refcount == 0:
         iopf_queue_remove_device(v, device_queue(v, dev), dev)
 
 
 cdef void store_handle(view *v, uint32_t dev, uint32_t pasid, uint64_t ref) noexcept nogil:
     """gunthorpe stores it under the lock that a report holds while it looks the domain up and counts it."""
-    if v.cfg.generation == GEN_GUNTHORPE:
+    if flow_of(v).counts_domain:
         mutex_lock(v.self, &v.devices[dev].param_lock, ATTACH_PASID)
         write64(v.self, &pasid_array(v, dev)[pasid], ref, ATTACH_PASID)
         mutex_unlock(v.self, &v.devices[dev].param_lock, ATTACH_PASID)
@@ -116,39 +105,41 @@ cdef int attach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *han
     handle.mm = domain.mm
     handle.device = dev
     handle.pasid = pasid
-    write_entry(v, dev, pasid, entry_for(v, domain), ATTACH_PASID)
+    ops_of(v).set_dev_pasid(v, dev, pasid, entry_for(v, domain), ATTACH_PASID)
     store_handle(v, dev, pasid, pool_ref(v.pools[POOL_HANDLE], &handle.hdr))
     return 0
 
 
-cdef void light_flush(view *v, uint32_t dev, uint32_t pasid, uint64_t domain_ref) noexcept nogil:
-    """gunthorpe: the groups of the old domain are acknowledged and marked. What still works on them is waited for by domain_put."""
-    cdef fault_param *param = iopf_get_dev_fault_param(v, dev)
+cdef void end_by_acknowledging(view *v, uint32_t dev, uint32_t pasid, iommu_domain *domain) noexcept nogil:
+    """gunthorpe: the groups of the old domain are acknowledged and marked; domain_put waits for workers that still look at it."""
+    cdef fault_param *param
+    ops_of(v).flush_dev_iotlb(v, dev, pasid)
+    param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
         return
-    acknowledge_pending(v, param, domain_ref, pasid + 1)
+    acknowledge_pending(v, param, pool_ref(v.pools[POOL_DOMAIN], &domain.hdr), pasid + 1)
     iopf_put_dev_fault_param(v, param)
 
 
-cdef void after_change(view *v, uint32_t dev, uint32_t pasid, attach_handle *old, iommu_domain *domain) noexcept nogil:
-    """No fault of a worker may refer to the old handle when it is freed: the drain. Caller holds group_lock.
-
-    Also the handle of a domain that takes no faults is looked at, by whoever reports a request of its PASID."""
-    qi_flush_dev_iotlb(v, unit_of(v, dev), v.devices[dev].rid, pasid, False)
-    if v.cfg.generation == GEN_GUNTHORPE:
-        light_flush(v, dev, pasid, pool_ref(v.pools[POOL_DOMAIN], &domain.hdr))
-    elif read32(v.self, &v.devices[dev].pri_enabled, DETACH_PASID) and not defect(v, DEFECT_DOMAIN_LIFETIME_IN_HANDLER):
-        intel_iommu_drain_pasid_prq(v, dev, pasid)
+cdef void end_by_drain(view *v, uint32_t dev, uint32_t pasid, iommu_domain *domain) noexcept nogil:
+    """The merged kernels. Also when the domain takes no faults: a report of a request of its PASID looks at the handle."""
+    ops_of(v).flush_dev_iotlb(v, dev, pasid)
+    if read32(v.self, &v.devices[dev].pri_enabled, DETACH_PASID) and not defect(v, DEFECT_DOMAIN_LIFETIME_IN_HANDLER):
+        ops_of(v).drain(v, dev, pasid)
 
 
-cdef void answer_user(view *v, attach_handle *old, iommu_domain *domain) noexcept nogil:
-    """iommufd, after the change: what user space still holds of the old handle. Caller holds group_lock."""
-    if domain.fault_object != 0 and v.cfg.generation != GEN_GUNTHORPE and not defect(v, DEFECT_REPLACE_AUTO_RESPONDS_NEW_HWPT):
+cdef void auto_respond(view *v, attach_handle *old, iommu_domain *domain) noexcept nogil:
+    """iommufd, after the change: what user space still holds of the old handle is answered INVALID."""
+    if domain.fault_object != 0 and not defect(v, DEFECT_REPLACE_AUTO_RESPONDS_NEW_HWPT):
         iommufd_auto_response_faults(v, domain.fault_object - 1, pool_ref(v.pools[POOL_HANDLE], &old.hdr))
 
 
+cdef void leave_to_user(view *v, attach_handle *old, iommu_domain *domain) noexcept nogil:
+    """gunthorpe: the groups are acknowledged already, and marked; a late answer of user space does nothing."""
+
+
 cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *handle, bint stop) noexcept nogil:
-    """Entry, device TLB, drain; then the handle disappears and the IOPF count drops (v6.16 order). Caller holds group_lock."""
+    """Entry, device TLB, drain; then the handle disappears and the IOPF count drops (order of v6.16). Caller holds group_lock."""
     cdef iommu_domain *domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], handle.domain, DETACH_PASID)
     if stop:
         stop_pasid(v, dev, pasid)
@@ -156,16 +147,16 @@ cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ha
         return
     if defect(v, DEFECT_REMOVE_BEFORE_DRAIN) and domain_takes_faults(domain):
         iopf_put(v, dev)
-    write_entry(v, dev, pasid, 0, DETACH_PASID)
-    if v.cfg.generation == GEN_GUNTHORPE:
+    ops_of(v).set_dev_pasid(v, dev, pasid, 0, DETACH_PASID)
+    if flow_of(v).acknowledges:
         store_handle(v, dev, pasid, 0)
-        after_change(v, dev, pasid, handle, domain)
+        flow_of(v).end_faults(v, dev, pasid, domain)
     else:
-        after_change(v, dev, pasid, handle, domain)
+        flow_of(v).end_faults(v, dev, pasid, domain)
         store_handle(v, dev, pasid, 0)
     if domain_takes_faults(domain) and not defect(v, DEFECT_REMOVE_BEFORE_DRAIN):
         iopf_put(v, dev)
-    answer_user(v, handle, domain)
+    flow_of(v).auto_respond(v, handle, domain)
 
 
 cdef void stop_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:

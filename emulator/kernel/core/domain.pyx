@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Domains: made, counted, freed. Kinds and counts stand in ``domain.pxd``."""
+"""Domains: made, counted, freed. Kinds and counts: see ``domain.pxd``."""
 
 from libc.stdint cimport uint32_t
 
@@ -9,13 +9,13 @@ from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.cython_ext.wait cimport *
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.iommufd.eventq cimport fault_object_get, fault_object_put
 from iopf.emulator.kernel.sva.sva_mm cimport sva_mmdrop
 from iopf.emulator.mm.mm cimport mmgrab
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_MM
-from iopf.emulator.board.config cimport GEN_GUNTHORPE
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.objects cimport iommu_domain, mm_struct
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.roles cimport PHASE_ENDING
@@ -47,7 +47,7 @@ cdef iommu_domain *domain_alloc(view *v, uint32_t kind, mm_struct *mm, uint32_t 
 cdef void wait_pending(view *v, iommu_domain *domain) noexcept nogil:
     """gunthorpe: the domain goes when no group refers to it any more. Workers never wait for whoever waits here."""
     cdef waiter w
-    if v.cfg.generation != GEN_GUNTHORPE:
+    if not flow_of(v).counts_domain:
         return
     waiter_reset(&w)
     while read32(v.self, &domain.pending, DOMAIN_FREE) != 0 and ld32_acq(&v.board.phase) < PHASE_ENDING:

@@ -11,7 +11,7 @@ from iopf.cython_ext.rcu cimport *
 from iopf.cython_ext.refcount cimport *
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport LOCK_FAULT_PARAM, POOL_PARAM
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.ledger cimport EVENT_NO_PARAM, reach
 from iopf.emulator.board.objects cimport fault_param
 from iopf.emulator.spec.sites cimport *

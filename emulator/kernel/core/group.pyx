@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Groups and their answers. Objects, owners and lock order stand in ``iopf.pxd``."""
+"""Groups. Objects, owners and lock order: see ``group.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -10,42 +10,42 @@ from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.emulator.kernel.core.domain cimport domain_of
 from iopf.emulator.kernel.core.fault_param cimport iopf_put_dev_fault_param
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.partials cimport *
+from iopf.emulator.kernel.core.response cimport *
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_FAULT, POOL_GROUP, POOL_PARAM
-from iopf.emulator.board.config cimport GEN_GUNTHORPE, GEN_V6_9, GEN_V7_2
-from iopf.emulator.spec.defects cimport *
-from iopf.emulator.board.devices cimport kernside
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.ledger cimport *
-from iopf.emulator.board.objects cimport fault_event, fault_param, iommu_domain, iopf_fault, iopf_group
+from iopf.emulator.board.objects cimport fault_param, iommu_domain, iopf_fault, iopf_group
 from iopf.emulator.spec.program cimport DOMAIN_FAULT
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
 
-cdef uint32_t abort_without_group(view *v, fault_param *param, fault_event *evt, uint32_t code) noexcept nogil:
+cdef uint32_t abort_without_group(view *v, fault_param *param, iommu_fault *fault, uint32_t code) noexcept nogil:
     """No memory for the group: its partials go and one answer is sent (in Linux: a group on the stack, since v6.9). Returns
     how many partials it had."""
     cdef uint32_t dev = param.device, n
     mutex_lock(v.self, &param.lock, IOPF_GROUP_ALLOC)
     n = 0
     if not defect(v, DEFECT_PARTIAL_STUCK_AFTER_GROUP_ENOMEM):
-        n = free_partials(v, param, prq_prgi(evt.qw1), 0, FATE_ANSWERED, IOPF_GROUP_ALLOC)
-    if code == RESP_FAILURE:
+        n = free_partials(v, param, fault.grpid, 0, FATE_ANSWERED, IOPF_GROUP_ALLOC)
+    if code == IOMMU_PAGE_RESP_FAILURE:
         xadd64_rlx(&v.devices[dev].kern.answered_failure, n + 1)
     else:
         xadd64_rlx(&v.devices[dev].kern.answered_ok, n + 1)
-    kern_fate(v, dev, evt.qw1, evt.uid, FATE_ANSWERED)
-    respond_event(v, dev, evt, code)
+    kern_fate(v, fault, FATE_ANSWERED)
+    respond(v, fault, code)
     mutex_unlock(v.self, &param.lock, IOPF_GROUP_ALLOC)
     return n
 
 
-cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, fault_event *evt, bint pend) noexcept nogil:
+cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, iommu_fault *fault, bint pend) noexcept nogil:
     """The group of a last request with its partials; since v6.9 pending on the fault_param. NULL without memory."""
     cdef iopf_group *group = <iopf_group *>pool_alloc(v.self, v.pools[POOL_GROUP], IOPF_GROUP_ALLOC)
     if group == NULL:
         return NULL
-    group.last = evt[0]
+    group.last = fault[0]
     group.device = param.device
     group.fault_param = pool_ref(v.pools[POOL_PARAM], &param.hdr)
     group.faults.id = LIST_GROUP
@@ -57,69 +57,6 @@ cdef iopf_group *iopf_group_alloc(view *v, fault_param *param, fault_event *evt,
     mutex_unlock(v.self, &param.lock, IOPF_GROUP_ALLOC)
     write64(v.self, &v.devices[param.device].kern.groups, v.devices[param.device].kern.groups + 1, IOPF_GROUP_ALLOC)
     return group
-
-
-cdef void count_answer(view *v, iopf_group *group, uint32_t code) noexcept nogil:
-    """The books of an answer. They are written before the command: once it is in the queue the device may look."""
-    cdef kernside *kern = &v.devices[group.device].kern
-    cdef uint32_t at = group.faults.first, seen = 0
-    cdef objhdr *node
-    if code == RESP_SUCCESS:
-        xadd64_rlx(&kern.answered_ok, group.fault_count)
-    elif code == RESP_INVALID:
-        xadd64_rlx(&kern.answered_invalid, group.fault_count)
-    else:
-        xadd64_rlx(&kern.answered_failure, group.fault_count)
-    while seen < group.fault_count:
-        node = list_node(v.self, v.pools[POOL_FAULT], &group.faults, at, IOPF_GROUP_RESPONSE)
-        if node == NULL:
-            break
-        kern_fate(v, group.device, (<iopf_fault *>node).evt.qw1, (<iopf_fault *>node).evt.uid, FATE_ANSWERED)
-        at = node.next
-        seen += 1
-    kern_fate(v, group.device, group.last.qw1, group.last.uid, FATE_ANSWERED)
-
-
-cdef bint response_allowed(view *v, iopf_group *group) noexcept nogil:
-    """Whether a response acts, by generation. Caller holds fault_param.lock."""
-    if group.answered >= ANSWERED_CONTAINED:
-        return False
-    if v.cfg.generation == GEN_GUNTHORPE:
-        return not group.answered
-    if v.cfg.generation < GEN_V7_2 and not defect(v, DEFECT_ANSWERED_AFTER_REMOVAL):
-        return group.pending != 0
-    if group.answered:
-        verdict_raise(v.self, VERDICT_DOUBLE_ANSWER, POOL_GROUP, pool_ref(v.pools[POOL_GROUP], &group.hdr), uid_number(group.last.uid),
-                      0, group.device, IOPF_GROUP_RESPONSE)
-    return True
-
-
-cdef void group_response_locked(view *v, fault_param *param, iopf_group *group, uint32_t code) noexcept nogil:
-    """Caller holds fault_param.lock."""
-    if response_allowed(v, group):
-        group.answered = 1
-        count_answer(v, group, code)
-        respond_event(v, group.device, &group.last, code)
-        add64(v.self, &v.devices[param.device].kern.groups_settled, 1, IOPF_GROUP_RESPONSE)
-    if group.pending:
-        group.pending = 0
-        list_del(v.self, v.pools[POOL_GROUP], &param.faults, &group.hdr, IOPF_GROUP_RESPONSE)
-
-
-cdef void iopf_group_response(view *v, iopf_group *group, uint32_t code) noexcept nogil:
-    """Answers a group, under fault_param.lock across the driver's page_response; takes it off the pending list."""
-    cdef fault_param *param
-    if not pool_held(v.self, v.pools[POOL_GROUP], &group.hdr, IOPF_GROUP_RESPONSE):
-        return
-    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], group.fault_param, IOPF_GROUP_RESPONSE)
-    if param == NULL:
-        return
-    mutex_lock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
-    if not pool_held(v.self, v.pools[POOL_GROUP], &group.hdr, IOPF_GROUP_RESPONSE):
-        mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
-        return
-    group_response_locked(v, param, group, code)
-    mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
 
 
 cdef void iopf_group_dequeue(view *v, iopf_group *group) noexcept nogil:
@@ -163,8 +100,8 @@ cdef void acknowledge_pending(view *v, fault_param *param, uint64_t domain_ref, 
             reach(v, EVENT_REMOVE_DELIVERED if with_user(v, group) else EVENT_REMOVE_PENDING)
         elif with_user(v, group):
             reach(v, EVENT_UNBIND_USER)
-        count_answer(v, group, RESP_SUCCESS)
-        respond_event(v, group.device, &group.last, RESP_SUCCESS)
+        count_answer(v, group, IOMMU_PAGE_RESP_SUCCESS)
+        respond(v, &group.last, IOMMU_PAGE_RESP_SUCCESS)
         add64(v.self, &v.devices[param.device].kern.groups_settled, 1, IOPF_GROUP_RESPONSE)
     free_partials(v, param, ALL_GROUPS, pasid1, FATE_ACKNOWLEDGED, IOPF_GROUP_RESPONSE)
     mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
@@ -186,14 +123,14 @@ cdef void iopf_free_group(view *v, iopf_group *group, uint32_t site) noexcept no
         list_del(v.self, p, &group.faults, node, IOPF_FREE_GROUP)
         pool_free(v.self, p, node, IOPF_FREE_GROUP)
         n += 1
-    if v.cfg.generation >= GEN_V6_9:
+    if not flow_of(v).registers_handler:
         param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], group.fault_param, IOPF_FREE_GROUP)
     if group.answered == ANSWERED_CONTAINED:
         add32(v.self, &v.devices[group.device].contained, <uint32_t>-1, IOPF_GROUP_RESPONSE)
     if param != NULL and group.pending:
         # A generation that frees what is still pending would leave a freed node on the list.
         iopf_group_dequeue(v, group)
-    if v.cfg.generation == GEN_GUNTHORPE and group.domain != 0:
+    if flow_of(v).counts_domain and group.domain != 0:
         domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], group.domain, IOPF_FREE_GROUP)
         if domain != NULL:
             add32(v.self, &domain.pending, <uint32_t>-1, IOPF_GROUP_RESPONSE)  # partner: the acquire load of whoever frees the domain

@@ -10,10 +10,15 @@ fails no further one of the group is handled, and the answer is INVALID.
 from libc.stdint cimport uint32_t, uint64_t
 
 from iopf.emulator.board.board cimport view
-from iopf.emulator.board.objects cimport fault_event
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.board.objects cimport iopf_group, mm_struct
+from iopf.emulator.spec.fault cimport *
 
 cdef void iopf_handle_group(view *v, uint64_t group_ref, uint64_t taken_ticks) noexcept nogil
+cdef mm_struct *mm_of_pasid(view *v, iopf_group *group, uint32_t *event) noexcept nogil
+cdef mm_struct *mm_of_array(view *v, iopf_group *group, uint32_t *event) noexcept nogil
+cdef mm_struct *mm_of_domain(view *v, iopf_group *group, uint32_t *event) noexcept nogil
+cdef mm_struct *mm_of_handle(view *v, iopf_group *group, uint32_t *event) noexcept nogil
 
-cdef inline uint32_t fault_rwx(fault_event *fault) noexcept nogil:
-    return prq_rw(fault.qw1) | (4 if prq_execute(fault.qw0) else 0)
+cdef inline uint32_t fault_rwx(const iommu_fault *fault) noexcept nogil:
+    """Read, write and execute as ``handle_mm_fault`` takes them."""
+    return fault.perm & (IOMMU_FAULT_PERM_READ | IOMMU_FAULT_PERM_WRITE | IOMMU_FAULT_PERM_EXEC)

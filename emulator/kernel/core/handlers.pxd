@@ -8,8 +8,9 @@ held. Once it has returned 0 somebody else owns the group and the caller does no
 from libc.stdint cimport uint32_t
 
 from iopf.emulator.board.board cimport view
-from iopf.emulator.board.objects cimport attach_handle, fault_event, iommu_domain, iopf_group
+from iopf.emulator.spec.fault cimport iommu_fault
+from iopf.emulator.board.objects cimport attach_handle, iommu_domain, iopf_group
 
 cdef int domain_iopf_handler(view *v, iopf_group *group) noexcept nogil
 cdef int queue_group(view *v, iopf_group *group, iommu_domain *domain) noexcept nogil
-cdef void eager_fault(view *v, attach_handle *handle, fault_event *evt) noexcept nogil
+cdef void eager_fault(view *v, attach_handle *handle, iommu_fault *fault) noexcept nogil

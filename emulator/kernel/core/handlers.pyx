@@ -17,11 +17,11 @@ from iopf.emulator.board.board cimport note_event, view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_GROUP, POOL_MM
 from iopf.emulator.board.config cimport OPTION_SYNC, QUEUES_DOMAIN
 from iopf.emulator.board.ledger cimport EVENT_REFUSED, reach, uid_number
-from iopf.emulator.board.objects cimport attach_handle, fault_event, iommu_domain, iopf_group, mm_struct
+from iopf.emulator.board.objects cimport attach_handle, iommu_domain, iopf_group, mm_struct
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.board.queues cimport queue_at
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
 
 cdef enum:
     EBUSY = -16
@@ -72,11 +72,11 @@ cdef int domain_iopf_handler(view *v, iopf_group *group) noexcept nogil:
     return queue_group(v, group, domain)
 
 
-cdef void eager_fault(view *v, attach_handle *handle, fault_event *evt) noexcept nogil:
+cdef void eager_fault(view *v, attach_handle *handle, iommu_fault *fault) noexcept nogil:
     """OPTION_EAGER: the page of a non-last request is faulted in by the IRQ thread. Its result is not kept: the worker asks again
     with the group, and finds the page present."""
     cdef mm_struct *mm = <mm_struct *>pool_try(v.self, v.pools[POOL_MM], handle.mm, SVA_IOPF_HANDLER)
     if mm == NULL or not mmget_not_zero(v, mm):
         return
-    handle_mm_fault(v, mm, prq_address(evt.qw1), fault_rwx(evt))
+    handle_mm_fault(v, mm, fault.addr, fault_rwx(fault))
     sva_mmput(v, mm)

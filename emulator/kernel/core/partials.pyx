@@ -8,42 +8,22 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
-from iopf.emulator.kernel.vtd.qi cimport qi_page_grp_resp
+from iopf.emulator.kernel.core.response cimport kern_fate, respond
 from iopf.emulator.board.board cimport view, view_region
 from iopf.emulator.spec.classes cimport POOL_FAULT
 from iopf.emulator.board.config cimport OPTION_GROUP_LISTS, OPTION_MATCH_PASID
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.devices cimport kernside
-from iopf.emulator.board.iommus cimport unit_of
-from iopf.emulator.board.layout cimport OFF_LEDGER_KERNEL, OFF_PARTIAL_LISTS
+from iopf.emulator.board.layout cimport OFF_PARTIAL_LISTS
 from iopf.emulator.board.ledger cimport *
-from iopf.emulator.board.objects cimport fault_event, fault_param, iopf_fault, iopf_group
+from iopf.emulator.board.objects cimport fault_param, iopf_fault, iopf_group
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
 
 cdef enum:
     ENOMEM = -12
     LIST_PARTIAL = 1
-
-
-cdef void kern_fate(view *v, uint32_t dev, uint64_t qw1, uint64_t uid, uint32_t fate) noexcept nogil:
-    """Notes what the kernel did with a request, unless a later request has taken the entry over already."""
-    cdef uint32_t *entry
-    cdef uint32_t word
-    if uid == NO_UID:
-        return
-    entry = ledger(v, OFF_LEDGER_KERNEL, dev, prq_prgi(qw1), uid)
-    word = ledger_word(uid, fate)
-    if ((word >> 8) - (ld32_rlx(entry) >> 8)) & 0xFFFFFF < 0x800000:
-        write32(v.self, entry, word, KERN_FATE)
-
-
-cdef void respond_event(view *v, uint32_t dev, fault_event *evt, uint32_t code) noexcept nogil:
-    """A response without any record of the request."""
-    cdef uint32_t rid = prq_rid(evt.qw0)
-    if defect(v, DEFECT_WRONG_SID_RESUME):
-        rid = v.devices[unit_of(v, dev)].rid  # streams[0], whatever stalled
-    qi_page_grp_resp(v, unit_of(v, dev), rid, prq_pasid(evt.qw0), prq_pasid_present(evt.qw0), prq_prgi(evt.qw1), code)
+    GRPIDS = 512             # group indices of a device
 
 
 cdef listhead *partial_list(view *v, fault_param *param, uint32_t prgi) noexcept nogil:
@@ -51,23 +31,23 @@ cdef listhead *partial_list(view *v, fault_param *param, uint32_t prgi) noexcept
     cdef listhead *lists
     if not v.cfg.options & OPTION_GROUP_LISTS:
         return &param.partial
-    lists = <listhead *>view_region(v, OFF_PARTIAL_LISTS) + <uint64_t>param.device * 512 + (prgi & 511)
+    lists = <listhead *>view_region(v, OFF_PARTIAL_LISTS) + <uint64_t>param.device * GRPIDS + (prgi & (GRPIDS - 1))
     lists.id = LIST_PARTIAL
     return lists
 
 
-cdef int report_partial_fault(view *v, fault_param *param, fault_event *evt) noexcept nogil:
+cdef int report_partial_fault(view *v, fault_param *param, iommu_fault *fault) noexcept nogil:
     """Keeps a copy of a non-last request until its group is complete; 0 or -ENOMEM. A non-last needs no answer."""
-    cdef iopf_fault *fault = <iopf_fault *>pool_alloc(v.self, v.pools[POOL_FAULT], REPORT_PARTIAL_FAULT)
+    cdef iopf_fault *copy = <iopf_fault *>pool_alloc(v.self, v.pools[POOL_FAULT], REPORT_PARTIAL_FAULT)
     cdef kernside *kern = &v.devices[param.device].kern
-    if fault == NULL:
+    if copy == NULL:
         kern.dropped_nomem += 1
         reach(v, EVENT_PARTIAL_NOMEM)
-        kern_fate(v, param.device, evt.qw1, evt.uid, FATE_NOMEM)
+        kern_fate(v, fault, FATE_NOMEM)
         return ENOMEM
-    fault.evt = evt[0]
+    copy.fault = fault[0]
     mutex_lock(v.self, &param.lock, REPORT_PARTIAL_FAULT)
-    list_add_tail(v.self, v.pools[POOL_FAULT], partial_list(v, param, prq_prgi(evt.qw1)), &fault.hdr, REPORT_PARTIAL_FAULT)
+    list_add_tail(v.self, v.pools[POOL_FAULT], partial_list(v, param, fault.grpid), &copy.hdr, REPORT_PARTIAL_FAULT)
     mutex_unlock(v.self, &param.lock, REPORT_PARTIAL_FAULT)
     kern.partial_added += 1
     return 0
@@ -75,16 +55,13 @@ cdef int report_partial_fault(view *v, fault_param *param, fault_event *evt) noe
 
 cdef bint of_group(view *v, iopf_group *group, iopf_fault *fault) noexcept nogil:
     """OPTION_MATCH_PASID: what another address space has left under the index is no part of the group."""
-    cdef uint64_t a = fault.evt.qw0, b = group.last.qw0
-    if not v.cfg.options & OPTION_MATCH_PASID:
-        return True
-    return prq_pasid_present(a) == prq_pasid_present(b) and prq_pasid(a) == prq_pasid(b)
+    return not v.cfg.options & OPTION_MATCH_PASID or fault_same_pasid(&fault.fault, &group.last)
 
 
 cdef void check_partial(view *v, iopf_group *group, iopf_fault *fault) noexcept nogil:
     """In a controlled run the number of a request says which group it is of, so that one that an older group with the same index has
     left behind shows."""
-    cdef uint64_t mine = fault.evt.uid, last = group.last.uid
+    cdef uint64_t mine = fault.fault.uid, last = group.last.uid
     if v.cfg.controlled == 0 or mine == NO_UID or last == NO_UID:
         return
     if <uint32_t>(mine >> 32) & 0xFFFFFF != <uint32_t>(last >> 32) & 0xFFFFFF:
@@ -94,7 +71,7 @@ cdef void check_partial(view *v, iopf_group *group, iopf_fault *fault) noexcept 
 cdef void collect_partials(view *v, fault_param *param, iopf_group *group) noexcept nogil:
     """Moves the partials of the group's index, in order of arrival. Matching is by group index alone, as in Linux."""
     cdef pool *p = v.pools[POOL_FAULT]
-    cdef uint32_t prgi = prq_prgi(group.last.qw1), moved = 0, seen = 0
+    cdef uint32_t prgi = group.last.grpid, moved = 0, seen = 0
     cdef listhead *lists = partial_list(v, param, prgi)
     cdef uint32_t at = lists.first
     cdef objhdr *node
@@ -104,7 +81,7 @@ cdef void collect_partials(view *v, fault_param *param, iopf_group *group) noexc
             break
         at = node.next
         seen += 1
-        if prq_prgi((<iopf_fault *>node).evt.qw1) == prgi and of_group(v, group, <iopf_fault *>node):
+        if (<iopf_fault *>node).fault.grpid == prgi and of_group(v, group, <iopf_fault *>node):
             check_partial(v, group, <iopf_fault *>node)
             list_del(v.self, p, lists, node, IOPF_GROUP_ALLOC)
             list_add_tail(v.self, p, &group.faults, node, IOPF_GROUP_ALLOC)
@@ -135,7 +112,7 @@ cdef uint32_t free_partial_list(view *v, uint32_t dev, listhead *lists, uint32_t
     cdef uint64_t answered[8]
     cdef uint32_t n = 0, seen = 0, at = lists.first, index
     cdef objhdr *node
-    cdef fault_event *evt
+    cdef iommu_fault *fault
     for index in range(8):
         answered[index] = 0
     while seen <= p.capacity:
@@ -144,16 +121,16 @@ cdef uint32_t free_partial_list(view *v, uint32_t dev, listhead *lists, uint32_t
             break
         at = node.next
         seen += 1
-        evt = &(<iopf_fault *>node).evt
-        index = prq_prgi(evt.qw1)
-        if (prgi != ALL_GROUPS and index != prgi) or (pasid1 != 0 and prq_pasid(evt.qw0) + 1 != pasid1):
+        fault = &(<iopf_fault *>node).fault
+        index = fault.grpid & (GRPIDS - 1)
+        if (prgi != ALL_GROUPS and index != prgi) or (pasid1 != 0 and fault.pasid + 1 != pasid1):
             continue
         if fate != FATE_DISCARDED or not defect(v, DEFECT_DISCARD_FREES_LINKED):
             list_del(v.self, p, lists, node, site)
-        kern_fate(v, dev, evt.qw1, evt.uid, fate)
+        kern_fate(v, fault, fate)
         if fate == FATE_ACKNOWLEDGED and not answered[index >> 6] >> (index & 63) & 1:
             answered[index >> 6] |= <uint64_t>1 << (index & 63)
-            respond_event(v, dev, evt, RESP_SUCCESS)
+            respond(v, fault, IOMMU_PAGE_RESP_SUCCESS)
         pool_free(v.self, p, node, site)
         n += 1
     return n
@@ -165,9 +142,9 @@ cdef uint32_t free_partials(view *v, fault_param *param, uint32_t prgi, uint32_t
     Caller holds fault_param.lock."""
     cdef uint32_t n = 0, i
     if not v.cfg.options & OPTION_GROUP_LISTS or prgi != ALL_GROUPS:
-        n = free_partial_list(v, param.device, partial_list(v, param, prgi & 511), prgi, pasid1, fate, site)
+        n = free_partial_list(v, param.device, partial_list(v, param, prgi), prgi, pasid1, fate, site)
     else:
-        for i in range(512):
+        for i in range(GRPIDS):
             n += free_partial_list(v, param.device, partial_list(v, param, i), ALL_GROUPS, pasid1, fate, site)
     if n:
         count_partial_fate(v, param.device, fate, n)

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""The iopf queue: which devices share a workqueue, and taking a device off it (spec/kernel.md 1.2, 1.8b).
+"""The iopf queue: which devices share a workqueue, and taking a device off it.
 
     function                    returns                          locks taken, in this order
     iopf_queue_alloc            index, or -ENOMEM                queues_lock
@@ -17,13 +17,17 @@ its devices and frees them after it has released them all.
 from libc.stdint cimport uint32_t
 
 from iopf.emulator.board.board cimport view
+from iopf.emulator.board.queues cimport iopf_queue
 
 cdef int iopf_queue_alloc(view *v, uint32_t ring) noexcept nogil
 cdef int iopf_queue_free(view *v, uint32_t queue) noexcept nogil
 cdef uint32_t device_queue(view *v, uint32_t dev) noexcept nogil
 cdef int iopf_queue_add_device(view *v, uint32_t queue, uint32_t dev) noexcept nogil
 cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcept nogil
+cdef int remove_leaving(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil
+cdef int remove_answering(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil
+cdef int remove_acknowledging(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil
+cdef int flush_under_lock(view *v, uint32_t dev) noexcept nogil
+cdef int flush_counted(view *v, uint32_t dev) noexcept nogil
 cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil
 cdef int iopf_queue_discard_partial(view *v, uint32_t queue) noexcept nogil
-cdef int iommu_register_device_fault_handler(view *v, uint32_t dev) noexcept nogil
-cdef int iommu_unregister_device_fault_handler(view *v, uint32_t dev) noexcept nogil

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Queues of devices. Errors and locks stand in ``iopf_queue.pxd``."""
+"""Queues of devices. Errors and locks: see ``queue.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -10,14 +10,16 @@ from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.cython_ext.rcu cimport *
 from iopf.emulator.kernel.core.fault_param cimport *
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.group cimport *
+from iopf.emulator.kernel.core.iommu_ops cimport ops_of
 from iopf.emulator.kernel.core.partials cimport *
-from iopf.emulator.kernel.vtd.prq_wait cimport prq_settle
+from iopf.emulator.kernel.core.response cimport *
 from iopf.emulator.kernel.core.workqueue cimport flush_workqueue
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport LOCK_QUEUE, POOL_GROUP, POOL_PARAM
 from iopf.emulator.board.config cimport *
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.devices cimport device
 from iopf.emulator.board.iommus cimport unit_of
 from iopf.emulator.board.layout cimport MAX_DEVICES
@@ -25,7 +27,7 @@ from iopf.emulator.board.ledger cimport *
 from iopf.emulator.board.objects cimport fault_param, iopf_group
 from iopf.emulator.board.queues cimport iopf_queue, queue_at
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
 
 cdef enum:
     BUSY_NS = 20000
@@ -33,7 +35,6 @@ cdef enum:
     EBUSY = -16
     ENODEV = -19
     EINVAL = -22
-    EOPNOTSUPP = -95
     LIST_QUEUE = 16              # + index of the queue
 
 
@@ -93,7 +94,7 @@ cdef fault_param *param_for_queue(view *v, uint32_t dev) noexcept nogil:
 cdef int add_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
     """Caller holds queue.lock and param_lock. Publication is the last step."""
     cdef device *d = &v.devices[dev]
-    cdef uint64_t *slot = &d.iopf_param if v.cfg.generation < GEN_V6_9 else &d.fault_param
+    cdef uint64_t *slot = &d.iopf_param if flow_of(v).registers_handler else &d.fault_param
     cdef fault_param *param
     if slot[0] != 0:
         return EBUSY
@@ -142,27 +143,14 @@ cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
             return
         group = <iopf_group *>node
         reach(v, EVENT_REMOVE_DELIVERED if with_user(v, group) else EVENT_REMOVE_PENDING)
-        group_response_locked(v, param, group, RESP_INVALID)
+        group_response_locked(v, param, group, IOMMU_PAGE_RESP_INVALID)
         if v.cfg.options & OPTION_CONTAIN:
             group.answered = ANSWERED_WITH_USER if with_user(v, group) else ANSWERED_CONTAINED
             if group.answered == ANSWERED_CONTAINED:
                 add32(v.self, &v.devices[group.device].contained, 1, QUEUE_REMOVE_DEVICE)
-        elif v.cfg.generation >= GEN_V6_14:
+        elif flow_of(v).remove_frees:
             iopf_free_group(v, group, QUEUE_REMOVE_DEVICE)
         n += 1
-
-
-cdef void remove_counted(view *v, fault_param *param) noexcept nogil:
-    """v6.9 and later: partials go without an answer, pending groups with one; gunthorpe acknowledges both and leaves them listed."""
-    if v.cfg.generation == GEN_GUNTHORPE:
-        acknowledge_pending(v, param, 0, 0)
-        return
-    mutex_lock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
-    free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
-    if v.cfg.generation == GEN_V7_2 and read32(v.self, &param.users, QUEUE_REMOVE_DEVICE) > 1 + param.faults.count:
-        reach(v, EVENT_REMOVE_DELIVERED)  # what holds the object without being listed is with user space
-    answer_pending(v, param)
-    mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
 
 
 cdef bint groups_open(view *v, device *d) noexcept nogil:
@@ -171,32 +159,68 @@ cdef bint groups_open(view *v, device *d) noexcept nogil:
     return read64(v.self, &d.kern.groups, QUEUE_REMOVE_DEVICE) > settled
 
 
-cdef int remove_locked(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
-    """Caller holds queue.lock and param_lock."""
-    cdef device *d = &v.devices[dev]
-    cdef bint old = v.cfg.generation < GEN_V6_9
-    cdef uint64_t *slot = &d.iopf_param if old else &d.fault_param
-    cdef fault_param *param
-    if slot[0] == 0 or (d.queue != queue + 1 and v.cfg.generation != GEN_GUNTHORPE):
-        return EINVAL if old else 0
-    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], slot[0], QUEUE_REMOVE_DEVICE)
-    if param == NULL:
-        return 0
-    if old:
-        # Pending copies and queued groups stay: the worker owns them.
-        if groups_open(v, d):
-            reach(v, EVENT_REMOVE_PENDING)
-        free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
-    else:
-        remove_counted(v, param)
+cdef void answer_and_forget(view *v, fault_param *param) noexcept nogil:
+    """Partials go without an answer, pending groups with one."""
+    mutex_lock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
+    free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
+    if flow_of(v).user_owns and read32(v.self, &param.users, QUEUE_REMOVE_DEVICE) > 1 + param.faults.count:
+        reach(v, EVENT_REMOVE_DELIVERED)  # what holds the object without being listed is with user space
+    answer_pending(v, param)
+    mutex_unlock(v.self, &param.lock, QUEUE_REMOVE_DEVICE)
+
+
+cdef void take_off(view *v, iopf_queue *q, uint32_t dev, uint64_t *slot, fault_param *param) noexcept nogil:
+    """Unlinks and unpublishes the object; its users still have it."""
     if param.hdr.list != 0:
         list_del(v.self, v.pools[POOL_PARAM], &q.devices, &param.hdr, QUEUE_REMOVE_DEVICE)
     write64(v.self, slot, 0, QUEUE_REMOVE_DEVICE)
-    write32(v.self, &d.queue, 0, QUEUE_REMOVE_DEVICE)
-    if old:
-        pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, QUEUE_REMOVE_DEVICE)
-    else:
-        put_fault_param(v, param)
+    write32(v.self, &v.devices[dev].queue, 0, QUEUE_REMOVE_DEVICE)
+
+
+cdef int remove_leaving(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
+    """v5.13 to v6.8: pending copies and queued groups stay, their worker owns them; -EINVAL when the device is not on this queue."""
+    cdef device *d = &v.devices[dev]
+    cdef fault_param *param
+    if d.iopf_param == 0 or d.queue != queue + 1:
+        return EINVAL
+    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], d.iopf_param, QUEUE_REMOVE_DEVICE)
+    if param == NULL:
+        return 0
+    if groups_open(v, d):
+        reach(v, EVENT_REMOVE_PENDING)
+    free_partials(v, param, ALL_GROUPS, 0, FATE_FREED, QUEUE_REMOVE_DEVICE)
+    take_off(v, q, dev, &d.iopf_param, param)
+    pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, QUEUE_REMOVE_DEVICE)
+    return 0
+
+
+cdef int remove_answering(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
+    """v6.9 and later; it never fails."""
+    cdef device *d = &v.devices[dev]
+    cdef fault_param *param
+    if d.fault_param == 0 or d.queue != queue + 1:
+        return 0
+    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], d.fault_param, QUEUE_REMOVE_DEVICE)
+    if param == NULL:
+        return 0
+    answer_and_forget(v, param)
+    take_off(v, q, dev, &d.fault_param, param)
+    put_fault_param(v, param)
+    return 0
+
+
+cdef int remove_acknowledging(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil:
+    """gunthorpe: partials and pending groups are acknowledged; the groups stay listed. The device need not be on a queue."""
+    cdef device *d = &v.devices[dev]
+    cdef fault_param *param
+    if d.fault_param == 0:
+        return 0
+    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], d.fault_param, QUEUE_REMOVE_DEVICE)
+    if param == NULL:
+        return 0
+    acknowledge_pending(v, param, 0, 0)
+    take_off(v, q, dev, &d.fault_param, param)
+    put_fault_param(v, param)
     return 0
 
 
@@ -211,7 +235,7 @@ cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcep
         point_nap(v.self, QUEUE_REMOVE_DEVICE << 8 | OP_NAP, BUSY_NS)  # defect busy-flag-two-flushers: the flag of whoever flushes
     mutex_lock(v.self, &q.lock, QUEUE_REMOVE_DEVICE)
     mutex_lock(v.self, &v.devices[dev].param_lock, QUEUE_REMOVE_DEVICE)
-    ret = remove_locked(v, q, queue, dev)
+    ret = flow_of(v).remove_device(v, q, queue, dev)
     mutex_unlock(v.self, &v.devices[dev].param_lock, QUEUE_REMOVE_DEVICE)
     mutex_unlock(v.self, &q.lock, QUEUE_REMOVE_DEVICE)
     return ret
@@ -229,7 +253,7 @@ cdef void flush_rings(view *v, uint32_t queue) noexcept nogil:
 
 cdef bint workers_have_groups(view *v, device *d) noexcept nogil:
     """Whether removal has left groups of a device behind: unanswered ones until v6.8, since then those it has answered itself."""
-    return read32(v.self, &d.contained, QUEUE_FLUSH_DEV) != 0 or (v.cfg.generation < GEN_V6_9 and groups_open(v, d))
+    return read32(v.self, &d.contained, QUEUE_FLUSH_DEV) != 0 or (flow_of(v).registers_handler and groups_open(v, d))
 
 
 cdef int flush_unlisted(view *v, uint32_t dev) noexcept nogil:
@@ -258,32 +282,40 @@ cdef int flush_busy(view *v, uint32_t dev) noexcept nogil:
     return 0
 
 
-cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
-    """Waits until every group queued before the call is done, whatever its device; 0, -ENODEV."""
+cdef int flush_under_lock(view *v, uint32_t dev) noexcept nogil:
+    """v5.13 to v6.8: param_lock is held across the flush."""
     cdef device *d = &v.devices[dev]
-    cdef fault_param *param
-    cdef uint32_t queue = read32(v.self, &d.queue, QUEUE_FLUSH_DEV)
-    reach(v, EVENT_FLUSH)
-    if defect(v, DEFECT_BUSY_FLAG_TWO_FLUSHERS):
-        return flush_busy(v, dev)
-    if v.cfg.generation < GEN_V6_9:
-        mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
-        queue = d.queue if d.iopf_param != 0 else 0
-        if defect(v, DEFECT_FLUSH_HOLDS_LOCK_OF_HWQUEUE):
-            prq_settle(v, dev)  # the callback that emptied the hardware queue under the lock that a report takes
-        if queue != 0:
-            flush_rings(v, queue - 1)
-        mutex_unlock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
-        return 0 if queue != 0 else flush_unlisted(v, dev)
-    param = iopf_get_dev_fault_param(v, dev)
+    cdef uint32_t queue
+    mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
+    queue = d.queue if d.iopf_param != 0 else 0
+    if defect(v, DEFECT_FLUSH_HOLDS_LOCK_OF_HWQUEUE):
+        ops_of(v).settle(v, dev)  # the callback that emptied the hardware queue under the lock that a report takes
+    if queue != 0:
+        flush_rings(v, queue - 1)
+    mutex_unlock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)
+    return 0 if queue != 0 else flush_unlisted(v, dev)
+
+
+cdef int flush_counted(view *v, uint32_t dev) noexcept nogil:
+    """v6.9 and later: no lock, a reference to the object."""
+    cdef uint32_t queue = read32(v.self, &v.devices[dev].queue, QUEUE_FLUSH_DEV)
+    cdef fault_param *param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
         return flush_unlisted(v, dev)
-    if v.cfg.generation == GEN_GUNTHORPE:
+    if flow_of(v).made_by_fault:
         queue = device_queue(v, dev) + 1  # nothing was added to a queue; the work of the device goes there all the same
     if queue != 0:
         flush_rings(v, queue - 1)
     iopf_put_dev_fault_param(v, param)
     return 0
+
+
+cdef int iopf_queue_flush_dev(view *v, uint32_t dev) noexcept nogil:
+    """Waits until every group queued before the call is done, whatever its device; 0, -ENODEV."""
+    reach(v, EVENT_FLUSH)
+    if defect(v, DEFECT_BUSY_FLAG_TWO_FLUSHERS):
+        return flush_busy(v, dev)
+    return flow_of(v).flush(v, dev)
 
 
 cdef void discard_unlisted(view *v, uint32_t queue) noexcept nogil:
@@ -323,61 +355,8 @@ cdef int iopf_queue_discard_partial(view *v, uint32_t queue) noexcept nogil:
         if not defect(v, DEFECT_DISCARD_PARTIAL_UNLOCKED):
             mutex_unlock(v.self, &param.lock, QUEUE_DISCARD_PARTIAL)
         n += 1
-    if v.cfg.generation == GEN_GUNTHORPE:
+    if flow_of(v).made_by_fault:
         discard_unlisted(v, queue)
     q.discards += 1
     mutex_unlock(v.self, &q.lock, QUEUE_DISCARD_PARTIAL)
     return 0
-
-
-cdef int iommu_register_device_fault_handler(view *v, uint32_t dev) noexcept nogil:
-    """Until v6.8: 0, -EOPNOTSUPP (later), -EINVAL (no such device), -EBUSY (registered already), -ENOMEM."""
-    cdef device *d
-    cdef fault_param *param
-    cdef int ret = 0
-    if v.cfg.generation >= GEN_V6_9:
-        return EOPNOTSUPP
-    if dev >= v.cfg.devices:
-        return EINVAL
-    d = &v.devices[dev]
-    mutex_lock(v.self, &d.param_lock, REGISTER_HANDLER)
-    if d.handler:
-        ret = EBUSY
-    else:
-        param = param_alloc(v, dev, REGISTER_HANDLER)
-        if param == NULL:
-            ret = ENOMEM
-        else:
-            param.faults.id = LIST_COPIES
-            write64(v.self, &d.fault_param, pool_ref(v.pools[POOL_PARAM], &param.hdr), REGISTER_HANDLER)
-            d.handler = 1
-    mutex_unlock(v.self, &d.param_lock, REGISTER_HANDLER)
-    return ret
-
-
-cdef int iommu_unregister_device_fault_handler(view *v, uint32_t dev) noexcept nogil:
-    """Until v6.8: 0, -EOPNOTSUPP (later), -EINVAL (none registered), -EBUSY while a request waits for its response."""
-    cdef device *d
-    cdef fault_param *param
-    cdef int ret = 0
-    if v.cfg.generation >= GEN_V6_9:
-        return EOPNOTSUPP
-    if dev >= v.cfg.devices:
-        return EINVAL
-    d = &v.devices[dev]
-    mutex_lock(v.self, &d.param_lock, REGISTER_HANDLER)
-    param = <fault_param *>pool_try(v.self, v.pools[POOL_PARAM], d.fault_param, REGISTER_HANDLER)
-    if not d.handler or param == NULL:
-        ret = EINVAL
-    else:
-        mutex_lock(v.self, &param.lock, REGISTER_HANDLER)
-        if param.faults.count != 0:
-            ret = EBUSY
-            reach(v, EVENT_UNREGISTER_BUSY)
-        mutex_unlock(v.self, &param.lock, REGISTER_HANDLER)
-    if ret == 0:
-        d.handler = 0
-        write64(v.self, &d.fault_param, 0, REGISTER_HANDLER)
-        pool_free(v.self, v.pools[POOL_PARAM], &param.hdr, REGISTER_HANDLER)
-    mutex_unlock(v.self, &d.param_lock, REGISTER_HANDLER)
-    return ret

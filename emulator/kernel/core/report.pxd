@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""``iommu_report_device_fault``: what the core does with one page request, one flow per generation (spec/kernel.md 1.2 to 1.8, 2.3).
+"""``iommu_report_device_fault``: what the core does with one page request, one flow per generation (drivers/iommu/io-pgfault.c).
 
     v5.13, v6.2    under dev->iommu->lock: keep a copy of a last request as pending, then hand the event to the registered handler, which is
                    ``iommu_queue_iopf``. An error goes back to the driver, and the driver answers a last request itself.
@@ -15,9 +15,10 @@ are one after the other.
 from libc.stdint cimport uint32_t
 
 from iopf.emulator.board.board cimport view
-from iopf.emulator.board.objects cimport fault_event
+from iopf.emulator.spec.fault cimport iommu_fault
 
-cdef int iommu_report_device_fault(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil
-
-cdef enum:
-    IOMMU_FAULT_PAGE_REQ = 1     # the only type since v6.9
+cdef int iommu_report_device_fault(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil
+cdef int report_by_copy(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil
+cdef int report_to_domain(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil
+cdef int report_to_handle(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil
+cdef int report_or_restart(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil

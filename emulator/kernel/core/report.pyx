@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The report flows. Which generation uses which stands in ``report.pxd``."""
+"""The report flows. Which generation uses which: see ``kernel/flows.pyx``."""
 
 from libc.stdint cimport uint32_t
 
@@ -9,19 +9,22 @@ from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.emulator.kernel.core.attach cimport find_fault_handler
+from iopf.emulator.kernel.core.copies cimport copy_pending
 from iopf.emulator.kernel.core.fault_param cimport *
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.handlers cimport domain_iopf_handler, eager_fault, queue_group
 from iopf.emulator.kernel.core.group cimport *
 from iopf.emulator.kernel.core.partials cimport *
+from iopf.emulator.kernel.core.response cimport *
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_FAULT, POOL_HANDLE, POOL_PARAM
-from iopf.emulator.board.config cimport GEN_GUNTHORPE, GEN_V6_11, GEN_V6_9, OPTION_ANSWER_LAST, OPTION_EAGER
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.config cimport OPTION_ANSWER_LAST, OPTION_EAGER
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.devices cimport device, kernside
 from iopf.emulator.board.ledger cimport *
-from iopf.emulator.board.objects cimport attach_handle, fault_event, fault_param, iommu_domain, iopf_fault, iopf_group
+from iopf.emulator.board.objects cimport attach_handle, fault_param, iommu_domain, iopf_fault, iopf_group
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
 
 cdef enum:
     ENOMEM = -12
@@ -30,11 +33,11 @@ cdef enum:
     EOPNOTSUPP = -95
 
 
-cdef int iommu_queue_iopf(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
+cdef int iommu_queue_iopf(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     """The handler of v5.13 to v6.8: 0, -EOPNOTSUPP, -ENODEV, -ENOMEM. Caller holds param_lock."""
     cdef fault_param *param
     cdef iopf_group *group
-    if kind != IOMMU_FAULT_PAGE_REQ:
+    if fault.type != IOMMU_FAULT_PAGE_REQ:
         return EOPNOTSUPP
     if v.devices[dev].iopf_param == 0:
         reach(v, EVENT_NO_PARAM)
@@ -42,31 +45,19 @@ cdef int iommu_queue_iopf(view *v, uint32_t dev, fault_event *evt, uint32_t kind
     param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], v.devices[dev].iopf_param, QUEUE_IOPF)
     if param == NULL:
         return ENODEV
-    if not prq_last(evt.qw1):
-        return report_partial_fault(v, param, evt)
-    group = iopf_group_alloc(v, param, evt, False)
+    if not fault_last(fault):
+        return report_partial_fault(v, param, fault)
+    group = iopf_group_alloc(v, param, fault, False)
     if group == NULL:
         reach(v, EVENT_LAST_NOMEM)
         mutex_lock(v.self, &param.lock, QUEUE_IOPF)
-        free_partials(v, param, prq_prgi(evt.qw1), 0, FATE_NOMEM, QUEUE_IOPF)
+        free_partials(v, param, fault.grpid, 0, FATE_NOMEM, QUEUE_IOPF)
         mutex_unlock(v.self, &param.lock, QUEUE_IOPF)
         return ENOMEM
     return queue_group(v, group, NULL)
 
 
-cdef iopf_fault *copy_pending(view *v, fault_param *param, fault_event *evt) noexcept nogil:
-    """v5.13: a copy of a last request on the list of those that wait for a response; NULL is -ENOMEM."""
-    cdef iopf_fault *copy = <iopf_fault *>pool_alloc(v.self, v.pools[POOL_FAULT], REPORT_DEVICE_FAULT)
-    if copy == NULL:
-        return NULL
-    copy.evt = evt[0]
-    mutex_lock(v.self, &param.lock, REPORT_DEVICE_FAULT)
-    list_add_tail(v.self, v.pools[POOL_FAULT], &param.faults, &copy.hdr, REPORT_DEVICE_FAULT)
-    mutex_unlock(v.self, &param.lock, REPORT_DEVICE_FAULT)
-    return copy
-
-
-cdef int report_to_handler(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
+cdef int report_to_handler(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     """v5.13 and v6.2: 0, -EINVAL without handler, -ENOMEM, or the handler's error. Caller holds param_lock."""
     cdef device *d = &v.devices[dev]
     cdef fault_param *param = NULL
@@ -77,12 +68,12 @@ cdef int report_to_handler(view *v, uint32_t dev, fault_event *evt, uint32_t kin
     if param == NULL or not d.handler:
         reach(v, EVENT_NO_PARAM)
         return EINVAL
-    if kind == IOMMU_FAULT_PAGE_REQ and prq_last(evt.qw1):
-        copy = copy_pending(v, param, evt)
+    if fault.type == IOMMU_FAULT_PAGE_REQ and fault_last(fault):
+        copy = copy_pending(v, param, fault)
         if copy == NULL:
             reach(v, EVENT_LAST_NOMEM)
             return ENOMEM
-    ret = iommu_queue_iopf(v, dev, evt, kind)
+    ret = iommu_queue_iopf(v, dev, fault)
     if ret != 0 and copy != NULL:
         mutex_lock(v.self, &param.lock, REPORT_DEVICE_FAULT)
         list_del(v.self, v.pools[POOL_FAULT], &param.faults, &copy.hdr, REPORT_DEVICE_FAULT)
@@ -91,15 +82,15 @@ cdef int report_to_handler(view *v, uint32_t dev, fault_event *evt, uint32_t kin
     return ret
 
 
-cdef int report_v5_13(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
+cdef int report_by_copy(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     cdef int ret
     mutex_lock(v.self, &v.devices[dev].param_lock, REPORT_DEVICE_FAULT)
-    ret = report_to_handler(v, dev, evt, kind)
+    ret = report_to_handler(v, dev, fault)
     mutex_unlock(v.self, &v.devices[dev].param_lock, REPORT_DEVICE_FAULT)
     return ret
 
 
-cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
+cdef int report_to_domain(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     """Returns nothing in Linux; 0 here. A device without fault_param is a WARN and no answer, ever."""
     cdef fault_param *param = iopf_get_dev_fault_param(v, dev)
     cdef attach_handle *handle
@@ -107,98 +98,98 @@ cdef int report_v6_9(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
     if param == NULL:
         reach(v, EVENT_NO_PARAM)
         xadd64_rlx(&v.devices[dev].kern.unanswered, 1)
-        kern_fate(v, dev, evt.qw1, evt.uid, FATE_UNANSWERED)
+        kern_fate(v, fault, FATE_UNANSWERED)
         return 0
-    if not prq_last(evt.qw1):
-        report_partial_fault(v, param, evt)
+    if not fault_last(fault):
+        report_partial_fault(v, param, fault)
         if not defect(v, DEFECT_REPORT_MISSING_RETURN):
             iopf_put_dev_fault_param(v, param)
             return 0
-    group = iopf_group_alloc(v, param, evt, True)
+    group = iopf_group_alloc(v, param, fault, True)
     if group == NULL:
         reach(v, EVENT_LAST_NOMEM)
-        abort_without_group(v, param, evt, RESP_FAILURE)
+        abort_without_group(v, param, fault, IOMMU_PAGE_RESP_FAILURE)
         iopf_put_dev_fault_param(v, param)
         return 0
-    handle = find_fault_handler(v, dev, evt)
+    handle = find_fault_handler(v, dev, fault)
     if handle != NULL:
         group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
         write64(v.self, &group.domain, handle.domain, REPORT_DEVICE_FAULT)
     if handle == NULL:
         reach_no_domain(v, group.fault_count - 1)
     if handle == NULL or domain_iopf_handler(v, group) != 0:
-        iopf_group_response(v, group, RESP_FAILURE)
+        iopf_group_response(v, group, IOMMU_PAGE_RESP_FAILURE)
         iopf_free_group(v, group, REPORT_DEVICE_FAULT)
     return 0
 
 
-cdef int error_response(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
+cdef int error_response(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     """v6.11: INVALID without any record, also for a request that is not the last (b58b133e680b); nothing when it is no page request."""
     cdef kernside *kern = &v.devices[dev].kern
-    if kind != IOMMU_FAULT_PAGE_REQ or defect(v, DEFECT_BAD_SETUP_SILENT):
+    if fault.type != IOMMU_FAULT_PAGE_REQ or defect(v, DEFECT_BAD_SETUP_SILENT):
         xadd64_rlx(&kern.unanswered, 1)
-        kern_fate(v, dev, evt.qw1, evt.uid, FATE_UNANSWERED)
+        kern_fate(v, fault, FATE_UNANSWERED)
         return EINVAL
     xadd64_rlx(&kern.rejected, 1)
-    kern_fate(v, dev, evt.qw1, evt.uid, FATE_REJECTED)
-    if prq_last(evt.qw1) or not v.cfg.options & OPTION_ANSWER_LAST:
-        respond_event(v, dev, evt, RESP_INVALID)
+    kern_fate(v, fault, FATE_REJECTED)
+    if fault_last(fault) or not v.cfg.options & OPTION_ANSWER_LAST:
+        respond(v, fault, IOMMU_PAGE_RESP_INVALID)
     return EINVAL
 
 
-cdef int report_v6_11(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
+cdef int report_to_handle(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     """0, -EINVAL, -ENOMEM. Handler first, then the fault_param, then the request itself."""
-    cdef attach_handle *handle = find_fault_handler(v, dev, evt)
+    cdef attach_handle *handle = find_fault_handler(v, dev, fault)
     cdef fault_param *param
     cdef iopf_group *group
     cdef int ret
     if handle == NULL:
-        reach(v, EVENT_NO_DOMAIN if prq_last(evt.qw1) else EVENT_PARTIAL_NO_HANDLER)
-        return error_response(v, dev, evt, kind)
+        reach(v, EVENT_NO_DOMAIN if fault_last(fault) else EVENT_PARTIAL_NO_HANDLER)
+        return error_response(v, dev, fault)
     param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
         reach(v, EVENT_NO_PARAM)
-        return error_response(v, dev, evt, kind)
-    if not prq_last(evt.qw1):
-        ret = report_partial_fault(v, param, evt)
+        return error_response(v, dev, fault)
+    if not fault_last(fault):
+        ret = report_partial_fault(v, param, fault)
         if defect(v, DEFECT_RESPONSE_FOR_NONLAST_BAD):
-            respond_event(v, dev, evt, RESP_SUCCESS)
+            respond(v, fault, IOMMU_PAGE_RESP_SUCCESS)
         if ret == 0 and v.cfg.options & OPTION_EAGER:
-            eager_fault(v, handle, evt)
+            eager_fault(v, handle, fault)
         iopf_put_dev_fault_param(v, param)
         return ret
-    group = iopf_group_alloc(v, param, evt, True)
+    group = iopf_group_alloc(v, param, fault, True)
     if group == NULL:
         reach(v, EVENT_LAST_NOMEM)
-        abort_without_group(v, param, evt, RESP_FAILURE)
+        abort_without_group(v, param, fault, IOMMU_PAGE_RESP_FAILURE)
         iopf_put_dev_fault_param(v, param)
         return 0
     # The getter's reference is the group's from here on; iopf_free_group gives it back.
     group.handle = pool_ref(v.pools[POOL_HANDLE], &handle.hdr)
     write64(v.self, &group.domain, handle.domain, REPORT_DEVICE_FAULT)
     if domain_iopf_handler(v, group) != 0:
-        iopf_group_response(v, group, RESP_FAILURE)
+        iopf_group_response(v, group, IOMMU_PAGE_RESP_FAILURE)
         iopf_free_group(v, group, REPORT_DEVICE_FAULT)
     return 0
 
 
-cdef int restart(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
+cdef int restart(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     """gunthorpe: nobody is there to take the fault. A last request is told to ask again; the others are forgotten with it."""
     xadd64_rlx(&v.devices[dev].kern.rejected, 1)
-    kern_fate(v, dev, evt.qw1, evt.uid, FATE_REJECTED)
-    if prq_last(evt.qw1):
-        respond_event(v, dev, evt, RESP_SUCCESS)
+    kern_fate(v, fault, FATE_REJECTED)
+    if fault_last(fault):
+        respond(v, fault, IOMMU_PAGE_RESP_SUCCESS)
     return 0
 
 
-cdef iopf_group *group_of_domain(view *v, fault_param *param, fault_event *evt, attach_handle *handle) noexcept nogil:
+cdef iopf_group *group_of_domain(view *v, fault_param *param, iommu_fault *fault, attach_handle *handle) noexcept nogil:
     """Steps 5 to 7 of gunthorpe: the group, its domain counted as busy, both before the group can be seen by anybody."""
     cdef iommu_domain *domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], handle.domain, REPORT_DEVICE_FAULT)
     cdef iopf_group *group
     if domain == NULL:
         return NULL
     add32(v.self, &domain.pending, 1, REPORT_DEVICE_FAULT)  # partner: the acquire load of whoever frees the domain
-    group = iopf_group_alloc(v, param, evt, True)
+    group = iopf_group_alloc(v, param, fault, True)
     if group == NULL:
         add32(v.self, &domain.pending, <uint32_t>-1, REPORT_DEVICE_FAULT)
         return NULL
@@ -207,7 +198,7 @@ cdef iopf_group *group_of_domain(view *v, fault_param *param, fault_event *evt, 
     return group
 
 
-cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt) noexcept nogil:
+cdef int report_or_restart(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
     """The eight steps of the mail of 2023-11-15: 0 or -ENOMEM.
 
     A type that has only one value is not looked at. The parameter object is made when the first fault needs it; the
@@ -217,24 +208,24 @@ cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt) noexcept nogi
     cdef fault_param *param
     cdef attach_handle *handle
     cdef iopf_group *group = NULL
-    cdef bint last = prq_last(evt.qw1)
+    cdef bint last = fault_last(fault)
     cdef uint32_t partials
     cdef int ret
     param = iopf_get_or_make_fault_param(v, dev)
     if param == NULL:
-        restart(v, dev, evt)
+        restart(v, dev, fault)
         return ENOMEM
     if not last:
-        ret = report_partial_fault(v, param, evt)
+        ret = report_partial_fault(v, param, fault)
         iopf_put_dev_fault_param(v, param)
         return ret
     mutex_lock(v.self, &v.devices[dev].param_lock, REPORT_DEVICE_FAULT)
-    handle = find_fault_handler(v, dev, evt)
+    handle = find_fault_handler(v, dev, fault)
     if handle != NULL:
-        group = group_of_domain(v, param, evt, handle)
+        group = group_of_domain(v, param, fault, handle)
     mutex_unlock(v.self, &v.devices[dev].param_lock, REPORT_DEVICE_FAULT)
     if group == NULL:
-        partials = abort_without_group(v, param, evt, RESP_SUCCESS if handle == NULL else RESP_FAILURE)
+        partials = abort_without_group(v, param, fault, IOMMU_PAGE_RESP_SUCCESS if handle == NULL else IOMMU_PAGE_RESP_FAILURE)
         if handle == NULL:
             reach_no_domain(v, partials)
         else:
@@ -242,19 +233,13 @@ cdef int report_gunthorpe(view *v, uint32_t dev, fault_event *evt) noexcept nogi
         iopf_put_dev_fault_param(v, param)
         return 0
     if domain_iopf_handler(v, group) != 0:
-        iopf_group_response(v, group, RESP_FAILURE)
+        iopf_group_response(v, group, IOMMU_PAGE_RESP_FAILURE)
         iopf_free_group(v, group, REPORT_DEVICE_FAULT)
     return 0
 
 
-cdef int iommu_report_device_fault(view *v, uint32_t dev, fault_event *evt, uint32_t kind) noexcept nogil:
-    """One event of a device: 0 or a negative errno as the generation gives it. ``kind`` is IOMMU_FAULT_PAGE_REQ for a page request."""
-    if iopf_unlikely(kind != IOMMU_FAULT_PAGE_REQ):
+cdef int iommu_report_device_fault(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
+    """One event of a device: 0 or a negative errno as the generation gives it."""
+    if iopf_unlikely(fault.type != IOMMU_FAULT_PAGE_REQ):
         reach(v, EVENT_WRONG_TYPE)
-    if v.cfg.generation < GEN_V6_9:
-        return report_v5_13(v, dev, evt, kind)
-    if v.cfg.generation < GEN_V6_11:
-        return report_v6_9(v, dev, evt)
-    if v.cfg.generation == GEN_GUNTHORPE:
-        return report_gunthorpe(v, dev, evt)
-    return report_v6_11(v, dev, evt, kind)
+    return flow_of(v).report(v, dev, fault)

@@ -1,86 +1,109 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Matching a response with its request, as until v6.8. The rules stand in ``page_response.pxd``."""
+"""Answers. Rules and writers: see ``response.pxd``."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from iopf.cython_ext.access cimport *
 from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
-from iopf.emulator.kernel.core.group cimport *
-from iopf.emulator.kernel.core.partials cimport *
 from iopf.emulator.board.board cimport view
-from iopf.emulator.spec.classes cimport POOL_FAULT, POOL_PARAM
-from iopf.emulator.spec.defects cimport *
-from iopf.emulator.board.ledger cimport FATE_REJECTED
-from iopf.emulator.board.objects cimport fault_event, fault_param, iopf_fault, iopf_group
+from iopf.emulator.board.defect cimport *
+from iopf.emulator.board.devices cimport kernside
+from iopf.emulator.board.layout cimport OFF_LEDGER_KERNEL
+from iopf.emulator.board.ledger cimport *
+from iopf.emulator.board.objects cimport fault_param, iopf_fault, iopf_group
+from iopf.emulator.kernel.core.flow cimport flow_of
+from iopf.emulator.kernel.core.iommu_ops cimport ops_of
+from iopf.emulator.spec.classes cimport POOL_FAULT, POOL_GROUP, POOL_PARAM
+from iopf.emulator.spec.fault cimport *
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
-
-cdef enum:
-    ENODEV = -19
-    EINVAL = -22
 
 
-cdef iopf_fault *find_pending(view *v, fault_param *param, uint32_t pasid, bint pasid_valid, uint32_t prgi) noexcept nogil:
-    """Caller holds fault_param.lock."""
-    cdef pool *p = v.pools[POOL_FAULT]
-    cdef uint32_t at = param.faults.first, seen = 0
+cdef void kern_fate(view *v, const iommu_fault *fault, uint32_t fate) noexcept nogil:
+    """Notes what the kernel did with a request, unless a later request has taken the entry over already."""
+    cdef uint32_t *entry
+    cdef uint32_t word
+    if fault.uid == NO_UID or fault.device >= v.cfg.devices:
+        return
+    entry = ledger(v, OFF_LEDGER_KERNEL, fault.device, fault.grpid, fault.uid)
+    word = ledger_word(fault.uid, fate)
+    if ((word >> 8) - (ld32_rlx(entry) >> 8)) & 0xFFFFFF < 0x800000:
+        write32(v.self, entry, word, KERN_FATE)
+
+
+cdef void respond(view *v, const iommu_fault *fault, uint32_t code) noexcept nogil:
+    """Answers a request of which nothing else is recorded."""
+    ops_of(v).page_response(v, fault, code)
+
+
+cdef void count_answer(view *v, iopf_group *group, uint32_t code) noexcept nogil:
+    """The books of an answer. They are written before the command: once it is in the queue the device may look."""
+    cdef kernside *kern = &v.devices[group.device].kern
+    cdef uint32_t at = group.faults.first, seen = 0
     cdef objhdr *node
-    cdef fault_event *evt
-    while seen <= p.capacity:
-        node = list_node(v.self, p, &param.faults, at, PAGE_RESPONSE)
+    if code == IOMMU_PAGE_RESP_SUCCESS:
+        xadd64_rlx(&kern.answered_ok, group.fault_count)
+    elif code == IOMMU_PAGE_RESP_INVALID:
+        xadd64_rlx(&kern.answered_invalid, group.fault_count)
+    else:
+        xadd64_rlx(&kern.answered_failure, group.fault_count)
+    while seen < group.fault_count:
+        node = list_node(v.self, v.pools[POOL_FAULT], &group.faults, at, IOPF_GROUP_RESPONSE)
         if node == NULL:
-            return NULL
-        evt = &(<iopf_fault *>node).evt
-        if prq_prgi(evt.qw1) == prgi and prq_pasid_present(evt.qw0) == pasid_valid and (not pasid_valid or prq_pasid(evt.qw0) == pasid):
-            return <iopf_fault *>node
+            break
+        kern_fate(v, &(<iopf_fault *>node).fault, FATE_ANSWERED)
         at = node.next
         seen += 1
-    return NULL
+    kern_fate(v, &group.last, FATE_ANSWERED)
 
 
-cdef int iommu_page_response_for(view *v, uint32_t dev, uint32_t pasid, bint pasid_valid, uint32_t prgi, uint32_t code,
-                                 iopf_group *group) noexcept nogil:
-    """0, -ENODEV (no such device), -EINVAL (no handler registered, a bad code, or nothing pending that matches).
+cdef bint while_pending(view *v, iopf_group *group) noexcept nogil:
+    """v6.9 to v7.1."""
+    if iopf_unlikely(group.answered >= ANSWERED_CONTAINED):
+        return False
+    return group.pending != 0 or (defect(v, DEFECT_ANSWERED_AFTER_REMOVAL) and always(v, group))
 
-    ``group`` is what the worker answers, NULL for a driver that answers by hand.
-    """
+
+cdef bint always(view *v, iopf_group *group) noexcept nogil:
+    """v7.2; a second response is a verdict."""
+    if iopf_unlikely(group.answered >= ANSWERED_CONTAINED):
+        return False
+    if iopf_unlikely(group.answered != 0):
+        verdict_raise(v.self, VERDICT_DOUBLE_ANSWER, POOL_GROUP, pool_ref(v.pools[POOL_GROUP], &group.hdr), uid_number(group.last.uid),
+                      0, group.device, IOPF_GROUP_RESPONSE)
+    return True
+
+
+cdef bint unless_marked(view *v, iopf_group *group) noexcept nogil:
+    """gunthorpe."""
+    return not group.answered
+
+
+cdef void group_response_locked(view *v, fault_param *param, iopf_group *group, uint32_t code) noexcept nogil:
+    """Caller holds fault_param.lock."""
+    if flow_of(v).may_respond(v, group):
+        group.answered = 1
+        count_answer(v, group, code)
+        respond(v, &group.last, code)
+        add64(v.self, &v.devices[param.device].kern.groups_settled, 1, IOPF_GROUP_RESPONSE)
+    if group.pending:
+        group.pending = 0
+        list_del(v.self, v.pools[POOL_GROUP], &param.faults, &group.hdr, IOPF_GROUP_RESPONSE)
+
+
+cdef void iopf_group_response(view *v, iopf_group *group, uint32_t code) noexcept nogil:
+    """Answers a group, under fault_param.lock across the driver's page_response; takes it off the pending list."""
     cdef fault_param *param
-    cdef iopf_fault *copy
-    if dev >= v.cfg.devices:
-        return ENODEV
-    if v.devices[dev].fault_param == 0 or (code != RESP_SUCCESS and code != RESP_INVALID and code != RESP_FAILURE):
-        return EINVAL
-    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], v.devices[dev].fault_param, PAGE_RESPONSE)
+    if not pool_held(v.self, v.pools[POOL_GROUP], &group.hdr, IOPF_GROUP_RESPONSE):
+        return
+    param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], group.fault_param, IOPF_GROUP_RESPONSE)
     if param == NULL:
-        return EINVAL
-    if defect(v, DEFECT_PASID_MUTEX_ABBA):
-        mutex_lock(v.self, &v.board.sva_lock, PAGE_RESPONSE)  # the pasid_mutex of intel_svm_page_response
-        mutex_unlock(v.self, &v.board.sva_lock, PAGE_RESPONSE)
-    mutex_lock(v.self, &param.lock, PAGE_RESPONSE)
-    copy = find_pending(v, param, pasid, pasid_valid, prgi)
-    if copy != NULL:
-        if group != NULL:
-            count_answer(v, group, code)
-        else:
-            kern_fate(v, dev, copy.evt.qw1, copy.evt.uid, FATE_REJECTED)  # before the command: the device may look at once
-        respond_event(v, dev, &copy.evt, code)
-        list_del(v.self, v.pools[POOL_FAULT], &param.faults, &copy.hdr, PAGE_RESPONSE)
-    mutex_unlock(v.self, &param.lock, PAGE_RESPONSE)
-    if copy == NULL:
-        return EINVAL
-    pool_free(v.self, v.pools[POOL_FAULT], &copy.hdr, PAGE_RESPONSE)
-    return 0
-
-
-cdef int iommu_page_response(view *v, iopf_group *group, uint32_t code) noexcept nogil:
-    """The worker's answer. When it matches nothing the driver has answered by hand, and the group is in the books as refused."""
-    cdef int ret = iommu_page_response_for(v, group.device, prq_pasid(group.last.qw0), prq_pasid_present(group.last.qw0),
-                                           prq_prgi(group.last.qw1), code, group)
-    add64(v.self, &v.devices[group.device].kern.groups_settled, 1, PAGE_RESPONSE)
-    if ret != 0:
-        xadd64_rlx(&v.devices[group.device].kern.rejected, group.fault_count)
-        kern_fate(v, group.device, group.last.qw1, group.last.uid, FATE_REJECTED)
-    return ret
+        return
+    mutex_lock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
+    if not pool_held(v.self, v.pools[POOL_GROUP], &group.hdr, IOPF_GROUP_RESPONSE):
+        mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)
+        return
+    group_response_locked(v, param, group, code)
+    mutex_unlock(v.self, &param.lock, IOPF_GROUP_RESPONSE)

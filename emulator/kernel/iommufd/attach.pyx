@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Attachments that user space asks for. Who may run against whom stands in ``user_attach.pxd``."""
+"""Attachments that user space asks for. What may run against what: see ``attach.pxd``."""
 
 from libc.stdint cimport uint32_t
 
@@ -10,9 +10,9 @@ from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.emulator.kernel.core.attach cimport *
 from iopf.emulator.kernel.core.domain cimport *
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_HANDLE
-from iopf.emulator.board.config cimport GEN_V6_11
 from iopf.emulator.board.objects cimport attach_handle, iommu_domain, mm_struct
 from iopf.emulator.board.pasid_table cimport pasid_array
 from iopf.emulator.spec.program cimport *
@@ -31,7 +31,7 @@ cdef enum:
 cdef int check_attach(view *v, uint32_t dev, uint32_t pasid, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil:
     """-EOPNOTSUPP before v6.11, which brought attach handles; -ENODEV for a device that is not there, -EINVAL for what cannot be
     attached, -ENOENT for a fault object that is not; 0."""
-    if v.cfg.generation < GEN_V6_11:
+    if not flow_of(v).attach_handles:
         return EOPNOTSUPP
     if dev >= v.cfg.devices or not read32(v.self, &v.devices[dev].registered, ATTACH_PASID) or v.devices[dev].removing:
         return ENODEV
@@ -114,10 +114,10 @@ cdef int replace_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ol
     if ret != 0:
         pool_free(v.self, v.pools[POOL_HANDLE], &handle.hdr, REPLACE_PASID)
         return ret
-    after_change(v, dev, pasid, old, before)
+    flow_of(v).end_faults(v, dev, pasid, before)
     if domain_takes_faults(before):
         iopf_put(v, dev)
-    answer_user(v, old, before)
+    flow_of(v).auto_respond(v, old, before)
     pool_free(v.self, v.pools[POOL_HANDLE], &old.hdr, REPLACE_PASID)
     domain_put(v, before)
     return 0
@@ -160,7 +160,7 @@ cdef int iommu_detach_handle(view *v, uint32_t dev, uint32_t pasid) noexcept nog
     cdef attach_handle *handle
     cdef iommu_domain *domain
     cdef int ret = ENOENT
-    if v.cfg.generation < GEN_V6_11:
+    if not flow_of(v).attach_handles:
         return EOPNOTSUPP
     if dev >= v.cfg.devices or pasid >= v.cfg.max_pasids:
         return EINVAL

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The fault object: deliver, read, write, auto-response, close. Owners and locks stand in ``eventq.pxd``."""
+"""The fault object: deliver, read, write, auto-response, close. Owners and locks: see ``eventq.pxd``."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from posix.unistd cimport read as posix_read, write as posix_write
@@ -9,18 +9,19 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.group cimport *
+from iopf.emulator.kernel.core.response cimport iopf_group_response
 from iopf.emulator.kernel.iommufd.pgfault cimport copy_group
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport LOCK_DELIVER, LOCK_FAULT_OBJECT, POOL_GROUP, POOL_UFAULT
-from iopf.emulator.board.config cimport GEN_GUNTHORPE, GEN_V6_11, GEN_V7_2
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.flow cimport wait_held
 from iopf.emulator.board.ledger cimport EVENT_DELIVERED, EVENT_UNBIND_USER, reach
 from iopf.emulator.board.objects cimport UFAULT_SLOTS, iommu_domain, iopf_group, ufault
 from iopf.emulator.spec.program cimport HOLD_COPIES
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
 
 cdef enum:
     ENOENT = -2
@@ -58,7 +59,7 @@ cdef int fault_object_alloc(view *v, uint32_t index) noexcept nogil:
     """0, -EOPNOTSUPP (before v6.11), -EINVAL (no such object in this run), -EBUSY (it exists), -ENOMEM."""
     cdef ufault *u
     cdef int ret = 0
-    if v.cfg.generation < GEN_V6_11:
+    if not flow_of(v).attach_handles:
         return EOPNOTSUPP
     if index >= v.cfg.fault_objects:
         return EINVAL
@@ -124,13 +125,13 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
     cdef int ret = 0
     if u == NULL:
         return EINVAL
-    if v.cfg.generation == GEN_V7_2 and not defect(v, DEFECT_REMOVE_FREES_OWNED_GROUP):
+    if flow_of(v).user_owns and not defect(v, DEFECT_REMOVE_FREES_OWNED_GROUP):
         iopf_group_dequeue(v, group)
     reach(v, EVENT_DELIVERED)
     if defect(v, DEFECT_DELIVER_LIST_UNDER_MUTEX):
         mutex_lock(v.self, &u.mutex, FAULT_DELIVER)  # which a read holds while it copies
     mutex_lock(v.self, &u.common, FAULT_DELIVER)
-    if v.cfg.generation == GEN_GUNTHORPE and not u.open:
+    if flow_of(v).counts_domain and not u.open:
         ret = EINVAL  # the groups that are delivered hold their domain; nobody would ever give this one back
     elif u.count >= UFAULT_SLOTS:
         ret = ENOMEM
@@ -247,7 +248,7 @@ cdef int64_t iommufd_fault_write(view *v, uint32_t index, uint32_t cookie, uint3
     cdef int64_t ret = EINVAL
     if u == NULL or not u.open:
         return EBADF
-    if cookie == 0 or (code != RESP_SUCCESS and code != RESP_INVALID):
+    if cookie == 0 or (code != IOMMU_PAGE_RESP_SUCCESS and code != IOMMU_PAGE_RESP_INVALID):
         return EINVAL
     mutex_lock(v.self, &u.mutex, FAULT_WRITE)
     for i in range(UFAULT_SLOTS):
@@ -273,7 +274,7 @@ cdef bint answer_invalid(view *v, uint64_t ref, uint64_t handle_ref) noexcept no
     if handle_ref != 0 and group.handle != handle_ref:
         return False
     reach(v, EVENT_UNBIND_USER)
-    iopf_group_response(v, group, RESP_INVALID)
+    iopf_group_response(v, group, IOMMU_PAGE_RESP_INVALID)
     iopf_free_group(v, group, AUTO_RESPONSE)
     return True
 

@@ -10,20 +10,20 @@ from iopf.cython_ext.pool cimport list_node, objhdr
 from iopf.emulator.kernel.iommufd.eventq cimport PGFAULT_BYTES, PGFAULT_LAST_PAGE, PGFAULT_PASID_VALID
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_FAULT
-from iopf.emulator.board.objects cimport fault_event, iopf_fault, iopf_group
+from iopf.emulator.board.objects cimport iopf_fault, iopf_group
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
 
-cdef inline void write_pgfault(char *to, uint32_t dev, fault_event *evt, uint32_t cookie, bint last) noexcept nogil:
+cdef inline void write_pgfault(char *to, uint32_t dev, iommu_fault *fault, uint32_t cookie, bint last) noexcept nogil:
     """struct iommu_hwpt_pgfault: flags, dev_id, pasid, grpid, perm, reserved (32 bit each), addr (64), length, cookie (32 each)."""
     cdef uint32_t *w = <uint32_t *>to
-    w[0] = (PGFAULT_PASID_VALID if prq_pasid_present(evt.qw0) else 0) | (PGFAULT_LAST_PAGE if last else 0)
+    w[0] = (PGFAULT_PASID_VALID if fault_pasid_valid(fault) else 0) | (PGFAULT_LAST_PAGE if last else 0)
     w[1] = dev
-    w[2] = prq_pasid(evt.qw0)
-    w[3] = prq_prgi(evt.qw1)
-    w[4] = prq_rw(evt.qw1) | (4 if prq_execute(evt.qw0) else 0) | (8 if prq_privileged(evt.qw0) else 0)
+    w[2] = fault.pasid
+    w[3] = fault.grpid
+    w[4] = fault.perm
     w[5] = 0
-    (<uint64_t *>(to + 24))[0] = prq_address(evt.qw1)
+    (<uint64_t *>(to + 24))[0] = fault.addr
     w[8] = 0
     w[9] = cookie
 
@@ -35,7 +35,7 @@ cdef inline uint64_t copy_group(view *v, iopf_group *group, char *to, uint32_t c
         node = list_node(v.self, v.pools[POOL_FAULT], &group.faults, at, FAULT_READ)
         if node == NULL:
             break
-        write_pgfault(to + n * PGFAULT_BYTES, group.device, &(<iopf_fault *>node).evt, cookie, False)
+        write_pgfault(to + n * PGFAULT_BYTES, group.device, &(<iopf_fault *>node).fault, cookie, False)
         at = node.next
         n += 1
     write_pgfault(to + n * PGFAULT_BYTES, group.device, &group.last, cookie, True)

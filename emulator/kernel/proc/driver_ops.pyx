@@ -10,22 +10,24 @@ from iopf.cython_ext.link cimport linkhdr
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.wait cimport *
 from iopf.cython_ext.work_ring cimport *
-from iopf.emulator.kernel.vtd.drain cimport intel_iommu_drain_pasid_prq
+from iopf.emulator.kernel.core.copies cimport iommu_page_response_for
+from iopf.emulator.kernel.core.flow cimport flow_of
+from iopf.emulator.kernel.core.iommu_ops cimport ops_of
 from iopf.emulator.kernel.proc.hotplug cimport *
 from iopf.emulator.kernel.core.queue cimport *
-from iopf.emulator.kernel.core.response cimport iommu_page_response_for
+from iopf.emulator.kernel.core.registration cimport *
 from iopf.emulator.kernel.core.report cimport iommu_report_device_fault
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_CLASSES
-from iopf.emulator.board.config cimport GEN_V6_9, OPTION_CONTAIN
-from iopf.emulator.board.iommus cimport iommu_regs, irq_slot, regs_of, unit_of, unit_regs
+from iopf.emulator.board.config cimport OPTION_CONTAIN
+from iopf.emulator.board.iommus cimport iommu_regs, irq_slot, regs_of, unit_of
 from iopf.emulator.board.ledger cimport EVENT_REMOVE_IN_REPORT, NO_UID, reach
 from iopf.emulator.board.links cimport downlink, uplink
-from iopf.emulator.board.objects cimport fault_event, stamp_of
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.board.queues cimport work_ring
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.fault cimport *
+from iopf.emulator.spec.pci cimport RESP_FAILURE
 
 cdef enum:
     ENOMEM = -12
@@ -33,37 +35,55 @@ cdef enum:
     EINVAL = -22
 
 
-cdef int report_injected(view *v, prog_op *op, fault_event *evt) noexcept nogil:
+cdef int report_injected(view *v, prog_op *op, iommu_fault *fault) noexcept nogil:
     """Caller holds the driver's iopf_lock."""
     cdef uint32_t dev = op.arg
     cdef int ret
     v.devices[dev].kern.injected += 1
     if op.d != 0:
         v.devices[dev].reported[op.c & 511] = <uint8_t>op.d
-    ret = iommu_report_device_fault(v, dev, evt, <uint32_t>(op.c >> 16) & 0xFFFF)
-    if ret != 0 and v.cfg.generation < GEN_V6_9 and (ret != ENOMEM or op.flags & FLAG_LAST):
+    ret = iommu_report_device_fault(v, dev, fault)
+    if ret != 0 and flow_of(v).driver_answers and (ret != ENOMEM or op.flags & FLAG_LAST):
         # Nobody sent it, so nobody waits for the driver's answer. A partial without memory is in the books.
         xadd64_rlx(&v.devices[dev].kern.rejected, 1)
     return ret
+
+
+cdef uint32_t injected_perm(uint32_t flags) noexcept nogil:
+    """A request asks for something: read when the line says nothing."""
+    cdef uint32_t perm = flags & (FLAG_READ | FLAG_WRITE)
+    if perm == 0:
+        perm = IOMMU_FAULT_PERM_READ
+    if not flags & FLAG_RID:
+        perm |= (IOMMU_FAULT_PERM_EXEC if flags & FLAG_EXEC else 0) | (IOMMU_FAULT_PERM_PRIV if flags & FLAG_PRIV else 0)
+    return perm
 
 
 cdef int64_t inject_event(view *v, prog_op *op) noexcept nogil:
     """An event that no hardware has sent, as the selftest's trigger makes it."""
     cdef uint32_t dev = op.arg, pasid = <uint32_t>op.b
     cdef iommu_regs *regs
-    cdef fault_event evt
+    cdef iommu_fault fault
     cdef int ret
     if dev >= v.cfg.devices:
         return ENODEV
     regs = regs_of(v, dev)
-    evt.qw0 = prq_qw0(v.devices[dev].rid, pasid, not op.flags & FLAG_RID, (op.flags & FLAG_EXEC) != 0, (op.flags & FLAG_PRIV) != 0)
-    evt.qw1 = prq_qw1(op.a, <uint32_t>op.c & 511, (op.flags & 3 or PRI_READ) | (PRI_LAST if op.flags & FLAG_LAST else 0))
-    evt.uid = NO_UID
-    evt.stamp = stamp_of(crew_ticks(v.crew), 0)
+    fault.type = <uint32_t>(op.c >> 16) & 0xFFFF
+    fault.flags = IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE if op.flags & FLAG_LAST else 0
+    fault.pasid = 0
+    if not op.flags & FLAG_RID:
+        fault.flags |= IOMMU_FAULT_PAGE_REQUEST_PASID_VALID | IOMMU_FAULT_PAGE_RESPONSE_NEEDS_PASID
+        fault.pasid = pasid & 0xFFFFF
+    fault.grpid = <uint32_t>op.c & 511
+    fault.perm = injected_perm(op.flags)
+    fault.device = dev
+    fault.addr = op.a & ~<uint64_t>0xFFF
+    fault.uid = NO_UID
+    fault.stamp = stamp_of(crew_ticks(v.crew), 0)
     # The driver that injects is the one that would remove the device, so it does not do both at once; hardware is fenced by a release.
     mutex_lock(v.self, &v.devices[dev].device_lock, REPORT_DEVICE_FAULT)
     mutex_lock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
-    ret = report_injected(v, op, &evt) if v.devices[dev].registered else ENODEV
+    ret = report_injected(v, op, &fault) if v.devices[dev].registered else ENODEV
     mutex_unlock(v.self, &regs.iopf_lock, REPORT_DEVICE_FAULT)
     mutex_unlock(v.self, &v.devices[dev].device_lock, REPORT_DEVICE_FAULT)
     return ret
@@ -107,17 +127,22 @@ cdef int64_t queue_call(view *v, prog_op *op) noexcept nogil:
     return iopf_queue_discard_partial(v, device_queue(v, dev))
 
 
+cdef uint32_t page_response_code(uint32_t code) noexcept nogil:
+    """Programs name the codes of PCIe."""
+    return IOMMU_PAGE_RESP_FAILURE if code == RESP_FAILURE else code
+
+
 cdef int64_t respond_by_hand(view *v, prog_op *op) noexcept nogil:
     """A response without a group. Since v6.9 there is no such call: -EINVAL."""
-    if v.cfg.generation >= GEN_V6_9:
+    if not flow_of(v).registers_handler:
         return EINVAL
-    return iommu_page_response_for(v, op.arg, <uint32_t>op.a, True, <uint32_t>op.b & 511, <uint32_t>op.c, NULL)
+    return iommu_page_response_for(v, op.arg, <uint32_t>op.a, True, <uint32_t>op.b & 511, page_response_code(<uint32_t>op.c), NULL)
 
 
 cdef int64_t drain(view *v, prog_op *op) noexcept nogil:
     if op.arg >= v.cfg.devices or op.a >= v.cfg.max_pasids:
         return ENODEV
-    intel_iommu_drain_pasid_prq(v, op.arg, <uint32_t>op.a)
+    ops_of(v).drain(v, op.arg, <uint32_t>op.a)
     return 0
 
 
@@ -193,15 +218,10 @@ cdef uint64_t device_sum(view *v) noexcept nogil:
 
 cdef bint units_still(view *v) noexcept nogil:
     """No request under way in the hardware, and none in its queue unless the interrupt threads are held."""
-    cdef iommu_regs *regs
     cdef uint32_t unit
+    cdef bint held = (ld32_acq(&v.board.hold) & HOLD_IRQ) != 0
     for unit in range(v.cfg.units):
-        regs = unit_regs(v, unit)
-        if ld64_acq(&regs.qi.head) != ld64_acq(&regs.qi.tail):
-            return False
-        if ld32_acq(&v.board.hold) & HOLD_IRQ:
-            continue
-        if ld64_acq(&regs.prq.head) != ld64_acq(&regs.prq.tail) or ld32_acq(&regs.prs) & PRS_PRO:
+        if not ops_of(v).idle(v, unit, held):
             return False
     return True
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The two ends of a device's life. Orders by generation stand in ``hotplug.pxd``."""
+"""The two ends of a device's life. Orders by generation: see ``hotplug.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -9,17 +9,16 @@ from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.cython_ext.wait cimport *
-from iopf.emulator.kernel.core.attach cimport write_entry
 from iopf.emulator.kernel.core.domain cimport domain_of
-from iopf.emulator.kernel.vtd.drain cimport intel_iommu_fence_events
+from iopf.emulator.kernel.core.flow cimport flow_of
+from iopf.emulator.kernel.core.iommu_ops cimport ops_of
 from iopf.emulator.kernel.core.queue cimport *
-from iopf.emulator.kernel.vtd.qi cimport qi_wait
+from iopf.emulator.kernel.core.registration cimport *
 from iopf.emulator.kernel.sva.sva cimport iommu_sva_unbind_device
 from iopf.emulator.kernel.iommufd.attach cimport iommu_detach_handle
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_HANDLE, POOL_MM
-from iopf.emulator.board.config cimport GEN_GUNTHORPE, GEN_V6_9, GEN_V7_2
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.devices cimport device
 from iopf.emulator.board.iommus cimport iommu_regs, regs_of, unit_of
 from iopf.emulator.board.objects cimport attach_handle, iommu_domain, mm_struct
@@ -36,12 +35,12 @@ cdef enum:
 
 
 cdef int enable_iopf(view *v, uint32_t dev) noexcept nogil:
-    """Until v6.14 (IOMMU_DEV_FEAT_IOPF): 0, or the error of the step that failed; what was done before it is undone."""
+    """Until v6.15 (IOMMU_DEV_FEAT_IOPF): 0, or the error of the step that failed; what was done before it is undone."""
     cdef int ret
-    if v.cfg.generation >= GEN_V7_2:
+    if flow_of(v).enabled_by_attach or flow_of(v).made_by_fault:
         return 0
     ret = iopf_queue_add_device(v, device_queue(v, dev), dev)
-    if ret == 0 and v.cfg.generation < GEN_V6_9:
+    if ret == 0 and flow_of(v).registers_handler:
         ret = iommu_register_device_fault_handler(v, dev)
         if ret != 0:
             iopf_queue_remove_device(v, device_queue(v, dev), dev)
@@ -65,10 +64,9 @@ cdef int probe_locked(view *v, uint32_t dev) noexcept nogil:
     mutex_lock(v.self, &v.board.sva_lock, PROBE_DEVICE)
     d.removing = 0
     mutex_unlock(v.self, &v.board.sva_lock, PROBE_DEVICE)
-    write_entry(v, dev, 0, 0, PROBE_DEVICE)
+    ops_of(v).set_dev_pasid(v, dev, 0, 0, PROBE_DEVICE)
     write32(v.self, &d.resets, d.resets + 1, PROBE_DEVICE)
-    write32(v.self, &d.pre, 1, PROBE_DEVICE)
-    write32(v.self, &d.pri_enabled, 1, PROBE_DEVICE)
+    ops_of(v).enable_faults(v, dev, PROBE_DEVICE)
     bell_ring(v.self, crew_actor(v.crew, d.actor), PROBE_DEVICE)
     return 0
 
@@ -129,7 +127,7 @@ cdef int disable_iopf(view *v, uint32_t dev) noexcept nogil:
     """Caller has stopped reception. Until v6.8 a pending response refuses the unregistration: it is flushed and asked again."""
     cdef int ret
     cdef uint32_t tries = 0
-    while v.cfg.generation < GEN_V6_9 and tries < UNREGISTER_TRIES:
+    while flow_of(v).registers_handler and tries < UNREGISTER_TRIES:
         ret = iommu_unregister_device_fault_handler(v, dev)
         if ret != EBUSY:
             break
@@ -142,8 +140,8 @@ cdef int disable_iopf(view *v, uint32_t dev) noexcept nogil:
 cdef void attach_release_domain(view *v, uint32_t dev) noexcept nogil:
     """v6.9 and later: before the driver lets go of the device, its RID gets the static release domain (0061ffe289e1). The others leave
     it without a translation, which is what blocking does too."""
-    cdef bint identity = v.devices[dev].release_identity and v.cfg.generation >= GEN_V6_9 and v.cfg.generation != GEN_GUNTHORPE
-    write_entry(v, dev, 0, PTE_PRESENT | PTE_PASS if identity else 0, RELEASE_DEVICE)
+    cdef bint identity = v.devices[dev].release_identity and flow_of(v).release_domain
+    ops_of(v).set_dev_pasid(v, dev, 0, PTE_PRESENT | PTE_PASS if identity else 0, RELEASE_DEVICE)
 
 
 cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
@@ -160,17 +158,17 @@ cdef int release_locked(view *v, uint32_t dev) noexcept nogil:
     for pasid in range(v.cfg.max_pasids):
         end_slot(v, dev, pasid)
     attach_release_domain(v, dev)
-    write32(v.self, &d.pre, 0, RELEASE_DEVICE)
-    if v.cfg.generation == GEN_GUNTHORPE:
-        intel_iommu_fence_events(v, dev)
+    ops_of(v).block_faults(v, dev, RELEASE_DEVICE)
+    if flow_of(v).acknowledges:
+        ops_of(v).fence(v, dev)
     disable_iopf(v, dev)
-    if v.cfg.generation == GEN_GUNTHORPE:
-        qi_wait(v, unit_of(v, dev), 0, RELEASE_DEVICE)
-    write32(v.self, &d.pri_enabled, 0, RELEASE_DEVICE)
+    if flow_of(v).acknowledges:
+        ops_of(v).sync(v, unit_of(v, dev), RELEASE_DEVICE)
+    ops_of(v).disable_faults(v, dev, RELEASE_DEVICE)
     mutex_lock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
     write32(v.self, &d.registered, 0, RELEASE_DEVICE)
     mutex_unlock(v.self, &regs.iopf_lock, RELEASE_DEVICE)
-    if v.cfg.generation == GEN_GUNTHORPE:
+    if flow_of(v).made_by_fault:
         # A report that ran meanwhile has made a new object; from here on none can.
         iopf_queue_remove_device(v, device_queue(v, dev), dev)
     return 0

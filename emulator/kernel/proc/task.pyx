@@ -13,13 +13,13 @@ from iopf.cython_ext.wait cimport *
 from iopf.emulator.kernel.core.domain cimport domain_reap
 from iopf.emulator.kernel.iommufd.eventq cimport *
 from iopf.emulator.kernel.core.fault_param cimport rcu_reap
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.sva.sva cimport *
 from iopf.emulator.kernel.sva.sva_mm cimport mm_invalidate_secondary_tlbs, sva_mmput
 from iopf.emulator.kernel.iommufd.attach cimport *
 from iopf.emulator.mm.mm cimport *
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_HANDLE, POOL_MM
-from iopf.emulator.board.config cimport GEN_V6_11
 from iopf.emulator.board.layout cimport USER_BUFFER
 from iopf.emulator.board.objects cimport mm_struct
 from iopf.emulator.spec.program cimport *
@@ -133,7 +133,7 @@ cdef int64_t sys_detach(view *v, files *f, uint32_t dev, uint64_t pasid) noexcep
     cdef attached *entry
     if pasid >= v.cfg.max_pasids:
         return EINVAL
-    if v.cfg.generation < GEN_V6_11:
+    if not flow_of(v).attach_handles:
         return EOPNOTSUPP
     entry = attachment(f, dev, <uint32_t>pasid + 1)
     if entry == NULL:

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Bind and unbind. Objects, locks and errors stand in ``sva.pxd``."""
+"""Bind and unbind. Objects, locks and errors: see ``sva.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -10,13 +10,11 @@ from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.emulator.kernel.core.attach cimport *
 from iopf.emulator.kernel.core.domain cimport *
-from iopf.emulator.kernel.sva.sva_lib cimport iommu_sva_alloc_pasid, iommu_sva_free_pasid
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.sva.sva_mm cimport *
 from iopf.emulator.board.board cimport note_event, view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_HANDLE, POOL_MM
-from iopf.emulator.board.config cimport GEN_V5_13
-from iopf.emulator.spec.defects cimport *
-from iopf.emulator.board.ioasid cimport INVALID_IOASID
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.objects cimport attach_handle, iommu_domain, mm_struct
 from iopf.emulator.board.pasid_table cimport pasid_array
 from iopf.emulator.spec.program cimport *
@@ -27,39 +25,22 @@ cdef enum:
     EBUSY = -16
     ENODEV = -19
     EINVAL = -22
-    ENOSPC = -28
-    EOVERFLOW = -75
     ESRCH = -3
-
-
-cdef void drop_pasid(view *v, mm_struct *mm) noexcept nogil:
-    """v5.13: gives one bond's hold of the PASID back."""
-    if v.cfg.generation == GEN_V5_13:
-        iommu_sva_free_pasid(v, mm)
 
 
 cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:
     """The mm's PASID and domain. Caller holds sva_lock. 0, -EOVERFLOW, -ENOSPC, -ENOMEM, -ESRCH (the mm is dying)."""
     cdef iommu_domain *domain
-    cdef uint32_t pasid, limit = v.devices[dev].max_pasids
-    cdef int error = 0
+    cdef int ret
     if read32(v.self, &mm.users, SVA_BIND) == 0:
         return ESRCH
-    if v.cfg.generation == GEN_V5_13:
-        # Every bond holds the number; it goes with the last one, and the next process may get it at once.
-        if iommu_sva_alloc_pasid(v, mm, 1, limit - 1, &error) == INVALID_IOASID or error != 0:
-            return error if error != 0 else ENOSPC
-    elif mm.pasid == 0:
-        pasid = pasid_alloc(v, limit)
-        if pasid == 0:
-            return ENOSPC
-        write32(v.self, &mm.pasid, pasid, SVA_BIND)
-    elif mm.pasid >= limit:
-        return EOVERFLOW
+    ret = flow_of(v).pasid_get(v, dev, mm)
+    if ret != 0:
+        return ret
     if mm.domain == 0:
         domain = domain_alloc(v, DOMAIN_SVA, mm, 0)
         if domain == NULL:
-            drop_pasid(v, mm)
+            flow_of(v).pasid_put(v, mm)
             return ENOMEM
         mm.domain = pool_ref(v.pools[POOL_DOMAIN], &domain.hdr)
     return 0
@@ -123,7 +104,7 @@ cdef int bind_locked(view *v, uint32_t dev, mm_struct *mm, uint64_t *handle_out)
     if ret != 0:
         unused_domain(v, mm)
     if ret != 0 or (ref != 0 and not defect(v, DEFECT_PASID_REF_LEAK)):
-        drop_pasid(v, mm)  # what shares a bond does not count
+        flow_of(v).pasid_put(v, mm)  # what shares a bond does not count
     return ret
 
 
@@ -149,7 +130,7 @@ cdef void last_unbind(view *v, attach_handle *handle) noexcept nogil:
     mutex_unlock(v.self, &v.devices[dev].group_lock, DETACH_PASID)
     xadd64_rlx(&v.devices[dev].kern.unbinds, 1)
     note_event(v, crew_ticks(v.crew), SVA_UNBIND, handle.pasid, <uint64_t>dev << 32)
-    drop_pasid(v, mm)
+    flow_of(v).pasid_put(v, mm)
     domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], handle.domain, SVA_UNBIND)
     if domain != NULL and domain.users == 1 and defect(v, DEFECT_AUX_PASID_DOUBLE_FREE):
         pasid_free(v, mm.pasid)  # with its last device; the number stays where the next bind looks for one

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The end of an address space that devices may use, and its PASID. Phases and owners stand in ``sva_mm.pxd``."""
+"""The end of an address space that devices may use, and its PASID. Phases and owners: see ``sva_mm.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -8,12 +8,13 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
-from iopf.emulator.kernel.vtd.qi cimport qi_dev_tlb_inv, qi_wait
+from iopf.emulator.kernel.core.flow cimport flow_of
+from iopf.emulator.kernel.core.iommu_ops cimport ops_of
 from iopf.emulator.kernel.core.workqueue cimport flush_workqueue
 from iopf.emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmput_last
 from iopf.emulator.board.board cimport view, view_region
 from iopf.emulator.spec.classes cimport POOL_CLASSES, POOL_MM
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.iommus cimport unit_of
 from iopf.emulator.board.layout cimport OFF_PASID_BITMAP
 from iopf.emulator.board.objects cimport mm_struct
@@ -60,7 +61,7 @@ cdef void sva_mmdrop(view *v, mm_struct *mm) noexcept nogil:
     if not mmdrop(v, mm):
         return
     if not freed_elsewhere(v):
-        pasid_free(v, 0 if defect(v, DEFECT_LOAD_PASID_CLEARS) else mm.pasid)
+        flow_of(v).pasid_end(v, mm)
     pool_free(v.self, v.pools[POOL_MM], &mm.hdr, MMPUT)
 
 
@@ -72,7 +73,7 @@ cdef void sva_mmput(view *v, mm_struct *mm) noexcept nogil:
     if defect(v, DEFECT_MM_RELEASE_FLUSH_SELF_DEADLOCK):
         flush_workqueue(v, 0, MM_RELEASE)
     if defect(v, DEFECT_PASID_FREED_TOO_EARLY):
-        pasid_free(v, mm.pasid)
+        flow_of(v).pasid_end(v, mm)
     mm_exit_tables(v, mm)
     sva_mmdrop(v, mm)
 
@@ -86,7 +87,7 @@ cdef void wait_units(view *v, uint32_t units, uint32_t site) noexcept nogil:
     cdef uint32_t unit
     for unit in range(v.cfg.units):
         if units >> unit & 1:
-            qi_wait(v, unit, 0, site)
+            ops_of(v).sync(v, unit, site)
 
 
 cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet,
@@ -104,7 +105,7 @@ cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, ui
         point(v.self, MM_RELEASE << 8 | OP_FIELD_WRITE, slot, ACC_RMW)
         if not cas64(slot, entry, entry | PTE_QUIET):
             return 0
-    qi_dev_tlb_inv(v, unit_of(v, dev), v.devices[dev].rid, pasid, start, pages)
+    ops_of(v).flush_dev_iotlb_range(v, dev, pasid, start, pages)
     return 1 << unit_of(v, dev)
 
 

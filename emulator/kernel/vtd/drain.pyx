@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Draining a PASID before it goes. The contract stands in ``drain.pxd``."""
+"""Draining a PASID before it goes. Contract: see ``drain.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -8,27 +8,28 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.record_ring cimport *
 from iopf.cython_ext.wait cimport *
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.queue cimport iopf_queue_flush_dev
 from iopf.emulator.kernel.vtd.prq_wait cimport *
 from iopf.emulator.kernel.vtd.qi cimport qi_flush_dev_iotlb
 from iopf.emulator.board.board cimport view
-from iopf.emulator.board.config cimport GEN_V7_2, OPTION_CONTAIN, OPTION_DRAIN_ALWAYS
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.config cimport OPTION_CONTAIN, OPTION_DRAIN_ALWAYS
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.iommus cimport iommu_regs, regs_of, unit_of
 from iopf.emulator.board.ledger cimport EVENT_PLAIN_UNDRAINED, reach
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.vtd cimport *
 
 cdef bint drain_needed(view *v, uint32_t dev, ring_end *ring, uint32_t pasid) noexcept nogil:
-    """v7.2 asks whether anything fault-capable is attached; before, whether PRI is on.
+    """v6.16 and later ask whether anything fault-capable is attached; before, whether PRI is on.
 
-    A request of a PASID whose domain takes no faults makes the interrupt thread look at its handle all the same, so in v7.2 the detach
+    A request of a PASID whose domain takes no faults makes the interrupt thread look at its handle all the same, so since v6.16 the detach
     of a plain domain can free what a report is looking at. OPTION_DRAIN_ALWAYS drains then too, and so does OPTION_CONTAIN, which counts
     when there is something to drain.
     """
     if v.cfg.options & OPTION_DRAIN_ALWAYS:
         return read32(v.self, &v.devices[dev].pri_enabled, DRAIN_PASID_PRQ) != 0
-    if v.cfg.generation != GEN_V7_2 or read32(v.self, &v.devices[dev].iopf_refcount, DRAIN_PASID_PRQ) != 0:
+    if not flow_of(v).drains_by_attach or read32(v.self, &v.devices[dev].iopf_refcount, DRAIN_PASID_PRQ) != 0:
         return read32(v.self, &v.devices[dev].pri_enabled, DRAIN_PASID_PRQ) != 0
     if not v.cfg.options & OPTION_CONTAIN:
         return False

@@ -9,7 +9,7 @@ from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.record_ring cimport *
 from iopf.cython_ext.wait cimport *
 from iopf.emulator.board.board cimport view, view_region
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.iommus cimport iommu_regs, regs_of, unit_of, unit_regs
 from iopf.emulator.board.layout cimport OFF_PRQ_RECORDS
 from iopf.emulator.spec.sites cimport *

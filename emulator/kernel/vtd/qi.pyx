@@ -10,7 +10,7 @@ from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.record_ring cimport *
 from iopf.cython_ext.wait cimport *
 from iopf.emulator.board.board cimport view, view_region
-from iopf.emulator.spec.defects cimport *
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.iommus cimport iommu_regs, iommu_slot, qi_note, unit_regs
 from iopf.emulator.board.layout cimport OFF_QI_NOTES, OFF_QI_RECORDS
 from iopf.emulator.spec.sites cimport *
@@ -70,7 +70,7 @@ cdef void qi_page_grp_resp(view *v, uint32_t unit, uint32_t rid, uint32_t pasid,
 cdef void qi_page_resp_private(view *v, uint32_t unit, uint64_t *rec, uint32_t code) noexcept nogil:
     """Answers one request that is not the last of its group and has private data, which the answer echoes."""
     qi_submit(v, unit, resp_qw0(prq_rid(rec[0]), prq_pasid(rec[0]), prq_pasid_present(rec[0]), code) | <uint64_t>1 << 5,
-              resp_qw1(prq_prgi(rec[1]), False), rec[2], NULL)
+              resp_qw1(pri_prgi(rec[1]), False), rec[2], NULL)
 
 
 cdef void qi_dev_tlb_inv(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, uint64_t start, uint64_t pages) noexcept nogil:

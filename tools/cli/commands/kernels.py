@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
-from iopf.tools.cli.lazy import Command, near
-from iopf.tools.cli.options import json_option
+from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import KernelVersion, json_option
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -18,15 +17,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 98
 _FATE = 24
-
-
-def _complete(
-    _ctx: click.Context, _param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from iopf.emulator.check.history import AGES
-
-    found = AGES.items()
-    return [CompletionItem(n, help=a.kernels) for n, a in found if n.startswith(incomplete)]
 
 
 @click.command(
@@ -38,20 +28,13 @@ def _complete(
         ("iopf kernels v5.13 v6.9", "the changes between two, and the reasons"),
     ),
 )
-@click.argument(
-    "generations", nargs=-1, metavar="[GENERATION [GENERATION]]", shell_complete=_complete
-)
+@click.argument("generations", nargs=-1, type=KernelVersion(), metavar="[VERSION [VERSION]]")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, generations: tuple[str, ...], json_out: bool) -> int:
     """Show the fate of a fault by event and kernel generation, or compare two generations."""
-    from iopf.emulator.check.history import AGES
-
     if len(generations) > 2:
-        ctx.fail("expected at most two generations")
-    for name in generations:
-        if name not in AGES:
-            ctx.fail(f"no generation '{name}'{near(name, list(AGES))}")
+        ctx.fail("expected at most two kernels")
     if json_out:
         click.echo(json.dumps(_document(generations), indent=2))
         return Status.OK

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.options import kernel_option
 from iopf.tools.cli.overrides import defect_option, output_options, set_option, to_flags
 
 
@@ -36,9 +37,7 @@ from iopf.tools.cli.overrides import defect_option, output_options, set_option, 
     metavar="S",
     help="Duration (default 60).",
 )
-@click.option(
-    "--kernel", default="v7.2", metavar="GEN", help="Kernel generation, like v6.9 (default v7.2)."
-)
+@kernel_option("Kernel version or generation (default: the newest).")
 @click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of programs and choices.")
 @click.option("--mix", metavar="OP=WEIGHT,...", help="Weights of operations: iopf help stress.")
@@ -48,7 +47,7 @@ from iopf.tools.cli.overrides import defect_option, output_options, set_option, 
 @output_options
 def command(
     devices: int,
-    kernel: str,
+    kernel: str | None,
     seed: int | None,
     mix: str | None,
     strict: bool,
@@ -67,6 +66,7 @@ def command(
     Known violations of the generation are counted and do not fail the run without --strict. The run directory has the scenario, which
     iopf run can run again.
     """
+    from iopf.emulator.spec.kernels import NEWEST
     from iopf.tools.stress.mix import parse_mix
     from iopf.tools.stress.run import resolve_stress
 
@@ -74,7 +74,7 @@ def command(
     flags = to_flags(options)
     drawn = time.time_ns() % 1_000_000 if seed is None else seed
     resolved = resolve_stress(
-        devices, kernel, drawn, weights, strict=strict, sets=sets, flags=flags
+        devices, kernel or NEWEST, drawn, weights, strict=strict, sets=sets, flags=flags
     )
     from iopf.tools.stress.report import render_stress
     from iopf.tools.supervisor.run import run_scenario

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-NEWER = ("v6.11", "v6.14", "v7.2", "gunthorpe")
+from iopf.emulator.spec.kernels import NEWEST, since
+
+NEWER = since("v6.11")
 _PASIDS = (5, 6)
 _MOST_LINES = 3
 
@@ -25,7 +27,7 @@ class Drawn:
     programs: list[list[str]]
     tables: dict[str, Any]
     queue_records: int = 0
-    generation: str = "v7.2"
+    generation: str = NEWEST
     made_by: str = "drawn"
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -36,7 +38,7 @@ class Drawn:
 
 def options_of(generation: str) -> list[str]:
     """Options of every drawn system: without them, most draws fail in the one known way of the catalogue."""
-    return ["answer-last"] if generation in NEWER[:3] else []
+    return ["answer-last"] if generation in since("v6.11", proposed=False) else []
 
 
 def draw(random: Random, generation: str, defects: Sequence[str] = ()) -> Drawn:

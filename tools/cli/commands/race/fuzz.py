@@ -7,9 +7,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from iopf.emulator.scenario.schema import GENERATIONS
 from iopf.tools.cli.lazy import Command
-from iopf.tools.cli.options import json_option, memory_option, seconds_option, seed_option
+from iopf.tools.cli.options import (
+    json_option,
+    kernel_option,
+    memory_option,
+    seconds_option,
+    seed_option,
+)
 from iopf.tools.cli.output import directory_option
 from iopf.tools.cli.overrides import defect_option
 from iopf.tools.status import Status
@@ -31,13 +36,7 @@ if TYPE_CHECKING:
 )
 @seconds_option(60, least=0.1)
 @click.option("--programs", type=click.IntRange(1), metavar="N", help="Maximum number of programs.")
-@click.option(
-    "--kernel",
-    "generation",
-    type=click.Choice(list(GENERATIONS)),
-    default="v7.2",
-    help="Generation of the fault path (default v7.2).",
-)
+@kernel_option("Kernel version or generation (default: the newest).")
 @seed_option()
 @memory_option
 @defect_option
@@ -48,7 +47,7 @@ def command(
     ctx: click.Context,
     seconds: float,
     programs: int | None,
-    generation: str,
+    kernel: str | None,
     seed: int,
     memory: str,
     defects: tuple[str, ...],
@@ -62,8 +61,10 @@ def command(
     Status 0: no other failure.
     """
     from iopf.emulator.scenario.crosscheck import wrong_defect
+    from iopf.emulator.spec.kernels import NEWEST
     from iopf.tools.lab.search.fuzz import Fuzzer
 
+    generation = kernel or NEWEST
     for slug in defects:
         if text := wrong_defect(slug, generation):
             ctx.fail(text)

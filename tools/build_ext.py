@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from Cython.Build import cythonize
+from iopf.tools.structs import layout_mark
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
-
-from iopf.tools.structs import layout_mark
 
 SOURCE_ROOT = Path(".src")  # relative to the root of the tree
 PROBES = Path("tests/probes")

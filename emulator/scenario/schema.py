@@ -179,7 +179,7 @@ class Tenant(Section, frozen=True, kw_only=True):
 
 
 class Program(Section, frozen=True, kw_only=True):
-    """Operations of tenants, devices and drivers, instead of a workload: `iopf help programs`."""
+    """Operations of tenants, devices and drivers instead of workloads: `iopf help programs`."""
 
     name: Annotated[str, _name("name for reports")] | None = None
     ops: Annotated[

@@ -1,8 +1,8 @@
 """A mark of the layout of shared memory, from the declarations of its structures. Standard library only.
 
 Names, types and order of all fields count, in every `cdef struct` of the board and of the primitives and in every C struct of their
-headers; comments and white space do not. The build puts the mark into the module that formats boards, so two builds whose fields
-differ refuse each other's shared memory.
+headers; comments and white space do not. The build compiles the mark into the module that formats boards, so builds with
+different fields refuse each other's shared memory.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ AGES: dict[str, Age] = {
         "v6.13",
         "the VT-d driver delivers requests without PASID",
         (
-            "the check that refused every request without PASID goes, so that domains of the RID can take "
+            "the check that refused every request without PASID is removed, so that domains of the RID can take "
             "faults (9f831c16c69e)",
         ),
     ),
@@ -92,7 +92,7 @@ AGES: dict[str, Age] = {
         (
             "attachment of the first domain with a handler puts the device on its queue, detach of the "
             "last takes it off (17fce9d2336d): a detach now frees groups that user space holds",
-            "the drain looks whether such a domain is attached, not whether PRI is on",
+            "the drain checks whether such a domain is attached, not whether PRI is on",
         ),
     ),
     "v7.2": Age(

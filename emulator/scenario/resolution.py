@@ -67,7 +67,7 @@ class _Merge:
 
     document: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
-    kernel_note: str = ""  # what the value of kernel.generation stands for
+    kernel_note: str = ""  # the generation of a given kernel version
     lines: list[str] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
 
@@ -155,7 +155,7 @@ def _add_layer(merge: _Merge, layer: Layer) -> None:
 
 
 def _generation(merge: _Merge, value: Any) -> Any:
-    """A kernel version as the generation that it stands for. What is no text is left to the schema."""
+    """The generation of a kernel version. Values that are not text are left to the schema."""
     if not isinstance(value, str):
         return value
     try:

@@ -100,7 +100,7 @@ class Kernel(Section, frozen=True, kw_only=True):
     """The emulated kernel."""
 
     generation: Annotated[
-        Generation, _of("fault handling of a kernel: a generation or a version")
+        Generation, _of("fault handling of a generation, or of a kernel version")
     ] = NEWEST
     handlers: Annotated[int, _in(1, 32, "processes in the fault handler pool")] = 2
     queues: Annotated[Queues, _of("sharing of an iopf queue and its workqueue")] = "iommu"
@@ -179,7 +179,7 @@ class Tenant(Section, frozen=True, kw_only=True):
 
 
 class Program(Section, frozen=True, kw_only=True):
-    """Operations of tenants, devices and drivers, instead of a workload: `iopf help programs`."""
+    """Operations of tenants, devices and drivers instead of workloads: `iopf help programs`."""
 
     name: Annotated[str, _name("name for reports")] | None = None
     ops: Annotated[

@@ -130,7 +130,7 @@ def test_an_unknown_generation_is_one_line(
         ("gunthorpe", "gunthorpe"),
     ],
 )
-def test_a_kernel_version_stands_for_a_generation(
+def test_a_kernel_version_selects_a_generation(
     version: str, generation: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generation_of(version)[0] == generation

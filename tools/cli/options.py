@@ -44,7 +44,7 @@ class Seconds(click.FloatRange):
 
 
 class KernelVersion(click.ParamType[str]):
-    """A generation by its name, or the one that a kernel version stands for; the second is said on stderr."""
+    """A generation by name, or the one of a kernel version, which is then reported on stderr."""
 
     name = "kernel version"
 

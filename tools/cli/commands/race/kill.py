@@ -127,7 +127,7 @@ def command(
         }
         click.echo(json.dumps(document))
     else:
-        click.echo(click.style(f"{target.title}, by {mode}", bold=True))
+        click.echo(click.style(f"{target.title}, in {mode}", bold=True))
         for line in table:
             click.echo(line)
         points = sum(each.points for each in tried)

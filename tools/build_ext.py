@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import copy
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from Cython.Build import cythonize
-from iopf.tools.structs import layout_mark
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
@@ -41,6 +41,11 @@ class BuildExt(build_ext):
         super().finalize_options()
 
     def build_extensions(self) -> None:
+        sys.path.insert(
+            0, str(SOURCE_ROOT)
+        )  # a first build imports from a tree that is not installed
+        from iopf.tools.structs import layout_mark
+
         include = [str(SOURCE_ROOT), "."]
         translated = cythonize(
             self.extensions, nthreads=int(self.parallel or 0), include_path=include

@@ -215,25 +215,6 @@ cdef int64_t overflow(function *f, prog_op *op) noexcept nogil:
     return ret if ret != 0 else NOT_YET
 
 
-cdef int64_t device_op(function *f, prog_op *op) noexcept nogil:
-    if op.op == DO_SEND:
-        return send(f, op)
-    if op.op == DO_AWAIT:
-        return await_answers(f, op)
-    if op.op == DO_TRANSLATE:
-        return translate(f, op)
-    if op.op == DO_MARKER:
-        return marker(f, op)
-    if op.op == DO_RESET:
-        forget_all(f)
-        return 0
-    if op.op == DO_WAIT_BOUND:
-        return wait_bound(f, op)
-    if op.op == DO_OVERFLOW:
-        return overflow(f, op)
-    return EINVAL
-
-
 cdef bint script_owed(function *f) noexcept nogil:
     """Whether others have made possible what the program waits for; changes nothing. An `await` waits for responses, which the link
     tells, and an overflow polls."""
@@ -249,6 +230,35 @@ cdef bint script_owed(function *f) noexcept nogil:
     if op.op == DO_SEND and (not read32(f.v.self, &f.d.pri_enabled, DEV_SEND) or f.d.dev.failed or f.open_groups):
         return False
     return pasid_for(f, op, &pasid) != NOT_YET
+
+
+cdef int64_t reset(function *f, prog_op *op) noexcept nogil:
+    forget_all(f)
+    return 0
+
+
+ctypedef int64_t (*device_call)(function *f, prog_op *op) noexcept nogil
+
+cdef device_call CALLS[OPERATIONS]
+
+CALLS[DO_SEND] = send
+CALLS[DO_AWAIT] = await_answers
+CALLS[DO_TRANSLATE] = translate
+CALLS[DO_MARKER] = marker
+CALLS[DO_RESET] = reset
+CALLS[DO_WAIT_BOUND] = wait_bound
+CALLS[DO_OVERFLOW] = overflow
+
+
+cdef int64_t device_op(function *f, prog_op *op) noexcept nogil:
+    """One operation; -EINVAL for a number that is none of a device's."""
+    cdef uint32_t number = op.op
+    return CALLS[number](f, op) if number < OPERATIONS and CALLS[number] != NULL else EINVAL
+
+
+def operations() -> list:
+    """The numbers that have a function."""
+    return [op for op in range(OPERATIONS) if CALLS[op] != NULL]
 
 
 cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil:

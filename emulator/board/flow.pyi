@@ -5,3 +5,5 @@ class FlowState(IntEnum):
     FLOW_MOVED = 1
     FLOW_BLOCKED = 2
     FLOW_END = 3
+
+def operations() -> list[int]: ...

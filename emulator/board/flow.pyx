@@ -20,6 +20,10 @@ cdef enum:
     ACTOR_DRIVER = 3
 
 
+ctypedef void (*jump_call)(view *v, flow *f, prog_op *op, bint stopping) noexcept nogil
+ctypedef bint (*wait_call)(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil
+
+
 cdef void flow_begin(flow *f, uint64_t first, uint64_t count, uint64_t seed) noexcept nogil:
     cdef uint32_t i
     f.first = first
@@ -100,7 +104,16 @@ cdef uint64_t chosen(view *v, flow *f, prog_op *op) noexcept nogil:
     return branch[0].b
 
 
-cdef void again(flow *f, prog_op *op, bint stopping) noexcept nogil:
+cdef void op_repeat(view *v, flow *f, prog_op *op, bint stopping) noexcept nogil:
+    if f.depth >= LOOPS:
+        f.pc = op.b
+        return
+    f.left[f.depth] = op.a if op.a else <uint64_t>-1
+    f.depth += 1
+    f.pc += 1
+
+
+cdef void op_again(view *v, flow *f, prog_op *op, bint stopping) noexcept nogil:
     if f.depth == 0:
         f.pc += 1
         return
@@ -113,36 +126,28 @@ cdef void again(flow *f, prog_op *op, bint stopping) noexcept nogil:
         f.pc = op.a + 1
 
 
-cdef bint jump(view *v, flow *f, prog_op *op, bint stopping) noexcept nogil:
-    """Repetition and choice; false when the record is none of these."""
-    if op.op == DO_REPEAT:
-        if f.depth >= LOOPS:
-            f.pc = op.b
-        else:
-            f.left[f.depth] = op.a if op.a else <uint64_t>-1
-            f.depth += 1
-            f.pc += 1
-    elif op.op == DO_AGAIN:
-        again(f, op, stopping)
-    elif op.op == DO_CHOOSE:
-        f.pc = chosen(v, f, op)
-    elif op.op == DO_GOTO:
-        f.pc = op.a
-    else:
-        return False
-    return True
+cdef void op_choose(view *v, flow *f, prog_op *op, bint stopping) noexcept nogil:
+    f.pc = chosen(v, f, op)
 
 
-cdef bint waiting_over(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
-    """Turns, barriers and pauses: whether the program goes on."""
-    cdef uint64_t now
-    if op.op == DO_TURN:
-        return stopping or op.arg >= SEQUENCES or read64(v.self, sequence_turn(v, op.arg), PROGRAM_WAIT) >= op.a
-    if op.op == DO_START:
-        return stopping or v.cfg.controlled == 0 or ld32_acq(&v.board.cut) != 0
-    if op.op == DO_BARRIER:
-        return op.arg >= BARRIERS or barrier_open(v, f, op.arg) or stopping
-    now = actor_clock(v.self)
+cdef void op_goto(view *v, flow *f, prog_op *op, bint stopping) noexcept nogil:
+    f.pc = op.a
+
+
+cdef bint op_turn(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
+    return stopping or op.arg >= SEQUENCES or read64(v.self, sequence_turn(v, op.arg), PROGRAM_WAIT) >= op.a
+
+
+cdef bint op_start(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
+    return stopping or v.cfg.controlled == 0 or ld32_acq(&v.board.cut) != 0
+
+
+cdef bint op_barrier(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
+    return op.arg >= BARRIERS or barrier_open(v, f, op.arg) or stopping
+
+
+cdef bint op_pause(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
+    cdef uint64_t now = actor_clock(v.self)
     if f.due_ns == 0:
         f.due_ns = now + op.a
     if f.due_ns > now and not stopping:
@@ -151,12 +156,39 @@ cdef bint waiting_over(view *v, flow *f, prog_op *op, bint stopping, uint64_t *n
     return True
 
 
-cdef void pass_on(view *v, uint64_t *turn, uint64_t following) noexcept nogil:
-    """Partner: the load of whoever waits for its turn. The supervisor opens all turns of a sequence when an actor of it has died, at any
-    moment; that stays."""
-    cdef uint64_t seen = read64(v.self, turn, PROGRAM_STEP)
-    if seen < following:
-        try64(v.self, turn, seen, following, PROGRAM_STEP)
+cdef bint op_pass(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
+    """Pairs with the load of the actor that waits for its turn. The supervisor opens all turns of a sequence when an actor of it has
+    died, at any moment; that stays."""
+    cdef uint64_t *turn
+    cdef uint64_t seen
+    if op.arg >= SEQUENCES:
+        return True
+    turn = sequence_turn(v, op.arg)
+    seen = read64(v.self, turn, PROGRAM_STEP)
+    if seen < op.a:
+        try64(v.self, turn, seen, op.a, PROGRAM_STEP)
+    fence_at(v.self, PROGRAM_STEP)
+    bell_ring(v.self, crew_actor(v.crew, slot_of(v, op.b)), PROGRAM_STEP)
+    return True
+
+
+# Control records by number: a jump sets the next record, a wait says whether the program goes on behind it.
+cdef jump_call JUMPS[OPERATIONS]
+cdef wait_call WAITS[OPERATIONS]
+
+JUMPS[DO_REPEAT] = op_repeat
+JUMPS[DO_AGAIN] = op_again
+JUMPS[DO_CHOOSE] = op_choose
+JUMPS[DO_GOTO] = op_goto
+WAITS[DO_TURN] = op_turn
+WAITS[DO_PASS] = op_pass
+WAITS[DO_BARRIER] = op_barrier
+WAITS[DO_PAUSE] = op_pause
+WAITS[DO_START] = op_start
+
+
+cdef bint is_control(uint32_t number) noexcept nogil:
+    return number < OPERATIONS and (JUMPS[number] != NULL or WAITS[number] != NULL)
 
 
 cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns) noexcept nogil:
@@ -165,21 +197,19 @@ cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns
     From ``stop_phase`` on nothing is waited for and nothing is repeated, so every program comes to its end.
     """
     cdef prog_op *op
+    cdef uint32_t number
     cdef bint stopping = ld32_acq(&v.board.phase) >= stop_phase
     if f.pc >= f.count:
         return FLOW_END
     op = flow_op(v, f)
-    if op.op < DO_TURN:
+    number = op.op
+    if not is_control(number):
         return FLOW_OP
     point(v.self, PROGRAM_STEP << 8 | OP_LOCAL, op, ACC_LOCAL)
-    if jump(v, f, op, stopping):
+    if JUMPS[number] != NULL:
+        JUMPS[number](v, f, op, stopping)
         return FLOW_MOVED
-    if op.op == DO_PASS:
-        if op.arg < SEQUENCES:
-            pass_on(v, sequence_turn(v, op.arg), op.a)
-            fence_at(v.self, PROGRAM_STEP)
-            bell_ring(v.self, crew_actor(v.crew, slot_of(v, op.b)), PROGRAM_STEP)
-    elif not waiting_over(v, f, op, stopping, next_ns):
+    if not WAITS[number](v, f, op, stopping, next_ns):
         return FLOW_BLOCKED
     flow_done(v, f, 0)
     return FLOW_MOVED
@@ -193,12 +223,12 @@ cdef uint32_t flow_look(view *v, flow *f, uint32_t stop_phase) noexcept nogil:
     if f.pc >= f.count:
         return FLOW_END
     op = flow_op(v, f)
-    if op.op < DO_TURN:
+    if not is_control(op.op):
         return FLOW_OP
     if op.op == DO_BARRIER and op.arg < BARRIERS:
         return FLOW_MOVED if stopping or not f.arrived or all_arrived(v, f, op.arg) else FLOW_BLOCKED
     if op.op == DO_TURN or op.op == DO_START or op.op == DO_BARRIER:
-        return FLOW_MOVED if waiting_over(v, f, op, stopping, &never) else FLOW_BLOCKED
+        return FLOW_MOVED if WAITS[op.op](v, f, op, stopping, &never) else FLOW_BLOCKED
     return FLOW_BLOCKED if op.op == DO_PAUSE and not stopping else FLOW_MOVED
 
 
@@ -227,3 +257,8 @@ cdef void wait_held(view *v, uint32_t which) noexcept nogil:
     cdef hold_wait h
     h.v, h.which = v, which
     wait_until(v.self, &v.board.hold_bell, let_go, &h, <uint64_t>-1, HELD)
+
+
+def operations() -> list:
+    """The numbers of the control records."""
+    return [op for op in range(OPERATIONS) if is_control(op)]

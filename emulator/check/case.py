@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from iopf.emulator.spec.kernels import span
@@ -18,7 +18,7 @@ class Expected:
 
     `responses`: codes by label, of device 0 unless the label is `d1.x`; a missing label is unused. `errors`: errno by line, lines counted
     through all programs; others end with 0, or are not reached after a finding. `lost`: requests by reason. `groups`: built, freed.
-    `findings`: what ended the run.
+    `findings`: what ended the run. `cut_off`: labels whose answer was on its way when a finding ended the run; it may not have arrived.
     """
 
     responses: dict[str, tuple[int, ...]]
@@ -26,6 +26,7 @@ class Expected:
     lost: dict[str, int] = field(default_factory=dict)
     groups: tuple[int, int] = (0, 0)
     findings: tuple[str, ...] = ()
+    cut_off: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,16 @@ def observed(
 
 
 def differences(expected: Expected, seen: Expected) -> list[str]:
-    """Differences between observation and expectation, one per line; empty if there are none."""
-    return [
-        f"{each.name}: expected {getattr(expected, each.name)}, got {getattr(seen, each.name)}"
-        for each in fields(Expected)
-        if getattr(expected, each.name) != getattr(seen, each.name)
-    ]
+    """The differences between observation and expectation, one line each; empty if equal."""
+    found = []
+    for name in ("responses", "errors", "lost", "groups", "findings"):
+        wanted, got = getattr(expected, name), getattr(seen, name)
+        if name == "responses":
+            lost = {label for label in expected.cut_off if not got.get(label)}
+            wanted = {**wanted, **dict.fromkeys(lost, ())}
+        if wanted != got:
+            found.append(f"{name}: expected {wanted}, got {got}")
+    return found
 
 
 def document(case: Case, generation: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from iopf.emulator.program.blocks import Block, Node, Step, actors_of, build, st
 from iopf.emulator.program.checks import LINES_MAX, Parsed, bound_devices, parsed
 from iopf.emulator.program.encode import encode
 from iopf.emulator.program.errors import LineError, ProgramError, at_line
+from iopf.emulator.program.fields import Context
 from iopf.emulator.program.groups import Labels
 from iopf.emulator.program.lines import Line, parse_line
 from iopf.emulator.scenario.errors import Problem
@@ -166,10 +167,11 @@ class _Compiler:
                 writer.add(Record(spec.DO_EXIT, flags=spec.FLAG_IMPLICIT))
 
     def _nodes(self, writer: _Writer, program: int, nodes: Sequence[Node]) -> None:
+        context = Context(self.labels, self.barriers)
         for node in nodes:
             source = (program, node.op, self.texts[program][node.op])
             if isinstance(node, Step):
-                for record in encode(node.line, self.labels, self.barriers):
+                for record in encode(node.line, context):
                     writer.add(record, source)
             elif node.repeats:
                 self._repeat(writer, program, node, source)

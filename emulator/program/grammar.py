@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from iopf.emulator.program.fields import Fields
 from iopf.emulator.program.words import Reader, Value
 
 
@@ -47,6 +48,7 @@ class Verb:
     exactly: tuple[str, ...] = ()
     at_least: tuple[str, ...] = ()
     at_most: tuple[str, ...] = ()
+    record: Fields | None = None  # None: the frame of a block, which `blocks` encodes
 
     @property
     def syntax(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from iopf.emulator.program.lines import Line
-from iopf.emulator.program.verbs import GROUP_PAGES_MAX
+from iopf.emulator.program.verbs.operands import GROUP_PAGES_MAX
 from iopf.emulator.spec import program as spec
 
 LABEL_NONE = spec.LABEL_OTHER - 1  # requests of lines without a group

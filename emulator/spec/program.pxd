@@ -80,6 +80,9 @@ cpdef enum:
     DO_GOTO = 104            # a record
     DO_START = 105           # controlled runs: the schedule begins here; elsewhere nothing
 
+cdef enum:
+    OPERATIONS = 128         # tables of functions by number have so many places
+
 cpdef enum:  # flags
     FLAG_READ = 1
     FLAG_WRITE = 2

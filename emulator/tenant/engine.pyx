@@ -137,7 +137,7 @@ cdef uint64_t gate_passable(void *arg) noexcept nogil:
     return may_pass(g.r, g.op, g.at)
 
 
-cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
+cdef int64_t wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
     """Gates, the fork of this tenant, and the end of its devices' work."""
     cdef gate_wait g
     g.r, g.op, g.at = r, op, at
@@ -147,6 +147,7 @@ cdef void wait_for(runner *r, prog_op *op, uint64_t at) noexcept nogil:
         fence_at(r.v.self, TENANT_GATE)  # partner: the fence in group_done, after the count
     wait_until(r.v.self, bell_of(r.v.self), gate_passable, &g, <uint64_t>-1, TENANT_GATE)
     write32(r.v.self, &r.t.gate_waiting, 0, TENANT_GATE)
+    return 0
 
 
 cdef bint wait_readable(runner *r, uint32_t index) noexcept nogil:
@@ -174,7 +175,7 @@ cdef int64_t answer_one(runner *r, uint32_t index, char *at, uint32_t code) noex
     return syscall_to_task(r, DO_FAULT_WRITE, 0, code, index, w[9] + 1, 0)
 
 
-cdef int64_t serve(runner *r, prog_op *op) noexcept nogil:
+cdef int64_t serve(runner *r, prog_op *op, uint64_t at_op) noexcept nogil:
     """Answers ``a`` groups of a fault object: 0, or the error of a read or write."""
     cdef uint32_t index = op.arg
     cdef uint64_t served = 0
@@ -195,13 +196,27 @@ cdef int64_t serve(runner *r, prog_op *op) noexcept nogil:
     return 0
 
 
+ctypedef int64_t (*tenant_call)(runner *r, prog_op *op, uint64_t at) noexcept nogil
+
+# What the tenant does itself; every other operation is a system call of its task.
+cdef tenant_call CALLS[OPERATIONS]
+
+CALLS[DO_GATE] = wait_for
+CALLS[DO_WAIT_FORK] = wait_for
+CALLS[DO_WAIT_DEVICES] = wait_for
+CALLS[DO_SERVE] = serve
+
+
 cdef int64_t run_op(runner *r, prog_op *op, uint64_t at) noexcept nogil:
-    if op.op == DO_GATE or op.op == DO_WAIT_FORK or op.op == DO_WAIT_DEVICES:
-        wait_for(r, op, at)
-        return 0
-    if op.op == DO_SERVE:
-        return serve(r, op)
-    return syscall_to_task(r, op.op, op.a, op.b, op.arg, op.c, op.d)
+    cdef uint32_t number = op.op
+    if number < OPERATIONS and CALLS[number] != NULL:
+        return CALLS[number](r, op, at)
+    return syscall_to_task(r, number, op.a, op.b, op.arg, op.c, op.d)
+
+
+def operations() -> list:
+    """The numbers that the tenant does itself."""
+    return [op for op in range(OPERATIONS) if CALLS[op] != NULL]
 
 
 cdef void tell_devices(runner *r) noexcept nogil:

@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
+from iopf.emulator.spec import program as spec
+
 RECORD = struct.Struct("<HHIQQQQQ")
 RECORD_BYTES = RECORD.size
 PAGE_SHIFT = 12
@@ -23,7 +25,7 @@ PAGE_BYTES = 1 << PAGE_SHIFT
 
 
 class Op(IntEnum):
-    """Operations of tenant programs (1 to 14) and of device programs (from 32).
+    """Operations of replayed tenants and devices; numbers of `emulator/spec/program.pxd`.
 
     ``MAP``     a=start, b=end, arg=attributes (see :func:`map_arg`); the range is free by then.
     ``UNMAP``   a=start, b=end; holes in the range are legal, as for munmap(2).
@@ -43,21 +45,21 @@ class Op(IntEnum):
                 number in the trace, t_ns=arrival.
     """
 
-    MAP = 1
-    UNMAP = 2
-    PROTECT = 3
-    ZAP = 4
-    MREMAP = 5
-    FORK = 6
-    EXEC = 7
-    EXIT = 8
-    BIND = 9
-    UNBIND = 10
-    NEW_MM = 11
-    WAIT_FORK = 12
-    GATE = 13
-    WAIT_DEVICES = 14
-    REQUEST = 32
+    MAP = spec.DO_MAP
+    UNMAP = spec.DO_UNMAP
+    PROTECT = spec.DO_PROTECT
+    ZAP = spec.DO_ZAP
+    MREMAP = spec.DO_MREMAP
+    FORK = spec.DO_FORK
+    EXEC = spec.DO_EXEC
+    EXIT = spec.DO_EXIT
+    BIND = spec.DO_BIND
+    UNBIND = spec.DO_UNBIND
+    NEW_MM = spec.DO_NEW_MM
+    WAIT_FORK = spec.DO_WAIT_FORK
+    GATE = spec.DO_GATE
+    WAIT_DEVICES = spec.DO_WAIT_DEVICES
+    REQUEST = spec.DO_REQUEST
 
 
 class Flag(IntFlag):

@@ -8,8 +8,9 @@ import pytest
 from iopf.emulator.program.actors import default_names
 from iopf.emulator.program.compile import Compiled, compile_programs
 from iopf.emulator.program.errors import ProgramError
+from iopf.emulator.program.fields import PROGRAM_BASE
 from iopf.emulator.program.lines import parse_line, show_line
-from iopf.emulator.program.verbs import PROGRAM_BASE, VERBS
+from iopf.emulator.program.verbs import VERBS
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.scenario.resolution import resolve
 from iopf.emulator.spec import program as spec

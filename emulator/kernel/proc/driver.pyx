@@ -7,7 +7,8 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.rcu cimport synchronize_rcu
 from iopf.cython_ext.wait cimport *
-from iopf.emulator.kernel.proc.driver_ops cimport driver_op, settled
+from iopf.emulator.kernel.proc.driver_ops cimport driver_op
+from iopf.emulator.kernel.proc.settled cimport settled
 from iopf.emulator.kernel.core.fault_param cimport rcu_reap
 from iopf.emulator.kernel.proc.hotplug cimport *
 from iopf.emulator.kernel.ioasid.space cimport ioasid_reap

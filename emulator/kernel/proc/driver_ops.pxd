@@ -10,5 +10,6 @@ from libc.stdint cimport int64_t
 from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.program cimport prog_op
 
+ctypedef int64_t (*driver_call)(view *v, prog_op *op) noexcept nogil
+
 cdef int64_t driver_op(view *v, prog_op *op) noexcept nogil
-cdef bint settled(view *v) noexcept nogil

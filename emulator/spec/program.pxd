@@ -67,6 +67,12 @@ cpdef enum:
     DO_RESPOND = 62          # a PASID, b prgi, c code: a response from the driver without a group
     DO_DRAIN = 63            # a PASID
     DO_RECOVER = 64          # remove and plug, when PRI is off after Response Failure
+    DO_IOASID_REGISTER = 66  # arg allocator, a function (variant << 8 | host + 1), b pdata
+    DO_IOASID_UNREGISTER = 67  # arg allocator
+    DO_IOASID_ALLOC = 68     # arg set, a least, b most, c private; returns the id
+    DO_IOASID_FIND = 69      # arg set, a id; returns the private data
+    DO_IOASID_SET = 70       # a id, b private
+    DO_IOASID_FREE = 71      # a id
     DO_UNPLUG = 65           # the function is gone without a word
     # --- anybody ---
     DO_TURN = 96             # arg sequence, a turn: waits for it; DO_PASS gives it on

@@ -52,6 +52,7 @@ DRIVER = {
     "refuse": 1,
     "overflow": 2,
     "backlog": 1,
+    "ioasid": 1,
 }
 MEANING = {
     "rest": "tenants: pause some milliseconds",
@@ -89,6 +90,7 @@ MEANING = {
     "refuse": "drivers: handlers refuse the next groups",
     "overflow": "drivers: stop the interrupt thread until the queue overflows",
     "backlog": "drivers: stop the handlers",
+    "ioasid": "drivers: allocate an IOASID, look it up and free it",
 }
 
 Mix = Mapping[str, int]

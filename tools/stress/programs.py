@@ -18,6 +18,7 @@ STRAY_PASID = 800
 PLUGGED_MAX = 128  # devices that one driver removes and plugs, limited by the size of its program
 USER_PASID = 900  # the first PASID of VMMs; lower ones belong to address spaces
 PASIDS_PER_VMM = 4
+IOASID = 4000  # above the PASIDs that address spaces take from the same framework until v6.1
 POOLS = ("fault", "group", "param", "handle", "domain")
 MM_NTH = 30  # after a failed mm allocation a tenant is idle until its next exec or exit
 
@@ -180,6 +181,13 @@ def _disturber(devices: int, rng: Random, mix: Mix) -> list[str]:
         (mix["overflow"], ["k1: hold irq", f"k1: {stand_still}", "k1: let-go irq"]),
         (mix["backlog"], ["k1: hold workers", f"k1: {stand_still}", "k1: let-go workers"]),
     ]
+    number = f"id={IOASID}"
+    ioasid = [
+        f"k1: ioasid-alloc set=7 min={IOASID} max={IOASID} try",
+        f"k1: ioasid-set {number} try",
+    ]
+    ioasid += [f"k1: ioasid-find set=7 {number} try", f"k1: ioasid-free {number} try"]
+    choices.append((mix["ioasid"], ioasid))
     if reports(devices, mix):
         # On behalf of a device that sends nothing, so that the answer cannot match one of its groups.
         event = f"k1: report d{devices - 1} pasid={STRAY_PASID} prgi={rng.randrange(512)}"

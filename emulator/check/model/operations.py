@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from iopf.emulator.check.model import device_operations, hardware, memory, tenant_operations
+from iopf.emulator.check.model import (
+    device_operations,
+    hardware,
+    ioasid_operations,
+    memory,
+    tenant_operations,
+)
 from iopf.emulator.check.model.operands import tenant_of
 from iopf.emulator.check.model.state import State, Waiting
 from iopf.emulator.program.actors import Actor
@@ -13,7 +19,11 @@ from iopf.emulator.program.blocks import steps
 from iopf.emulator.program.checks import Parsed
 from iopf.emulator.program.lines import Line
 
-_AT_ONCE = {**tenant_operations.FILES, **device_operations.AT_ONCE}
+_AT_ONCE = {
+    **tenant_operations.FILES,
+    **device_operations.AT_ONCE,
+    **ioasid_operations.AT_ONCE,
+}
 _WAITING = {**tenant_operations.WAITING, **device_operations.WAITING}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from iopf.emulator.check.ioasid_model import IoasidModel
 from iopf.emulator.check.model.objects import (
     FAILURE,
     Device,
@@ -33,7 +34,7 @@ class State:
     """Devices, tenants, hardware queue, work, and accounts.
 
     `ring` has at most `records` - 1 requests; `overflow` is PRO. `held` are the stopped units. `fails` counts down to the failing
-    allocation of a pool. `pasids` is the IOASID space.
+    allocation of a pool. `pasids` is the PASID space of address spaces.
     """
 
     flow: Flow
@@ -48,6 +49,7 @@ class State:
     fails: dict[int, int] = field(default_factory=dict)
     pasids: dict[int, Mm] = field(default_factory=dict)
     objects: dict[int, FaultObject] = field(default_factory=dict)
+    ioasid: IoasidModel = field(default_factory=IoasidModel)
     responses: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     lost: Counter[str] = field(default_factory=Counter)
     counters: Counter[str] = field(default_factory=Counter)

@@ -11,6 +11,7 @@ from iopf.cython_ext.wait cimport *
 from iopf.emulator.kernel.core.copies cimport iommu_page_response_for
 from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.iommu_ops cimport ops_of
+from iopf.emulator.kernel.ioasid.program cimport *
 from iopf.emulator.kernel.proc.hotplug cimport *
 from iopf.emulator.kernel.core.queue cimport *
 from iopf.emulator.kernel.core.registration cimport *
@@ -229,6 +230,12 @@ CALLS[DO_RESPOND] = op_respond
 CALLS[DO_DRAIN] = op_drain
 CALLS[DO_RECOVER] = op_recover
 CALLS[DO_UNPLUG] = op_unplug
+CALLS[DO_IOASID_REGISTER] = op_ioasid_register
+CALLS[DO_IOASID_UNREGISTER] = op_ioasid_unregister
+CALLS[DO_IOASID_ALLOC] = op_ioasid_alloc
+CALLS[DO_IOASID_FIND] = op_ioasid_find
+CALLS[DO_IOASID_SET] = op_ioasid_set
+CALLS[DO_IOASID_FREE] = op_ioasid_free
 
 
 cdef int64_t driver_op(view *v, prog_op *op) noexcept nogil:

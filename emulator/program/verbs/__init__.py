@@ -8,7 +8,7 @@ a function.
 from __future__ import annotations
 
 from iopf.emulator.program.grammar import Verb
-from iopf.emulator.program.verbs import control, device, driver, tenant
+from iopf.emulator.program.verbs import control, device, driver, ioasid, tenant
 
 VERBS: dict[str, Verb] = {
     verb.name: verb
@@ -16,6 +16,7 @@ VERBS: dict[str, Verb] = {
         *tenant.VERBS,
         *device.VERBS,
         *driver.VERBS,
+        *ioasid.VERBS,
         *control.VERBS,
         *control.BLOCKS,
     )

@@ -66,7 +66,7 @@ def test_run_of_the_fixed_variant_finds_nothing() -> None:
         (("run", "4.22", "--seconds", "0"), "--seconds"),
         (("replay", "/nonexistent/x.json"), "cannot read"),
         (("repaly",), "did you mean 'replay'?"),
-        (("fuzz", "--kernel", "v1.0"), "'v1.0'"),
+        (("fuzz", "--kernel", "v1.0"), "v1.0 has no I/O page fault path"),
         (("fuzz", "--programs", "0"), "--programs"),
         (("fuzz", "--memory", "arm"), "'arm'"),
         (("fuzz", "--defect", "remove-befor-drain"), "did you mean 'remove-before-drain'?"),

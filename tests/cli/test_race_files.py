@@ -95,7 +95,7 @@ def test_only_keys_with_a_default_may_be_missing(
         ("memory", "arm", "memory: 'arm' is not one of sc, tso"),
         ("programs", [], "programs: expected at least one"),
         ("programs", [[]], "a program has 1 to 4096 lines, this one 0"),
-        ("programs", [["explode d0"]], "'explode' is no operation"),
+        ("programs", [["explode d0"]], "'explode' is not an operation"),
         (
             "programs",
             [["map t0 4"]] * 9,
@@ -106,7 +106,7 @@ def test_only_keys_with_a_default_may_be_missing(
         ("scenario", {"system": None}, ": scenario.system: expected a table"),
         ("scenario", {"device": 5}, ": scenario.device: "),
         ("scenario", {"device": [5]}, ": scenario.device[0]: expected a table"),
-        ("scenario", {"kernel": {"generation": "v99"}}, "'v99' is not one of"),
+        ("scenario", {"kernel": {"generation": "v99"}}, "'v99' is no kernel version"),
         (
             "scenario",
             {"kernel": {"defects": ["no"]}},

@@ -81,7 +81,7 @@ def test_a_failure_after_a_stop_is_status_1(tmp_path: Path, mode: str) -> None:
     ("args", "says", "status"),
     [
         (("life-cycel",), "did you mean 'life-cycle'?", Status.USAGE),
-        (("zzz",), "no race and no scenario 'zzz'", Status.USAGE),
+        (("zzz",), "no race or scenario 'zzz'", Status.USAGE),
         (("no/such.toml",), "cannot read the scenario", Status.USAGE),
         (
             ("4.22", "--pairs", "3", "--signal", "stop"),
@@ -105,5 +105,5 @@ def test_kill_refuses_a_scenario_that_cannot_be_reduced(tmp_path: Path) -> None:
     many.write_text(
         'schema = 1\n[[tenant]]\ncount = 16\n[[program]]\nops = ["map t0 4", "bind d0 t0"]\n'
     )
-    for file, says in ((trace, "replays a trace"), (many, "room for 31")):
+    for file, says in ((trace, "replays a trace"), (many, "supports 31")):
         assert_refused(race("kill", str(file)), says, Status.UNSUPPORTED)

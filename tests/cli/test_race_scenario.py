@@ -76,7 +76,7 @@ def test_a_scenario_is_proved_within_the_budget(tmp_path: Path) -> None:
         (("run", "mine.toml", "--fixed"), Status.USAGE, "--fixed needs a race; mine.toml is a"),
         (("prove", "mine.toml", "--defective"), Status.USAGE, "--defective needs a race; mine"),
         (("run", "mine.toml", "--mode", "noise"), Status.USAGE, "--mode noise needs a race;"),
-        (("run", "nope"), Status.USAGE, "no race and no scenario 'nope'"),
+        (("run", "nope"), Status.USAGE, "no race or scenario 'nope'"),
         (("run", "nope.toml"), Status.USAGE, "nope.toml"),
     ],
 )

@@ -52,9 +52,9 @@ typedef struct {
     uint32_t last_point, mode;
     uint64_t heartbeat, rng, points;
     uint32_t noise_yield_in, noise_sleep_in;
-    uint32_t wait_site, pad_wait;
+    uint32_t wait_site, pad0;
     uint64_t wait_since_ns;
-    uint32_t armed_site, pad0;
+    uint32_t armed_site, armed_at; /* where and on which eventcount (offset from the crew / 8) it last prepared to sleep */
     /* line 1 */
     uint64_t rcu_epoch;
     uint32_t rcu_nest, held_count;
@@ -68,9 +68,8 @@ typedef struct {
     uint64_t start_time;
     uint32_t state, exit_status;
     uint64_t program_over;    /* the actor's program has finished */
-    uint64_t armed_at;        /* offset from the crew of the eventcount last prepared on, at `armed_site` */
     uint64_t lost_site;       /* where the last lost wake-up was counted */
-    uint64_t pad3;
+    uint64_t pad3[2];
     /* lines 4, 5: waiting, counted by the owner */
     uint64_t sleeps, wakes, wait_timeouts, timeouts_with_work, yields, lock_waits, owner_deaths, steps;
     uint64_t work[8];         /* meaning by role; the last one: CPU time in ns, written at exit */

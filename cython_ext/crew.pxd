@@ -64,6 +64,7 @@ cdef extern from "iopf/cython_ext/crew.h" nogil:
         uint32_t wait_site
         uint64_t wait_since_ns
         uint32_t armed_site
+        uint32_t armed_at
         uint64_t rcu_epoch
         uint32_t rcu_nest
         uint32_t held_count
@@ -79,7 +80,6 @@ cdef extern from "iopf/cython_ext/crew.h" nogil:
         uint32_t state
         uint32_t exit_status
         uint64_t program_over
-        uint64_t armed_at
         uint64_t lost_site
         uint64_t sleeps
         uint64_t wakes

@@ -57,9 +57,13 @@ cdef inline eventcount *bell_of(iopf_actor *actor) noexcept nogil:
     """The actor's own doorbell (crew.h, line 2): the owner waits on it, any actor may ring it."""
     return <eventcount *>&actor.bell_seq
 
+cdef inline uint32_t ec_place(const iopf_crew *crew, const eventcount *ec) noexcept nogil:
+    """The same in every process, wherever it has mapped the memory."""
+    return <uint32_t>((<const char *>ec - <const char *>crew) >> 3)
+
 cdef inline uint32_t ec_prepare(iopf_actor *self, eventcount *ec, uint32_t site) noexcept nogil:
     self.armed_site = site
-    self.armed_at = <uint64_t>(<char *>ec - <char *>crew_of(self))
+    self.armed_at = ec_place(crew_of(self), ec)
     point(self, site << 8 | OP_BELL_ARM, ec, ACC_RMW)
     return <uint32_t>xadd64(&ec.word, <uint64_t>1 << 32)
 
@@ -97,11 +101,10 @@ cdef inline bint ring_dropped(iopf_actor *self, eventcount *ec) noexcept nogil:
     """Whether a test wants this wake-up lost: a waiter of ``ec`` has prepared at the site of ``crew.drop``."""
     cdef iopf_crew *crew = crew_of(self)
     cdef uint32_t i, site = ld32_rlx(&crew.drop) & 0xFFFF, role = ld32_rlx(&crew.drop) >> 16
-    cdef uint64_t at = <uint64_t>(<char *>ec - <char *>crew)
     cdef iopf_actor *other
     for i in range(crew.actors):
         other = crew_actor(crew, i)
-        if other.armed_site == site and other.armed_at == at and (role == 0 or other.role + 1 == role):
+        if other.armed_site == site and other.armed_at == ec_place(crew, ec) and (role == 0 or other.role + 1 == role):
             xadd32(&crew.dropped, 1)
             return True
     return False

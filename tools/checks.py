@@ -62,6 +62,7 @@ def commands(allowlist: str) -> dict[str, list[str]]:
         "stubtest": stubtest if modules else [],
         "cython-lint": ["cython-lint", *cython] if cython else [],
         "lint-imports": ["lint-imports"],
+        "layers": [python, "tools/layers.py"],
         "points": [python, "-m", "iopf.tools.points.lint"],
     }
 

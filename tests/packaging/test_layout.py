@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from iopf.tools import build_ext, checks, sources
+from iopf.tools import build_ext, checks, layers, sources
 from setuptools import Extension
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +25,7 @@ TOP_LEVEL = {
 }
 # Created by runs and builds; listed in .gitignore.
 PRODUCED = {"build", "iopf-runs", "__pycache__"}
-LAYERS = ("cython_ext", "shm", "emulator", "device_procs", "tools")
-STRANGERS = ("emulator/hw", "emulator/kernel", "device_procs")
+LAYERS = layers.FOLDERS
 
 
 @pytest.fixture(scope="module")
@@ -87,26 +86,44 @@ def test_the_lists_of_folders_agree(project: dict[str, Any]) -> None:
     contracts = project["tool"]["importlinter"]["contracts"]
     assert contracts[0]["layers"] == [f"iopf.{layer}" for layer in reversed(LAYERS)]
     strangers = {name.removeprefix("iopf.").replace(".", "/") for name in contracts[1]["modules"]}
-    assert strangers == set(STRANGERS)
+    assert strangers == set(layers.STRANGERS)
     assert set(sources.PACKAGES) == set(checks.PACKAGES) == set(LAYERS)
 
 
+def test_compiled_modules_keep_to_the_layers() -> None:
+    assert list(layers.violations(ROOT)) == []
+
+
 @pytest.mark.parametrize(
-    "path", cython_files("pyx") + cython_files("pxd"), ids=lambda path: str(path.relative_to(ROOT))
+    ("file", "line", "reason"),
+    [
+        ("shm/x.pyx", "from iopf.emulator.board.board cimport view", "upwards"),
+        ("emulator/spec/x.pxd", "from iopf.emulator.board.board cimport view", "upwards"),
+        ("emulator/mm/x.pyx", "from iopf.emulator.kernel.core.group cimport *", "upwards"),
+        ("cython_ext/x.pxd", "cimport iopf.shm.naming", "upwards"),
+        ("device_procs/x.pyx", "from iopf.emulator.kernel.core.group cimport *", "meets"),
+        ("emulator/hw/x.pyx", "from iopf.emulator.kernel.vtd.qi cimport qi_wait", "meets"),
+        ("emulator/kernel/core/x.pyx", "from iopf.emulator.spec.vtd cimport *", "vendor"),
+        (
+            "emulator/kernel/sva/x.pyx",
+            "from iopf.emulator.kernel.vtd.drain cimport *",
+            "vendor",
+        ),
+        ("device_procs/x.pyx", "from iopf.emulator.spec.vtd cimport prq_qw0", "vendor"),
+        (
+            "emulator/kernel/core/x.pyx",
+            "from iopf.emulator.spec.generations cimport GEN_V7_2",
+            "generations",
+        ),
+    ],
 )
-def test_cimports_go_one_way(path: Path) -> None:
-    """import-linter reads .py files only; the compiled ones follow the same direction."""
-    own = path.relative_to(ROOT)
-    for name in re.findall(
-        r"^\s*(?:from|cimport)\s+iopf\.([\w.]+)", path.read_text(), re.MULTILINE
-    ):
-        top = name.split(".")[0]
-        if top in LAYERS:
-            assert LAYERS.index(top) <= LAYERS.index(own.parts[0]), f"{own} cimports {name}"
-        for stranger in STRANGERS:
-            theirs = name.replace(".", "/").startswith(stranger)
-            others = [each for each in STRANGERS if each != stranger]
-            assert not (theirs and str(own).startswith(tuple(others))), f"{own} cimports {name}"
+def test_a_wrong_import_is_found(tmp_path: Path, file: str, line: str, reason: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(f'"""A module."""\n\n{line}\n')
+    (found,) = layers.violations(tmp_path)
+    assert found.startswith(f"{file}:3: ")
+    assert reason in found
 
 
 def test_generated_files_are_ignored() -> None:

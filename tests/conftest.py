@@ -22,10 +22,22 @@ from iopf.shm.naming import SHM_DIR, parse
 
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 3.0
+_LONG_GENERATIONS = {"v5.18", "v6.2", "v6.11", "v6.13", "v6.16"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Markers by folder. A test of one generation is long if a neighbour in time stays in the short suite."""
+    for item in items:
+        for name in ("races", "stress"):
+            if item.path.parent.name == name:
+                item.add_marker(name)
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and callspec.params.get("generation") in _LONG_GENERATIONS:
+            item.add_marker("long")
 
 
 def _children() -> dict[int, str]:

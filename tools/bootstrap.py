@@ -4,7 +4,7 @@
   demo           a first run: replays a recorded trace
   run, bench     iopf commands
   iopf ARGS...   any iopf command
-  test [ARGS...] the test suite; arguments go to pytest
+  test [ARGS...] the test suite, with --all also its long part; other arguments go to pytest
   check          linters, types, stubs and import rules
   doctor         requirements of this machine
 
@@ -262,11 +262,16 @@ def in_venv(extras: tuple[str, ...], *arguments: str) -> NoReturn:
     become(PYTHON, *arguments)
 
 
-def spread(arguments: list[str]) -> list[str]:
-    """Run the whole suite in as many processes as cores, at most four: each test starts processes itself."""
-    if any(not argument.startswith("-") or argument.startswith("-n") for argument in arguments):
-        return []
-    return ["-n", str(min(4, len(os.sched_getaffinity(0))))]
+def suite(arguments: list[str]) -> list[str]:
+    """Arguments of pytest. The whole suite runs in as many processes as cores, at most four: each test starts processes itself. Its long
+    part is left out without --all, unless the arguments name tests."""
+    rest = [argument for argument in arguments if argument != "--all"]
+    chosen = any(not argument.startswith("-") for argument in rest)
+    spread = [] if chosen else ["-n", str(min(4, len(os.sched_getaffinity(0))))]
+    if any(argument.startswith("-n") for argument in rest):
+        spread = []
+    short = [] if chosen or "--all" in arguments or "-m" in rest else ["-m", "not long"]
+    return [*spread, *short, *rest]
 
 
 def doctor() -> int:
@@ -284,7 +289,7 @@ def main(arguments: list[str]) -> int:
     if verb == "iopf":
         iopf(rest)
     if verb == "test":
-        in_venv(("test",), "-m", "pytest", *spread(rest), *rest)
+        in_venv(("test",), "-m", "pytest", *suite(rest))
     if verb == "check":
         in_venv(("test", "dev"), str(ROOT / "tools" / "checks.py"), *rest)
     if verb == "doctor":

@@ -23,7 +23,6 @@ def test_every_shipped_scenario_passes(name: str, tmp_path: Path) -> None:
     assert len(lines) <= 25
     assert lines[-1].startswith("verdict     PASS")
     result = json.loads((tmp_path / "result.json").read_text())
-    assert result["wall_s"] < 5
     assert result["account"]["in_flight"] == 0
     assert result["timeouts_with_work"] == 0
     assert (tmp_path / "scenario.resolved.toml").exists()
@@ -224,10 +223,10 @@ def test_ps_and_top_see_a_running_system(tmp_path: Path) -> None:
         assert "round trip" in screen
 
 
-def test_sixty_four_devices_are_ready_in_three_seconds(tmp_path: Path) -> None:
-    """Not a timing test: the bound is that of the readiness handshake, far above the measured 0.2 s."""
+def test_sixty_four_devices_become_ready(tmp_path: Path) -> None:
     done = iopf("run", "many-devices", "--json", "--run-dir", str(tmp_path))
-    assert json.loads(done.stdout)["start_s"] < 3
+    result = json.loads(done.stdout)
+    assert (done.returncode, len(result["per_device"])) == (Status.OK, 64)
 
 
 def test_the_largest_system_starts_and_stops(tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ def test_c13_replace_answers_what_user_space_has_read(generation: str, machine: 
     )
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("generation", ALL)
 def test_c15_the_mm_dies_while_a_group_is_queued(generation: str, machine: Machine) -> None:
     """A worker that gets no user of the mm answers INVALID (1.0, mm already dead; I17)."""
@@ -217,8 +218,8 @@ def test_c15_the_mm_dies_while_a_group_is_queued(generation: str, machine: Machi
         generation,
         [
             *_QUEUED,
-            # Nothing tells when the exit has come to its wait for the worker; a pause it is.
-            "k0: pause 20ms",
+            # No handshake reports that the exit waits for the worker.
+            "k0: pause 200ms",
             "let-go workers",
             "await d0 group=a",
         ],

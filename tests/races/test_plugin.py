@@ -23,13 +23,13 @@ def test_a_race_fails_with_its_schedule_a_file_and_properties(tmp_path: Path, ci
     assert done.returncode == 1, done.stdout + done.stderr
     assert "iopf race replay .iopf-schedules/test_it.py-test_unbind.json" in done.stdout
     assert "Traceback" not in done.stdout
+    (schedule,) = re.findall(r"schedule (\d+) of seed 4;", done.stdout)
     once = (
-        "schedule 8 of seed 4;",
         "    send d0 t0 pages=1 group=a try\n",
         "    last step: ",
         "\nminimal ordering constraints:\n",
     )
-    assert [done.stdout.count(text) for text in once] == [1, 1, 1, 1]
+    assert [done.stdout.count(text) for text in once] == [1, 1, 1]
     assert re.search(r"\n    dev-00 .* task:tenant-00\n", done.stdout)
     (file,) = (tmp_path / ".iopf-schedules").iterdir()
     written = json.loads(file.read_text())
@@ -41,7 +41,7 @@ def test_a_race_fails_with_its_schedule_a_file_and_properties(tmp_path: Path, ci
     }
     assert properties["iopf_seed"] == "4"
     assert properties["iopf_schedule_file"] == f".iopf-schedules/{file.name}"
-    assert int(properties["iopf_schedules"] or 0) > 0
+    assert properties["iopf_schedules"] == schedule
 
 
 def test_the_regression_test_of_the_readme_as_printed(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_failure_is_reported_when_no_file_can_be_written(tmp_path: Path) -> No
     ):
         (text,) = failures(run(tmp_path, "-q", f"--iopf-schedules={directory}"))
         assert text.startswith(("use after free", "invalid pointer", "bad word"))
-        assert f"\nschedule 8 of seed 4; not written, {named}: {why}\n" in text
+        assert re.search(rf"\nschedule \d+ of seed 4; not written, {named}: {why}\n", text)
         assert "\nminimal ordering constraints:\n" in text
         assert "Traceback" not in text
 

@@ -62,14 +62,11 @@ def test_a_killed_kernel_process_is_a_crash(tmp_path: Path, role: Role) -> None:
     with Running(tmp_path, *FOUR) as run:
         pid = run.pid_of(role)
         pids = run.pids()
-        began = time.monotonic()
         run.kill(role)
         output = run.end()
-        took = time.monotonic() - began
     assert run.status == Status.DIED
     last = output.splitlines()[-1]
     assert f"(pid {pid}) was killed by SIGKILL; last scheduling point" in last
-    assert took < 2.0
     assert [p for p in pids if state(p) not in "-Z"] == []
 
 

@@ -6,7 +6,6 @@ import os
 import random
 import select
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -131,16 +130,13 @@ def kill_one(directory: Path, generation: str, seed: int) -> None:
         actors = [a for a in system.snapshot.actors() if a["pid"] and a["role"] != 0]
         victim = rng.choice(actors)
         select.select([], [], [], rng.random())
-        began = time.monotonic()
         os.kill(victim["pid"], signal.SIGKILL)
         output = system.end()
-        took = time.monotonic() - began
     role = Role(victim["role"])
     case = f"{role.name} {victim['index']}, seed {seed}, {generation}:\n{output}"
     if role in KERNEL:
         assert system.status == Status.DIED, case
         assert "was killed by SIGKILL" in output.splitlines()[-1], case
-        assert took < 3.0, case
     else:
         assert system.status == Status.OK, case
 

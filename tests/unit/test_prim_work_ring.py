@@ -123,7 +123,8 @@ def test_flush_waits_for_earlier_items_only() -> None:
         later = ring.pop()
         assert later
         ring.done(two[0])
-        assert not child.collect(time.monotonic() + 0.12)  # longer than two of its sleeps
+        _await_sleep(board, 1, after=board.crew.actor(1)["sleeps"])
+        assert not child.collect(time.monotonic())
         ring.done(one[0])
         assert children.results() == [0]
     assert ring.slot(later[0]) == (later[0], 1, TAKEN)
@@ -135,9 +136,9 @@ def _await_flusher(ring: WorkRing) -> None:
         assert time.monotonic() < until
 
 
-def _await_sleep(board: Board, slot: int) -> None:
+def _await_sleep(board: Board, slot: int, after: int = 0) -> None:
     until = time.monotonic() + 10.0
-    while not board.crew.actor(slot)["sleeps"]:
+    while board.crew.actor(slot)["sleeps"] <= after:
         assert time.monotonic() < until
 
 

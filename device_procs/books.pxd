@@ -14,7 +14,7 @@ from iopf.emulator.board.ledger cimport *
 from iopf.emulator.spec.sites cimport DEV_RECEIVE
 
 cdef enum:
-    EARLY_REFUSED = 1            # the last request was refused before anybody looked for its partials, which stay
+    EARLY_REFUSED = 1            # the last request was refused before its partials were collected; they stay
     EARLY_ANSWER = 2             # one of the others was answered by itself: the answer says nothing about the rest
 
 cdef inline uint32_t fate_of(view *v, uint32_t dev, uint32_t which, uint32_t prgi, uint64_t uid) noexcept nogil:

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The device engine: drives a PRI function with a replayed program or a synthetic workload.
 
-Runs beside everything else; all shared words it writes are those named in ``pri.pxd``. After its workload is over
+Runs concurrently with all actors; the shared words it writes are those named in ``pri.pxd``. After its workload
 the process stays to answer invalidations and stop requests until the machine ends, as a function in a slot does.
 """
 
@@ -147,7 +147,7 @@ cdef bint send_synthetic(function *f, uint64_t now_ns, uint64_t *next_ns) noexce
 
 
 cdef void finish(function *f) noexcept nogil:
-    """The workload is over and nothing is open: says so once, to the supervisor's count and to every tenant that waits."""
+    """The workload has finished and nothing is open: tells the supervisor's count and every waiting tenant, once."""
     cdef uint32_t ten
     if f.d.dev.stopped or f.open_groups or f.retry_count or f.staged:
         return

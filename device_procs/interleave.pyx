@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Sending groups in turn. What a batch is stands in ``interleave.pxd``."""
+"""Sending groups in turn. Batches: see ``interleave.pxd``."""
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""The page request interface of one PCIe function (rules: spec/hardware.md 1.3 to 1.5).
+"""The page request interface of one PCIe function (PCIe 6.0, 10.4).
 
 The device process alone writes its uplink, its ``devside`` counters, its ``open_ticks`` and its row of done counts. It reads
 its downlink,

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Sending groups and forgetting them. States and writers stand in ``pri.pxd``, what comes back in ``responses.pxd``."""
+"""Sending groups and forgetting them. States and writers: see ``pri.pxd``; responses: ``responses.pxd``."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -64,7 +64,7 @@ cdef bint group_fits(function *f, uint32_t count) noexcept nogil:
 
 
 cdef bint may_send(function *f, uint32_t count) noexcept nogil:
-    """Credits, a group index and room on the link, for a group that has its record. Whoever asks has seen that the tenant is bound: a
+    """Credits, a group index and room on the link, for a group that has its record. The caller has seen that the tenant is bound: a
     function that was plugged in again since it last looked forgets first what it had open before."""
     if f.open_requests + count > f.credits or f.open_groups >= PRGI_COUNT or not link_fits(f, count):
         return False
@@ -100,7 +100,7 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
     cdef uint32_t place = g.count
     cdef uint64_t number = f.next_uid
     if f.v.cfg.controlled:
-        number |= (g.serial & 0xFFFFFF) << 32  # which group it is of, for whoever puts requests into groups
+        number |= (g.serial & 0xFFFFFF) << 32  # its group, for the check of partials
     if slot == NULL:
         return
     slot[0] = pack_up(UP_REQUEST, g.pasid, not g.rid, (rwx & 4) != 0, (rwx & 8) != 0, wants_private(f))
@@ -201,13 +201,13 @@ cdef void forget_all(function *f) noexcept nogil:
 
 
 cdef bint group_hopeless(function *f, group *g) noexcept nogil:
-    """Nobody will ever answer: the group has no last request, or the kernel's books say that it was dropped without an answer. A real
+    """No answer will come: the group has no last request, or the kernel's books say that it was dropped without an answer. A real
     function finds out by its own time-out."""
     return not g.closed or fate_unanswered(f, g)
 
 
 cdef void forget_hopeless(function *f, uint32_t pasid1) noexcept nogil:
-    """Gives up the open groups of a PASID (+ 1; 0: of all) that nobody will answer."""
+    """Gives up the open groups of a PASID (+ 1; 0: of all) that will not be answered."""
     cdef uint32_t i
     for i in range(f.window):
         if f.groups[i].state == GROUP_OPEN and (pasid1 == 0 or f.groups[i].pasid + 1 == pasid1) and group_hopeless(f, &f.groups[i]):

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Responses and invalidations: what a function does when they come. States and writers stand in ``pri.pxd``."""
+"""Responses and invalidations in a function. States and writers: see ``pri.pxd``."""
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The operations of device programs. What they leave to the program stands in ``script.pxd``."""
+"""The operations of device programs. See ``script.pxd``."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -20,14 +20,9 @@ from iopf.emulator.board.progress cimport label_at, label_note
 from iopf.emulator.spec.roles cimport PHASE_RELEASING, PHASE_STOPPING
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.board.tenants cimport tenant, tenant_bound, tenant_refused
+from iopf.emulator.spec.errno cimport E2BIG, EFAULT, EINVAL, ENODEV, ENOSPC, EPROTO
 
 cdef enum:
-    EFAULT = -14
-    EPROTO = -71
-    ENODEV = -19
-    EINVAL = -22
-    E2BIG = -7
-    ENOSPC = -28
     LOOK_NS = 50000
     NOT_YET = 1                  # the operation has to be tried again
     SKIPPED = 2                  # the run ends before it could go on
@@ -193,7 +188,7 @@ cdef int64_t wait_bound(function *f, prog_op *op) noexcept nogil:
 
 cdef int64_t overflow(function *f, prog_op *op) noexcept nogil:
     """Whole groups, as large as the credits allow, until the queue of the function's IOMMU has overflowed once more; -ENOSPC when its
-    credits are used up while nobody reads the queue, so it never will."""
+    credits are used up while the queue is not read, so it never will."""
     cdef iommu_regs *regs = regs_of(f.v, f.dev)
     cdef uint32_t room = f.credits - f.open_requests
     cdef prog_op more = op[0]
@@ -262,7 +257,7 @@ def operations() -> list:
 
 
 cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil:
-    """One record of the program; false when it has to wait. At its end the function gives up what nobody will answer."""
+    """One record of the program; false when it has to wait. At its end the function abandons what will not be answered."""
     cdef uint32_t state = flow_step(f.v, &f.script, PHASE_STOPPING, next_ns)
     cdef prog_op *op
     cdef int64_t ret

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Stopping a PASID on the device's side (spec/hardware.md 1.5).
+"""Stopping a PASID on the device's side (PCIe 6.0, 10.4.1.2).
 
     stop_request, stop_pasid, stop_actor   the driver, under group_lock; the request last (release)
     stop_done                              the device, once nothing of the PASID is open, or the marker is on the link (release)

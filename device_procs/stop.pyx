@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Serving a stop request. Who writes which word stands in ``stop.pxd``."""
+"""Serving a stop request. Writers: see ``stop.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 

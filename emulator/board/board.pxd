@@ -5,7 +5,7 @@ Hardware, kernel and devices meet here and nowhere else. Offsets are from the st
 pointers of one process. Counts and sizes come from ``config``, which is written once before any process starts and checked on attach;
 words that processes write at run time are checked where they are used.
 
-What stands in the regions:
+Regions:
 
     who takes part         devices.pxd, tenants.pxd, iommus.pxd
     kernel objects         objects.pxd (pools), queues.pxd, pasid_table.pxd, ioasid.pxd
@@ -28,7 +28,7 @@ cdef struct board:
     uint64_t layout_hash
     uint64_t start_ns            # CLOCK_MONOTONIC when PHASE_RUNNING began
     uint64_t start_ticks         # the same in ticks of the crew
-    uint32_t phase               # supervisor, who rings everybody afterwards
+    uint32_t phase               # supervisor, which then rings every actor
     uint32_t ready               # counts processes that have come up; the supervisor's bell follows
     config cfg
     uint64_t offsets[35]

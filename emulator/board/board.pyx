@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Formatting the board, and attaching to it. What is on it stands in ``board.pxd``, where in ``layout.pxd``."""
+"""Formatting the board, and attaching to it. Contents: see ``board.pxd``; offsets: see ``layout.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc
@@ -20,6 +20,7 @@ from iopf.emulator.board.progress cimport driver
 from iopf.emulator.spec.roles cimport *
 from iopf.emulator.board.tenants cimport tenant
 from iopf.emulator.spec.pci cimport RID_BASE
+from iopf.emulator.spec.errno cimport EINVAL
 
 from iopf.emulator.board.layout import layout_hash, plan_layout, stride, work_bytes
 from iopf.emulator.spec.roles import slots_of
@@ -129,34 +130,34 @@ cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept
     cdef uint64_t at
     cdef uint32_t i
     if size < BOARD_AT + sizeof(board):
-        return -22
+        return EINVAL
     v.base = base
     v.size = size
     v.board = <board *>(base + BOARD_AT)
     v.cfg = &v.board.cfg
     for i in range(OFF_COUNT):
         if v.board.offsets[i] >= size or v.board.offsets[i] & 63:
-            return -22
+            return EINVAL
     v.crew = <iopf_crew *>view_region(v, OFF_CREW)
     if slot >= v.crew.actors or v.cfg.devices > MAX_DEVICES or v.cfg.tenants > MAX_TENANTS or v.cfg.handlers > MAX_HANDLERS:
-        return -22
+        return EINVAL
     if not 0 < v.cfg.units <= MAX_UNITS or v.cfg.drivers > MAX_DRIVERS or v.cfg.work_rings == 0:
-        return -22
+        return EINVAL
     v.self = crew_actor(v.crew, slot)
     v.devices = <device *>view_region(v, OFF_DEVICES)
     v.tenants = <tenant *>view_region(v, OFF_TENANTS)
     v.work = view_region(v, OFF_WORK)
     v.work_stride = (sizeof(workring) + <uint64_t>v.cfg.work_slots * sizeof(workslot) + 63) & ~<uint64_t>63
     if v.board.offsets[OFF_WORK] + v.cfg.work_rings * v.work_stride > size:
-        return -22
+        return EINVAL
     v.events = <event_ring *>(view_region(v, OFF_EVENTS)
                               + <uint64_t>slot * (sizeof(event_ring) + <uint64_t>v.cfg.event_records * sizeof(event_record)))
     at = v.board.offsets[OFF_POOLS]
     for i in range(POOL_CLASSES):
         if at + sizeof(pool) > size:
-            return -22
+            return EINVAL
         v.pools[i] = <pool *>(base + at)
         at += v.pools[i].offset + <uint64_t>v.pools[i].capacity * v.pools[i].stride
         if at > size:
-            return -22
+            return EINVAL
     return 0

@@ -19,7 +19,7 @@ cpdef enum Option:
     OPTION_ANSWER_LAST = 256  # only a last request is answered
     OPTION_DRAIN_ALWAYS = 512  # v7.2 drains whenever PRI is on, as kernels before it
     OPTION_PRIVATE_DATA = 64  # the hardware is of a revision with private data in requests
-    OPTION_CONTAIN = 32      # what removal frees under the hands of others stays theirs: the run can go on
+    OPTION_CONTAIN = 32      # defer frees of objects still in use, so that the run can continue
 
 cdef struct config:
     uint32_t devices

@@ -41,7 +41,7 @@ cdef class Control:
         self.memory = memory
 
     def set_phase(self, uint32_t phase) -> None:
-        """Publishes the phase and wakes everybody, wherever they sleep."""
+        """Publishes the phase and wakes every sleeping actor."""
         if phase == PHASE_RUNNING:
             self.v.board.start_ns = clock_ns()
             self.v.board.start_ticks = crew_ticks(self.v.crew)
@@ -134,7 +134,7 @@ cdef class Control:
         self.wake_all()
 
     def program_dead(self, uint32_t slot, uint64_t first, uint64_t count) -> None:
-        """The actor of a program is dead: nobody waits for its turn or for it at a barrier."""
+        """The actor of a program is dead: its turns and its places at barriers count as passed."""
         cdef uint64_t i
         cdef prog_op *op
         for i in range(first, min(first + count, self.v.cfg.programs)):
@@ -155,13 +155,13 @@ cdef class Control:
             note_of(&self.v, first + i).result = NOT_RUN
 
     def actor_dead(self, uint32_t slot) -> None:
-        """A confirmed death: whoever waits for this actor may go on or take over."""
+        """A confirmed death: actors that wait for this one may continue or take over."""
         if slot >= self.v.crew.actors:
             raise IndexError(f"slot {slot} of {self.v.crew.actors}")
         st32_rel(&crew_actor(self.v.crew, slot).state, ACTOR_DEAD)
 
     def device_gone(self, uint32_t dev) -> None:
-        """The function's process is dead: its link goes down. Everybody who may wait for it is rung."""
+        """The function's process is dead: its link goes down. Every actor that may wait for it is rung."""
         st32_rel(&self._device(dev).link_up, 0)
         st32_rel(&self._device(dev).dev.stopped, 1)
         self.wake_all()

@@ -66,9 +66,9 @@ cdef struct kernside:
     uint64_t answered_invalid
     uint64_t answered_failure
     uint64_t acknowledged        # partial, answered without their last (gunthorpe)
-    uint64_t unanswered          # nobody will ever answer: a defect of the generation
+    uint64_t unanswered          # will never be answered: a defect of the generation
     uint64_t stale_pasid         # handled with another address space than the one that asked
-    uint64_t injected            # reported by a driver's own hand
+    uint64_t injected            # injected by a driver
     uint64_t groups_settled      # groups taken off the pending list
     uint64_t freed               # partial, freed at removal of the device
     uint64_t binds
@@ -106,7 +106,7 @@ cdef struct device:
     uint32_t released            # driver 0 has removed it, the last time
     uint32_t probed              # driver 0 has probed it, the first time
     uint32_t max_pasids          # of this function
-    uint32_t user_pasids[8]      # + 1: attached by user space besides SVA; under group_lock, read by whoever changes a mapping
+    uint32_t user_pasids[8]      # + 1: attached by user space besides SVA; under group_lock, read by any change of a mapping
     uint32_t contained           # groups that a contained removal has left to their workers; atomically
     uint32_t release_identity    # the release domain is identity, not blocking
     uint32_t busy                # defect busy-flag-two-flushers

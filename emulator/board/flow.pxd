@@ -1,13 +1,13 @@
 # cython: language_level=3, cdivision=True
-"""Running a program: order, waiting, repetition and choice, for whoever runs it. Nothing here blocks.
+"""Running a program: order, waiting, repetition and choice, in the actor of the program. Nothing here blocks.
 
 ``flow`` is private to the process that runs the program. Shared words:
 
     turn of a sequence     one writer at a time: the actor whose turn it is; the others read (acquire)
     arrivals of a barrier  one word per (barrier, crew slot), written by that actor alone; a finished or dead one counts as arrived
-                           for ever (written by itself, or by the supervisor after its death)
+                           forever (written by itself, or by the supervisor after its death)
     result of a record     the actor alone; the supervisor reads at the end
-Whoever changes a turn or arrives rings the others, who sleep on their own bells.
+An actor that changes a turn or arrives rings the others, which sleep on their own bells.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The control records of programs. Words and writers stand in ``flow.pxd``."""
+"""The control records of programs. Words and writers: see ``flow.pxd``."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -36,7 +36,7 @@ cdef void flow_begin(flow *f, uint64_t first, uint64_t count, uint64_t seed) noe
 
 
 cdef uint32_t slot_of(view *v, uint64_t name) noexcept nogil:
-    """Crew slot of a packed actor name (kind << 16 | index); slot 0 for a name that nobody has."""
+    """Crew slot of a packed actor name (kind << 16 | index); slot 0 for an unknown name."""
     cdef uint32_t kind = <uint32_t>(name >> 16) & 0xFFFF, index = <uint32_t>name & 0xFFFF
     if kind == ACTOR_TENANT and index < v.cfg.tenants:
         return v.tenants[index].actor
@@ -66,7 +66,7 @@ cdef bint all_arrived(view *v, flow *f, uint32_t index) noexcept nogil:
 
 
 cdef bint barrier_open(view *v, flow *f, uint32_t index) noexcept nogil:
-    """Arrives once, and says whether everybody has."""
+    """Arrives once; returns whether all participants have."""
     if not f.arrived:
         f.arrived = 1
         f.arrivals[index] += 1
@@ -77,7 +77,7 @@ cdef bint barrier_open(view *v, flow *f, uint32_t index) noexcept nogil:
 
 
 cdef void flow_done(view *v, flow *f, int64_t result) noexcept nogil:
-    """The current record is over: its result is noted and the next one is current."""
+    """The current record is done: its result is noted and the next one is current."""
     cdef op_note *note = note_of(v, f.first + f.pc)
     note.runs += 1
     note.errors += result < 0
@@ -216,7 +216,7 @@ cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns
 
 
 cdef uint32_t flow_look(view *v, flow *f, uint32_t stop_phase) noexcept nogil:
-    """What ``flow_step`` would return, without its effects. A pause counts as blocked: nobody rings for its end."""
+    """What ``flow_step`` would return, without its effects. A pause counts as blocked: its end rings no bell."""
     cdef prog_op *op
     cdef bint stopping = ld32_acq(&v.board.phase) >= stop_phase
     cdef uint64_t never = 0

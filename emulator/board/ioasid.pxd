@@ -2,8 +2,8 @@
 """The IOASID framework on the board: the region ``OFF_IOASID``, its bounds and its numbers.
 
 Pointers of Linux are numbers here. A pointer to an ``ioasid_allocator_ops`` is an ``ident`` that the caller chooses; a pair of function
-pointers is a pair of function numbers; a getter is one of ``Getter``; an ``ioasid_set`` is its number. The essay, with who writes what,
-stands in ``emulator/kernel/ioasid/ioasid.pxd``.
+pointers is a pair of function numbers; a getter is one of ``Getter``; an ``ioasid_set`` is its number. Writers and rules:
+see ``emulator/kernel/ioasid/ioasid.pxd``.
 
 Bounds that Linux does not have: ids are below ``IOASID_IDS`` in every space (a larger ``max`` is cut), at most ``IOASID_OBJECTS`` ids
 are out at a time, at most ``IOASID_ALLOCATORS`` spaces are registered, each shared by at most ``IOASID_SHARERS`` ops. Beyond them the
@@ -78,7 +78,7 @@ cdef struct ioasid_state:
     uint64_t seq                 # registrations so far
     uint64_t warnings            # spaces that were given up with ids outstanding (WARN_ON of Linux)
     uint64_t ids_lost            # ids in them
-    uint64_t unknown             # calls for an id that nobody has (an error message of Linux)
+    uint64_t unknown             # calls for an unknown id (an error message of Linux)
     uint64_t repairs             # takeovers of the lock from the dead
     uint64_t registered[16]      # by pool index: reference of the allocator on the list, or 0
     uint32_t outstanding[17]     # ids in each table

@@ -1,6 +1,6 @@
 # cython: language_level=3, cdivision=True
 """What becomes of requests: the name of each, the fates, the ledgers in which hardware and kernel note them, and how often each event
-of the fate table has come about.
+of the fate table has occurred.
 
 Each side writes its own ledger only (``OFF_LEDGER_HW``, ``OFF_LEDGER_KERNEL``); the device reads both when it retires a request.
 """
@@ -23,7 +23,7 @@ cpdef enum Fate:
     FATE_FREED = 10          # partial, removal
     FATE_REJECTED = 11
     FATE_NOMEM = 12
-    FATE_UNANSWERED = 13     # a last request that nobody will answer
+    FATE_UNANSWERED = 13     # a last request that will never be answered
     FATE_ACKNOWLEDGED = 14   # partial, answered Success before its last came
 
 cpdef enum Event:  # rows of the fate table that no other counter tells
@@ -68,11 +68,11 @@ cdef inline uint32_t ledger_word(uint64_t uid, uint32_t fate) noexcept nogil:
     return <uint32_t>(uid & 0xFFFFFF) << 8 | fate
 
 cdef inline void reach(view *v, uint32_t event) noexcept nogil:
-    """Counts that an event of the fate table has come about."""
+    """Counts that an event of the fate table has occurred."""
     xadd64_rlx(&v.board.reached[event], 1)
 
 cdef inline void reach_no_domain(view *v, uint32_t partials) noexcept nogil:
-    """A last request found nobody to handle it, so its partials had nobody either."""
+    """A last request without a handler: its partials had none either."""
     cdef uint32_t row = EVENT_PARTIAL_NO_HANDLER
     reach(v, EVENT_NO_DOMAIN)
     xadd64_rlx(&v.board.reached[row], partials)

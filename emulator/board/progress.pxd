@@ -16,7 +16,7 @@ cdef struct driver:
     uint32_t finished
     uint64_t pad[4]
 
-cdef struct label_note:          # what a device received for one labelled group, or for nobody; the device writes
+cdef struct label_note:          # answers to one labelled group, or to none; the device writes
     uint32_t answers
     uint32_t codes[6]            # of the first answers
     uint32_t requests

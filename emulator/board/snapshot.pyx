@@ -191,12 +191,12 @@ cdef class Snapshot:
         return note_of(&self.v, record).runs, note_of(&self.v, record).errors
 
     def reached(self) -> list:
-        """How often each event of ``Event`` has come about."""
+        """Number of occurrences of each ``Event``."""
         cdef uint32_t i
         return [ld64_acq(&self.v.board.reached[i]) for i in range(EVENTS)]
 
     def labels(self, uint32_t dev) -> dict:
-        """{label number: codes of the answers it got, at most six} of a device; number 63 is what came for nobody."""
+        """{label number: codes of the answers it got, at most six} of a device; number 63 has answers that match no group."""
         cdef label_note *note
         cdef uint32_t i, n
         out = {}

@@ -55,7 +55,7 @@ cdef inline bint send_early_response(unit *u, uint32_t dev, uint32_t prgi, uint6
     return True
 
 cdef inline bint send_invalidation(unit *u, uint32_t dev, uint32_t pasid, uint64_t address, uint64_t pages) noexcept nogil:
-    """Invalidates ``pages`` pages from ``address`` (0: all of the PASID) in the function; false when its link has no room now (the command waits)."""
+    """Invalidates ``pages`` pages from ``address`` (0: all of the PASID) in the function; false without room on its link."""
     cdef uint64_t *slot
     if u.gone[dev]:
         u.regs.inval_errors += 1

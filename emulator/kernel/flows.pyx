@@ -16,9 +16,9 @@ from iopf.emulator.kernel.core.response cimport always, iopf_group_response, unl
 from iopf.emulator.kernel.sva.pasid cimport *
 from iopf.emulator.kernel.vtd.ops cimport vtd_ops
 from iopf.emulator.spec.generations cimport *
+from iopf.emulator.spec.errno cimport EINVAL
 
 cdef enum:
-    EINVAL = -22
     PROFILES = 1
 
 cdef kernel_flow FLOWS[GENERATIONS]

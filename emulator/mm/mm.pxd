@@ -2,10 +2,10 @@
 """Address spaces: the model of mm_struct, VMAs, page table and faults, in the arena.
 
 The interface is ``fault(mm, address, permission) -> SUCCESS | INVALID`` and map, unmap, protect, zap, move, fork, exit. An mm
-has two counts, as in the kernel: ``users`` (the address space is alive; the tenant and whoever handles a fault) and ``count``
+has two counts, as in the kernel: ``users`` (the address space is alive; the tenant and each fault being handled) and ``count``
 (the structure is; ``users`` as a whole holds one, an SVA domain another). ``mm_id`` never repeats.
 
-    users, count   anybody with a reference, atomically
+    users, count   any holder of a reference, atomically
     VMAs           the mmap write lock; read under the read lock
     page table     pgtable.pxd
     pasid, domain  iommu_sva_lock; ``pasid`` is read by the fault path without it, published with release ordering

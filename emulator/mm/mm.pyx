@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Address spaces: life cycle, faults and the calls that change mappings. Who writes what stands in ``mm.pxd``."""
+"""Address spaces: life cycle, faults and the calls that change mappings. Writers: see ``mm.pxd``."""
 
 from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
@@ -16,6 +16,7 @@ from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport LOCK_MMAP, POOL_MM, POOL_TABLE
 from iopf.emulator.board.objects cimport mm_struct, table_page, vma
 from iopf.emulator.spec.sites cimport *
+from iopf.emulator.spec.errno cimport EINVAL, ENOMEM
 
 cdef enum:
     WALK_ZAP = 0         # clear what is present
@@ -208,7 +209,7 @@ cdef int mm_map(view *v, mm_struct *mm, uint64_t start, uint64_t end, uint32_t p
     """Maps [start, end), replacing what is there (MAP_FIXED). Caller holds the write lock. 0, -EINVAL, -ENOMEM."""
     cdef int ret
     if range_bad(start, end):
-        return -22
+        return EINVAL
     ret = vma_carve(v, mm, mm_index_of(v, mm), start, end)
     if ret != 0:
         return ret
@@ -219,7 +220,7 @@ cdef int mm_map(view *v, mm_struct *mm, uint64_t start, uint64_t end, uint32_t p
 cdef int mm_unmap(view *v, mm_struct *mm, uint64_t start, uint64_t end) noexcept nogil:
     cdef int ret
     if range_bad(start, end):
-        return -22
+        return EINVAL
     ret = vma_carve(v, mm, mm_index_of(v, mm), start, end)
     if ret == 0:
         walk_range(v, mm, start, end, WALK_ZAP, 0)
@@ -229,7 +230,7 @@ cdef int mm_unmap(view *v, mm_struct *mm, uint64_t start, uint64_t end) noexcept
 cdef int mm_zap(view *v, mm_struct *mm, uint64_t start, uint64_t end) noexcept nogil:
     """madvise(MADV_DONTNEED): the pages go, the mappings stay."""
     if range_bad(start, end):
-        return -22
+        return EINVAL
     walk_range(v, mm, start, end, WALK_ZAP, 0)
     return 0
 
@@ -242,7 +243,7 @@ cdef int mm_protect(view *v, mm_struct *mm, uint64_t start, uint64_t end, uint32
     cdef vma piece
     cdef int ret
     if range_bad(start, end):
-        return -22
+        return EINVAL
     low = start
     while low < end:
         i = vma_lower(a, mm.nvmas, low)
@@ -290,9 +291,9 @@ cdef int mm_move(view *v, mm_struct *mm, uint64_t old_start, uint64_t old_end, u
     cdef vma piece
     cdef int ret = -14
     if range_bad(old_start, old_end) or range_bad(start, end) or end - start < old_end - old_start:
-        return -22
+        return EINVAL
     if start < old_end and old_start < end:
-        return -22
+        return EINVAL
     while low < old_end:
         i = vma_lower(a, mm.nvmas, low)
         if i == mm.nvmas or a[i].start >= old_end:

@@ -1,17 +1,18 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Editing the sorted array of VMAs. All calls hold the mmap write lock (or own an mm that nobody else sees yet)."""
+"""Editing the sorted array of VMAs. All calls hold the mmap write lock (or own an mm that is not visible yet)."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memmove
 
 from iopf.emulator.board.board cimport view
 from iopf.emulator.board.objects cimport mm_struct, vma
+from iopf.emulator.spec.errno cimport ENOMEM
 
 
 cdef int vma_open(view *v, mm_struct *mm, vma *a, uint32_t at) noexcept nogil:
     """Makes room for one VMA at index ``at``; -ENOMEM when the mm has as many as it may."""
     if mm.nvmas >= v.cfg.max_vmas:
-        return -12
+        return ENOMEM
     memmove(a + at + 1, a + at, <uint64_t>(mm.nvmas - at) * sizeof(vma))
     mm.nvmas += 1
     return 0
@@ -28,7 +29,7 @@ cdef int vma_split(view *v, mm_struct *mm, vma *a, uint64_t address) noexcept no
     if i == mm.nvmas or a[i].start >= address:
         return 0
     if vma_open(v, mm, a, i) != 0:
-        return -12
+        return ENOMEM
     a[i] = a[i + 1]
     a[i].end = address
     a[i + 1].start = address
@@ -40,7 +41,7 @@ cdef int vma_carve(view *v, mm_struct *mm, uint32_t mm_index, uint64_t start, ui
     cdef vma *a = mm_vmas(v, mm_index)
     cdef uint32_t first, last
     if vma_split(v, mm, a, start) != 0 or vma_split(v, mm, a, end) != 0:
-        return -12
+        return ENOMEM
     first = vma_lower(a, mm.nvmas, start)
     last = first
     while last < mm.nvmas and a[last].start < end:
@@ -64,7 +65,7 @@ cdef int vma_insert(view *v, mm_struct *mm, uint32_t mm_index, uint64_t start, u
         a[i].start = start
         return 0
     if vma_open(v, mm, a, i) != 0:
-        return -12
+        return ENOMEM
     a[i].start = start
     a[i].end = end
     a[i].prot = prot

@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
-"""Defects: historic bugs, put back on purpose at the place where the code of their time differed (spec/kernel.md, section 4).
+"""Defects: historic bugs, put back on purpose at the place where the code of their time differed.
 
-A defect is a bit of the board's configuration, off unless a scenario names it. Its story, its program and the oracle that sees it
-stand in ``emulator/sched/catalogue``.
+A defect is a bit of the board's configuration, off unless a scenario names it. Its story, its program and the oracle that detects it
+are in ``emulator/races/library``.
 """
 
 cpdef enum Defect:

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Numbers of the defects for Python; they stand in ``defects.pxd``."""
+"""Numbers of the defects for Python. See ``defects.pxd``."""
 
 
 def defect_number(slug: str) -> int:

@@ -4,11 +4,11 @@
 A record has op, flags, arg, t_ns, a, b, c, d (``prog_op``; packed ``<HHIQQQQQ``). ``emulator/program`` makes the
 records from text and describes each operation for its users; ``emulator/trace`` makes those of replays.
 
-    who runs it          operations
+    actor                operations
     tenant (its task)    DO_MAP to DO_SERVE
     device               DO_REQUEST to DO_RESET
     driver               DO_PLUG to DO_RECOVER
-    whoever it is        DO_TURN to OP_ELSE: order, waiting, repetition and choice
+    any                  DO_TURN to OP_ELSE: order, waiting, repetition and choice
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
@@ -73,8 +73,8 @@ cpdef enum:
     DO_IOASID_FIND = 69      # arg set, a id; returns the private data
     DO_IOASID_SET = 70       # a id, b private
     DO_IOASID_FREE = 71      # a id
-    DO_UNPLUG = 65           # the function is gone without a word
-    # --- anybody ---
+    DO_UNPLUG = 65           # surprise removal
+    # --- any actor ---
     DO_TURN = 96             # arg sequence, a turn: waits for it; DO_PASS gives it on
     DO_PASS = 97             # arg sequence, a next turn, b actor that waits for it
     DO_BARRIER = 98          # arg barrier
@@ -103,7 +103,7 @@ cpdef enum:
     SEQUENCES = 32           # programs that several actors run in turns
     BARRIERS = 64
     LABELS = 64              # groups of a device that a program can name
-    LABEL_OTHER = 63         # what came for nobody
+    LABEL_OTHER = 63         # answers that match no group
     LOOPS = 8                # nesting of DO_REPEAT
     HOLD_IRQ = 1
     HOLD_WORKERS = 2

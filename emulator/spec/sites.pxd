@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """Sites: where in the flow a primitive is used. The upper half of every scheduling-point id.
 
-A site is named after the function it stands in, so that a state dump reads like a kernel stack.
+A site is named after its function, so that a state dump reads like a kernel stack.
 """
 
 cpdef enum Site:

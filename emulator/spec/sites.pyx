@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Names of sites and scheduling points for people. The numbers stand in ``sites.pxd``."""
+"""Names of sites and scheduling points. Numbers: see ``sites.pxd``."""
 
 from iopf.cython_ext.crew import PointOp
 

@@ -23,6 +23,7 @@ from iopf.emulator.board.progress cimport done_count, user_buffer
 from iopf.emulator.spec.roles cimport PHASE_RELEASING, PHASE_RUNNING, PHASE_STOPPING
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.board.tenants cimport syscall_box, tenant
+from iopf.emulator.spec.errno cimport EINVAL
 
 cdef enum:
     BOX_IDLE = 0
@@ -181,7 +182,7 @@ cdef int64_t serve(runner *r, prog_op *op, uint64_t at_op) noexcept nogil:
     cdef uint64_t served = 0
     cdef int64_t got, at, ret
     if index >= r.v.cfg.fault_objects:
-        return -22
+        return EINVAL
     while served < op.a and wait_readable(r, index):
         got = syscall_to_task(r, DO_FAULT_READ, PGFAULT_BYTES * GROUP_MAX, 0, index, 0, 0)
         if got < 0:
@@ -279,7 +280,7 @@ cdef bint next_record(runner *r, flow *f) noexcept nogil:
 
 cdef void stay(runner *r) noexcept nogil:
     """In a controlled run a tenant outlives its program: its exit would be part of every schedule. The phase never comes there, so
-    nobody rings; the wait is the tenant's place to stand."""
+    no bell rings; the tenant waits here."""
     if r.v.cfg.controlled:
         wait_until(r.v.self, bell_of(r.v.self), released, r, <uint64_t>-1, PROGRAM_WAIT)
 

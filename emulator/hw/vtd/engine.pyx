@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The decision table and the page request queue of VT-d. Rules and order stand in ``vtd.pxd``."""
+"""The decision table and the page request queue of VT-d. Rules and order: see ``engine.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -201,7 +201,7 @@ cdef uint32_t serve_links(unit *u, uint32_t most) noexcept nogil:
     publish_records(u)
     if n:
         flush_responses(u)
-        # Last: whoever sees a request taken can see what became of it (``settled``).
+        # Last: a process that sees a request taken sees its fate (``settled``).
         for i in range(u.devices):
             link_consume(u.v.self, &u.up[u.index + i * u.v.cfg.units], HW_REQUEST)
     return n

@@ -74,6 +74,6 @@ cdef uint32_t serve_commands(unit *u) noexcept nogil:
         n += 1
     if n:
         u.regs.commands += n
-        flush_responses(u)  # whoever sees the command executed can see what it sent
+        flush_responses(u)  # a process that sees the command executed sees what it sent
         ring_consume(u.v.self, &u.qi, head, HW_COMMAND)
     return n

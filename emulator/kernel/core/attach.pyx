@@ -29,7 +29,7 @@ from iopf.emulator.spec.fault cimport *
 
 
 cdef attach_handle *iommu_attach_handle_get(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
-    """The handle in a slot, or NULL. No reference: whoever frees it has drained before."""
+    """The handle in a slot, or NULL. No reference: it is freed after a drain."""
     cdef uint64_t *slot
     cdef uint64_t ref
     if pasid >= v.cfg.max_pasids:
@@ -180,5 +180,5 @@ cdef void stop_pasid(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
     point(v.self, DETACH_PASID << 8 | OP_REG_WRITE, &d.stop_request, ACC_WRITE)
     st32_rel(&d.stop_request, s.sequence)
     bell_ring(v.self, crew_actor(v.crew, d.actor), DETACH_PASID)
-    # The function rings when it has stopped; a driver that unplugs it, and the supervisor when its process is dead, ring everybody.
+    # The function rings when it has stopped; a driver that unplugs it, and the supervisor when its process is dead, ring every actor.
     wait_until(v.self, bell_of(v.self), stopped, &s, <uint64_t>-1, DETACH_PASID)

@@ -17,10 +17,7 @@ from iopf.emulator.board.ledger cimport FATE_REJECTED
 from iopf.emulator.board.objects cimport fault_param, iopf_fault, iopf_group
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
-
-cdef enum:
-    ENODEV = -19
-    EINVAL = -22
+from iopf.emulator.spec.errno cimport EINVAL, ENODEV
 
 
 cdef iopf_fault *copy_pending(view *v, fault_param *param, iommu_fault *fault) noexcept nogil:
@@ -57,13 +54,13 @@ cdef int iommu_page_response_for(view *v, uint32_t dev, uint32_t pasid, bint pas
                                  iopf_group *group) noexcept nogil:
     """0, -ENODEV (no such device), -EINVAL (no handler registered, a bad code, or nothing pending that matches).
 
-    ``group`` is what the worker answers, NULL for a driver that answers by hand.
+    ``group`` is what the worker answers, NULL for a response of the driver itself.
     """
     cdef fault_param *param
     cdef iopf_fault *copy
     if dev >= v.cfg.devices:
         return ENODEV
-    if v.devices[dev].fault_param == 0 or (code != IOMMU_PAGE_RESP_SUCCESS and code != IOMMU_PAGE_RESP_INVALID and code != IOMMU_PAGE_RESP_FAILURE):
+    if v.devices[dev].fault_param == 0 or code > IOMMU_PAGE_RESP_FAILURE:
         return EINVAL
     param = <fault_param *>pool_deref(v.self, v.pools[POOL_PARAM], v.devices[dev].fault_param, PAGE_RESPONSE)
     if param == NULL:
@@ -88,7 +85,7 @@ cdef int iommu_page_response_for(view *v, uint32_t dev, uint32_t pasid, bint pas
 
 
 cdef void respond_by_copy(view *v, iopf_group *group, uint32_t code) noexcept nogil:
-    """The worker's answer. When it matches nothing the driver has answered by hand, and the group is in the books as refused."""
+    """The worker's answer. When it matches nothing the driver has answered itself, and the account has the group as refused."""
     cdef int ret = iommu_page_response_for(v, group.device, group.last.pasid, fault_pasid_valid(&group.last),
                                            group.last.grpid, code, group)
     add64(v.self, &v.devices[group.device].kern.groups_settled, 1, PAGE_RESPONSE)

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Domains: what a (device, PASID) can be attached to (spec/kernel.md 2.5).
+"""Domains: what a (device, PASID) can be attached to.
 
 Kinds: blocking (no table entry, so the hardware refuses), identity (nothing ever faults, hardware refuses requests), paging (a table, no
 fault handler), fault (a table, faults go to a fault object of user space), SVA. ``domain.users`` is written under sva_lock: one user
@@ -30,6 +30,6 @@ cdef inline iommu_domain *domain_of(view *v, uint64_t ref, uint32_t site) noexce
     return <iommu_domain *>pool_try(v.self, v.pools[POOL_DOMAIN], ref, site)
 
 cdef inline void domain_unpend(view *v, iommu_domain *domain, uint32_t site) noexcept nogil:
-    """One group fewer refers to the domain; the last one wakes whoever frees it."""
+    """One group fewer refers to the domain; the last one wakes the process that frees it."""
     if add32(v.self, &domain.pending, <uint32_t>-1, site) == 1:  # partner: the acquire load of none_pending
         ec_notify(v.self, &v.board.domain_bell, 0x7FFFFFFF, site)

@@ -51,7 +51,7 @@ cdef uint64_t none_pending(void *arg) noexcept nogil:
 
 
 cdef void wait_pending(view *v, iommu_domain *domain) noexcept nogil:
-    """gunthorpe: the domain goes when no group refers to it any more. Workers never wait for whoever waits here."""
+    """gunthorpe: the domain is freed when no group refers to it. Workers never wait for the process that waits here."""
     cdef pending_wait p
     if not flow_of(v).counts_domain:
         return
@@ -95,7 +95,7 @@ cdef void reap_locked(view *v) noexcept nogil:
 
 
 cdef void domain_free(view *v, iommu_domain *domain) noexcept nogil:
-    """Caller holds sva_lock; nobody uses the domain."""
+    """Caller holds sva_lock; the domain has no users."""
     cdef mm_struct *mm
     wait_pending(v, domain)
     mm = <mm_struct *>pool_try(v.self, v.pools[POOL_MM], domain.mm, DOMAIN_FREE)

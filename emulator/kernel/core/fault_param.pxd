@@ -3,13 +3,13 @@
 
     v5.13 to v6.8   two objects under dev->iommu->lock (``param_lock``): ``fault_param``, made by registering a fault handler, keeps the
                     copies of last requests that wait for a response; ``iopf_param``, made by adding the device to a queue, keeps the
-                    partials. Neither is counted: whoever uses one holds the lock, or is drained before they go (spec/kernel.md 1.2).
+                    partials. Neither is counted: a user holds the lock, or is drained before they are freed.
     v6.9 and later  one object with a count, published in the device and read under RCU (a74c077b9021): 1 published, 1 per group,
                     1 per getter; freed after a grace period.
     gunthorpe       the same, made by the first fault (step 2 of the mail of 2023-11-15): compare-and-swap, no lock.
 
     device.fault_param   written under param_lock (gunthorpe: compare-and-swap); read under RCU or under the lock
-    users                anybody with a reference, atomically
+    users                any holder of a reference, atomically
     rcu_retired          a chain of retired objects, by compare-and-swap; ``rcu_reap`` may run in any process
 """
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Finding, counting and freeing fault_param objects. Owners and ordering stand in ``fault_param.pxd``."""
+"""Finding, counting and freeing fault_param objects. Owners and ordering: see ``fault_param.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -54,7 +54,7 @@ cdef fault_param *iopf_get_dev_fault_param(view *v, uint32_t dev) noexcept nogil
 
 
 cdef fault_param *iopf_get_or_make_fault_param(view *v, uint32_t dev) noexcept nogil:
-    """The same, and the first fault of a device makes the object: whoever loses the race frees what it has made. NULL is -ENOMEM."""
+    """The same, and the first fault of a device makes the object: the loser of a race frees its own. NULL is -ENOMEM."""
     cdef fault_param *param = iopf_get_dev_fault_param(v, dev)
     cdef fault_param *made
     if param != NULL:
@@ -72,7 +72,7 @@ cdef fault_param *iopf_get_or_make_fault_param(view *v, uint32_t dev) noexcept n
 
 
 cdef void iopf_put_dev_fault_param(view *v, fault_param *param) noexcept nogil:
-    if not defect(v, DEFECT_REPORT_VS_REMOVE_PARAM):  # who has taken no reference gives none back
+    if not defect(v, DEFECT_REPORT_VS_REMOVE_PARAM):  # no reference was taken
         put_fault_param(v, param)
 
 
@@ -92,7 +92,7 @@ cdef void put_fault_param(view *v, fault_param *param) noexcept nogil:
 
 
 cdef void rcu_reap(view *v) noexcept nogil:
-    """Frees the retired objects whose grace period is over; the others wait on."""
+    """Frees the retired objects whose grace period has ended; the rest stay retired."""
     cdef pool *p = v.pools[POOL_PARAM]
     cdef fault_param *param
     cdef uint64_t word

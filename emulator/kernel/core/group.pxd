@@ -6,7 +6,7 @@ Objects and owners
                    Until v6.8 also the copy of a last request on ``faults``, which is what a response is matched with
     iopf_group     made by the IRQ thread for a last request; since v6.9 on ``faults`` (pending) until answered; a worker or
                    user space owns it once it was handed over
-    attach handle  found by PASID, not counted: whoever detaches drains first
+    attach handle  found by PASID, not counted: a detach drains first
 
 Lock order: device_lock > sva_lock > group_lock > queue.lock > param_lock > fault_param.lock > qi_lock; user space's fault->mutex is above
 fault_param.lock, the deliver ring innermost. No core lock is held while the handler of a group is called (until v6.8: param_lock).

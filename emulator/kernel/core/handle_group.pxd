@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """Handling one group: fault its pages in, answer it, free it.
 
-Runs in a worker, or in the IRQ thread (OPTION_SYNC). Whoever runs it owns the group: the IRQ thread published it
+Runs in a worker, or in the IRQ thread (OPTION_SYNC). The running process owns the group: the IRQ thread published it
 through the work ring. It takes the mmap lock for reading, once per page, and fault_param.lock to answer; nothing that
 a flusher may hold. It may be the last user of an address space, which then ends here. After the first request that
 fails no further one of the group is handled, and the answer is INVALID.

@@ -2,7 +2,7 @@
 """What happens to a group that is complete: queued for a worker, handled at once, or handed to user space.
 
 ``domain_iopf_handler`` is the ``iopf_handler`` of the group's domain; it runs in the IRQ thread with no core lock
-held. Once it has returned 0 somebody else owns the group and the caller does not look at it again.
+held. After it has returned 0 the group has another owner and the caller does not read it again.
 """
 
 from libc.stdint cimport uint32_t

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The handlers of fault-capable domains. Who owns the group afterwards stands in ``handlers.pxd``."""
+"""The handlers of fault-capable domains. Ownership of the group: see ``handlers.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -22,10 +22,7 @@ from iopf.emulator.spec.program cimport *
 from iopf.emulator.board.queues cimport queue_at
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
-
-cdef enum:
-    EBUSY = -16
-    EINVAL = -22
+from iopf.emulator.spec.errno cimport EBUSY, EINVAL
 
 
 cdef uint32_t ring_of(view *v, iopf_group *group, iommu_domain *domain) noexcept nogil:

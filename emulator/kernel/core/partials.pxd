@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Partial faults: copies of non-last requests that wait for their last one (spec/kernel.md 1.2, 1.6).
+"""Partial faults: copies of non-last requests that wait for their last one.
 
 ``fault_param.partial`` is changed under ``fault_param.lock``: the IRQ thread adds, the group of a last request takes, and overflow,
 removal and (gunthorpe) a change of translation free. Matching is by group index alone, as in Linux; with OPTION_GROUP_LISTS there

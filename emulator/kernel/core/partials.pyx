@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Partial faults. Owners and locks stand in ``partials.pxd``."""
+"""Partial faults. Owners and locks: see ``partials.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -19,9 +19,9 @@ from iopf.emulator.board.ledger cimport *
 from iopf.emulator.board.objects cimport fault_param, iopf_fault, iopf_group
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
+from iopf.emulator.spec.errno cimport ENOMEM
 
 cdef enum:
-    ENOMEM = -12
     LIST_PARTIAL = 1
     GRPIDS = 512             # group indices of a device
 

@@ -28,13 +28,10 @@ from iopf.emulator.board.objects cimport fault_param, iopf_group
 from iopf.emulator.board.queues cimport iopf_queue, queue_at
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
+from iopf.emulator.spec.errno cimport EBUSY, EINVAL, ENODEV, ENOMEM
 
 cdef enum:
     BUSY_NS = 20000
-    ENOMEM = -12
-    EBUSY = -16
-    ENODEV = -19
-    EINVAL = -22
     LIST_QUEUE = 16              # + index of the queue
 
 
@@ -131,7 +128,7 @@ cdef int iopf_queue_add_device(view *v, uint32_t queue, uint32_t dev) noexcept n
 cdef void answer_pending(view *v, fault_param *param) noexcept nogil:
     """Answers INVALID to every pending group, the newest first (v6.9; 0095bf83554f), and since v6.14 frees it (9759ae2cee7c).
 
-    Freeing is right only for groups that nobody else owns: the driver has flushed the queue before. A group that a worker or user space
+    Freeing is right only for groups without another owner: the driver has flushed the queue before. A group that a worker or user space
     still holds is then a use after free, which the pool reports; OPTION_CONTAIN leaves it to its owner. Caller holds fault_param.lock.
     """
     cdef iopf_group *group
@@ -266,7 +263,7 @@ cdef int flush_unlisted(view *v, uint32_t dev) noexcept nogil:
 
 
 cdef int flush_busy(view *v, uint32_t dev) noexcept nogil:
-    """v4 of the series: a flag keeps the removal away while somebody flushes; the first of two flushers clears it for both."""
+    """v4 of the series: a flag delays the removal during a flush; the first of two flushers clears it for both."""
     cdef device *d = &v.devices[dev]
     cdef uint64_t param
     mutex_lock(v.self, &d.param_lock, QUEUE_FLUSH_DEV)

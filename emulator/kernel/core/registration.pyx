@@ -17,12 +17,7 @@ from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.group cimport LIST_COPIES
 from iopf.emulator.spec.classes cimport POOL_PARAM
 from iopf.emulator.spec.sites cimport *
-
-cdef enum:
-    ENOMEM = -12
-    EBUSY = -16
-    EINVAL = -22
-    EOPNOTSUPP = -95
+from iopf.emulator.spec.errno cimport EBUSY, EINVAL, ENOMEM, EOPNOTSUPP
 
 
 cdef int iommu_register_device_fault_handler(view *v, uint32_t dev) noexcept nogil:

@@ -4,7 +4,7 @@
     v5.13, v6.2    under dev->iommu->lock: keep a copy of a last request as pending, then hand the event to the registered handler, which is
                    ``iommu_queue_iopf``. An error goes back to the driver, and the driver answers a last request itself.
     v6.9           a counted fault_param; the group is built here and is itself the pending entry; the domain is chosen here; whatever
-                   goes wrong with a group the core answers FAILURE. Without a fault_param nobody answers.
+                   goes wrong with a group the core answers FAILURE. Without a fault_param there is no answer.
     v6.11 to v7.2  the attach handle first; whatever is missing is answered INVALID, also for a request that is not the last.
     gunthorpe      eight steps; no domain means that the device is told to ask again.
 

@@ -26,12 +26,7 @@ from iopf.emulator.board.ledger cimport *
 from iopf.emulator.board.objects cimport attach_handle, fault_param, iommu_domain, iopf_fault, iopf_group
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
-
-cdef enum:
-    ENOMEM = -12
-    ENODEV = -19
-    EINVAL = -22
-    EOPNOTSUPP = -95
+from iopf.emulator.spec.errno cimport EINVAL, ENODEV, ENOMEM, EOPNOTSUPP
 
 
 cdef int iommu_queue_iopf(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
@@ -175,7 +170,7 @@ cdef int report_to_handle(view *v, uint32_t dev, iommu_fault *fault) noexcept no
 
 
 cdef int restart(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
-    """gunthorpe: nobody is there to take the fault. A last request is told to ask again; the others are forgotten with it."""
+    """gunthorpe: the fault has no handler. A last request is answered Success, so that the device asks again; its partials go."""
     xadd64_rlx(&v.devices[dev].kern.rejected, 1)
     kern_fate(v, fault, FATE_REJECTED)
     if fault_last(fault):
@@ -184,12 +179,12 @@ cdef int restart(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
 
 
 cdef iopf_group *group_of_domain(view *v, fault_param *param, iommu_fault *fault, attach_handle *handle) noexcept nogil:
-    """Steps 5 to 7 of gunthorpe: the group, its domain counted as busy, both before the group can be seen by anybody."""
+    """Steps 5 to 7 of gunthorpe: the group, its domain counted as busy, both before the group is visible to other processes."""
     cdef iommu_domain *domain = <iommu_domain *>pool_deref(v.self, v.pools[POOL_DOMAIN], handle.domain, REPORT_DEVICE_FAULT)
     cdef iopf_group *group
     if domain == NULL:
         return NULL
-    add32(v.self, &domain.pending, 1, REPORT_DEVICE_FAULT)  # partner: the acquire load of whoever frees the domain
+    add32(v.self, &domain.pending, 1, REPORT_DEVICE_FAULT)  # partner: the acquire load of the process that frees the domain
     group = iopf_group_alloc(v, param, fault, True)
     if group == NULL:
         domain_unpend(v, domain, REPORT_DEVICE_FAULT)

@@ -7,7 +7,7 @@
 
 A response to a group acts under fault_param.lock, across the driver's command. Whether it acts is a matter of the generation
 (``kernel_flow.may_respond``): v6.9 to v6.14 while the group is pending, so that a group which removal has answered is not answered twice;
-v7.2 (738e6f32e61d) always, since whoever keeps a group beyond the handler's return dequeues it first; gunthorpe unless the group is
+v7.2 (738e6f32e61d) always, since an owner that keeps a group beyond the handler's return dequeues it first; gunthorpe unless the group is
 marked as acknowledged.
 """
 

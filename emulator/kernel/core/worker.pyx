@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""A worker of the pool: takes work from the workqueues and runs it. Rings and bells stand in ``workqueue.pxd``, the work in
+"""A worker of the pool: takes work from the workqueues and runs it. Rings and bells: see ``workqueue.pxd``; the work: see
 ``handle_group.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Queueing work and flushing a queue. How rings and workers go together stands in ``workqueue.pxd``."""
+"""Queueing work and flushing a queue. Rings and workers: see ``workqueue.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -10,9 +10,9 @@ from iopf.emulator.board.board cimport view
 from iopf.emulator.board.queues cimport work_ring
 from iopf.emulator.spec.roles cimport PHASE_ENDING
 from iopf.emulator.spec.sites cimport *
+from iopf.emulator.spec.errno cimport EBUSY
 
 cdef enum:
-    EBUSY = -16
     WORK_RING_FULL = 4           # actor.work of an IRQ thread: tries that found the work ring full
     FULL_NS = 20000
 

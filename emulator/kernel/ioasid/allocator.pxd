@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Registering custom allocators and removing them. Rules, and what may run against what, stand in ``ioasid.pxd``."""
+"""Registering custom allocators and removing them. Rules and concurrency: see ``ioasid.pxd``."""
 
 from iopf.emulator.board.board cimport view
 from iopf.emulator.board.ioasid cimport *

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The list of allocators: who is on it, who shares a space, who is active. Rules stand in ``ioasid.pxd``."""
+"""The list of allocators: registered ones, shared spaces, the active one. Rules: see ``ioasid.pxd``."""
 
 from libc.stdint cimport uint32_t
 
@@ -13,12 +13,7 @@ from iopf.emulator.spec.classes cimport POOL_ALLOCATOR
 from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.board.objects cimport ioasid_allocator, ioasid_sharer
 from iopf.emulator.spec.sites cimport *
-
-cdef enum:
-    EAGAIN = -11
-    ENOMEM = -12
-    EEXIST = -17
-    EINVAL = -22
+from iopf.emulator.spec.errno cimport EAGAIN, EEXIST, EINVAL, ENOMEM
 
 
 cdef ioasid_sharer *find_ops(view *v, uint32_t ident, ioasid_allocator **a) noexcept nogil:

@@ -1,14 +1,14 @@
 # cython: language_level=3, cdivision=True
 """The IOASID allocator of Linux v5.5 to v6.3 (drivers/iommu/ioasid.c): one id space for all users of PASIDs, from one active allocator.
 
-Rules (spec/kernel.md 3.1)
+Rules (drivers/iommu/ioasid.c of v5.5, and the review of June 2019)
     The default allocator is always there; it gives the lowest free id of the range.
     A custom one (a guest's way to its host) is registered while no id of the default one is out; the first registered is active.
     Ops with the same pair of functions share one space: its ids outlive the removal of one of them, not of the last.
-    Whoever removes the last ops of a space has freed its ids before. If not, it is a warning: the ids are lost, -ENOENT from then on.
+    The last ops of a space are removed after its ids are freed. Otherwise it is a warning: the ids are lost, -ENOENT from then on.
     With the last of a space the next on the list becomes active; with the last of the list, the default one.
 
-Who writes what stands with the state (``ioasid_space.pxd``); all of it is written under one lock, which nests below everything and
+Writers: see the state (``space.pxd``); all of it is written under one lock, which nests below everything and
 takes nothing (Linux: a spinlock since v5.5, a mutex in the review of v4).
 
     operation             may run against
@@ -17,7 +17,7 @@ takes nothing (Linux: a spinlock since v5.5, a mutex in the review of v4).
     find                  everything, without the lock: data and allocators are freed a grace period after they left the tables
     register, unregister  everything (``ioasid_allocator.pxd``); ids that are out in a space that goes are lost, which is the caller's fault
 
-``private`` is the caller's. A getter may follow it inside the read section, so whoever frees what it names waits for a grace period after
+``private`` is the caller's. A getter may follow it inside the read section, so its owner waits for a grace period before it frees it, after
 ``ioasid_free``; ``ioasid_set_data`` waits itself.
 
 Beyond Linux: an ops is known by its identity when it is registered or removed, also among sharers (Linux compares the first of

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Ids: the calls of ``linux/ioasid.h``. Rules, and what may run against what, stand in ``ioasid.pxd``."""
+"""Ids: the calls of ``linux/ioasid.h``. Rules and concurrency: see ``ioasid.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -16,10 +16,7 @@ from iopf.emulator.spec.classes cimport POOL_IOASID, POOL_MM
 from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.board.objects cimport ioasid_allocator, ioasid_data, ioasid_sharer, mm_struct
 from iopf.emulator.spec.sites cimport *
-
-cdef enum:
-    ENOENT = -2
-    EACCES = -13
+from iopf.emulator.spec.errno cimport EACCES, ENOENT
 
 
 cdef uint64_t pdata_of(ioasid_allocator *a) noexcept nogil:
@@ -93,7 +90,7 @@ cdef void free_locked(view *v, ioasid_allocator *a, uint32_t space, ioasid_data 
 
 
 cdef ioasid_data *lookup_locked(view *v, uint32_t id, ioasid_allocator **a, uint32_t *space, uint32_t site) noexcept nogil:
-    """The data of an id of the active space; one that nobody has is counted and NULL."""
+    """The data of an id of the active space; an unknown one is counted and NULL."""
     cdef ioasid_data *data
     space[0] = space_active(v, a, site)
     data = space_lookup(v, space[0], id, site)
@@ -154,7 +151,7 @@ cdef bint getter_call(view *v, uint32_t getter, uint64_t private) noexcept nogil
 
 
 cdef uint64_t ioasid_find(view *v, uint32_t set, uint32_t id, uint32_t getter, int *err) noexcept nogil:
-    """The private word of an id (0: none set, or the getter found it invalid) and ``err`` 0; else 0 and -ENOENT (nobody has the id) or
+    """The private word of an id (0: none set, or the getter found it invalid) and ``err`` 0; else 0 and -ENOENT (unknown id) or
     -EACCES (another set has it). ``set`` 0 asks for any. The getter runs inside the read section."""
     cdef ioasid_allocator *a
     cdef ioasid_data *data

@@ -8,10 +8,7 @@ from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.kernel.ioasid.allocator cimport *
 from iopf.emulator.kernel.ioasid.ioasid cimport *
 from iopf.emulator.spec.program cimport prog_op
-
-cdef enum:
-    ENOMEM = -12
-    EINVAL = -22
+from iopf.emulator.spec.errno cimport EINVAL, ENOMEM
 
 
 cdef ioasid_ops ops_of(prog_op *op) noexcept nogil:

@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
 """After the holder of the IOASID lock was killed: its operation is taken back or brought to its end, and what follows from the rest is
-computed anew. What follows from what stands in ``ioasid_space.pxd``.
+computed anew. Dependencies: see ``space.pxd``.
 
-    allocation   taken back: its caller is gone, so nobody knows the id; the backend's number too
+    allocation   undone: its caller is dead, so the id is unknown; the backend's number too
     free         brought to its end: backend, table, data
     register     taken back unless the allocator is on the list already; an ops of an existing one is in or is not
     unregister   brought to its end once the last ops is off

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Making the framework whole again. What is done to which operation stands in ``ioasid_repair.pxd``."""
+"""Repair after the death of the lock's holder. Steps by operation: see ``repair.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -35,7 +35,7 @@ cdef void repair_operation(view *v) noexcept nogil:
         return
     entry = &ioasid_table(v, space)[id]
     if entry[0] != 0 and entry[0] != st.data:
-        return  # a number that the backend gave twice: it belongs to somebody
+        return  # a number that the backend gave twice: it has an owner
     a = listed(v, space)
     if a != NULL:
         vcmd_clear(v, a.free_fn, id)

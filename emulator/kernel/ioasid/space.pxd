@@ -13,7 +13,7 @@ Every change is one store that leaves the rest true, so that a repair has only t
     op, id, data    what is not in a table yet, or no longer: written before the step, cleared after the last one
 
 All are written by the holder of the lock. ``active``, table entries and objects behind them are read under RCU without it. Objects are
-allocated under the lock too, so at a takeover a live object that is in no table and on no list belongs to nobody.
+allocated under the lock too, so at a takeover a live object that is in no table and on no list has no owner.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

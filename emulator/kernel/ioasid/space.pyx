@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The steps that change a space, and the reaping. What follows from what stands in ``ioasid_space.pxd``."""
+"""The steps that change a space, and the reaping. See ``space.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -136,7 +136,7 @@ cdef void space_erase(view *v, uint32_t space, uint32_t id, ioasid_data *data, u
 
 
 cdef void space_abandon(view *v, uint32_t space, uint32_t site) noexcept nogil:
-    """Forgets every id of a space that is given up. Its numbers stay out in the backend, as nobody gives them back."""
+    """Forgets every id of a space that is given up. Its numbers stay out in the backend, as they are not returned."""
     cdef ioasid_data *data
     cdef uint32_t id
     for id in range(IOASID_IDS):

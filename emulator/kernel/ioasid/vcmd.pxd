@@ -5,7 +5,7 @@ A vIOMMU asks its host for a PASID and gives it back (VT-d, virtual command capa
 space, so two vIOMMUs of one machine that reach the same backend get different numbers, and two backends give equal ones. Function
 number ``variant << 8 | backend + 1``: two variants do the same and are different functions all the same.
 
-    vcmd.*   every word: whoever holds the IOASID lock. ``bits`` also by tests that play another guest, at rest.
+    vcmd.*   every word: the holder of the IOASID lock. ``bits`` also by tests that play another guest, at rest.
 
 Nothing here waits or takes a lock.
 """

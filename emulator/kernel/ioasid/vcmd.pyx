@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Giving numbers out and taking them back. What a backend is stands in ``vcmd.pxd``."""
+"""Allocating and freeing numbers of a host. See ``vcmd.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Attach, replace and detach as iommufd does them for user space (spec/kernel.md 2.5): each attachment has a domain of its own.
+"""Attach, replace and detach as iommufd does them for user space: each attachment has its own domain.
 
 All run under sva_lock, and group_lock of the device inside it, so they are one after the other with bind, unbind and the release of a
 device; the fault path runs against all of them.

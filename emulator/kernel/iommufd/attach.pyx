@@ -17,15 +17,7 @@ from iopf.emulator.board.objects cimport attach_handle, iommu_domain, mm_struct
 from iopf.emulator.board.pasid_table cimport pasid_array
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.sites cimport *
-
-cdef enum:
-    ENOENT = -2
-    ENOMEM = -12
-    EBUSY = -16
-    ENODEV = -19
-    EINVAL = -22
-    ENOSPC = -28
-    EOPNOTSUPP = -95
+from iopf.emulator.spec.errno cimport EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSPC, EOPNOTSUPP
 
 
 cdef int check_attach(view *v, uint32_t dev, uint32_t pasid, uint32_t kind, mm_struct *mm, uint32_t fault_object) noexcept nogil:

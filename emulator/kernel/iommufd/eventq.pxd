@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Faults to user space: the fault object of iommufd (spec/kernel.md 2.6), since v6.11.
+"""Faults to user space: the fault object of iommufd (drivers/iommu/iommufd/eventq.c), since v6.11.
 
 Who has a group: the handler puts it on ``deliver`` (IRQ thread), a read moves it to ``response`` under a cookie, a
 write of the cookie answers and frees it. Detach, replace and close answer INVALID to what is left in both.
@@ -9,7 +9,7 @@ write of the cookie answers and frees it. Detach, replace and close answer INVAL
     the eventfd             readable if and only if deliver is not empty: written and cleared under ``common``
     users                   1 while the descriptor is open, 1 per domain that delivers here; under sva_lock
 
-v7.2: the handler takes the group off the pending list before anybody can read it, so it has one owner. Before, it
+v7.2: the handler takes the group off the pending list before user space can read it, so it has one owner. Before, it
 stays pending as well, and removing the device answers it there.
 """
 

@@ -22,16 +22,7 @@ from iopf.emulator.board.objects cimport UFAULT_SLOTS, iommu_domain, iopf_group,
 from iopf.emulator.spec.program cimport HOLD_COPIES
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
-
-cdef enum:
-    ENOENT = -2
-    EBADF = -9
-    ENOMEM = -12
-    EFAULT = -14
-    EBUSY = -16
-    EINVAL = -22
-    ESPIPE = -29
-    EOPNOTSUPP = -95
+from iopf.emulator.spec.errno cimport EBADF, EBUSY, EFAULT, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ESPIPE
 
 
 cdef ufault *object_at(view *v, uint32_t index) noexcept nogil:
@@ -133,7 +124,7 @@ cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *do
         mutex_lock(v.self, &u.mutex, FAULT_DELIVER)  # which a read holds while it copies
     mutex_lock(v.self, &u.common, FAULT_DELIVER)
     if flow_of(v).counts_domain and not u.open:
-        ret = EINVAL  # the groups that are delivered hold their domain; nobody would ever give this one back
+        ret = EINVAL  # delivered groups hold their domain; a closed descriptor would never release this one
     elif u.count >= UFAULT_SLOTS:
         ret = ENOMEM
     else:
@@ -167,7 +158,7 @@ cdef uint64_t take_first(view *v, ufault *u, uint64_t room) noexcept nogil:
 
 
 cdef uint32_t new_cookie(ufault *u, uint64_t ref) noexcept nogil:
-    """A cookie that nobody holds, and 0 when user space holds as many groups as can be kept. Caller holds mutex."""
+    """A free cookie, or 0 when user space holds the maximum number of groups. Caller holds mutex."""
     cdef uint32_t i
     for i in range(UFAULT_SLOTS):
         if u.response[i].cookie == 0:
@@ -242,7 +233,7 @@ cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t 
 
 
 cdef int64_t iommufd_fault_write(view *v, uint32_t index, uint32_t cookie, uint32_t code) noexcept nogil:
-    """write(2) of one {cookie, code}: 8, -EBADF, -EINVAL (a code other than SUCCESS and INVALID, or a cookie that nobody holds)."""
+    """write(2) of one {cookie, code}: 8, -EBADF, -EINVAL (a code other than SUCCESS and INVALID, or an unknown cookie)."""
     cdef ufault *u = object_at(v, index)
     cdef iopf_group *group = NULL
     cdef uint32_t i

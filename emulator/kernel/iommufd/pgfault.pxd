@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """What read() of a fault object gives for a group: one struct iommu_hwpt_pgfault per request, the last one marked.
 
-Written by whoever reads, under the mutex of the fault object; the group is on its own list of what user space holds by then.
+Written by the reading task, under the mutex of the fault object; user space already holds the group.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The main loops of driver processes. The division of work stands in ``driver.pxd``, the operations in ``driver_ops.pxd``."""
+"""The main loops of driver processes. See ``driver.pxd``; operations: ``driver_ops.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -85,7 +85,7 @@ cdef int hotplug_main(view *v) noexcept nogil:
 
 
 cdef bint program_step(view *v, driver *self_driver, flow *f, uint64_t *next_ns) noexcept nogil:
-    """One record; false when the program has to wait or is over."""
+    """One record; false when the program has to wait or has finished."""
     cdef uint32_t state = flow_step(v, f, PHASE_STOPPING, next_ns)
     cdef prog_op *op
     if state == FLOW_MOVED:

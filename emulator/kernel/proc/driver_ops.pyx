@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The operations of drivers. What they are stands in ``driver_ops.pxd``."""
+"""The operations of drivers. See ``driver_ops.pxd``."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -26,11 +26,7 @@ from iopf.emulator.board.queues cimport work_ring
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
 from iopf.emulator.spec.pci cimport RESP_FAILURE
-
-cdef enum:
-    ENOMEM = -12
-    ENODEV = -19
-    EINVAL = -22
+from iopf.emulator.spec.errno cimport EINVAL, ENODEV, ENOMEM
 
 
 cdef int report_injected(view *v, prog_op *op, iommu_fault *fault) noexcept nogil:
@@ -42,7 +38,7 @@ cdef int report_injected(view *v, prog_op *op, iommu_fault *fault) noexcept nogi
         v.devices[dev].reported[op.c & 511] = <uint8_t>op.d
     ret = iommu_report_device_fault(v, dev, fault)
     if ret != 0 and flow_of(v).driver_answers and (ret != ENOMEM or op.flags & FLAG_LAST):
-        # Nobody sent it, so nobody waits for the driver's answer. A partial without memory is in the books.
+        # No device sent it, so none waits for the driver's answer. A partial without memory is in the account.
         xadd64_rlx(&v.devices[dev].kern.rejected, 1)
     return ret
 
@@ -94,7 +90,7 @@ cdef void wake_held(view *v) noexcept nogil:
 
 cdef int64_t op_queue_remove(view *v, prog_op *op) noexcept nogil:
     """iopf_queue_remove_device without the drain that its contract asks for. A report that runs against it leaves its request on an
-    object that nobody looks at any more; OPTION_CONTAIN keeps them apart, so that the books of the device stay right, and counts."""
+    object that is no longer read; OPTION_CONTAIN serialises the two, so that the account of the device stays right, and counts."""
     cdef uint32_t dev = op.arg
     cdef iommu_regs *regs
     cdef int ret
@@ -143,7 +139,7 @@ cdef int64_t op_recover(view *v, prog_op *op) noexcept nogil:
 
 
 cdef int64_t op_unplug(view *v, prog_op *op) noexcept nogil:
-    """Surprise removal: the link goes down, and everybody who may wait for the function is rung. Its kernel objects stay until a remove."""
+    """Surprise removal: the link goes down, every actor that may wait for the function is rung. Kernel objects stay until a remove."""
     cdef uint32_t slot, dev = op.arg
     if dev >= v.cfg.devices:
         return ENODEV

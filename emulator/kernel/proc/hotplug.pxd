@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Probing and releasing a device (spec/kernel.md 2.3, 2.4), by generation.
+"""Probing and releasing a device, by generation.
 
     probe     on the driver's table; until v6.14 also: on its iopf queue, until v6.8 with a fault handler; then
               reception (PRE), then PRI in the function. v7.2 puts it on the queue with the first fault-capable attachment, gunthorpe never.
@@ -8,7 +8,7 @@
               the hardware queue, acknowledges and marks what is pending, fences the responses, and then switches PRI off
 
 device_lock serialises the two and is the outermost lock. ``removing`` is written under sva_lock too, so a bind that has seen the device
-is over before its bonds are ended.
+has returned before its bonds are ended.
 """
 
 from libc.stdint cimport uint32_t

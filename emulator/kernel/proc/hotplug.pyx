@@ -25,11 +25,9 @@ from iopf.emulator.board.objects cimport attach_handle, iommu_domain, mm_struct
 from iopf.emulator.board.pasid_table cimport PTE_PASS, PTE_PRESENT, pasid_array
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.sites cimport *
+from iopf.emulator.spec.errno cimport EALREADY, EBUSY, ENODEV
 
 cdef enum:
-    EBUSY = -16
-    EALREADY = -114
-    ENODEV = -19
     UNREGISTER_TRIES = 1000
     TRY_NS = 50000
 
@@ -96,7 +94,7 @@ cdef uint64_t bond_at(view *v, uint32_t dev, uint32_t pasid, bint *shared) noexc
     cdef iommu_domain *domain = NULL
     cdef uint64_t ref = read64(v.self, &pasid_array(v, dev)[pasid], RELEASE_DEVICE)
     if ref == 0:
-        return 0  # and nobody attaches any more
+        return 0  # no attachment can follow
     mutex_lock(v.self, &v.board.sva_lock, RELEASE_DEVICE)
     ref = read64(v.self, &pasid_array(v, dev)[pasid], RELEASE_DEVICE)
     handle = <attach_handle *>pool_try(v.self, v.pools[POOL_HANDLE], ref, RELEASE_DEVICE)
@@ -110,7 +108,7 @@ cdef uint64_t bond_at(view *v, uint32_t dev, uint32_t pasid, bint *shared) noexc
 
 
 cdef void end_slot(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
-    """Ends whatever is attached under one PASID, whoever made it."""
+    """Ends what is attached under one PASID, by any owner."""
     cdef uint64_t ref
     cdef uint32_t n = 0
     cdef bint shared = False
@@ -120,7 +118,7 @@ cdef void end_slot(view *v, uint32_t dev, uint32_t pasid) noexcept nogil:
         if ref == 0:
             return
         if (iommu_sva_unbind_device(v, ref) if shared else iommu_detach_handle(v, dev, pasid)) != 0:
-            return  # its owner has ended it, or died while it did; nobody binds the device any more
+            return  # its owner has ended it, or died while it did; no bind can follow
 
 
 cdef int disable_iopf(view *v, uint32_t dev) noexcept nogil:
@@ -138,7 +136,7 @@ cdef int disable_iopf(view *v, uint32_t dev) noexcept nogil:
 
 
 cdef void attach_release_domain(view *v, uint32_t dev) noexcept nogil:
-    """v6.9 and later: before the driver lets go of the device, its RID gets the static release domain (0061ffe289e1). The others leave
+    """v6.9 and later: before the driver releases the device, its RID gets the static release domain (0061ffe289e1). The others leave
     it without a translation, which is what blocking does too."""
     cdef bint identity = v.devices[dev].release_identity and flow_of(v).release_domain
     ops_of(v).set_dev_pasid(v, dev, 0, PTE_PRESENT | PTE_PASS if identity else 0, RELEASE_DEVICE)

@@ -14,9 +14,8 @@ from iopf.emulator.kernel.proc.syscalls_mm cimport *
 from iopf.emulator.spec.classes cimport POOL_MM
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.sites cimport *
+from iopf.emulator.spec.errno cimport ENOSYS
 
-cdef enum:
-    ENOSYS = -38
 
 cdef syscall SYSCALLS[OPERATIONS]
 

@@ -21,13 +21,7 @@ from iopf.emulator.kernel.proc.syscalls cimport *
 from iopf.emulator.kernel.sva.sva cimport *
 from iopf.emulator.spec.classes cimport POOL_HANDLE
 from iopf.emulator.spec.sites cimport *
-
-cdef enum:
-    ENOENT = -2
-    EBADF = -9
-    EFAULT = -14
-    EINVAL = -22
-    EOPNOTSUPP = -95
+from iopf.emulator.spec.errno cimport EBADF, EFAULT, EINVAL, ENOENT, EOPNOTSUPP
 
 
 cdef void publish_pasid(view *v, tenant *t, mm_struct *mm) noexcept nogil:
@@ -60,7 +54,7 @@ cdef int64_t sys_bind(caller *c, uint64_t *args) noexcept nogil:
         f.binds[dev] += 1
         note_bound(v, t, mm, dev)
     elif f.handle[dev] == 0:
-        # The device gives up what it would have sent for this address space, so nobody waits for it.
+        # The device abandons what it would have sent for this address space, so no process waits for it.
         or64(v.self, &t.refused[dev >> 6], <uint64_t>1 << (dev & 63), SVA_BIND)
         bell_ring(v.self, crew_actor(v.crew, v.devices[dev].actor), SVA_BIND)
     return ret

@@ -18,12 +18,9 @@ from iopf.emulator.kernel.sva.sva_mm cimport mm_invalidate_secondary_tlbs, sva_m
 from iopf.emulator.mm.mm cimport *
 from iopf.emulator.spec.classes cimport POOL_MM
 from iopf.emulator.spec.sites cimport *
+from iopf.emulator.spec.errno cimport EBUSY, EFAULT, ENOMEM, ESRCH
 
 cdef enum:
-    ESRCH = -3
-    ENOMEM = -12
-    EFAULT = -14
-    EBUSY = -16
     MM_GONE = 0xFFFFFFFF     # in tenant.mm after exit: an index that no pool has
 
 ctypedef int (*mm_change)(view *v, mm_struct *mm, uint64_t *args) noexcept nogil

@@ -12,10 +12,7 @@ from iopf.emulator.board.objects cimport mm_struct
 from iopf.emulator.kernel.sva.sva_lib cimport iommu_sva_alloc_pasid, iommu_sva_free_pasid
 from iopf.emulator.kernel.sva.sva_mm cimport pasid_alloc, pasid_free
 from iopf.emulator.spec.sites cimport *
-
-cdef enum:
-    ENOSPC = -28
-    EOVERFLOW = -75
+from iopf.emulator.spec.errno cimport ENOSPC, EOVERFLOW
 
 
 cdef int pasid_get_by_bond(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:

@@ -19,13 +19,7 @@ from iopf.emulator.board.objects cimport attach_handle, iommu_domain, mm_struct
 from iopf.emulator.board.pasid_table cimport pasid_array
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.sites cimport *
-
-cdef enum:
-    ENOMEM = -12
-    EBUSY = -16
-    ENODEV = -19
-    EINVAL = -22
-    ESRCH = -3
+from iopf.emulator.spec.errno cimport EBUSY, EINVAL, ENODEV, ENOMEM, ESRCH
 
 
 cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:
@@ -47,7 +41,7 @@ cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:
 
 
 cdef void unused_domain(view *v, mm_struct *mm) noexcept nogil:
-    """After a bind that failed: a domain that nobody uses goes again."""
+    """After a failed bind: free a domain without users."""
     cdef iommu_domain *domain = domain_of(v, mm.domain, SVA_BIND)
     if domain != NULL and domain.users == 0:
         domain_put(v, domain)
@@ -146,7 +140,7 @@ cdef int iommu_sva_unbind_device(view *v, uint64_t handle_ref) noexcept nogil:
     cdef attach_handle *handle
     mutex_lock(v.self, &v.board.sva_lock, SVA_UNBIND)
     handle = <attach_handle *>pool_try(v.self, v.pools[POOL_HANDLE], handle_ref, SVA_UNBIND)
-    if handle == NULL or handle.users == 0:  # 0: whoever ended it has died on the way
+    if handle == NULL or handle.users == 0:  # 0: the process that ended it died before the free
         mutex_unlock(v.self, &v.board.sva_lock, SVA_UNBIND)
         return ENODEV
     handle.users -= 1

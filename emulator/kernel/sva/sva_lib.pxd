@@ -14,8 +14,8 @@ count (``sva.pyx``); a board uses one of the two.
 Contract: the caller of ``iommu_sva_free_pasid`` holds the structure of the mm (mm_count) until it has returned. A lookup that met the id
 may be trying the mm until then: the last free waits for a grace period.
 
-Whoever dies with pasid_lock held leaves an id without its mm or an mm without its id; the next one frees the first, clears the second.
-A binder that dies stays counted: whoever accounts for its binds gives them back.
+A death with pasid_lock held leaves an id without its mm or an mm without its id; the next holder frees the first, clears the second.
+A binder that dies stays counted: the exit path of its tenant releases its binds.
 """
 
 from libc.stdint cimport uint32_t

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Giving an mm its PASID, taking it back, finding the mm of a PASID. Locks and contract stand in ``sva_lib.pxd``."""
+"""Allocating and freeing the PASID of an mm, finding the mm of a PASID. Locks and contract: see ``sva_lib.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -16,16 +16,12 @@ from iopf.emulator.spec.classes cimport POOL_MM
 from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.board.objects cimport mm_struct
 from iopf.emulator.spec.sites cimport *
-
-cdef enum:
-    ENOMEM = -12
-    EINVAL = -22
-    EOVERFLOW = -75
+from iopf.emulator.spec.errno cimport EINVAL, ENOMEM, EOVERFLOW
 
 
 cdef void pasid_repair(view *v) noexcept nogil:
     """After a dead holder of pasid_lock: ids of the set and PASIDs of live mms that do not name each other go. The ids are those of
-    the active space; each is looked up like anybody's."""
+    the active space; each is looked up as by any caller."""
     cdef pool *p = v.pools[POOL_MM]
     cdef mm_struct *mm
     cdef uint64_t ref

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""PASIDs, and the release of an address space that is still bound (spec/kernel.md 2.1).
+"""PASIDs, and the release of an address space that is still bound.
 
 One PASID per mm, from one global bitmap (v5.13 asks the IOASID allocator: ``sva_lib.pxd``), freed with the last
 holder of the structure (2667ed10d9f0), so no live domain can lose its number.

@@ -34,9 +34,9 @@ from iopf.emulator.spec.roles cimport PHASE_ENDING
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
 from iopf.emulator.spec.vtd cimport *
+from iopf.emulator.spec.errno cimport ENOMEM
 
 cdef enum:
-    ENOMEM = -12
     WORK_PASSES = 0          # actor.work: passes, records, spurious interrupts, bad records
     WORK_RECORDS = 1
     WORK_SPURIOUS = 2

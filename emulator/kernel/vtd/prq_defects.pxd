@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Historic bugs of a pass over the page request queue, each behind one call of ``prq_event_thread``. Without its defect each does nothing."""
+"""Historic bugs of a pass over the page request queue, one call of ``prq_event_thread`` each; no effect without the defect."""
 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy

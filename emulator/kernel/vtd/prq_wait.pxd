@@ -2,7 +2,7 @@
 """What is in the hardware queue, and waiting until the interrupt thread has been through it.
 
     prq_passes     the interrupt thread counts its passes (release); a pass that begins after a look has read all that the look saw
-    prq_complete   it rings after each; whoever waits looks at the count again
+    prq_complete   it rings after each; a waiter then reads the count again
 """
 
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Waiting for the interrupt thread. Who waits for what stands in ``prq_wait.pxd``."""
+"""Waiting for the interrupt thread. See ``prq_wait.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 

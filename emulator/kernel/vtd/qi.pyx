@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Submitting commands and waiting for them. The rules stand in ``qi.pxd``."""
+"""Submitting commands and waiting for them. Rules: see ``qi.pxd``."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -36,7 +36,7 @@ cdef uint64_t qi_room(view *v, iommu_regs *regs, ring_end *ring) noexcept nogil:
         # Full: let the hardware run. It never waits for the lock.
         mutex_unlock(v.self, &regs.qi_lock, QI_SUBMIT)
         if not waiter_spin(v.self, &w):
-            point_nap(v.self, QI_SUBMIT << 8 | OP_NAP, 50000)  # the hardware moves the head and rings nobody, as on the real machine
+            point_nap(v.self, QI_SUBMIT << 8 | OP_NAP, 50000)  # the hardware moves the head and rings no bell, as on the real machine
 
 
 cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t qw2, uint64_t *status) noexcept nogil:

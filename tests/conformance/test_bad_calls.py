@@ -15,7 +15,7 @@ _FAULT_OBJECT = (
 
 @pytest.mark.parametrize("generation", ALL)
 def test_a_response_for_nothing(generation: str, machine: Machine) -> None:
-    """A response that matches no pending request is -EINVAL and is not sent (1.2; I3)."""
+    """A response that matches no pending request is -EINVAL and is not sent (I3)."""
     seen = machine(
         generation,
         [
@@ -34,7 +34,7 @@ def test_a_response_for_nothing(generation: str, machine: Machine) -> None:
 
 @pytest.mark.parametrize("generation", OLD)
 def test_a_driver_that_answers_before_the_worker(generation: str, machine: Machine) -> None:
-    """The first response consumes the copy, every other one finds nothing (1.2; I1)."""
+    """The first response consumes the copy, every other one finds nothing (I1)."""
     seen = machine(
         generation,
         [
@@ -85,7 +85,7 @@ def test_a_device_that_is_removed_twice(generation: str, machine: Machine) -> No
 
 @pytest.mark.parametrize("generation", ALL)
 def test_a_bind_of_a_process_that_is_gone(generation: str, machine: Machine) -> None:
-    """Who has no address space any more binds nothing; a child that outlives its parent does (2.1)."""
+    """Who has no address space any more binds nothing; a child that outlives its parent does."""
     seen = machine(
         generation,
         [
@@ -120,7 +120,7 @@ def test_a_bind_of_a_process_that_is_gone(generation: str, machine: Machine) -> 
 
 @pytest.mark.parametrize("generation", ALL)
 def test_an_unbind_too_many(generation: str, machine: Machine) -> None:
-    """A handle that was unbound as often as bound is not the caller's any more (2.1; I31)."""
+    """A handle that was unbound as often as bound is not the caller's any more (I31)."""
     seen = machine(
         generation,
         [
@@ -174,7 +174,7 @@ def test_a_vmm_that_answers_garbage_or_twice(generation: str, machine: Machine) 
 def test_a_read_into_nowhere_leaves_everything_where_it_is(
     generation: str, machine: Machine
 ) -> None:
-    """-EFAULT, and the next read gets the groups in their order (4.70; I34)."""
+    """-EFAULT, and the next read gets the groups in their order (4.70, I34)."""
     seen = machine(
         generation,
         [
@@ -202,7 +202,7 @@ def test_a_read_into_nowhere_leaves_everything_where_it_is(
 @pytest.mark.parametrize("end", ["detach d0 t0 pasid=5", "exit t0", "exec t0", "remove d0"])
 @pytest.mark.parametrize("generation", DETACHABLE)
 def test_a_vmm_that_never_answers(generation: str, end: str, machine: Machine) -> None:
-    """What user space holds is answered when its attachment ends, by whatever ends it (4.79; I36)."""
+    """What user space holds is answered when its attachment ends, by whatever ends it (4.79, I36)."""
     seen = machine(
         generation,
         [

@@ -14,7 +14,7 @@ _UNKNOWN = ("pasid=0", "pasid=9", "pasid=1023", "pasid=1024", "pasid=1048575", "
 
 @pytest.mark.parametrize("generation", ALL)
 def test_requests_of_a_pasid_that_the_device_has_not(generation: str, machine: Machine) -> None:
-    """A table error is answered INVALID by the hardware, for last requests only (0, table error)."""
+    """A table error is answered INVALID by the hardware, for last requests only."""
     seen = machine(
         generation,
         [
@@ -42,8 +42,8 @@ def test_requests_of_a_pasid_that_the_device_has_not(generation: str, machine: M
 
 
 @pytest.mark.parametrize("generation", ALL)
-def test_reports_of_a_pasid_that_nobody_has(generation: str, machine: Machine) -> None:
-    """What the tables should have refused and a driver reports nevertheless is answered (1.0)."""
+def test_reports_of_an_unknown_pasid(generation: str, machine: Machine) -> None:
+    """What the tables should have refused and a driver reports nevertheless is answered."""
     seen = machine(
         generation,
         [
@@ -63,7 +63,7 @@ def test_reports_of_a_pasid_that_nobody_has(generation: str, machine: Machine) -
 
 @pytest.mark.parametrize("generation", ALL)
 def test_requests_of_a_pasid_that_changes_hands(generation: str, machine: Machine) -> None:
-    """Between two owners a PASID is nobody's; the next process gets it with its own pages (I14, 7.11)."""
+    """Between two owners a PASID has no owner; the next process gets it with its own pages (I14)."""
     seen = machine(
         generation,
         [
@@ -164,7 +164,7 @@ def test_as_many_groups_as_there_are_indices(generation: str, machine: Machine) 
 
 @pytest.mark.parametrize("generation", ALL)
 def test_a_last_request_that_nothing_came_before(generation: str, machine: Machine) -> None:
-    """A last request is a group of one; if nobody sent it, its answer meets nobody (I3)."""
+    """A last request is a group of one; the answer to an injected one matches no group (I3)."""
     seen = machine(
         generation,
         [

@@ -10,7 +10,7 @@ from tests.support.machine import ALL, BEFORE_USER, DETACHABLE, USER, Machine, f
 
 @pytest.mark.parametrize("generation", ALL)
 def test_binds_of_one_device_and_mm_share_a_handle(generation: str, machine: Machine) -> None:
-    """A second bind takes the handle that is there; the last unbind ends it (2.1; I31)."""
+    """A second bind takes the handle that is there; the last unbind ends it (I31)."""
     seen = machine(
         generation,
         [
@@ -33,7 +33,7 @@ def test_binds_of_one_device_and_mm_share_a_handle(generation: str, machine: Mac
 
 @pytest.mark.parametrize("generation", ALL)
 def test_devices_share_the_domain_of_an_mm(generation: str, machine: Machine) -> None:
-    """One domain serves all devices of an mm, and is freed with the last of them (2.1)."""
+    """One domain serves all devices of an mm, and is freed with the last of them."""
     seen = machine(
         generation,
         [
@@ -59,7 +59,7 @@ def test_devices_share_the_domain_of_an_mm(generation: str, machine: Machine) ->
 
 @pytest.mark.parametrize("generation", ALL)
 def test_a_device_with_few_pasids(generation: str, machine: Machine) -> None:
-    """-ENOSPC when no number fits the device, -EOVERFLOW when that of the mm does not (2.1)."""
+    """-ENOSPC when no number fits the device, -EOVERFLOW when that of the mm does not."""
     seen = machine(
         generation,
         [
@@ -84,7 +84,7 @@ def test_a_device_with_few_pasids(generation: str, machine: Machine) -> None:
 
 @pytest.mark.parametrize("generation", USER)
 def test_a_slot_that_belongs_to_something_else(generation: str, machine: Machine) -> None:
-    """A PASID that user space has attached is -EBUSY for a bind, and the other way round (2.1, 2.5)."""
+    """A PASID that user space has attached is -EBUSY for a bind, and the other way round."""
     seen = machine(
         generation,
         [
@@ -113,7 +113,7 @@ def test_a_slot_that_belongs_to_something_else(generation: str, machine: Machine
 def test_a_process_ends_while_its_faults_are_queued(
     generation: str, end: str, held: str, machine: Machine
 ) -> None:
-    """exec unbinds first, exit drops the mm first: the group is handled, or finds it dead (2.1; I17)."""
+    """exec unbinds first, exit drops the mm first: the group is handled, or finds it dead (I17)."""
     seen = machine(
         generation,
         [
@@ -143,7 +143,7 @@ def test_a_process_ends_while_its_faults_are_queued(
 
 @pytest.mark.parametrize("generation", [g for g in DETACHABLE if g in since("v6.13")])
 def test_attachments_of_the_rid(generation: str, machine: Machine) -> None:
-    """Requests without PASID find what is attached to the RID, from attach to detach (2.5)."""
+    """Requests without PASID find what is attached to the RID, from attach to detach."""
     seen = machine(
         generation,
         [
@@ -200,7 +200,7 @@ def test_the_driver_refuses_requests_without_pasid_until_v6_12(machine: Machine)
 
 @pytest.mark.parametrize("generation", BEFORE_USER)
 def test_requests_without_pasid_before_there_are_handles(generation: str, machine: Machine) -> None:
-    """Until v6.9 nothing takes faults of the RID, so the tables refuse them (1.0; 0, table error)."""
+    """Until v6.9 nothing takes faults of the RID, so the tables refuse them."""
     seen = machine(
         generation,
         [

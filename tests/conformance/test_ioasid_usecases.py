@@ -258,7 +258,7 @@ def test_get_and_put_count_the_holders() -> None:
     board.check_end()
 
 
-# Bugs of the review, in the order of spec/kernel.md 3.2
+# Bugs of the review
 
 
 def test_bug_1_the_next_allocator_is_the_first_entry_of_the_list() -> None:

@@ -31,7 +31,7 @@ UNDRAINED = [
 
 
 def removed(generation: str, known: str) -> dict[str, Any]:
-    """A removal without a drain while a worker is about to take the group (kernel.md 4.22)."""
+    """A removal without a drain while a worker is about to take the group (4.22)."""
     return run_programs(UNDRAINED, kernel={"generation": generation}, checks={"known": known})
 
 

@@ -13,7 +13,7 @@ SMALL_QUEUE = {"prq_records": 128}
 @pytest.mark.parametrize("generation", GENERATIONS)
 @pytest.mark.parametrize("held", [True, False])
 def test_overflow_sends_until_the_queue_overflows(generation: str, held: bool) -> None:
-    """kernel.md 1.0: the hardware answers lost last requests Success; partials that wait then are discarded."""
+    """The hardware answers lost last requests Success; partials that wait then are discarded."""
     flood = ["hold irq", "overflow d0 t0", "let-go irq"] if held else ["overflow d0 t0"]
     ops = ["map t0 64", "bind d0 t0", *flood, "await d0", "send d0 t0 pages=4 group=a"]
     kernel = {"generation": generation}
@@ -25,7 +25,7 @@ def test_overflow_sends_until_the_queue_overflows(generation: str, held: bool) -
 
 
 def test_overflow_that_cannot_come_is_an_error() -> None:
-    """A queue that holds all credits of the device, and nobody who reads it: -ENOSPC, and a finding unless it was tried."""
+    """A queue that holds all credits of the device, and no reader: -ENOSPC, and a finding unless it was tried."""
     ops = ["map t0 64", "bind d0 t0", "hold irq", "overflow d0 t0 try", "let-go irq", "await d0"]
     result = run_programs(ops, device=[{"credits": 64}], iommu=SMALL_QUEUE)
     assert result["status"] == 0

@@ -41,7 +41,7 @@ def test_an_option_answers_everything_in_every_generation(generation: str, optio
 
 
 def test_sync_handles_in_the_interrupt_thread() -> None:
-    """kernel.md 9: no schedule between the interrupt thread and the handler; the pool has nothing to do."""
+    """No schedule between the interrupt thread and the handler; the pool has nothing to do."""
     handled = {}
     for option in ("", "sync"):
         stages = run(options=option)["stages"]
@@ -79,7 +79,7 @@ def test_groups_sent_in_turn_wait_together(open_at_once: int, option: str) -> No
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_private_data_is_answered_early_only_when_asked_for(generation: str) -> None:
-    """kernel.md 4.38: a request with private data that is not the last of its group has an answer of its own."""
+    """A request with private data that is not the last of its group has its own answer (4.38)."""
     private = ("device.workload.private_ratio=1", f"kernel.generation={generation}")
     assert run(*private)["sides"]["device"]["early"] == 0
     early = run(*private, options="early-private")["sides"]["device"]

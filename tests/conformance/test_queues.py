@@ -23,7 +23,7 @@ _FLOWS = ("v5.13", "v6.9", "v7.2", "gunthorpe")
 def test_devices_of_two_iommus_with_groups_in_flight(
     generation: str, queues: str, machine: Machine
 ) -> None:
-    """A flush and a removal wait for groups of any device; the others go on (1.0 flush; I23, I24)."""
+    """A flush and a removal wait for groups of any device; the others go on (I23, I24)."""
     bound = {0: "t0", 1: "t0", 2: "t1", 3: "t1"}
     seen = machine(
         generation,
@@ -63,7 +63,7 @@ def test_devices_of_two_iommus_with_groups_in_flight(
 def test_an_overflow_discards_the_partials_of_its_queue(
     generation: str, queues: str, machine: Machine
 ) -> None:
-    """iopf_queue_discard_partial goes over all devices of a queue, of others none (1.0 overflow)."""
+    """iopf_queue_discard_partial goes over all devices of a queue, of others none."""
     seen = machine(
         generation,
         [
@@ -98,7 +98,7 @@ def test_an_overflow_discards_the_partials_of_its_queue(
     "case", [c for c in CASES if c.event in _ORDER_FREE], ids=lambda case: case.event
 )
 def test_options_of_the_review_change_no_fate(case: Case, generation: str, option: str) -> None:
-    """Handling in the IRQ thread, at once, or by lists per group gives the same answers (7; 1.0)."""
+    """Handling in the IRQ thread, at once, or by lists per group gives the same answers."""
     seen, result = run_real(case, generation, [option])
     assert differences(case.expected[generation], seen) == [], result["problems"]
     assert [name for name, pool in result["pools"].items() if pool["live"]] == []
@@ -106,7 +106,7 @@ def test_options_of_the_review_change_no_fate(case: Case, generation: str, optio
 
 @pytest.mark.parametrize("generation", ALL)
 def test_sync_handles_in_the_irq_thread(generation: str, machine: Machine) -> None:
-    """With `sync` no worker is needed: held ones change nothing, and a flush has no work to wait for (7)."""
+    """With `sync` no worker is needed: held ones change nothing, and a flush has no work to wait for."""
     seen = machine(
         generation,
         [

@@ -1,4 +1,4 @@
-"""The iommufd selftests of kernel.md 8, under their names: attachments and faults of user space.
+"""The iommufd selftests (tools/testing/selftests/iommu), under their names: attachments and faults of user space.
 
 What a selftest triggers is a made-up last request, reported as if a device had sent it. Here the
 answer is looked at as well, which the mock device of the selftests does not do.
@@ -17,7 +17,7 @@ _REQUEST = "at=7 rw=rw"
 @pytest.mark.parametrize("slot", ["rid", "pasid=1"])
 @pytest.mark.parametrize("generation", USER)
 def test_iommufd_ioas_alloc_hwpt_nested(generation: str, slot: str, machine: Machine) -> None:
-    """A domain with a fault object takes the place of a plain one; its fault is read and answered (8)."""
+    """A domain with a fault object takes the place of a plain one; its fault is read and answered."""
     seen = machine(
         generation,
         [
@@ -47,7 +47,7 @@ def test_iommufd_ioas_alloc_hwpt_nested(generation: str, slot: str, machine: Mac
 
 @pytest.mark.parametrize("generation", USER)
 def test_iommufd_viommu_viommu_alloc_nested_iopf(generation: str, machine: Machine) -> None:
-    """No such fault object is -ENOENT, a slot in use -EBUSY; the fault of a nested domain is read (8)."""
+    """No such fault object is -ENOENT, a slot in use -EBUSY; the fault of a nested domain is read."""
     seen = machine(
         generation,
         [
@@ -75,7 +75,7 @@ def test_iommufd_viommu_viommu_alloc_nested_iopf(generation: str, machine: Machi
 
 @pytest.mark.parametrize("generation", USER)
 def test_iommufd_device_pasid_pasid_attach(generation: str, machine: Machine) -> None:
-    """Attach, replace and detach of PASIDs; a replace that fails keeps the old domain (8; 2.5)."""
+    """Attach, replace and detach of PASIDs; a replace that fails keeps the old domain."""
     seen = machine(
         generation,
         [
@@ -118,7 +118,7 @@ def test_iommufd_device_pasid_pasid_attach(generation: str, machine: Machine) ->
 
 @pytest.mark.parametrize("generation", DETACHABLE)
 def test_iommufd_viommu_vdevice_alloc(generation: str, machine: Machine) -> None:
-    """More than a bounded queue holds is refused, and the next one after a read is fine (8).
+    """More than a bounded queue holds is refused, and the next one after a read is fine.
 
     The selftest asks this of vEVENTQs. Faults are not bounded in Linux; here the fault object is.
     """
@@ -150,7 +150,7 @@ def test_iommufd_viommu_vdevice_alloc(generation: str, machine: Machine) -> None
 @pytest.mark.parametrize("pool", ["handle", "domain", "group", "fault", "param", "table"])
 @pytest.mark.parametrize("generation", DETACHABLE)
 def test_basic_fail_nth_device(generation: str, pool: str, machine: Machine) -> None:
-    """Each allocation of attach, replace twice, a fault and detach fails once; nothing leaks (8)."""
+    """Each allocation of attach, replace twice, a fault and detach fails once; nothing leaks."""
     life = (
         "spawn t0 try",
         "plug d0 try",
@@ -183,7 +183,7 @@ def test_basic_fail_nth_device(generation: str, pool: str, machine: Machine) -> 
 
 @pytest.mark.parametrize("generation", USER)
 def test_iommufd_cmd_length(generation: str, machine: Machine) -> None:
-    """A buffer that holds no whole number of records is -ESPIPE, whatever waits (8; 2.6)."""
+    """A buffer whose size is not a multiple of a record is -ESPIPE, whatever waits."""
     sizes = {0: 0, 1: -29, 39: -29, 40: 40, 41: -29, 79: -29, 80: 0, 4095: -29}
     seen = machine(
         generation,
@@ -205,7 +205,7 @@ def test_iommufd_cmd_length(generation: str, machine: Machine) -> None:
 
 @pytest.mark.parametrize("generation", USER)
 def test_iommufd_cmd_fail(generation: str, machine: Machine) -> None:
-    """What no object answers to is refused by name: codes, cookies, descriptors, PASIDs (8; 2.6)."""
+    """Unknown codes, cookies, descriptors and PASIDs are refused."""
     refused = {
         "write f0 t0 code=failure": -22,
         "write f0 t0 code=2": -22,

@@ -1,4 +1,4 @@
-"""The conformance suite of kernel.md 8, answers: C1 to C7, C10 and C20.
+"""The conformance suite, answers: C1 to C7, C10 and C20.
 
 What is answered, once and with which code. Pages of one group that lie in leaf tables of their own
 (every 512th page) show how far a worker came: each handled page has made its table.
@@ -34,7 +34,7 @@ def test_c01_a_single_last_request_is_answered_success(generation: str, machine:
     )
     assert seen.codes("a") == fate("last", generation)
     assert (seen.kernel("groups"), seen.kernel("answered_ok"), seen.lost) == (1, 1, {})
-    # Until v6.8 a copy of the last request waits for its response (1.2).
+    # Until v6.8 a copy of the last request waits for its response.
     assert seen.pool("fault") == (1 if generation in OLD else 0)
     assert seen.hardware("responses") == 1
 
@@ -43,7 +43,7 @@ def test_c01_a_single_last_request_is_answered_success(generation: str, machine:
 def test_c02_requests_before_the_last_are_answered_with_it_once(
     generation: str, machine: Machine
 ) -> None:
-    """Non-last requests are kept without an answer until their last one comes (1.0; I2, I8)."""
+    """Non-last requests are kept without an answer until their last one comes (I2, I8)."""
     seen = machine(
         generation,
         [
@@ -147,7 +147,7 @@ def test_c05_after_an_error_nothing_of_the_group_is_handled(
 
 @pytest.mark.parametrize("generation", ALL)
 def test_c06_a_refused_group_is_a_failure(generation: str, machine: Machine) -> None:
-    """A handler that refuses gives FAILURE since v6.9; the function switches its PRI off (1.0, 0)."""
+    """A handler that refuses gives FAILURE since v6.9; the function switches its PRI off."""
     seen = machine(
         generation,
         [
@@ -171,7 +171,7 @@ def test_c06_a_refused_group_is_a_failure(generation: str, machine: Machine) -> 
 
 @pytest.mark.parametrize("generation", ALL)
 def test_c07_a_report_of_a_device_that_is_on_no_queue(generation: str, machine: Machine) -> None:
-    """Without a parameter object the driver answers, nobody, or the core does (1.0, first row)."""
+    """Without a parameter object the driver answers, or the core, or neither."""
     seen = machine(
         generation,
         [
@@ -195,7 +195,7 @@ def test_c07_a_report_of_a_device_that_is_on_no_queue(generation: str, machine: 
 
 @pytest.mark.parametrize("generation", ALL)
 def test_c10_a_stop_marker_is_dropped(generation: str, machine: Machine) -> None:
-    """The driver drops a stop marker before the core sees it; groups go on around it (0; 4.39)."""
+    """The driver drops a stop marker before the core sees it; groups go on around it (4.39)."""
     seen = machine(
         generation,
         [

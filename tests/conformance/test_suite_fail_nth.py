@@ -1,4 +1,4 @@
-"""The conformance suite of kernel.md 8, C17: every allocation of a short life fails once, in turn.
+"""The conformance suite, C17: every allocation of a short life fails once, in turn.
 
 A round is the life of a process and of a device, with groups in all states and with whatever is
 done to an attachment. In round n the n-th allocation from one pool fails; in the last rounds none

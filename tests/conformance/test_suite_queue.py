@@ -1,4 +1,4 @@
-"""The conformance suite of kernel.md 8, queues: C8, C9, C18 and C19."""
+"""The conformance suite, queues: C8, C9, C18 and C19."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.machine import ALL, OLD, Machine, fate
 
 @pytest.mark.parametrize("generation", ALL)
 def test_c08_a_device_is_on_one_queue_once(generation: str, machine: Machine) -> None:
-    """A second add is -EBUSY, removing what is not there changes nothing (1.2; I31)."""
+    """A second add is -EBUSY, removing what is not there changes nothing (I31)."""
     seen = machine(
         generation,
         [
@@ -50,7 +50,7 @@ def test_c08_a_device_is_on_one_queue_once(generation: str, machine: Machine) ->
 
 @pytest.mark.parametrize("generation", ALL)
 def test_c09_a_ring_of_n_records_holds_one_less(generation: str, machine: Machine) -> None:
-    """N-1 requests fit and none is lost; head and tail never meet on a full ring (0; I10)."""
+    """N-1 requests fit and none is lost; head and tail never meet on a full ring (I10)."""
     seen = machine(
         generation,
         [
@@ -72,7 +72,7 @@ def test_c09_a_ring_of_n_records_holds_one_less(generation: str, machine: Machin
 
 @pytest.mark.parametrize("generation", ALL)
 def test_c09_an_overflow_is_answered_by_the_hardware(generation: str, machine: Machine) -> None:
-    """One more than fits: SUCCESS from the hardware, partials of all devices go, PRO clears (0; I12)."""
+    """One more than fits: SUCCESS from the hardware, partials of all devices go, PRO clears (I12)."""
     seen = machine(
         generation,
         [
@@ -99,7 +99,7 @@ def test_c09_an_overflow_is_answered_by_the_hardware(generation: str, machine: M
     )
     assert [seen.codes(label) for label in "abcef"] == [[0]] * 5
     assert seen.codes("p", device=1) == [0]
-    # c, and the last of e, were answered without anybody having seen them; e lost two more.
+    # c, and the last of e, were answered before the kernel read them; e lost two more.
     assert (seen.hardware("auto_success"), seen.hardware("drop_overflow")) == (2, 2)
     assert seen.lost == {"overflow": 2, "overflow, partial discarded": 3}
     assert (seen.kernel("groups"), seen.kernel("partial_moved")) == (4, 63 + 62 + 1)

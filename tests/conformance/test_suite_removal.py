@@ -1,4 +1,4 @@
-"""The conformance suite of kernel.md 8: closing a descriptor and removing a device, C14 and C16."""
+"""The conformance suite: closing a descriptor and removing a device, C14 and C16."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_c14_close_answers_what_is_outstanding(generation: str, machine: Machine
 
 
 @pytest.mark.parametrize("generation", ALL)
-def test_a_function_that_is_gone_without_a_word(generation: str, machine: Machine) -> None:
-    """Unbind and removal end although nobody answers the invalidation, and the device does not come back (4.43; I39)."""
+def test_a_surprise_removal(generation: str, machine: Machine) -> None:
+    """Unbind and removal end although the function does not answer the invalidation, and the device does not come back (4.43, I39)."""
     seen = machine(
         generation,
         [
@@ -67,7 +67,7 @@ def test_a_function_that_is_gone_without_a_word(generation: str, machine: Machin
 
 
 @pytest.mark.parametrize("generation", DETACHABLE)
-def test_a_copy_to_user_space_that_sleeps_holds_up_nobody_else(
+def test_a_copy_to_user_space_that_sleeps_delays_no_other_fault(
     generation: str, machine: Machine
 ) -> None:
     """The interrupt thread delivers and answers while a reader is asleep in its copy (4.67)."""
@@ -98,7 +98,7 @@ def test_a_copy_to_user_space_that_sleeps_holds_up_nobody_else(
 
 @pytest.mark.parametrize("generation", DETACHABLE)
 def test_c14_exit_closes_as_well(generation: str, machine: Machine) -> None:
-    """A VMM that dies with faults read and delivered leaves nobody waiting (I36)."""
+    """A VMM that dies with faults read and delivered leaves no request unanswered (I36)."""
     seen = machine(
         generation,
         [

@@ -1,7 +1,7 @@
-"""The conformance suite of kernel.md 8, teardown by unbind: C11 to C13 and C15.
+"""The conformance suite, teardown by unbind: C11 to C13 and C15.
 
-What ends while requests are on their way: each is answered once, nobody's pages are touched for
-somebody else, and whoever ends something can tell when it is over.
+Ends of bindings while requests are under way: each request is answered once, by pages of its own address space only, and the call
+returns when none is left.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def test_c12_after_a_drain_a_pasid_can_be_used_again(
     )
     # The second process has mapped nothing: it must not find the first one's pages either.
     assert seen.codes("b") == [1]
-    # Behind a marker nobody waits for requests on the link: they may find the PASID's entry cleared,
+    # After a marker no process waits for requests on the link: they may find the PASID's entry cleared,
     # and gunthorpe answers what has come of a group, and once more when its last one comes: the hardware's
     # Invalid for the last may be the first of the two.
     late = [[0], [1], [0, 0], [0, 1], [1, 0]][: 5 if generation == "gunthorpe" else 2]
@@ -213,7 +213,7 @@ def test_c13_replace_answers_what_user_space_has_read(generation: str, machine: 
 @pytest.mark.timing
 @pytest.mark.parametrize("generation", ALL)
 def test_c15_the_mm_dies_while_a_group_is_queued(generation: str, machine: Machine) -> None:
-    """A worker that gets no user of the mm answers INVALID (1.0, mm already dead; I17)."""
+    """A worker that gets no user of the mm answers INVALID (I17)."""
     seen = machine(
         generation,
         [
@@ -231,7 +231,7 @@ def test_c15_the_mm_dies_while_a_group_is_queued(generation: str, machine: Machi
 
 @pytest.mark.parametrize("generation", ALL)
 def test_c15_the_mm_dies_in_the_hands_of_its_worker(generation: str, machine: Machine) -> None:
-    """Whoever drops the last user of an mm, its release waits for no worker (I27, 4.4)."""
+    """The release of an mm waits for no worker, whichever process drops the last user (I27, 4.4)."""
     seen = machine(
         generation,
         [*_QUEUED, "let-go workers", "await d0"],

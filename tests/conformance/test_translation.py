@@ -1,4 +1,4 @@
-"""What a function may translate: its bindings, attached domains, and the domain that a release leaves it with (kernel.md 2.4)."""
+"""What a function may translate: its bindings, attached domains, and the domain that a release leaves it with."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def test_a_lost_record_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_library_is_reported() -> None:
     class Unknown(transports.Transport):
-        module = "a_module_that_nobody_has"
+        module = "a_module_that_does_not_exist"
 
     assert Unknown.absent() == "not installed"
     assert transports.StandardQueue.absent() == ""

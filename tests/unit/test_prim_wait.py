@@ -214,7 +214,7 @@ def test_a_ring_that_comes_late_is_no_lost_wake_up(way: str) -> None:
 
 
 @pytest.mark.parametrize("word", [UNRUNG, 0])
-def test_what_nobody_rings_for_is_no_lost_wake_up(word: int) -> None:
+def test_what_no_process_rings_for_is_no_lost_wake_up(word: int) -> None:
     """There without a ring, or gone again when the bound is over: another waiter has taken it."""
     waiter = Waiter()
     with Children(report=waiter.board.report) as children:

@@ -63,7 +63,7 @@ def _problems(
 
 
 def _lost_wakes(system: System) -> list[str]:
-    """Actors that slept until their bound although what they waited for was there, and nobody rang."""
+    """Actors that slept until their bound although what they waited for was there, without being rung."""
     return [
         f"lost wake-up: {name} slept at {point_name(actor['lost_site'] << 8).split('/')[0]} although its work was there "
         f"({actor['timeouts_with_work']} in all)"

@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """The IOMMUs: registers and what both sides note beside them, what travels beside a record of a queue, and which unit serves a device.
 
-The records themselves are those of the profile, ``vtd.pxd``.
+The records themselves are those of the profile, ``emulator/spec/vtd.pxd``.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

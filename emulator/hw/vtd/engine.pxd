@@ -16,12 +16,10 @@ Records are published in batches; PPR is set after the tail that covers them, so
 tail misses nothing.
 
 Order: a link is first in, first out, so the completion of an invalidation arrives behind every request that the function sent
-before it. A wait
-descriptor with page drain completes after the links have been read up to where they stood, and those requests are in the
-queue or answered.
+before it. A wait descriptor with page drain completes when every request that was on a link before it is in the queue or answered.
 
-``vtd.pyx`` takes requests and fills the queue, ``qi.pyx`` executes commands, ``downlink.pxd`` sends what both have for the functions,
-``run.pyx`` sets a unit up and goes round.
+``engine.pyx`` takes requests and fills the queue, ``qi.pyx`` executes commands, ``hw/downlink.pxd`` sends responses and invalidations,
+``hw/run.pyx`` sets a unit up and has its main loop.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Serving the command queue of one unit. The order that a wait with page drain keeps is told in ``vtd.pxd``."""
+"""Serving the command queue of one unit. Order of a wait with page drain: see ``engine.pxd``."""
 
 from libc.stdint cimport uint32_t
 

@@ -15,7 +15,7 @@ takes nothing (Linux: a spinlock since v5.5, a mutex in the review of v4).
     alloc, free, get,     everything; of two frees of one id one finds it unknown
     put, set_data
     find                  everything, without the lock: data and allocators are freed a grace period after they left the tables
-    register, unregister  everything (``ioasid_allocator.pxd``); ids that are out in a space that goes are lost, which is the caller's fault
+    register, unregister  everything (``allocator.pxd``); ids outstanding in a removed space are lost
 
 ``private`` is the caller's. A getter may follow it inside the read section, so its owner waits for a grace period before it frees it, after
 ``ioasid_free``; ``ioasid_set_data`` waits itself.

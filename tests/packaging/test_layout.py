@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from iopf.tools import build_ext, checks, layers, sources
-from setuptools import Extension
+from setuptools import Extension, find_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {
@@ -66,6 +66,14 @@ def test_the_import_root_is_links_to_the_folders() -> None:
     root = ROOT / ".src" / "iopf"
     links = {path.name: os.readlink(path) for path in root.iterdir() if path.is_symlink()}
     assert links == {package: f"../../{package}" for package in LAYERS}
+
+
+def test_the_wheel_holds_no_helper_of_the_tests(project: dict[str, Any]) -> None:
+    (where,) = project["tool"]["setuptools"]["packages"]["find"]["where"]
+    packages = find_packages(str(ROOT / where))
+    assert {"iopf", "iopf.emulator.kernel.core", "iopf.tools.lab.pytest"} <= set(packages)
+    assert not [name for name in packages if "test" in name.replace("pytest", "")]
+    assert not [name for name in packages if "probe" in name]
 
 
 def test_every_folder_with_code_is_a_package() -> None:

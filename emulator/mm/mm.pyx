@@ -16,7 +16,7 @@ from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport LOCK_MMAP, POOL_MM, POOL_TABLE
 from iopf.emulator.board.objects cimport mm_struct, table_page, vma
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.errno cimport EINVAL, ENOMEM
+from iopf.emulator.spec.errno cimport EINVAL
 
 cdef enum:
     WALK_ZAP = 0         # clear what is present

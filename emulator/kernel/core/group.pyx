@@ -17,7 +17,7 @@ from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_FAULT, POOL_GROUP, POOL_PARAM
 from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.ledger cimport *
-from iopf.emulator.board.objects cimport fault_param, iommu_domain, iopf_fault, iopf_group
+from iopf.emulator.board.objects cimport fault_param, iommu_domain, iopf_group
 from iopf.emulator.spec.program cimport DOMAIN_FAULT
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Answers. Rules and writers: see ``response.pxd``."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from iopf.cython_ext.access cimport *
 from iopf.cython_ext.atomics cimport *

@@ -22,7 +22,7 @@ from iopf.emulator.board.objects cimport UFAULT_SLOTS, iommu_domain, iopf_group,
 from iopf.emulator.spec.program cimport HOLD_COPIES
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.fault cimport *
-from iopf.emulator.spec.errno cimport EBADF, EBUSY, EFAULT, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ESPIPE
+from iopf.emulator.spec.errno cimport EBADF, EBUSY, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, ESPIPE
 
 
 cdef ufault *object_at(view *v, uint32_t index) noexcept nogil:

@@ -19,7 +19,7 @@ from iopf.emulator.board.objects cimport attach_handle, iommu_domain, mm_struct
 from iopf.emulator.board.pasid_table cimport pasid_array
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.spec.sites cimport *
-from iopf.emulator.spec.errno cimport EBUSY, EINVAL, ENODEV, ENOMEM, ESRCH
+from iopf.emulator.spec.errno cimport EBUSY, ENODEV, ENOMEM, ESRCH
 
 
 cdef int mm_prepare(view *v, uint32_t dev, mm_struct *mm) noexcept nogil:

@@ -6,7 +6,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from iopf.cython_ext.access cimport *
 from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
-from iopf.cython_ext.histogram cimport hist_add, histogram
+from iopf.cython_ext.histogram cimport hist_add
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport pool_deref
 from iopf.cython_ext.record_ring cimport *

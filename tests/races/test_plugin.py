@@ -240,7 +240,7 @@ GOOD = 'UNBIND = ["map t0 4", "bind d0 t0", "t0: start", "unbind d0 t0"]\n'
 
 
 MISTAKES = [
-    ("['mapp t0 4']", "program 0, 'mapp t0 4': 'mapp' is no operation; did you mean 'map'?"),
+    ("['mapp t0 4']", "program 0, 'mapp t0 4': 'mapp' is not an operation; did you mean 'map'?"),
     (
         "UNBIND, ['d0: start', 'send d9 t0 pages=1']",
         "program 1, 'send d9 t0 pages=1': no device 'd9'; expected d0",

@@ -59,7 +59,7 @@ def test_a_failing_schedule_is_reported_and_saved(tmp_path: Path) -> None:
         ("mode='processes'", "SMALL", "race(mode='processes'): prove runs fibers under"),
         ("", "SMALL, delays=9", "prove(delays=9): expected 0 to 8"),
         ("", "SMALL, delays='2'", "prove(delays='2'): expected 0 to 8"),
-        ("", "['mapp t0 4']", "program 0, 'mapp t0 4': 'mapp' is no operation"),
+        ("", "['mapp t0 4']", "program 0, 'mapp t0 4': 'mapp' is not an operation"),
         ("", "SMALL, kernel={'handlers': 20}", "26 processes; at most 15 can be explored"),
     ],
 )

@@ -43,7 +43,7 @@ def ops(packed: bytes) -> list[int]:
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        ("bnid d0 t0", "'bnid' is no operation; did you mean 'bind'?"),
+        ("bnid d0 t0", "'bnid' is not an operation; did you mean 'bind'?"),
         ("", "no operation"),
         ("t0:", "no operation"),
         ("bind d0", "bind needs a tenant; syntax: bind D T"),
@@ -343,7 +343,7 @@ def test_a_scenario_with_wrong_programs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
         resolve(file)
     assert caught.value.lines == [
-        f"{file}: $.program[1].ops[0]: 'bnid' is no operation; did you mean 'bind'?",
+        f"{file}: $.program[1].ops[0]: 'bnid' is not an operation; did you mean 'bind'?",
         f"{file}: $.program[1].ops[1]: 'it' is not one of irq, workers, copies, all",
     ]
 

@@ -292,7 +292,7 @@ def prepare(Process process not None, uint32_t dev, dict p) -> None:
     f.program_count = p["program_count"]
     f.tenant = p["tenant"]
     f.ready_epoch = p["ready_epoch"]
-    flow_begin(&f.script, f.program, f.program_count, process.v.self.rng)
+    flow_begin(&process.v, &f.script, f.program, f.program_count, process.v.self.rng)
     w = &f.work
     w.pattern = p["pattern"]
     w.group_pages = p["group_pages"]

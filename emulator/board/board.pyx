@@ -114,7 +114,7 @@ cdef format_objects(Memory memory, board *b, dict config, dict layout, dict slot
 
 
 cdef void *private_alloc(view *v, uint64_t size) noexcept nogil:
-    """Zeroed memory for the state of a part, which lives as long as its process; NULL when there is none."""
+    """Zeroed memory for the state of an entry, which lives as long as its process; NULL when there is none."""
     cdef char *at = v.private_at
     if at == NULL:
         return calloc(1, size if size else 1)

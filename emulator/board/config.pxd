@@ -17,7 +17,7 @@ cpdef enum Option:
     OPTION_HIGHPRI = 16      # handlers run with a raised priority
     OPTION_MATCH_PASID = 128  # partial faults are gathered by PASID too
     OPTION_ANSWER_LAST = 256  # only a last request is answered
-    OPTION_DRAIN_ALWAYS = 512  # v7.2 drains whenever PRI is on, as kernels before it
+    OPTION_DRAIN_ALWAYS = 512  # v6.16 and later drain whenever PRI is on, as kernels before it
     OPTION_PRIVATE_DATA = 64  # the hardware is of a revision with private data in requests
     OPTION_CONTAIN = 32      # defer frees of objects still in use, so that the run can continue
 

@@ -46,7 +46,7 @@ cdef struct flow:
     uint32_t arrived         # at the barrier of the current record
     uint32_t arrivals[64]
 
-cdef void flow_begin(flow *f, uint64_t first, uint64_t count, uint64_t seed) noexcept nogil
+cdef void flow_begin(view *v, flow *f, uint64_t first, uint64_t count, uint64_t seed) noexcept nogil
 cdef uint32_t flow_step(view *v, flow *f, uint32_t stop_phase, uint64_t *next_ns) noexcept nogil
 cdef uint32_t flow_look(view *v, flow *f, uint32_t stop_phase) noexcept nogil
 cdef void flow_done(view *v, flow *f, int64_t result) noexcept nogil

@@ -24,10 +24,10 @@ ctypedef void (*jump_call)(view *v, flow *f, prog_op *op, bint stopping) noexcep
 ctypedef bint (*wait_call)(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil
 
 
-cdef void flow_begin(flow *f, uint64_t first, uint64_t count, uint64_t seed) noexcept nogil:
+cdef void flow_begin(view *v, flow *f, uint64_t first, uint64_t count, uint64_t seed) noexcept nogil:
     cdef uint32_t i
     f.first = first
-    f.count = count
+    f.count = count if first <= v.cfg.programs and count <= v.cfg.programs - first else 0
     f.pc = f.steps = f.due_ns = 0
     f.depth = f.arrived = 0
     f.rng = seed or 1
@@ -92,7 +92,7 @@ cdef uint64_t chosen(view *v, flow *f, prog_op *op) noexcept nogil:
     """The first record of a branch, picked by weight."""
     cdef uint64_t n = op.a, i, sum = 0, pick
     cdef prog_op *branch = op + 1
-    if n == 0 or f.pc + n >= f.count:
+    if n == 0 or n >= f.count - f.pc:
         return f.count
     for i in range(n):
         sum += branch[i].a
@@ -135,7 +135,8 @@ cdef void op_goto(view *v, flow *f, prog_op *op, bint stopping) noexcept nogil:
 
 
 cdef bint op_turn(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
-    return stopping or op.arg >= SEQUENCES or read64(v.self, sequence_turn(v, op.arg), PROGRAM_WAIT) >= op.a
+    cdef uint32_t sequence = op.arg
+    return stopping or sequence >= SEQUENCES or read64(v.self, sequence_turn(v, sequence), PROGRAM_WAIT) >= op.a
 
 
 cdef bint op_start(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
@@ -143,7 +144,8 @@ cdef bint op_start(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_
 
 
 cdef bint op_barrier(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
-    return op.arg >= BARRIERS or barrier_open(v, f, op.arg) or stopping
+    cdef uint32_t which = op.arg
+    return which >= BARRIERS or barrier_open(v, f, which) or stopping
 
 
 cdef bint op_pause(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_ns) noexcept nogil:
@@ -161,9 +163,10 @@ cdef bint op_pass(view *v, flow *f, prog_op *op, bint stopping, uint64_t *next_n
     died, at any moment; that stays."""
     cdef uint64_t *turn
     cdef uint64_t seen
-    if op.arg >= SEQUENCES:
+    cdef uint32_t sequence = op.arg
+    if sequence >= SEQUENCES:
         return True
-    turn = sequence_turn(v, op.arg)
+    turn = sequence_turn(v, sequence)
     seen = read64(v.self, turn, PROGRAM_STEP)
     if seen < op.a:
         try64(v.self, turn, seen, op.a, PROGRAM_STEP)
@@ -219,17 +222,20 @@ cdef uint32_t flow_look(view *v, flow *f, uint32_t stop_phase) noexcept nogil:
     """What ``flow_step`` would return, without its effects. A pause counts as blocked: its end rings no bell."""
     cdef prog_op *op
     cdef bint stopping = ld32_acq(&v.board.phase) >= stop_phase
+    cdef uint32_t number, which
     cdef uint64_t never = 0
     if f.pc >= f.count:
         return FLOW_END
     op = flow_op(v, f)
-    if not is_control(op.op):
+    number = op.op
+    which = op.arg
+    if not is_control(number):
         return FLOW_OP
-    if op.op == DO_BARRIER and op.arg < BARRIERS:
-        return FLOW_MOVED if stopping or not f.arrived or all_arrived(v, f, op.arg) else FLOW_BLOCKED
-    if op.op == DO_TURN or op.op == DO_START or op.op == DO_BARRIER:
-        return FLOW_MOVED if WAITS[op.op](v, f, op, stopping, &never) else FLOW_BLOCKED
-    return FLOW_BLOCKED if op.op == DO_PAUSE and not stopping else FLOW_MOVED
+    if number == DO_BARRIER and which < BARRIERS:
+        return FLOW_MOVED if stopping or not f.arrived or all_arrived(v, f, which) else FLOW_BLOCKED
+    if number == DO_TURN or number == DO_START:
+        return FLOW_MOVED if WAITS[number](v, f, op, stopping, &never) else FLOW_BLOCKED
+    return FLOW_BLOCKED if number == DO_PAUSE and not stopping else FLOW_MOVED
 
 
 cdef void flow_leave(view *v, uint32_t slot) noexcept nogil:

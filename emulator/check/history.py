@@ -83,7 +83,8 @@ AGES: dict[str, Age] = {
         (
             "iopf_queue_remove_device frees the groups it answers (9759ae2cee7c, meant to fix a leak): "
             "wrong for every group that a worker or user space still holds",
-            "the drain of VT-d covers requests without PASID (add43c4fbc92)",
+            "the drain of VT-d covers requests without PASID (add43c4fbc92); the emulated one always does, "
+            "but for the defect rid-faults-not-drained",
         ),
     ),
     "v6.16": Age(

@@ -75,9 +75,7 @@ KNOWN: dict[str, Known] = {
     "flush-whole-queue": Known(
         "4.26", MERGED, "a flush waits for the groups of every device of the queue"
     ),
-    "rid-faults-not-drained": Known(
-        "4.35", span("v5.13", "v6.13"), "a drain skips requests without PASID"
-    ),
+    "rid-faults-not-drained": Known("4.35", ("v6.13",), "a drain skips requests without PASID"),
     "device-release-vs-report": Known(
         "4.36", span("v5.13", "v6.2"), "nothing pins the device between its lookup and its report"
     ),

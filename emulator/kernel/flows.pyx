@@ -4,6 +4,8 @@
 A row begins as a copy of an older one and says what is new. A new generation is one more row, and the functions that are really new.
 """
 
+from libc.stdint cimport uint32_t
+
 from iopf.emulator.board.board cimport view
 from iopf.emulator.kernel.core.attach cimport auto_respond, end_by_acknowledging, end_by_drain, leave_to_user
 from iopf.emulator.kernel.core.copies cimport respond_by_copy
@@ -109,8 +111,9 @@ DRIVERS[0] = vtd_ops()
 
 cdef int kernel_attach(view *v) noexcept nogil:
     """Gives the process its kernel; 0, or -EINVAL when the board names a generation or a profile that this build does not have."""
-    if not 0 < v.cfg.generation < GENERATIONS or v.cfg.profile >= PROFILES:
+    cdef uint32_t generation = v.cfg.generation, profile = v.cfg.profile
+    if not 0 < generation < GENERATIONS or profile >= PROFILES:
         return EINVAL
-    v.flow = &FLOWS[v.cfg.generation]
-    v.ops = DRIVERS[v.cfg.profile]
+    v.flow = &FLOWS[generation]
+    v.ops = DRIVERS[profile]
     return 0

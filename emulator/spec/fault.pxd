@@ -14,7 +14,7 @@ cdef enum FaultFlag:
     IOMMU_FAULT_PAGE_REQUEST_PASID_VALID = 1
     IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE = 2
     IOMMU_FAULT_PAGE_REQUEST_PRIV_DATA = 4       # until v6.8; the driver answers such requests itself, so the data is not kept here
-    IOMMU_FAULT_PAGE_RESPONSE_NEEDS_PASID = 8
+    IOMMU_FAULT_PAGE_RESPONSE_NEEDS_PASID = 8    # for other readers of the fault; the response path asks PASID_VALID
 
 cdef enum FaultPerm:
     IOMMU_FAULT_PERM_READ = 1

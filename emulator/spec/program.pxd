@@ -6,8 +6,8 @@ records from text and describes each operation for its users; ``emulator/trace``
 
     actor                operations
     tenant (its task)    DO_MAP to DO_SERVE
-    device               DO_REQUEST to DO_RESET
-    driver               DO_PLUG to DO_RECOVER
+    device               DO_REQUEST to DO_TRANSLATE
+    driver               DO_PLUG to DO_IOASID_FREE
     any                  DO_TURN to OP_ELSE: order, waiting, repetition and choice
 """
 
@@ -50,7 +50,7 @@ cpdef enum:
     DO_TRANSLATE = 39        # arg tenant + 1, a address, b PASID + 1, c pages: a translation request
     DO_OVERFLOW = 38         # arg tenant + 1, a address: groups until the queue overflows
     # --- driver ---
-    DO_PLUG = 48             # arg device, as in all that follow
+    DO_PLUG = 48             # arg device, as in all that follow where nothing else is said
     DO_REMOVE = 49
     DO_QUEUE_ADD = 50
     DO_QUEUE_REMOVE = 51

@@ -220,10 +220,11 @@ def operations() -> list:
     return [op for op in range(OPERATIONS) if CALLS[op] != NULL]
 
 
-cdef void tell_devices(runner *r) noexcept nogil:
+cdef void tell_devices(runner *r, bint every) noexcept nogil:
+    """Rings the devices of this tenant, or every one: any device may have a program that waits for the end of a tenant."""
     cdef uint32_t dev
     for dev in range(r.v.cfg.devices):
-        if (r.t.devices[dev >> 6] >> (dev & 63)) & 1:
+        if every or (r.t.devices[dev >> 6] >> (dev & 63)) & 1:
             bell_ring(r.v.self, crew_actor(r.v.crew, r.v.devices[dev].actor), TENANT_SYSCALL)
 
 
@@ -289,7 +290,7 @@ cdef void run_program(runner *r) noexcept nogil:
     cdef flow f
     cdef prog_op *op
     cdef int64_t ret
-    flow_begin(&f, r.t.program, r.t.program_count, r.v.self.rng)
+    flow_begin(r.v, &f, r.t.program, r.t.program_count, r.v.self.rng)
     while next_record(r, &f):
         op = flow_op(r.v, &f)
         if op.op == DO_EXIT and op.flags & FLAG_IMPLICIT and r.v.cfg.controlled:
@@ -301,14 +302,14 @@ cdef void run_program(runner *r) noexcept nogil:
             note_failure(r, op, f.pc, ret)
         flow_done(r.v, &f, ret)
         write64(r.v.self, &r.t.ops_done, f.steps, PROGRAM_STEP)  # partner: the acquire load of the devices
-        tell_devices(r)
+        tell_devices(r, False)
     flow_leave(r.v, r.v.self.slot)
     stay(r)
     # Whatever was left out, a process ends by exiting.
     if not read32(r.v.self, &r.t.exited, PROGRAM_STEP):
         syscall_to_task(r, DO_EXIT, 0, 0, 0, 0, 0)
     write32(r.v.self, &r.t.finished, 1, PROGRAM_STEP)
-    tell_devices(r)
+    tell_devices(r, True)
     bell_ring(r.v.self, crew_actor(r.v.crew, 0), TENANT_SYSCALL)
 
 

@@ -7,7 +7,7 @@ from iopf.emulator.board.board cimport view
 from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.board.process cimport Process
 
-cdef inline ioasid_ops ops_of(uint32_t ident, uint32_t alloc_fn, uint32_t free_fn, uint64_t pdata) noexcept nogil:
+cdef inline ioasid_ops allocator_ops(uint32_t ident, uint32_t alloc_fn, uint32_t free_fn, uint64_t pdata) noexcept nogil:
     cdef ioasid_ops ops
     ops.ident, ops.alloc_fn, ops.free_fn, ops.pdata = ident, alloc_fn, free_fn, pdata
     return ops

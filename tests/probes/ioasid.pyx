@@ -36,14 +36,14 @@ cdef class Ioasid:
             raise ValueError("the board names an unknown kernel")
 
     def register(self, uint32_t ident, uint32_t alloc_fn, uint32_t free_fn, uint64_t pdata) -> int:
-        cdef ioasid_ops ops = ops_of(ident, alloc_fn, free_fn, pdata)
+        cdef ioasid_ops ops = allocator_ops(ident, alloc_fn, free_fn, pdata)
         cdef int ret
         with nogil:
             ret = ioasid_register_allocator(self.v, &ops)
         return ret
 
     def unregister(self, uint32_t ident) -> None:
-        cdef ioasid_ops ops = ops_of(ident, 0, 0, 0)
+        cdef ioasid_ops ops = allocator_ops(ident, 0, 0, 0)
         with nogil:
             ioasid_unregister_allocator(self.v, &ops)
 

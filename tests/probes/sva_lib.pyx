@@ -12,7 +12,7 @@ from iopf.cython_ext.pool cimport pool_ref, pool_try
 from iopf.cython_ext.trap cimport trap_here
 from iopf.emulator.kernel.ioasid.ioasid cimport *
 from iopf.emulator.kernel.ioasid.allocator cimport *
-from tests.probes.ioasid cimport Ioasid, ops_of
+from tests.probes.ioasid cimport Ioasid, allocator_ops
 from iopf.emulator.kernel.sva.sva_lib cimport *
 from iopf.emulator.kernel.sva.sva_mm cimport sva_mmdrop, sva_mmput
 from iopf.emulator.mm.mm cimport mm_alloc, mmgrab
@@ -128,7 +128,7 @@ cdef class SvaLib(Ioasid):
         """One call between two marks in the word at ``armed_at``: 1 and a trap before it, 2 after it. Only under a tracer: the trap kills
         any other process."""
         cdef uint32_t *armed = <uint32_t *>self.process.memory.at(armed_at, 8)
-        cdef ioasid_ops ops = ops_of(9 if what == CALL_REGISTER else <uint32_t>arg, <uint32_t>arg, <uint32_t>arg, 0x99)
+        cdef ioasid_ops ops = allocator_ops(9 if what == CALL_REGISTER else <uint32_t>arg, <uint32_t>arg, <uint32_t>arg, 0x99)
         cdef mm_struct *mm = self._mm(arg) if what in (CALL_SVA_ALLOC, CALL_SVA_FREE) else NULL
         cdef int err = 0
         with nogil:

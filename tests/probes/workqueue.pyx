@@ -12,6 +12,7 @@ from iopf.emulator.board.board cimport view
 from iopf.emulator.spec.classes cimport LOCK_WQ
 from iopf.emulator.board.objects cimport fault_param
 from iopf.emulator.board.process cimport Process
+from iopf.emulator.spec.errno cimport ENOMEM
 from iopf.emulator.spec.sites cimport WORKER_HANDLE
 
 
@@ -36,7 +37,7 @@ cdef class Workqueue:
             return iopf_queue_add_device(self.v, 0, dev)
         param = iopf_get_or_make_fault_param(self.v, dev)
         if param == NULL:
-            return -12
+            return -ENOMEM
         iopf_put_dev_fault_param(self.v, param)
         return 0
 

@@ -73,12 +73,13 @@ cdef mm_struct *mm_of_handle_ref(view *v, uint64_t ref, uint32_t *event) noexcep
 cdef mm_struct *mm_of_array(view *v, iopf_group *group, uint32_t *event) noexcept nogil:
     """v6.2 to v6.8: loads the domain of the PASID now, without the group mutex."""
     cdef uint64_t ref = 0
+    cdef uint32_t pasid = group.last.pasid
     event[0] = EVENT_NO_DOMAIN
-    if fault_pasid_valid(&group.last) and group.last.pasid < v.cfg.max_pasids:
+    if fault_pasid_valid(&group.last) and pasid < v.cfg.max_pasids:
         if defect(v, DEFECT_GROUP_MUTEX_VS_FLUSH):
             mutex_lock(v.self, &v.devices[group.device].group_lock, WORKER_HANDLE)
             mutex_unlock(v.self, &v.devices[group.device].group_lock, WORKER_HANDLE)
-        ref = ld64_acq(&pasid_array(v, group.device)[group.last.pasid])
+        ref = ld64_acq(&pasid_array(v, group.device)[pasid])
     return mm_of_handle_ref(v, ref, event) if ref != 0 else NULL
 
 

@@ -4,8 +4,8 @@
     page_response          answers a request; posted: the caller does not wait for the hardware
     set_dev_pasid          one store changes what a (device, PASID) translates to; entry 0 blocks it. Caller holds group_lock
     flush_dev_iotlb        the device drops its translations of a PASID; returns when it has
-    flush_dev_iotlb_range  the same for ``pages`` pages from ``start`` (pages 0: all), posted; ``sync`` waits for it
-    sync                   returns when the device's IOMMU has executed every command submitted before
+    flush_dev_iotlb_range  the same for ``pages`` pages from ``start`` (pages 0: all), posted; ``sync`` of its unit waits for it
+    sync                   returns when IOMMU ``unit`` has executed every command submitted before
     drain                  returns when no request of (device, PASID) is left between the function and the end of its handling.
                            Contract: the translation is gone or points elsewhere. Never called in a worker: it waits for workers
     fence                  returns when every request that the device has sent is reported

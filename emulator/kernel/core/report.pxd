@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """``iommu_report_device_fault``: what the core does with one page request, one flow per generation (drivers/iommu/io-pgfault.c).
 
-    v5.13, v6.2    under dev->iommu->lock: keep a copy of a last request as pending, then hand the event to the registered handler, which is
+    v5.13 to v6.8  under dev->iommu->lock: keep a copy of a last request as pending, then hand the event to the registered handler, which is
                    ``iommu_queue_iopf``. An error goes back to the driver, and the driver answers a last request itself.
     v6.9           a counted fault_param; the group is built here and is itself the pending entry; the domain is chosen here; whatever
                    goes wrong with a group the core answers FAILURE. Without a fault_param there is no answer.

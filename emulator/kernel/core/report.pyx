@@ -54,7 +54,7 @@ cdef int iommu_queue_iopf(view *v, uint32_t dev, iommu_fault *fault) noexcept no
 
 
 cdef int report_to_handler(view *v, uint32_t dev, iommu_fault *fault) noexcept nogil:
-    """v5.13 and v6.2: 0, -EINVAL without handler, -ENOMEM, or the handler's error. Caller holds param_lock."""
+    """v5.13 to v6.8: 0, -EINVAL without handler, -ENOMEM, or the handler's error. Caller holds param_lock."""
     cdef device *d = &v.devices[dev]
     cdef fault_param *param = NULL
     cdef iopf_fault *copy = NULL

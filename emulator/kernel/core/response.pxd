@@ -6,7 +6,7 @@
     books of a device (kernside.answered_*)  atomically, before the command: once that is in the queue the device may look
 
 A response to a group acts under fault_param.lock, across the driver's command. Whether it acts is a matter of the generation
-(``kernel_flow.may_respond``): v6.9 to v6.14 while the group is pending, so that a group which removal has answered is not answered twice;
+(``kernel_flow.may_respond``): v6.9 to v7.1 while the group is pending, so that a group which removal has answered is not answered twice;
 v7.2 (738e6f32e61d) always, since an owner that keeps a group beyond the handler's return dequeues it first; gunthorpe unless the group is
 marked as acknowledged.
 """

@@ -24,11 +24,12 @@ from iopf.emulator.spec.sites cimport *
 cdef void kern_fate(view *v, const iommu_fault *fault, uint32_t fate) noexcept nogil:
     """Notes what the kernel did with a request, unless a later request has taken the entry over already."""
     cdef uint32_t *entry
-    cdef uint32_t word
-    if fault.uid == NO_UID or fault.device >= v.cfg.devices:
+    cdef uint32_t word, dev = fault.device
+    cdef uint64_t uid = fault.uid
+    if uid == NO_UID or dev >= v.cfg.devices:
         return
-    entry = ledger(v, OFF_LEDGER_KERNEL, fault.device, fault.grpid, fault.uid)
-    word = ledger_word(fault.uid, fate)
+    entry = ledger(v, OFF_LEDGER_KERNEL, dev, fault.grpid, uid)
+    word = ledger_word(uid, fate)
     if ((word >> 8) - (ld32_rlx(entry) >> 8)) & 0xFFFFFF < 0x800000:
         write32(v.self, entry, word, KERN_FATE)
 

@@ -11,7 +11,7 @@ from iopf.emulator.spec.program cimport prog_op
 from iopf.emulator.spec.errno cimport EINVAL, ENOMEM
 
 
-cdef ioasid_ops ops_of(prog_op *op) noexcept nogil:
+cdef ioasid_ops allocator_ops(prog_op *op) noexcept nogil:
     cdef ioasid_ops ops
     ops.ident = op.arg
     ops.alloc_fn = ops.free_fn = <uint32_t>op.a
@@ -21,13 +21,13 @@ cdef ioasid_ops ops_of(prog_op *op) noexcept nogil:
 
 cdef int64_t op_ioasid_register(view *v, prog_op *op) noexcept nogil:
     """0, -EINVAL, -EEXIST, -EAGAIN (ids of the default allocator are out), -ENOMEM."""
-    cdef ioasid_ops ops = ops_of(op)
+    cdef ioasid_ops ops = allocator_ops(op)
     return ioasid_register_allocator(v, &ops) if ops.ident != 0 else EINVAL
 
 
 cdef int64_t op_ioasid_unregister(view *v, prog_op *op) noexcept nogil:
     """0; an allocator that is not registered is ignored."""
-    cdef ioasid_ops ops = ops_of(op)
+    cdef ioasid_ops ops = allocator_ops(op)
     ioasid_unregister_allocator(v, &ops)
     return 0
 

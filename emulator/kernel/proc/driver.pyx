@@ -139,7 +139,7 @@ cdef int program_main(view *v, uint32_t index) noexcept nogil:
     cdef program_wait p
     cdef waiter w
     p.v, p.d = v, d
-    flow_begin(&p.f, d.program, d.program_count, v.self.rng)
+    flow_begin(v, &p.f, d.program, d.program_count, v.self.rng)
     waiter_reset(&w)
     while ld32_acq(&v.board.phase) < PHASE_ENDING:
         v.self.heartbeat += 1

@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""Operations of drivers in programs: calls of the queue interface, injected events and failures, held stages.
+"""Operations of drivers in programs: calls of the queue interface and of the IOASID allocator, injected events and failures, held stages.
 
 Each returns what the called function returns, 0 or a negative errno. An injected event is reported under the driver's iopf_lock, as the
 interrupt thread does, and has no place in the books of a device (NO_UID).

@@ -28,10 +28,13 @@ from iopf.emulator.spec.fault cimport *
 from iopf.emulator.spec.pci cimport RESP_FAILURE
 from iopf.emulator.spec.errno cimport EINVAL, ENODEV, ENOMEM
 
+cdef enum:
+    NO_CODE = 0xFFFF
+
 
 cdef int report_injected(view *v, prog_op *op, iommu_fault *fault) noexcept nogil:
     """Caller holds the driver's iopf_lock."""
-    cdef uint32_t dev = op.arg
+    cdef uint32_t dev = fault.device
     cdef int ret
     v.devices[dev].kern.injected += 1
     if op.d != 0:
@@ -108,8 +111,10 @@ cdef int64_t op_queue_remove(view *v, prog_op *op) noexcept nogil:
 
 
 cdef uint32_t page_response_code(uint32_t code) noexcept nogil:
-    """Programs name the codes of PCIe."""
-    return IOMMU_PAGE_RESP_FAILURE if code == RESP_FAILURE else code
+    """Programs name the codes of PCIe; others are no code of the kernel."""
+    if code == RESP_FAILURE:
+        return IOMMU_PAGE_RESP_FAILURE
+    return code if code <= IOMMU_PAGE_RESP_INVALID else NO_CODE
 
 
 cdef int64_t op_respond(view *v, prog_op *op) noexcept nogil:
@@ -120,9 +125,11 @@ cdef int64_t op_respond(view *v, prog_op *op) noexcept nogil:
 
 
 cdef int64_t op_drain(view *v, prog_op *op) noexcept nogil:
-    if op.arg >= v.cfg.devices or op.a >= v.cfg.max_pasids:
+    cdef uint32_t dev = op.arg
+    cdef uint64_t pasid = op.a
+    if dev >= v.cfg.devices or pasid >= v.cfg.max_pasids:
         return ENODEV
-    ops_of(v).drain(v, op.arg, <uint32_t>op.a)
+    ops_of(v).drain(v, dev, <uint32_t>pasid)
     return 0
 
 
@@ -159,29 +166,35 @@ cdef int64_t op_remove(view *v, prog_op *op) noexcept nogil:
 
 
 cdef int64_t op_queue_add(view *v, prog_op *op) noexcept nogil:
-    return iopf_queue_add_device(v, device_queue(v, op.arg), op.arg) if op.arg < v.cfg.devices else ENODEV
+    cdef uint32_t dev = op.arg
+    return iopf_queue_add_device(v, device_queue(v, dev), dev) if dev < v.cfg.devices else ENODEV
 
 
 cdef int64_t op_register(view *v, prog_op *op) noexcept nogil:
-    return iommu_register_device_fault_handler(v, op.arg) if op.arg < v.cfg.devices else ENODEV
+    cdef uint32_t dev = op.arg
+    return iommu_register_device_fault_handler(v, dev) if dev < v.cfg.devices else ENODEV
 
 
 cdef int64_t op_unregister(view *v, prog_op *op) noexcept nogil:
-    return iommu_unregister_device_fault_handler(v, op.arg) if op.arg < v.cfg.devices else ENODEV
+    cdef uint32_t dev = op.arg
+    return iommu_unregister_device_fault_handler(v, dev) if dev < v.cfg.devices else ENODEV
 
 
 cdef int64_t op_flush(view *v, prog_op *op) noexcept nogil:
-    return iopf_queue_flush_dev(v, op.arg) if op.arg < v.cfg.devices else ENODEV
+    cdef uint32_t dev = op.arg
+    return iopf_queue_flush_dev(v, dev) if dev < v.cfg.devices else ENODEV
 
 
 cdef int64_t op_discard(view *v, prog_op *op) noexcept nogil:
-    return iopf_queue_discard_partial(v, device_queue(v, op.arg)) if op.arg < v.cfg.devices else ENODEV
+    cdef uint32_t dev = op.arg
+    return iopf_queue_discard_partial(v, device_queue(v, dev)) if dev < v.cfg.devices else ENODEV
 
 
 cdef int64_t op_fail(view *v, prog_op *op) noexcept nogil:
-    if op.arg >= POOL_CLASSES:
+    cdef uint32_t which = op.arg
+    if which >= POOL_CLASSES:
         return EINVAL
-    write32(v.self, &v.pools[op.arg].fail_nth, <uint32_t>op.a, PROGRAM_STEP)
+    write32(v.self, &v.pools[which].fail_nth, <uint32_t>op.a, PROGRAM_STEP)
     return 0
 
 

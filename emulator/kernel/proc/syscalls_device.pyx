@@ -23,6 +23,9 @@ from iopf.emulator.spec.classes cimport POOL_HANDLE
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.errno cimport EBADF, EFAULT, EINVAL, ENOENT, EOPNOTSUPP
 
+cdef enum:
+    FILES = 32               # fault objects in the bit mask of a task
+
 
 cdef void publish_pasid(view *v, tenant *t, mm_struct *mm) noexcept nogil:
     write32(v.self, &t.pasid, read32(v.self, &mm.pasid, SVA_BIND) if mm != NULL else 0, SVA_BIND)
@@ -132,14 +135,15 @@ cdef int64_t sys_replace(caller *c, uint64_t *args) noexcept nogil:
 
 
 cdef bint has_object(caller *c, uint64_t index) noexcept nogil:
-    return index < 32 and c.f.fault_objects >> index & 1
+    return index < FILES and c.f.fault_objects >> index & 1
 
 
 cdef int64_t sys_fault_alloc(caller *c, uint64_t *args) noexcept nogil:
     """Opens a fault object."""
-    cdef int64_t ret = fault_object_alloc(c.v, <uint32_t>args[CALL_ARG])
+    cdef uint64_t index = args[CALL_ARG]
+    cdef int64_t ret = fault_object_alloc(c.v, <uint32_t>index) if index < FILES else EINVAL
     if ret == 0:
-        c.f.fault_objects |= <uint32_t>1 << args[CALL_ARG]
+        c.f.fault_objects |= <uint32_t>1 << index
     return ret
 
 
@@ -152,25 +156,28 @@ cdef int64_t close_object(caller *c, uint32_t index) noexcept nogil:
 
 
 cdef int64_t sys_fault_close(caller *c, uint64_t *args) noexcept nogil:
-    return close_object(c, <uint32_t>args[CALL_ARG]) if has_object(c, args[CALL_ARG]) else EBADF
+    cdef uint64_t index = args[CALL_ARG]
+    return close_object(c, <uint32_t>index) if has_object(c, index) else EBADF
 
 
 cdef int64_t sys_fault_read(caller *c, uint64_t *args) noexcept nogil:
     """read(2) with a buffer of ``a`` bytes; ``b``: nothing can be copied there."""
-    cdef uint64_t n = args[CALL_A] if args[CALL_A] < USER_BUFFER else USER_BUFFER // PGFAULT_BYTES * PGFAULT_BYTES
-    cdef uint32_t index = <uint32_t>args[CALL_ARG]
-    if not has_object(c, args[CALL_ARG]):
+    cdef uint64_t n = args[CALL_A], index = args[CALL_ARG]
+    if not has_object(c, index):
         return EBADF
-    return iommufd_fault_read(c.v, index, NULL if args[CALL_B] else user_buffer(c.v, c.index), n, c.t.read_cookies, &c.t.read_count)
+    if n >= USER_BUFFER:
+        n = USER_BUFFER // PGFAULT_BYTES * PGFAULT_BYTES
+    return iommufd_fault_read(c.v, <uint32_t>index, NULL if args[CALL_B] else user_buffer(c.v, c.index), n, c.t.read_cookies, &c.t.read_count)
 
 
 cdef int64_t sys_fault_write(caller *c, uint64_t *args) noexcept nogil:
     """write(2) of one answer: the cookie ``c`` - 1, or with 0 the ``a``-th of the last read."""
-    cdef uint32_t cookie = <uint32_t>(args[CALL_C] - 1) if args[CALL_C] != 0 else c.t.read_cookies[args[CALL_A] & 63]
+    cdef uint64_t given = args[CALL_C], index = args[CALL_ARG]
+    cdef uint32_t cookie = <uint32_t>(given - 1) if given != 0 else c.t.read_cookies[args[CALL_A] & 63]
     cdef int64_t ret
-    if not has_object(c, args[CALL_ARG]):
+    if not has_object(c, index):
         return EBADF
-    ret = iommufd_fault_write(c.v, <uint32_t>args[CALL_ARG], cookie, <uint32_t>args[CALL_B])
+    ret = iommufd_fault_write(c.v, <uint32_t>index, cookie, <uint32_t>args[CALL_B])
     domain_reap(c.v)
     return ret
 

@@ -26,9 +26,9 @@ cdef enum:
 ctypedef int (*mm_change)(view *v, mm_struct *mm, uint64_t *args) noexcept nogil
 
 
-cdef int change_mm(caller *c, uint64_t *args, mm_change change, bint removes) noexcept nogil:
+cdef int change_mm(caller *c, uint64_t *args, mm_change change, bint removes, bint moves) noexcept nogil:
     """A change of mappings under the write lock. Devices are told before the lock is released, also after an error: part of the range
-    may be gone. A plain map of free space removes nothing."""
+    may be gone. A plain map of free space removes nothing; a move (``moves``) has a second range."""
     cdef mm_struct *mm = tenant_mm(c.v, c.t)
     cdef uint64_t present
     cdef int ret
@@ -39,6 +39,8 @@ cdef int change_mm(caller *c, uint64_t *args, mm_change change, bint removes) no
     ret = change(c.v, mm, args)
     if removes or ld64_acq(&mm.rss) < present:
         mm_invalidate_secondary_tlbs(c.v, mm, args[CALL_A], args[CALL_B])
+    if moves:
+        mm_invalidate_secondary_tlbs(c.v, mm, args[CALL_C], args[CALL_D])
     write_unlock(c.v.self, &mm.mmap_lock, MM_MAP)
     return ret
 
@@ -60,30 +62,27 @@ cdef int do_zap(view *v, mm_struct *mm, uint64_t *args) noexcept nogil:
 
 
 cdef int do_mremap(view *v, mm_struct *mm, uint64_t *args) noexcept nogil:
-    """Devices are told of the new range here, of the old one by the caller."""
-    cdef int ret = mm_move(v, mm, args[CALL_A], args[CALL_B], args[CALL_C], args[CALL_D])
-    mm_invalidate_secondary_tlbs(v, mm, args[CALL_C], args[CALL_D])
-    return ret
+    return mm_move(v, mm, args[CALL_A], args[CALL_B], args[CALL_C], args[CALL_D])
 
 
 cdef int64_t sys_map(caller *c, uint64_t *args) noexcept nogil:
-    return change_mm(c, args, do_map, False)
+    return change_mm(c, args, do_map, False, False)
 
 
 cdef int64_t sys_unmap(caller *c, uint64_t *args) noexcept nogil:
-    return change_mm(c, args, do_unmap, True)
+    return change_mm(c, args, do_unmap, True, False)
 
 
 cdef int64_t sys_protect(caller *c, uint64_t *args) noexcept nogil:
-    return change_mm(c, args, do_protect, True)
+    return change_mm(c, args, do_protect, True, False)
 
 
 cdef int64_t sys_zap(caller *c, uint64_t *args) noexcept nogil:
-    return change_mm(c, args, do_zap, True)
+    return change_mm(c, args, do_zap, True, False)
 
 
 cdef int64_t sys_mremap(caller *c, uint64_t *args) noexcept nogil:
-    return change_mm(c, args, do_mremap, True)
+    return change_mm(c, args, do_mremap, True, True)
 
 
 cdef int64_t sys_touch(caller *c, uint64_t *args) noexcept nogil:

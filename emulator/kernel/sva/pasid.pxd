@@ -5,7 +5,8 @@
     v5.18    the IOASID allocator; the number stays with the mm until its structure is freed (701fac40384f, 2667ed10d9f0)
     v6.2     one global bitmap; the same lifetime
 
-``pasid_get`` and ``pasid_put`` are called under sva_lock. ``pasid_end`` is called when the last holder frees the structure, with no lock.
+``pasid_get`` and ``pasid_put`` are called under sva_lock. ``pasid_end`` is called when the last holder frees the structure: with no lock,
+or under sva_lock when that holder is a bond; with defect 4.54 already when the last user goes.
 """
 
 from libc.stdint cimport uint32_t

@@ -1,8 +1,8 @@
 # cython: language_level=3, cdivision=True
-"""The PASID of an address space in the age of the IOASID allocator (v5.11 to v5.17: drivers/iommu/iommu-sva-lib.c).
+"""The PASID of an address space in the age of the IOASID allocator (v5.11 to v6.1: drivers/iommu/iommu-sva-lib.c).
 
-One PASID per mm, counted by its binders, in the set ``IOASID_SET_SVA`` with the mm as private data. The later age has a bitmap and no
-count (``sva.pyx``); a board uses one of the two.
+One PASID per mm in the set ``IOASID_SET_SVA``, with the mm as private data. v5.13 counts it by its binders; v5.18 takes it once and keeps
+it with the mm. From v6.2 on a bitmap gives the numbers (``pasid.pxd``); a board uses one of the two.
 
     pasid_lock > the IOASID lock
     mm.pasid   written under pasid_lock, as one store; read by the fault path without it

@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True
 """PASIDs, and the release of an address space that is still bound.
 
-One PASID per mm, from one global bitmap (v5.13 asks the IOASID allocator: ``sva_lib.pxd``), freed with the last
+One PASID per mm, from one global bitmap (v5.13 and v5.18 ask the IOASID allocator: ``sva_lib.pxd``), freed with the last
 holder of the structure (2667ed10d9f0), so no live domain can lose its number.
 
     mm.pasid       written under sva_lock, published with release ordering; the fault path reads it

@@ -3,9 +3,9 @@
 
 The PASID entry is clear (or points elsewhere) when it is called, so the hardware lets no new request of the old
 domain in. Queue scan, flush of the workqueue, then fence, device-TLB invalidation and wait with drain; once more when
-the queue overflowed meanwhile, since an automatic answer may be in flight. ``prq_complete`` counts passes of the
-interrupt thread: the drain waits for one that began after it looked. It never runs in a worker: the flush would wait
-for itself.
+the queue overflowed meanwhile, since an automatic answer may be in flight. ``prq_passes`` counts passes of the
+interrupt thread and ``prq_complete`` is rung after each: the drain waits for one that began after it looked. It never
+runs in a worker: the flush would wait for itself.
 """
 
 from libc.stdint cimport uint32_t

@@ -5,7 +5,7 @@
     PPR, PRO cleared by the IRQ thread (write 1 to clear)
 PPR is cleared before the tail is read: a record written later either is seen by this pass or raises a new interrupt. Overflow stays
 up until a pass finds the queue empty; only then are partials discarded and PRO cleared, so nothing can enter in between.
-``prq_complete`` counts passes, for drains (``drain.pxd``).
+``prq_passes`` counts passes and ``prq_complete`` is rung after each, for drains (``drain.pxd``).
 """
 
 from libc.stdint cimport uint32_t

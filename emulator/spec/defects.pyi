@@ -47,7 +47,9 @@ class Defect(IntEnum):
     DEFECT_SECOND_BIND_REFUSED = 43
     DEFECT_HANG_ON_DEAD_DEVICE = 44
     DEFECT_READ_LOOP_ON_EFAULT = 45
-    DEFECTS = 46
+    DEFECT_IOASID_REGISTER_OVER_IDS = 46
+    DEFECT_IOASID_ALLOCATOR_FREED_AT_ONCE = 47
+    DEFECTS = 48
 
 def defect_number(slug: str) -> int: ...
 def defect_slugs() -> list[str]: ...

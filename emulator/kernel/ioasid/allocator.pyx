@@ -9,6 +9,7 @@ from iopf.cython_ext.pool cimport *
 from iopf.emulator.kernel.ioasid.space cimport *
 from iopf.emulator.kernel.ioasid.vcmd cimport vcmd_function
 from iopf.emulator.board.board cimport view
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.spec.classes cimport POOL_ALLOCATOR
 from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.board.objects cimport ioasid_allocator, ioasid_sharer
@@ -66,7 +67,7 @@ cdef int register_locked(view *v, ioasid_ops *ops) noexcept nogil:
         return ENOMEM
     if find_ops(v, ops.ident, &same) != NULL:
         ret = EEXIST
-    elif allocator_first(v) == NULL and ioasid_of(v).outstanding[IOASID_DEFAULT] != 0:
+    elif allocator_first(v) == NULL and ioasid_of(v).outstanding[IOASID_DEFAULT] != 0 and not defect(v, DEFECT_IOASID_REGISTER_OVER_IDS):
         ret = EAGAIN
     else:
         same = find_same_ops(v, ops)
@@ -108,7 +109,10 @@ cdef void ioasid_unregister_allocator(view *v, ioasid_ops *ops) noexcept nogil:
             if ioasid_of(v).outstanding[space] != 0:
                 ioasid_of(v).warnings += 1
                 space_abandon(v, space, IOASID_UNREGISTER)
-            allocator_retire(v, a)
+            if defect(v, DEFECT_IOASID_ALLOCATOR_FREED_AT_ONCE):
+                pool_free(v.self, v.pools[POOL_ALLOCATOR], &a.hdr, IOASID_UNREGISTER)
+            else:
+                allocator_retire(v, a)
     else:
         ioasid_of(v).unknown += 1
     ioasid_unlock(v, IOASID_UNREGISTER)

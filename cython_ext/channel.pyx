@@ -371,13 +371,13 @@ cdef class Consumer:
         return records if count == most else records[:count * CHANNEL_RECORD_BYTES]
 
     def get_many_into(self, buffer, timeout_s=None) -> int:
-        """Like ``get_many``, into a writable buffer of a whole number of records; return the number read."""
+        """Like ``get_many``, into a writable buffer whose size is a multiple of the record size; return the number read."""
         cdef Py_buffer view
         self.verify()
         PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
         try:
             if view.len == 0 or view.len % CHANNEL_RECORD_BYTES:
-                raise ValueError(f"{view.len} bytes do not hold a whole number of records of {CHANNEL_RECORD_BYTES} bytes")
+                raise ValueError(f"{view.len} bytes are not a multiple of records of {CHANNEL_RECORD_BYTES} bytes")
             if not in_find(&self.inn):
                 self.await_record(timeout_s)
             return in_take(&self.inn, <char *>view.buf, view.len // CHANNEL_RECORD_BYTES)

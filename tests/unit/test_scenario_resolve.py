@@ -210,5 +210,5 @@ def test_the_seed_is_always_known() -> None:
 def test_notes_concern_choices_not_defaults() -> None:
     assert resolve(None, environ={}).notes == []
     (note,) = resolve(None, ["device.groups_in_flight=16"], environ={}).notes
-    assert "never reached" in note
+    assert "has no effect" in note
     assert any("overflow" in note for note in resolve("overflow", environ={}).notes)

@@ -2,7 +2,8 @@
 """Probing and releasing a device, by generation.
 
     probe     on the driver's table; until v6.15 also: on its iopf queue, until v6.8 with a fault handler; then
-              reception (PRE), then PRI in the function. v6.16 and later put it on the queue with the first fault-capable attachment, gunthorpe never.
+              reception (PRE), then PRI in the function. v6.16 and later put it on the queue with the first fault-capable attachment,
+              gunthorpe never.
     release   no new bind can find the device; every bond ends with its drain, every attachment with its auto-response (the release domain:
               nothing is attached); until v6.15 reception is stopped, the device leaves the queue and then PRI goes off; gunthorpe fences
               the hardware queue, acknowledges and marks what is pending, fences the responses, and then switches PRI off

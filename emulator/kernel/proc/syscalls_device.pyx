@@ -167,7 +167,8 @@ cdef int64_t sys_fault_read(caller *c, uint64_t *args) noexcept nogil:
         return EBADF
     if n >= USER_BUFFER:
         n = USER_BUFFER // PGFAULT_BYTES * PGFAULT_BYTES
-    return iommufd_fault_read(c.v, <uint32_t>index, NULL if args[CALL_B] else user_buffer(c.v, c.index), n, c.t.read_cookies, &c.t.read_count)
+    return iommufd_fault_read(c.v, <uint32_t>index, NULL if args[CALL_B] else user_buffer(c.v, c.index), n, c.t.read_cookies,
+                              &c.t.read_count)
 
 
 cdef int64_t sys_fault_write(caller *c, uint64_t *args) noexcept nogil:

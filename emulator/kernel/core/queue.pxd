@@ -3,7 +3,7 @@
 
     function                    returns                          locks taken, in this order
     iopf_queue_alloc            index, or -ENOMEM                queues_lock
-    iopf_queue_free             0, -EINVAL                       removes what is left, flushes, then queues_lock
+    iopf_queue_free             0, -EINVAL                       removes the rest, flushes, then queues_lock
     iopf_queue_add_device       0, -ENODEV, -EBUSY, -ENOMEM      queue.lock > param_lock
     iopf_queue_remove_device    0; -EINVAL before v6.9 when      queue.lock > param_lock > fault_param.lock
                                 the device is not on this queue

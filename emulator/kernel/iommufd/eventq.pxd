@@ -2,7 +2,7 @@
 """Faults to user space: the fault object of iommufd (drivers/iommu/iommufd/eventq.c), since v6.11.
 
 Who has a group: the handler puts it on ``deliver`` (IRQ thread), a read moves it to ``response`` under a cookie, a
-write of the cookie answers and frees it. Detach, replace and close answer INVALID to what is left in both.
+write of the cookie answers and frees it. Detach, replace and close answer INVALID to the rest in both.
 
     deliver, head, count    under ``common``, which the IRQ thread takes; innermost, no wait for user space inside (4.67)
     response, next_cookie   under ``mutex``, held across reads, writes and auto-responses; takes common and fault_param.lock

@@ -80,7 +80,7 @@ cdef void fault_object_get(view *v, uint32_t index) noexcept nogil:
 
 
 cdef void fault_object_put(view *v, uint32_t index) noexcept nogil:
-    """Caller holds sva_lock. The last one answers what is left and frees the object."""
+    """Caller holds sva_lock. The last one answers the rest and frees the object."""
     cdef ufault *u = object_at(v, index)
     if u == NULL:
         return
@@ -222,7 +222,7 @@ cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t 
             drop_cookie(u, cookie)
             put_back(v, u, ref)
             if defect(v, DEFECT_READ_LOOP_ON_EFAULT):
-                continue  # what is left is the loop over the requests of the group, not the one over the groups
+                continue  # ends the loop over the requests of the group, not the one over the groups
             error = EFAULT
             break
         done += copy_group(v, group, buffer + done, cookie)

@@ -91,7 +91,7 @@ def expanded(extensions: Iterable[Extension]) -> Iterator[Extension]:
 
 def headers() -> list[str]:
     """Every C header of the packages."""
-    return sorted(str(path) for path in (SOURCE_ROOT / "iopf/cython_ext").rglob("*.h"))
+    return sorted(str(path) for path in (SOURCE_ROOT / "iopf").glob("*/**/*.h"))
 
 
 def build_probes(compile_args: list[str]) -> None:

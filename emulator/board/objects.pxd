@@ -41,11 +41,11 @@ cdef struct table_page:
     uint64_t entries[512]
     uint64_t pad[4]
 
-cdef struct iopf_fault:
+cdef struct iopf_fault:          # one cache line
     objhdr hdr
     iommu_fault fault
 
-cdef struct iopf_group:
+cdef struct iopf_group:          # two cache lines
     objhdr hdr
     uint64_t fault_param         # reference, counted
     uint64_t handle              # attach handle, not counted: valid until the drain before its free

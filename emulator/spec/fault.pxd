@@ -27,16 +27,17 @@ cdef enum PageResponse:
     IOMMU_PAGE_RESP_INVALID = 1
     IOMMU_PAGE_RESP_FAILURE = 2
 
-cdef struct iommu_fault:
-    uint32_t type                # enum FaultType
-    uint32_t flags               # enum FaultFlag, or-ed
-    uint32_t pasid               # 0 without PASID_VALID
-    uint32_t grpid
-    uint32_t perm                # enum FaultPerm, or-ed
-    uint32_t device              # index of the function that sent it
-    uint64_t addr                # page address
-    uint64_t uid                 # NO_UID: injected by a driver
-    uint64_t stamp               # bits 0..39 ticks when the IRQ thread read it, 40..63 generation of the PASID at the hardware
+cdef extern from "iopf/emulator/spec/fault.h" nogil:
+    cdef struct iommu_fault:
+        uint32_t type            # enum FaultType; 4 bits
+        uint32_t flags           # enum FaultFlag, or-ed; 4 bits
+        uint32_t pasid           # 0 without PASID_VALID; 20 bits
+        uint32_t grpid           # 16 bits
+        uint32_t perm            # enum FaultPerm, or-ed; 4 bits
+        uint32_t device          # index of the function that sent it; 16 bits
+        uint64_t addr            # page address
+        uint64_t uid             # NO_UID: injected by a driver
+        uint64_t stamp           # bits 0..39 ticks when the IRQ thread read it, 40..63 generation of the PASID at the hardware
 
 cdef inline bint fault_pasid_valid(const iommu_fault *fault) noexcept nogil:
     return (fault.flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID) != 0

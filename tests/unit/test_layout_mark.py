@@ -37,7 +37,7 @@ def edit(path: Path, old: str, new: str) -> None:
         ),
         ("emulator/board/devices.pxd", "    uint64_t groups_sent\n", "    int64_t groups_sent\n"),
         ("emulator/board/tenants.pxd", "    uint32_t exited", "    uint32_t gone"),
-        ("emulator/spec/fault.pxd", "    uint32_t perm ", "    uint32_t more\n    uint32_t perm "),
+        ("emulator/spec/fault.h", "    uint32_t perm ", "    uint32_t more;\n    uint32_t perm "),
         ("emulator/spec/program.pxd", "    DO_TURN = 96 ", "    DO_TURN = 99 "),
         ("emulator/board/config.pxd", "    OPTION_EAGER = 2 ", "    OPTION_EAGER = 3 "),
         ("cython_ext/crew.h", "uint32_t wait_site,", "uint32_t wait_place,"),

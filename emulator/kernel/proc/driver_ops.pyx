@@ -65,7 +65,7 @@ cdef int64_t op_report(view *v, prog_op *op) noexcept nogil:
     if dev >= v.cfg.devices:
         return ENODEV
     regs = regs_of(v, dev)
-    fault.type = <uint32_t>(op.c >> 16) & 0xFFFF
+    fault.type = <uint32_t>(op.c >> 16) & 15
     fault.flags = IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE if op.flags & FLAG_LAST else 0
     fault.pasid = 0
     if not op.flags & FLAG_RID:

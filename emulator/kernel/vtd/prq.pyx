@@ -58,20 +58,21 @@ cdef bint record_bad(view *v, uint64_t *rec) noexcept nogil:
 
 cdef void fill_fault(uint64_t *rec, uint32_t dev, uint64_t uid, uint64_t stamp, iommu_fault *fault) noexcept nogil:
     """The request of a record (intel_prq_report)."""
-    fault.type = IOMMU_FAULT_PAGE_REQ
-    fault.flags = 0
-    fault.pasid = 0
+    cdef uint32_t flags = 0, pasid = 0, perm = pri_rw(rec[1])  # PRI_READ and PRI_WRITE are the bits of IOMMU_FAULT_PERM
     if prq_pasid_present(rec[0]):
-        fault.flags = IOMMU_FAULT_PAGE_REQUEST_PASID_VALID | IOMMU_FAULT_PAGE_RESPONSE_NEEDS_PASID
-        fault.pasid = prq_pasid(rec[0])
+        flags = IOMMU_FAULT_PAGE_REQUEST_PASID_VALID | IOMMU_FAULT_PAGE_RESPONSE_NEEDS_PASID
+        pasid = prq_pasid(rec[0])
     if pri_last(rec[1]):
-        fault.flags |= IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE
+        flags |= IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE
     if prq_private(rec[0]):
-        fault.flags |= IOMMU_FAULT_PAGE_REQUEST_PRIV_DATA
+        flags |= IOMMU_FAULT_PAGE_REQUEST_PRIV_DATA
+    perm |= IOMMU_FAULT_PERM_EXEC if prq_execute(rec[0]) else 0
+    perm |= IOMMU_FAULT_PERM_PRIV if prq_privileged(rec[0]) else 0
+    fault.type = IOMMU_FAULT_PAGE_REQ
+    fault.flags = flags
+    fault.pasid = pasid
     fault.grpid = pri_prgi(rec[1])
-    fault.perm = pri_rw(rec[1])  # PRI_READ and PRI_WRITE are the bits of IOMMU_FAULT_PERM
-    fault.perm |= IOMMU_FAULT_PERM_EXEC if prq_execute(rec[0]) else 0
-    fault.perm |= IOMMU_FAULT_PERM_PRIV if prq_privileged(rec[0]) else 0
+    fault.perm = perm
     fault.device = dev
     fault.addr = pri_address(rec[1])
     fault.uid = uid

@@ -121,7 +121,7 @@ VERBS = (
             PRGI,
             AT,
             RW,
-            Word("type", words.number(0, 0xFF), default=TYPE_PAGE_REQ),
+            Word("type", words.number(0, 15), default=TYPE_PAGE_REQ),
             LABEL,
         ),
         ("open", "rid"),

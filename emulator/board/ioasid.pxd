@@ -41,6 +41,11 @@ cpdef enum IoasidSet:
     IOASID_SET_NONE = 0
     IOASID_SET_SVA = 1           # iommu_sva_pasid
 
+cpdef enum IoasidStep:           # of an allocation; each can be made to fail
+    STEP_HOST = 0                # the host refuses a number
+    STEP_REPEAT = 1              # the host gives the last number once more
+    STEP_RECORD = 2              # the number cannot be recorded, as without memory
+
 cdef enum IoasidOp:              # what the holder of the lock is in the middle of
     IOASID_OP_NONE = 0
     IOASID_OP_ALLOC = 1

@@ -5,6 +5,11 @@ class Getter(IntEnum):
     GETTER_FALSE = 1
     GETTER_MMGET = 2
 
+class IoasidStep(IntEnum):
+    STEP_HOST = 0
+    STEP_REPEAT = 1
+    STEP_RECORD = 2
+
 class IoasidSet(IntEnum):
     IOASID_SET_NONE = 0
     IOASID_SET_SVA = 1

@@ -34,7 +34,7 @@ cdef struct iommu_regs:
     uint64_t overflow_passes     # passes that saw PRO
     uint64_t qi_wait_next        # next status value for an invalidation wait; under qi_lock
     uint64_t prq_records_popped
-    uint64_t pad4
+    uint64_t qi_head_seen        # the head as a submitter has read it last; under qi_lock
     # written by the IOMMU: the highest status value done
     uint64_t qi_wait_done
     eventcount qi_bell

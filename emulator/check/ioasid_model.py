@@ -61,20 +61,33 @@ class Space:
     ids: dict[int, Entry] = field(default_factory=dict)
 
 
+def due(nth: int) -> tuple[int, bool]:
+    """Count an injection down: what is left of it, and whether this step is the one."""
+    return max(nth - 1, 0), nth == 1
+
+
 @dataclass(slots=True)
 class Host:
-    """A host's numbers: lowest first, each allocated once. It can be told to refuse."""
+    """A host's numbers: lowest first, each allocated once. It can be told to refuse, or to give its last number again."""
 
     out: set[int] = field(default_factory=set)
-    refuse_next: bool = False
+    refuse_nth: int = 0
+    repeat_nth: int = 0
+    last: int = 0
     bad_frees: int = 0
 
     def alloc(self, least: int, most: int) -> int:
-        refused, self.refuse_next = self.refuse_next, False
+        self.refuse_nth, refused = due(self.refuse_nth)
+        if refused:
+            return INVALID_IOASID
+        self.repeat_nth, repeated = due(self.repeat_nth)
+        if repeated and self.last in self.out:
+            return self.last
         free = (n for n in range(least, min(most, IOASID_IDS - 1) + 1) if n not in self.out)
-        number = INVALID_IOASID if refused else next(free, INVALID_IOASID)
+        number = next(free, INVALID_IOASID)
         if number != INVALID_IOASID:
             self.out.add(number)
+            self.last = number
         return number
 
     def free(self, number: int) -> None:
@@ -83,13 +96,13 @@ class Host:
 
 
 class IoasidModel:
-    """The framework. ``fail_record`` makes the next record of a number fail for lack of memory."""
+    """The framework. ``record_fail_nth``: the n-th next record of a number fails for lack of memory."""
 
     def __init__(self) -> None:
         self.default = Space()
         self.spaces: list[Space] = []
         self.hosts = [Host() for _ in range(VCMD_BACKENDS)]
-        self.fail_record = False
+        self.record_fail_nth = 0
         self.warnings = self.ids_lost = self.unknown = 0
 
     @property
@@ -150,8 +163,10 @@ class IoasidModel:
             number = next(free, INVALID_IOASID)
         if number == INVALID_IOASID:
             return INVALID_IOASID
-        failed, self.fail_record = self.fail_record, False
-        if failed or number in space.ids:
+        failed = False
+        if least <= number <= most:
+            self.record_fail_nth, failed = due(self.record_fail_nth)
+        if failed or number in space.ids or not least <= number <= most:
             if space.sharers:
                 self.host(space.sharers[0].free_fn).free(number)
             return INVALID_IOASID

@@ -7,7 +7,7 @@ records from text and describes each operation for its users; ``emulator/trace``
     actor                operations
     tenant (its task)    DO_MAP to DO_SERVE
     device               DO_REQUEST to DO_TRANSLATE
-    driver               DO_PLUG to DO_IOASID_FREE
+    driver               DO_PLUG to DO_IOASID_FAIL
     any                  DO_TURN to OP_ELSE: order, waiting, repetition and choice
 """
 
@@ -73,6 +73,7 @@ cpdef enum:
     DO_IOASID_FIND = 69      # arg set, a id; returns the private data
     DO_IOASID_SET = 70       # a id, b private
     DO_IOASID_FREE = 71      # a id
+    DO_IOASID_FAIL = 72      # arg enum IoasidStep, a which one from now, counted from 1, b host
     DO_UNPLUG = 65           # surprise removal
     # --- any actor ---
     DO_TURN = 96             # arg sequence, a turn: waits for it; DO_PASS gives it on

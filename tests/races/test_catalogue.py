@@ -122,6 +122,7 @@ SEEN_BY_ONE = {
     "deadlock": "shared-completion-lost-wake",
     "step limit": "read-loop-on-efault",
     "leak": "pasid-ref-leak",
+    "invalid pointer": "ioasid-free-without-pdata",
 }
 
 

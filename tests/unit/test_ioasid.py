@@ -32,12 +32,12 @@ class Ioasids(RuleBasedStateMachine):
 
     @rule(ident=st.integers(0, 5), functions=st.tuples(*[st.sampled_from([0, *FUNCTIONS])] * 2))
     def register_any(self, ident: int, functions: tuple[int, int]) -> None:
-        ops = Ops(ident, *functions, ident * 16)
+        ops = Ops(ident, *functions, ident * 16 + 1)
         assert self.kernel.register(ident, *functions, ops.pdata) == self.model.register(ops)
 
     @rule(ident=st.integers(1, 5), function=st.sampled_from(FUNCTIONS))
     def register_pair(self, ident: int, function: int) -> None:
-        ops = Ops(ident, function, function, ident * 16)
+        ops = Ops(ident, function, function, ident * 16 + 1)
         assert self.kernel.register(ident, function, function, ops.pdata) == self.model.register(
             ops
         )
@@ -80,12 +80,17 @@ class Ioasids(RuleBasedStateMachine):
     @rule(backend=st.integers(0, 1))
     def host_refuses(self, backend: int) -> None:
         self.kernel.fail_host(backend, 1)
-        self.model.hosts[backend].refuse_next = True
+        self.model.hosts[backend].refuse_nth = 1
 
-    @rule()
-    def record_fails(self) -> None:
-        self.kernel.fail_record(1)
-        self.model.fail_record = True
+    @rule(backend=st.integers(0, 1), nth=st.integers(1, 3))
+    def host_repeats(self, backend: int, nth: int) -> None:
+        self.kernel.repeat_host(backend, nth)
+        self.model.hosts[backend].repeat_nth = nth
+
+    @rule(nth=st.integers(1, 3))
+    def record_fails(self, nth: int) -> None:
+        self.kernel.fail_record(nth)
+        self.model.record_fail_nth = nth
 
     @rule(backend=st.integers(0, 1), number=st.integers(0, 12))
     def another_guest_takes(self, backend: int, number: int) -> None:

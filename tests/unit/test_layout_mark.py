@@ -60,8 +60,8 @@ def test_every_structure_of_the_board_counts() -> None:
     found = {
         line.split()[0]
         for folder in FOLDERS
-        for path in (ROOT / folder).glob("*.pxd")
-        for line in structs(path.read_text(), header=False)
+        for path in [*(ROOT / folder).glob("*.pxd"), *(ROOT / folder).glob("*.h")]
+        for line in structs(path.read_text(), header=path.suffix == ".h")
     }
     assert {"board", "device", "tenant", "iommu_regs", "iopf_group", "iommu_fault", "pool"} <= found
     text = (ROOT / "emulator/board/devices.pxd").read_text()

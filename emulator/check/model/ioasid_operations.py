@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from iopf.emulator.board.ioasid import IoasidStep
 from iopf.emulator.check.ioasid_model import INVALID_IOASID, Ops
 from iopf.emulator.check.model.objects import ENOMEM
 from iopf.emulator.check.model.state import State
@@ -42,6 +43,18 @@ def _free(state: State, line: Line) -> int:
     return 0
 
 
+def _fail(state: State, line: Line) -> int:
+    step, nth = IoasidStep(line.number("step")), line.number("nth")
+    host = state.ioasid.hosts[line.number("host")]
+    if step == IoasidStep.STEP_HOST:
+        host.refuse_nth = nth
+    elif step == IoasidStep.STEP_REPEAT:
+        host.repeat_nth = nth
+    else:
+        state.ioasid.record_fail_nth = nth
+    return 0
+
+
 AT_ONCE: dict[str, Callable[[State, Line], int]] = {
     "ioasid-register": _register,
     "ioasid-unregister": _unregister,
@@ -50,4 +63,5 @@ AT_ONCE: dict[str, Callable[[State, Line], int]] = {
     "ioasid-find": _find,
     "ioasid-set": _set,
     "ioasid-free": _free,
+    "ioasid-fail": _fail,
 }

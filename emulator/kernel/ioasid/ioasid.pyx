@@ -12,6 +12,7 @@ from iopf.emulator.kernel.ioasid.space cimport *
 from iopf.emulator.kernel.ioasid.vcmd cimport vcmd_alloc, vcmd_free
 from iopf.emulator.mm.mm cimport mmget_not_zero
 from iopf.emulator.board.board cimport view
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.spec.classes cimport POOL_IOASID, POOL_MM
 from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.board.objects cimport ioasid_allocator, ioasid_data, ioasid_sharer, mm_struct
@@ -43,8 +44,8 @@ cdef uint32_t take_id(view *v, ioasid_allocator *a, uint32_t space, uint32_t min
         return INVALID_IOASID
     if min <= id <= max and space_record(v, space, id, data, IOASID_ALLOC):
         return id
-    vcmd_free(v, a.free_fn, id, pdata)
-    return INVALID_IOASID
+    vcmd_free(v, a.free_fn, id, 0 if defect(v, DEFECT_IOASID_FREE_WITHOUT_PDATA) else pdata)
+    return id if defect(v, DEFECT_IOASID_RETURNED_AFTER_FREE) else INVALID_IOASID
 
 
 cdef uint32_t alloc_locked(view *v, uint32_t set, uint32_t min, uint32_t max, uint64_t private) noexcept nogil:
@@ -73,7 +74,8 @@ cdef uint32_t ioasid_alloc(view *v, uint32_t set, uint32_t min, uint32_t max, ui
     cdef uint32_t id
     ioasid_lock(v, IOASID_ALLOC)
     id = alloc_locked(v, set, min, max, private)
-    ioasid_unlock(v, IOASID_ALLOC)
+    if id != INVALID_IOASID or not defect(v, DEFECT_IOASID_MUTEX_LEAK_ON_FAILURE):
+        ioasid_unlock(v, IOASID_ALLOC)
     return id
 
 

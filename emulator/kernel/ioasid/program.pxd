@@ -15,3 +15,4 @@ cdef int64_t op_ioasid_alloc(view *v, prog_op *op) noexcept nogil
 cdef int64_t op_ioasid_find(view *v, prog_op *op) noexcept nogil
 cdef int64_t op_ioasid_set(view *v, prog_op *op) noexcept nogil
 cdef int64_t op_ioasid_free(view *v, prog_op *op) noexcept nogil
+cdef int64_t op_ioasid_fail(view *v, prog_op *op) noexcept nogil

@@ -7,6 +7,7 @@ from iopf.emulator.board.board cimport view
 from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.kernel.ioasid.allocator cimport *
 from iopf.emulator.kernel.ioasid.ioasid cimport *
+from iopf.emulator.kernel.ioasid.space cimport ioasid_fail
 from iopf.emulator.spec.program cimport prog_op
 from iopf.emulator.spec.errno cimport EINVAL, ENOMEM
 
@@ -53,3 +54,7 @@ cdef int64_t op_ioasid_set(view *v, prog_op *op) noexcept nogil:
 cdef int64_t op_ioasid_free(view *v, prog_op *op) noexcept nogil:
     ioasid_free(v, <uint32_t>op.a)
     return 0
+
+
+cdef int64_t op_ioasid_fail(view *v, prog_op *op) noexcept nogil:
+    return ioasid_fail(v, op.arg, <uint32_t>op.a, <uint32_t>op.b)

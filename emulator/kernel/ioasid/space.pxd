@@ -33,6 +33,7 @@ cdef uint32_t space_active(view *v, ioasid_allocator **a, uint32_t site) noexcep
 cdef void space_activate_first(view *v, uint32_t site) noexcept nogil
 cdef ioasid_data *space_lookup(view *v, uint32_t space, uint32_t id, uint32_t site) noexcept nogil
 cdef bint space_record(view *v, uint32_t space, uint32_t id, ioasid_data *data, uint32_t site) noexcept nogil
+cdef int ioasid_fail(view *v, uint32_t step, uint32_t nth, uint32_t host) noexcept nogil
 cdef void space_erase(view *v, uint32_t space, uint32_t id, ioasid_data *data, uint32_t site) noexcept nogil
 cdef void space_abandon(view *v, uint32_t space, uint32_t site) noexcept nogil
 cdef void allocator_retire(view *v, ioasid_allocator *a) noexcept nogil

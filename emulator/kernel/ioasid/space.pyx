@@ -10,9 +10,11 @@ from iopf.cython_ext.pool cimport *
 from iopf.cython_ext.rcu cimport *
 from iopf.emulator.kernel.ioasid.repair cimport ioasid_repair
 from iopf.emulator.board.board cimport view
+from iopf.emulator.board.defect cimport *
 from iopf.emulator.spec.classes cimport POOL_ALLOCATOR, POOL_IOASID
 from iopf.emulator.board.ioasid cimport *
 from iopf.emulator.board.objects cimport ioasid_allocator, ioasid_data, ioasid_sharer
+from iopf.emulator.spec.errno cimport EINVAL
 from iopf.emulator.spec.sites cimport *
 
 
@@ -72,7 +74,7 @@ cdef uint32_t space_active(view *v, ioasid_allocator **a, uint32_t site) noexcep
     point(v.self, site << 8 | OP_FIELD_READ, &ioasid_of(v).active, ACC_READ)
     ref = ld64_acq(&ioasid_of(v).active)
     a[0] = NULL
-    if ref == 0 or ref_index(ref) >= IOASID_ALLOCATORS:
+    if ref == 0:
         return IOASID_DEFAULT
     a[0] = <ioasid_allocator *>pool_deref(v.self, v.pools[POOL_ALLOCATOR], ref, site)
     return ref_index(ref) if a[0] != NULL else IOASID_DEFAULT
@@ -82,7 +84,11 @@ cdef void space_activate_first(view *v, uint32_t site) noexcept nogil:
     """Succession: the first of the list becomes active, the default allocator when the list is empty. Caller holds the lock."""
     cdef ioasid_allocator *first = allocator_first(v)
     point(v.self, site << 8 | OP_FIELD_WRITE, &ioasid_of(v).active, ACC_WRITE)
-    st64_rel(&ioasid_of(v).active, pool_ref(v.pools[POOL_ALLOCATOR], &first.hdr) if first != NULL else 0)
+    if first != NULL:
+        st64_rel(&ioasid_of(v).active, pool_ref(v.pools[POOL_ALLOCATOR], &first.hdr))
+    else:
+        # The defect: the list's head as a reference, which is none of an allocator.
+        st64_rel(&ioasid_of(v).active, IOASID_ALLOCATORS + 1 if defect(v, DEFECT_IOASID_LIST_HEAD_AS_ENTRY) else 0)
 
 
 cdef ioasid_data *space_lookup(view *v, uint32_t space, uint32_t id, uint32_t site) noexcept nogil:
@@ -117,6 +123,21 @@ cdef bint space_record(view *v, uint32_t space, uint32_t id, ioasid_data *data, 
     st64_rel(entry, pool_ref(v.pools[POOL_IOASID], &data.hdr))  # partner: the acquire load in space_lookup
     st.outstanding[space] += 1
     return True
+
+
+cdef int ioasid_fail(view *v, uint32_t step, uint32_t nth, uint32_t host) noexcept nogil:
+    """The n-th next step of this kind fails (at this host): 0, or -EINVAL."""
+    if host >= VCMD_BACKENDS or step > STEP_RECORD:
+        return EINVAL
+    ioasid_lock(v, IOASID_ALLOC)
+    if step == STEP_HOST:
+        ioasid_of(v).backends[host].fail_nth = nth
+    elif step == STEP_REPEAT:
+        ioasid_of(v).backends[host].repeat_nth = nth
+    else:
+        ioasid_of(v).record_fail_nth = nth
+    ioasid_unlock(v, IOASID_ALLOC)
+    return 0
 
 
 cdef void data_retire(view *v, ioasid_data *data) noexcept nogil:

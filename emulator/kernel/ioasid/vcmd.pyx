@@ -4,8 +4,10 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.crew cimport *
 from iopf.emulator.board.board cimport view
 from iopf.emulator.board.ioasid cimport *
+from iopf.emulator.spec.sites cimport IOASID_FREE
 
 
 cdef bint vcmd_function(uint32_t fn) noexcept nogil:
@@ -66,6 +68,9 @@ cdef void vcmd_free(view *v, uint32_t fn, uint32_t id, uint64_t pdata) noexcept 
         return
     b.frees += 1
     b.free_pdata = pdata
+    if iopf_unlikely(pdata == 0 and b.alloc_pdata != 0):  # it names the vIOMMU that asks the host, and is dereferenced
+        verdict_raise(v.self, VERDICT_WILD, 0, 0, 0, 0, 0, IOASID_FREE)
+        return
     if id >= IOASID_IDS or not b.bits[id >> 6] >> (id & 63) & 1:
         b.bad_frees += 1
         return

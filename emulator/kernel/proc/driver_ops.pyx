@@ -245,6 +245,7 @@ CALLS[DO_IOASID_ALLOC] = op_ioasid_alloc
 CALLS[DO_IOASID_FIND] = op_ioasid_find
 CALLS[DO_IOASID_SET] = op_ioasid_set
 CALLS[DO_IOASID_FREE] = op_ioasid_free
+CALLS[DO_IOASID_FAIL] = op_ioasid_fail
 
 
 cdef int64_t driver_op(view *v, prog_op *op) noexcept nogil:

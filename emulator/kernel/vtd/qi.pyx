@@ -24,14 +24,18 @@ cdef struct status_wait:
 
 
 cdef uint64_t qi_room(view *v, iommu_regs *regs, ring_end *ring) noexcept nogil:
-    """Waits for a free descriptor and returns the tail; takes qi_lock and keeps it."""
+    """Waits for a free descriptor and returns the tail; takes qi_lock and keeps it. The head only moves away from the tail, so its last
+    value serves until it says full: reading it costs a cache line of the hardware."""
     cdef uint64_t tail
     cdef waiter w
     waiter_reset(&w)
     while True:
         mutex_lock(v.self, &regs.qi_lock, QI_SUBMIT)
         tail = ring_tail(v.self, ring, QI_SUBMIT)
-        if ring_advance(ring, tail) != ring_head(v.self, ring, QI_SUBMIT):
+        if ring_advance(ring, tail) != regs.qi_head_seen:
+            return tail
+        regs.qi_head_seen = ring_head(v.self, ring, QI_SUBMIT)
+        if ring_advance(ring, tail) != regs.qi_head_seen:
             return tail
         # Full: let the hardware run. It never waits for the lock.
         mutex_unlock(v.self, &regs.qi_lock, QI_SUBMIT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopf.emulator.board.ioasid import IOASID_IDS, VCMD_BACKENDS
+from iopf.emulator.board.ioasid import IOASID_IDS, VCMD_BACKENDS, IoasidStep
 from iopf.emulator.program import words
 from iopf.emulator.program.fields import Context, Fields, number
 from iopf.emulator.program.grammar import Runs, Verb, Word
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _ALLOCATOR = Word("allocator", words.number(1, 0xFFFF))
 _SET = Word("set", words.number(0, 0xFFFF), default=0)
 _ID = Word("id", words.number(0, IOASID_IDS - 1))
+_STEPS = {
+    "host": int(IoasidStep.STEP_HOST),
+    "repeat": int(IoasidStep.STEP_REPEAT),
+    "record": int(IoasidStep.STEP_RECORD),
+}
 _PRIVATE = Word("private", words.number(0, 0xFFFFFFFF), default=0)
 
 
@@ -38,7 +43,7 @@ VERBS = (
         (
             Word("host", words.number(0, VCMD_BACKENDS - 1), default=0),
             Word("variant", words.number(0, 0xFF), default=0),
-            Word("pdata", words.number(0, 0xFFFFFFFF), default=0),
+            Word("pdata", words.number(1, 0xFFFFFFFF), default=1),
         ),
         record=Fields(arg=number("allocator"), a=_function, b=number("pdata")),
     ),
@@ -98,5 +103,17 @@ VERBS = (
         "ioasid_free; an unknown id is ignored",
         (_ID,),
         record=Fields(a=number("id")),
+    ),
+    Verb(
+        "ioasid-fail",
+        spec.DO_IOASID_FAIL,
+        Runs.DRIVER,
+        (Word("step", words.one_of(_STEPS, "STEP")),),
+        "makes the n-th next step fail; STEP: host (it refuses), repeat (it gives its last number again), record (no memory)",
+        (
+            Word("nth", words.number(1, 0xFFFF), default=1),
+            Word("host", words.number(0, VCMD_BACKENDS - 1), default=0),
+        ),
+        record=Fields(arg=number("step"), a=number("nth"), b=number("host")),
     ),
 )

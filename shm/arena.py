@@ -14,6 +14,7 @@ access, so that a full /dev/shm is an error here and not a SIGBUS later.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 import posix_ipc
 from iopf.cython_ext.memory import Memory
 from iopf.shm.naming import SHM_DIR, Name, own_name
+from iopf.shm.objects import ArenaError, cannot, hold, open_own, remove
 
 MAGIC = b"IOPFBRD\x01"
 LAYOUT_VERSION = 1
@@ -32,14 +34,6 @@ STATE_CREATING = 1
 STATE_READY = 2
 _HEADER = struct.Struct("<8sIIQQQQQ")
 _STATE_OFFSET = 12
-
-
-class ArenaError(Exception):
-    """One line: what happened, where, what to do. ``status``: the exit status."""
-
-    def __init__(self, message: str, status: int = 3) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +50,34 @@ class Header:
 class Arena:
     """A mapped arena. ``create`` creates one, ``attach`` opens one of this build; ``close`` unmaps, ``unlink`` removes the name."""
 
-    def __init__(self, name: Name, mapping: mmap.mmap, header: Header, writable: bool) -> None:
+    def __init__(
+        self,
+        name: Name,
+        mapping: mmap.mmap,
+        header: Header,
+        writable: bool,
+        held: int | None = None,
+    ) -> None:
         self.name = name
         self.header = header
         self._mapping = mapping
+        self._held = held  # the creator's descriptor with the lock
         self.memory = Memory(mapping, writable=writable)
 
     @classmethod
     def create(cls, size: int, layout_hash: int, *, name: Name | None = None) -> Arena:
         """Create a zeroed arena of ``size`` bytes. Raises ArenaError (status 3) if the machine has too little memory."""
         name = name or own_name()
+        fd, held = _created(name)
         try:
-            shared = posix_ipc.SharedMemory(str(name), posix_ipc.O_CREX, mode=0o600)
-        except posix_ipc.ExistentialError:
-            raise ArenaError(
-                f"{name}: already exists; run 'iopf clean', or end the system that uses it"
-            ) from None
-        except (PermissionError, posix_ipc.PermissionsError):
-            raise ArenaError(
-                f"{SHM_DIR}: no permission to create shared memory; check its mount and mode"
-            ) from None
+            _reserve(fd, size)
+            mapping = mmap.mmap(fd, size)
         except OSError as error:
-            raise cannot("create shared memory", error) from error
-        try:
-            _reserve(shared.fd, size)
-            mapping = mmap.mmap(shared.fd, size)
-        except OSError as error:
-            posix_ipc.unlink_shared_memory(str(name))
+            os.close(held)
+            remove(name)
             raise _no_room(error, size) from error
         finally:
-            shared.close_fd()
+            os.close(fd)
         header = Header(
             LAYOUT_VERSION,
             STATE_CREATING,
@@ -96,12 +88,20 @@ class Arena:
             time.time_ns(),
         )
         _HEADER.pack_into(mapping, 0, MAGIC, *_fields(header))
-        return cls(name, mapping, header, writable=True)
+        return cls(name, mapping, header, writable=True, held=held)
 
     @classmethod
     def attach(cls, name: Name, layout_hash: int, *, writable: bool = False) -> Arena:
         """Open the arena of a running system. Raises ArenaError if it has ended, is foreign, incomplete, truncated or of another build."""
-        header = read_header(name)
+        fd = _opened(name, writable)
+        try:
+            header = _check(name, fd)
+            return cls(name, cls._map(name, fd, header, layout_hash, writable), header, writable)
+        finally:
+            os.close(fd)
+
+    @staticmethod
+    def _map(name: Name, fd: int, header: Header, layout_hash: int, writable: bool) -> mmap.mmap:
         if header.version != LAYOUT_VERSION or header.layout_hash != layout_hash:
             raise ArenaError(
                 f"{name}: made by another build (layout {header.version}/{header.layout_hash:x}, "
@@ -110,31 +110,60 @@ class Arena:
             )
         if header.state != STATE_READY:
             raise ArenaError(f"{name}: not ready; its system is starting, or died during its start")
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         try:
-            shared = posix_ipc.SharedMemory(str(name))
-        except posix_ipc.ExistentialError:
-            raise ArenaError(f"{name}: the system has ended") from None
-        try:
-            access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-            mapping = mmap.mmap(shared.fd, header.size, access=access)
-        finally:
-            shared.close_fd()
-        return cls(name, mapping, header, writable)
+            return mmap.mmap(fd, header.size, access=access)
+        except (OSError, ValueError) as error:
+            raise ArenaError(f"{name}: cannot map the board: {error}") from None
 
     def publish(self) -> None:
         """Mark the board as complete, so that others may attach."""
         self.memory.write_u32(_STATE_OFFSET, STATE_READY)
 
+    def truncated(self) -> bool:
+        """Whether the object has become shorter than the board, so that accesses behind its end are fatal. For the creator."""
+        return self._held is not None and os.fstat(self._held).st_size < self.header.size
+
+    def leave(self) -> None:
+        """For a child of the creator: close its copy of the lock, which is the creator's alone."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
     def close(self) -> None:
         self.memory.close()
         self._mapping.close()
+        self.leave()
 
     def unlink(self) -> None:
         """Remove the name; the memory is freed with the last process that maps it. No error if another process was faster."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.name.path)
+        self.leave()
+
+
+def _created(name: Name) -> tuple[int, int]:
+    """A descriptor of the new, empty object, and one that holds the lock. Raises ArenaError."""
+    while True:
         try:
-            posix_ipc.unlink_shared_memory(str(self.name))
+            fd = posix_ipc.SharedMemory(str(name), posix_ipc.O_CREX, mode=0o600).fd
         except posix_ipc.ExistentialError:
-            return
+            raise ArenaError(
+                f"{name}: already exists; run 'iopf clean', or end the system that uses it"
+            ) from None
+        except (PermissionError, posix_ipc.PermissionsError):
+            raise ArenaError(
+                f"{SHM_DIR}: no permission to create shared memory; check its mount and mode"
+            ) from None
+        except OSError as error:
+            raise cannot("create shared memory", error) from error
+        os.fchmod(fd, 0o600)  # whatever the umask is
+        held = hold(name)
+        if held is not None:
+            return int(fd), held
+        os.close(
+            fd
+        )  # a start in another pid namespace has taken the object for a dead one, before the lock
 
 
 def _fields(header: Header) -> tuple[int, ...]:
@@ -154,12 +183,6 @@ def _reserve(fd: int, size: int) -> None:
     os.posix_fallocate(fd, 0, size)
 
 
-def cannot(do: str, error: OSError) -> ArenaError:
-    return ArenaError(
-        f"{SHM_DIR}: cannot {do}: {os.strerror(error.errno or 0)}; check how it is mounted"
-    )
-
-
 def _no_room(error: OSError, size: int) -> ArenaError:
     usage = os.statvfs(SHM_DIR)
     free = usage.f_bavail * usage.f_frsize
@@ -173,14 +196,23 @@ def _no_room(error: OSError, size: int) -> ArenaError:
 
 def read_header(name: Name) -> Header:
     """Read and check the header of an object. Raises ArenaError."""
+    fd = _opened(name, writable=False)
     try:
-        with open(name.path, "rb") as file:
-            raw = file.read(_HEADER.size)
-            length = os.fstat(file.fileno()).st_size
+        return _check(name, fd)
+    finally:
+        os.close(fd)
+
+
+def _opened(name: Name, writable: bool) -> int:
+    try:
+        return open_own(name, writable=writable)
     except FileNotFoundError:
         raise ArenaError(f"{name}: no such system; 'iopf ps' lists running systems", 2) from None
-    except PermissionError:
-        raise ArenaError(f"{name}: belongs to another user", 3) from None
+
+
+def _check(name: Name, fd: int) -> Header:
+    raw = os.pread(fd, _HEADER.size, 0)
+    length = os.fstat(fd).st_size
     if len(raw) < _HEADER.size or raw[:8] == bytes(8):
         raise ArenaError(f"{name}: not ready; its system is starting, or died during its start")
     magic, *fields = _HEADER.unpack(raw)

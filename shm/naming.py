@@ -51,12 +51,3 @@ def parse(text: str) -> Name | None:
         return None
     uid, pid, started, serial = (int(group or 0) for group in match.groups())
     return Name(uid, pid, started, serial)
-
-
-def find_all() -> list[Name]:
-    """All objects of this user on the machine, oldest creator first."""
-    found = [name for entry in sorted(os.listdir(SHM_DIR)) if (name := parse(entry)) is not None]
-    return sorted(
-        (name for name in found if name.uid == os.getuid()),
-        key=lambda name: (name.started, name.serial),
-    )

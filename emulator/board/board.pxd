@@ -52,7 +52,8 @@ cdef struct view:
     char *base
     uint64_t size
     board *board
-    config *cfg
+    config cfg                   # a copy that was checked: the board's own may be overwritten at any time
+    uint64_t offsets[35]         # the same; each lies inside the memory
     iopf_crew *crew
     iopf_actor *self
     device *devices
@@ -75,4 +76,4 @@ cdef inline void note_event(view *v, uint64_t ticks, uint32_t site, uint64_t a, 
     event_write(v.self, v.events, ticks, site, a, b)
 
 cdef inline char *view_region(view *v, uint32_t which) noexcept nogil:
-    return v.base + v.board.offsets[which]
+    return v.base + v.offsets[which]

@@ -134,9 +134,10 @@ cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept
     v.base = base
     v.size = size
     v.board = <board *>(base + BOARD_AT)
-    v.cfg = &v.board.cfg
+    v.cfg = v.board.cfg
     for i in range(OFF_COUNT):
-        if v.board.offsets[i] >= size or v.board.offsets[i] & 63:
+        v.offsets[i] = v.board.offsets[i]
+        if v.offsets[i] >= size or v.offsets[i] & 63:
             return EINVAL
     v.crew = <iopf_crew *>view_region(v, OFF_CREW)
     if slot >= v.crew.actors or v.cfg.devices > MAX_DEVICES or v.cfg.tenants > MAX_TENANTS or v.cfg.handlers > MAX_HANDLERS:
@@ -148,11 +149,11 @@ cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept
     v.tenants = <tenant *>view_region(v, OFF_TENANTS)
     v.work = view_region(v, OFF_WORK)
     v.work_stride = (sizeof(workring) + <uint64_t>v.cfg.work_slots * sizeof(workslot) + 63) & ~<uint64_t>63
-    if v.board.offsets[OFF_WORK] + v.cfg.work_rings * v.work_stride > size:
+    if v.offsets[OFF_WORK] + v.cfg.work_rings * v.work_stride > size:
         return EINVAL
     v.events = <event_ring *>(view_region(v, OFF_EVENTS)
                               + <uint64_t>slot * (sizeof(event_ring) + <uint64_t>v.cfg.event_records * sizeof(event_record)))
-    at = v.board.offsets[OFF_POOLS]
+    at = v.offsets[OFF_POOLS]
     for i in range(POOL_CLASSES):
         if at + sizeof(pool) > size:
             return EINVAL

@@ -11,6 +11,7 @@ from iopf.cython_ext.wait cimport *
 from iopf.emulator.board.board cimport board, view, view_attach
 from iopf.emulator.board.devices cimport device
 from iopf.emulator.board.flow cimport NOT_RUN, barrier_at, flow_leave, note_of, program, sequence_turn
+from iopf.emulator.board.intact cimport check_plan
 from iopf.emulator.board.iommus cimport unit_regs
 from iopf.emulator.spec.program cimport *
 from iopf.emulator.board.progress cimport driver_at
@@ -38,6 +39,7 @@ cdef class Control:
     def __cinit__(self, Memory memory not None):
         if view_attach(&self.v, memory.base, memory.size, 0) != 0:
             raise ValueError("the shared memory holds no whole board of this build")
+        check_plan(&self.v)
         self.memory = memory
 
     def set_phase(self, uint32_t phase) -> None:
@@ -50,7 +52,7 @@ cdef class Control:
 
     def wake_all(self) -> None:
         cdef uint32_t i
-        for i in range(self.v.crew.actors):
+        for i in range(self.v.cfg.slots):
             bell_ring(self.v.self, crew_actor(self.v.crew, i), START_BARRIER)
         ec_notify(self.v.self, &work_ring(&self.v, 0).bell, 0x7FFFFFFF, START_BARRIER)
         for i in range(self.v.cfg.work_rings):
@@ -156,8 +158,8 @@ cdef class Control:
 
     def actor_dead(self, uint32_t slot) -> None:
         """A confirmed death: actors that wait for this one may continue or take over."""
-        if slot >= self.v.crew.actors:
-            raise IndexError(f"slot {slot} of {self.v.crew.actors}")
+        if slot >= self.v.cfg.slots:
+            raise IndexError(f"slot {slot} of {self.v.cfg.slots}")
         st32_rel(&crew_actor(self.v.crew, slot).state, ACTOR_DEAD)
 
     def device_gone(self, uint32_t dev) -> None:

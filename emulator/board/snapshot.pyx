@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Reading the board: counters, states, histograms and verdicts as plain Python values.
 
-Works on a read-only mapping. Each word is read on its own; sums of a running system may be off by what happened in between, those of a
+Works on a read-only mapping. Bounds come from the checked copies in the view, never from the board. Each word is read on its own; sums of a running system may be off by what happened in between, those of a
 system at rest are exact.
 """
 
@@ -9,7 +9,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
-from iopf.cython_ext.event_ring cimport event_record, event_ring, event_slot
+from iopf.cython_ext.event_ring cimport event_record, event_ring
 from iopf.cython_ext.histogram cimport HIST_BINS, histogram
 from iopf.cython_ext.memory cimport Memory
 from iopf.cython_ext.pool cimport pool_chain, pool_live
@@ -18,6 +18,7 @@ from iopf.emulator.board.board cimport view, view_attach, view_region
 from iopf.emulator.spec.classes cimport POOL_CLASSES
 from iopf.emulator.board.devices cimport device, devside, hwside, kernside
 from iopf.emulator.board.flow cimport NOT_RUN, note_of
+from iopf.emulator.board.intact cimport check_plan, first_damage
 from iopf.emulator.board.iommus cimport iommu_regs, irq_slot, unit_regs
 from iopf.emulator.board.latency cimport STAGES, stage_hist
 from iopf.emulator.board.layout cimport OFF_COUNT, OFF_EVENTS, OFF_META, OFF_PASID_BITMAP
@@ -52,7 +53,12 @@ cdef class Snapshot:
     def __cinit__(self, Memory memory not None):
         if view_attach(&self.v, memory.base, memory.size, 0) != 0:
             raise ValueError("the shared memory holds no whole board of this build")
+        check_plan(&self.v)
         self.memory = memory
+
+    def damage(self) -> str | None:
+        """What of the words that never change is not as it was written before the start; None if all is as it was."""
+        return first_damage(&self.v)
 
     @property
     def phase(self) -> int:
@@ -64,13 +70,13 @@ cdef class Snapshot:
 
     @property
     def meta_offset(self) -> int:
-        return self.v.board.offsets[OFF_META]
+        return self.v.offsets[OFF_META]
 
     def region(self, uint32_t which) -> int:
         """Offset of a region from the start of the arena, by its ``OFF_`` number."""
         if which >= OFF_COUNT:
             raise IndexError(f"region {which} of {OFF_COUNT}")
-        return self.v.board.offsets[which]
+        return self.v.offsets[which]
 
     @property
     def ready(self) -> int:
@@ -92,8 +98,8 @@ cdef class Snapshot:
 
     def actor(self, uint32_t slot) -> dict:
         cdef iopf_actor *a
-        if slot >= self.v.crew.actors:
-            raise IndexError(f"slot {slot} of {self.v.crew.actors}")
+        if slot >= self.v.cfg.slots:
+            raise IndexError(f"slot {slot} of {self.v.cfg.slots}")
         a = crew_actor(self.v.crew, slot)
         return {
             "slot": slot, "role": a.role, "index": a.index, "pid": a.pid, "start_time": a.start_time, "state": a.state,
@@ -105,10 +111,10 @@ cdef class Snapshot:
         }
 
     def actors(self) -> list:
-        return [self.actor(i) for i in range(self.v.crew.actors)]
+        return [self.actor(i) for i in range(self.v.cfg.slots)]
 
     def heartbeat(self, uint32_t slot) -> int:
-        return crew_actor(self.v.crew, slot).heartbeat if slot < self.v.crew.actors else 0
+        return crew_actor(self.v.crew, slot).heartbeat if slot < self.v.cfg.slots else 0
 
     def device(self, uint32_t dev) -> dict:
         """Counters of one device as its three sides keep them, and the age of its oldest open group in nanoseconds."""
@@ -148,7 +154,7 @@ cdef class Snapshot:
     def faults_handled(self) -> int:
         """Pages that the workers have handled, also of groups that are not finished."""
         cdef uint32_t i
-        return sum([crew_actor(self.v.crew, i).work[1] for i in range(self.v.crew.actors)
+        return sum([crew_actor(self.v.crew, i).work[1] for i in range(self.v.cfg.slots)
                     if crew_actor(self.v.crew, i).role == ROLE_HANDLER])
 
     def devices(self) -> list:
@@ -252,7 +258,7 @@ cdef class Snapshot:
             fails = 0
             allocs = 0
             frees = 0
-            for s in range(self.v.crew.actors):
+            for s in range(self.v.cfg.slots):
                 a = crew_actor(self.v.crew, s)
                 kept += a.magazine[i].count
                 fails += a.magazine[i].fails
@@ -277,7 +283,7 @@ cdef class Snapshot:
             sums[b] = 0
         count = total = most = 0
         least = None
-        for s in range(self.v.crew.actors):
+        for s in range(self.v.cfg.slots):
             h = stage_hist(&self.v, s, stage)
             if h.count == 0:
                 continue
@@ -294,8 +300,8 @@ cdef class Snapshot:
         cdef event_ring *ring
         cdef event_record *e
         cdef uint64_t n, first, written, start
-        if slot >= self.v.crew.actors:
-            raise IndexError(f"slot {slot} of {self.v.crew.actors}")
+        if slot >= self.v.cfg.slots:
+            raise IndexError(f"slot {slot} of {self.v.cfg.slots}")
         ring = <event_ring *>(view_region(&self.v, OFF_EVENTS)
                               + <uint64_t>slot * (sizeof(event_ring) + <uint64_t>self.v.cfg.event_records * sizeof(event_record)))
         written = ld64_acq(&ring.written)
@@ -303,7 +309,7 @@ cdef class Snapshot:
         start = self.v.board.start_ticks
         out = []
         for n in range(first, written):
-            e = event_slot(ring, n)
+            e = <event_record *>(<char *>ring + sizeof(event_ring)) + (n & (self.v.cfg.event_records - 1))
             out.append((n, crew_ticks_ns(self.v.crew, e.ticks - start if e.ticks > start else 0), e.event, e.a, e.b))
         # What the writer has started to overwrite meanwhile may be torn: it is thrown away and counted as lost.
         written = ld64_acq(&ring.started)

@@ -13,11 +13,11 @@ from iopf.emulator.board.process cimport Process
 
 cdef uint64_t region_end(view *v, uint32_t which):
     """Regions are adjacent, so a region ends where the next one starts."""
-    cdef uint64_t end = v.size, start = v.board.offsets[which]
+    cdef uint64_t end = v.size, start = v.offsets[which]
     cdef uint32_t i
     for i in range(OFF_COUNT):
-        if start < v.board.offsets[i] < end:
-            end = v.board.offsets[i]
+        if start < v.offsets[i] < end:
+            end = v.offsets[i]
     return end
 
 
@@ -27,13 +27,13 @@ cdef class InitialState:
     def __cinit__(self, list processes not None):
         cdef Process process = processes[0]
         cdef view *v = &process.v
-        cdef uint64_t private = v.board.offsets[OFF_PRIVATE], stacks = v.board.offsets[OFF_STACKS]
+        cdef uint64_t private = v.offsets[OFF_PRIVATE], stacks = v.offsets[OFF_STACKS]
         cdef uint64_t stack_end, start
         self.rq = <runqueue *>view_region(v, OFF_RUNQUEUE)
         memcpy(self.slots, self.rq.slot, sizeof(self.slots))
         self.ready, self.locking, self.timed, self.now = self.rq.ready, self.rq.locking, self.rq.timed, self.rq.now
         # Not restored: regions that no behaviour depends on, and stacks and private memory outside the pieces.
-        apart = [(v.board.offsets[which], region_end(v, which)) for which in (OFF_EVENTS, OFF_HISTOGRAMS, OFF_META)]
+        apart = [(v.offsets[which], region_end(v, which)) for which in (OFF_EVENTS, OFF_HISTOGRAMS, OFF_META)]
         apart.append((private, region_end(v, OFF_PRIVATE)))
         apart.append((stacks, region_end(v, OFF_STACKS)))
         pieces = []

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from iopf.shm.arena import ArenaError
+from iopf.shm.objects import ArenaError
 from iopf.tools.cli.main import main
 from iopf.tools.status import Status
 

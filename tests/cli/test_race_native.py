@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from iopf.shm.naming import find_all
+from iopf.shm.objects import find_all
 from iopf.tools.status import Status
 
 from tests.support.running import iopf

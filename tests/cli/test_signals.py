@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from iopf.shm.naming import find_all
+from iopf.shm.objects import find_all
 from iopf.tools.cli.commands.race.common import tells_when_stopped
 from iopf.tools.cli.main import main
 from iopf.tools.lab.play.system import build_lab

@@ -10,7 +10,7 @@ import pytest
 from iopf.emulator.scenario.resolution import resolve
 from iopf.emulator.spec.kernels import GENERATIONS
 from iopf.emulator.spec.roles import Role
-from iopf.shm.arena import ArenaError
+from iopf.shm.objects import ArenaError
 from iopf.tools.supervisor.run import measure, run_programs
 
 from tests.support.running import ENDLESS, Running

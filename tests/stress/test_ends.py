@@ -13,7 +13,8 @@ import pytest
 from iopf.emulator.board.layout import OFF_LEDGER_HW, layout_hash
 from iopf.emulator.spec.roles import Role
 from iopf.shm.arena import Arena
-from iopf.shm.naming import Name, find_all
+from iopf.shm.naming import Name
+from iopf.shm.objects import find_all
 from iopf.shm.procs import state
 from iopf.tools.status import Status
 

@@ -16,7 +16,6 @@ import pytest
 from iopf.cython_ext.channel import Channel
 from iopf.emulator.spec.sites import Site
 from iopf.tools.supervisor import system
-from iopf.tools.supervisor.result import ROLES
 from iopf.tools.supervisor.run import run_document, run_programs
 
 from tests.probes.crew import SIZES, Crew
@@ -26,6 +25,7 @@ from tests.support.children import Children
 ROOT = Path(__file__).resolve().parent.parent.parent
 # What an actor waits for may be there before it sleeps; then there is no wake-up to lose, and the run is made once more.
 TRIES = 10
+ROLES = ("supervisor", "iommu", "irq", "handler", "task", "driver", "tenant", "device")
 CHANNEL_SITES = {"room": 3, "record": 4}
 
 # Where the sources wait: (source, function).

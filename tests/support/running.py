@@ -13,9 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from iopf.emulator.board.snapshot import Snapshot
-from iopf.shm.arena import Arena
-from iopf.tools.watch.attach import attach
+from iopf.tools.watch.attach import Board, attach
 
 BOUND_S = 30.0
 ENDLESS = ("--set", "device.workload.requests=always", "--set", "device.workload.groups=1000000000")
@@ -60,17 +58,17 @@ class Running:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        self.arena, self.snapshot = self._attach()
+        self.board = self._attach()
+        self.arena, self.snapshot = self.board.arena, self.board.snapshot
         if self.flowing:
             self.until(lambda: self.snapshot.finished_groups() > 100, "requests are answered")
         return self
 
-    def _attach(self) -> tuple[Arena, Snapshot]:
+    def _attach(self) -> Board:
         until = time.monotonic() + BOUND_S
         while True:
             try:
-                arena, snapshot, _ = attach(str(self.process.pid))
-                return arena, snapshot
+                return attach(str(self.process.pid))
             except Exception as error:
                 if self.process.poll() is not None or time.monotonic() > until:
                     raise AssertionError(
@@ -116,6 +114,7 @@ class Running:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.board.close()
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -12,10 +14,17 @@ from collections.abc import Iterator
 import posix_ipc
 import pytest
 from iopf.emulator.board.layout import layout_hash
-from iopf.shm.arena import Arena, ArenaError, read_header
-from iopf.shm.naming import Name, find_all, own_name, parse
+from iopf.shm.arena import Arena, read_header
+from iopf.shm.naming import Name, own_name, parse
+from iopf.shm.objects import (
+    ArenaError,
+    dead_objects,
+    find_all,
+    in_use,
+    open_own,
+    remove,
+)
 from iopf.shm.procs import is_alive, start_time
-from iopf.shm.reap import dead_objects, remove
 
 SIZE = 1 << 20
 
@@ -92,7 +101,7 @@ def test_a_read_only_mount_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(errno.EROFS, "posix_ipc says nothing more")
 
     monkeypatch.setattr(posix_ipc, "SharedMemory", refused)
-    monkeypatch.setattr(posix_ipc, "unlink_shared_memory", refused)
+    monkeypatch.setattr(os, "lstat", refused)
     says = "^/dev/shm: cannot .*: Read-only file system; check how it is mounted$"
     with pytest.raises(ArenaError, match=says) as error:
         Arena.create(SIZE, layout_hash(), name=own_name(73))
@@ -116,7 +125,7 @@ def test_names_tell_their_creator() -> None:
 def test_only_objects_of_the_dead_are_cleaned(
     arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dead process's object is held, so that no start elsewhere on this machine removes it."""
+    """Where the pid of the name means nothing (another pid namespace), the creator's lock tells that it lives."""
     script = (
         "from iopf.shm.arena import Arena; print(Arena.create(65536, 1).name, flush=True); input()"
     )
@@ -126,19 +135,40 @@ def test_only_objects_of_the_dead_are_cleaned(
         assert process.stdout is not None
         name = parse(process.stdout.readline().strip())
         assert name is not None
-        assert name not in dead_objects()
+        assert in_use(name)
 
         def alive(pid: int, started: int) -> bool:
             return pid != name.pid and is_alive(pid, started)
 
         monkeypatch.setattr("iopf.shm.naming.is_alive", alive)
-        assert name in dead_objects()
-        assert arena.name in find_all()
-        assert arena.name not in dead_objects()
-        assert remove(name)
-        assert not remove(name)
+        assert name in find_all()
         assert name not in dead_objects()
         process.kill()
+    assert not in_use(name)
+    assert arena.name not in dead_objects()
+    remove(name)
+    assert not remove(name)
+
+
+def test_a_child_does_not_keep_the_lock(arena: Arena) -> None:
+    ready, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        arena.leave()
+        os.write(tell, b"x")
+        signal.pause()
+    fd = open_own(arena.name)
+    try:
+        assert os.read(ready, 1) == b"x"
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        arena.leave()
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        for each in (fd, ready, tell):
+            os.close(each)
 
 
 def test_memory_refuses_accesses_outside(arena: Arena) -> None:

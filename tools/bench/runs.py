@@ -70,7 +70,7 @@ def run_system(sets: Sequence[str], sizes: bool = False) -> Sample:
     from iopf.emulator.scenario.errors import ScenarioError
     from iopf.emulator.scenario.resolution import resolve
     from iopf.emulator.trace.source import TraceError
-    from iopf.shm.arena import ArenaError
+    from iopf.shm.objects import ArenaError
     from iopf.tools.supervisor.run import measure
 
     try:

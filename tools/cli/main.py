@@ -140,12 +140,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _remove_own() -> None:
     """A signal may arrive while a segment is created, and end as an error where click cannot write."""
-    from iopf.shm.naming import find_all
-    from iopf.shm.reap import remove
+    from iopf.shm.objects import ArenaError, find_all, remove
 
-    for name in find_all():
-        if name.pid == os.getpid():
-            remove(name)
+    try:
+        for name in find_all():
+            if name.pid == os.getpid():
+                remove(name)
+    except ArenaError as error:
+        _say(f"iopf: {error}")
 
 
 def _say(line: str) -> None:
@@ -171,7 +173,7 @@ def _say_usage(error: click.ClickException) -> int:
 
 def _report(error: Exception, debug: bool) -> int:
     from iopf.emulator.scenario.errors import ScenarioError, one_line
-    from iopf.shm.arena import ArenaError
+    from iopf.shm.objects import ArenaError
     from iopf.tools.status import Failed
 
     if isinstance(error, ScenarioError):

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgpack
 from iopf.emulator.spec.roles import slots_of
 from iopf.emulator.spec.sites import Site
+from iopf.tools.files import whole
 from iopf.tools.supervisor.system import System
 
 
@@ -34,7 +35,7 @@ def write_events(system: System, path: Path) -> int:
         "sites": {site.value: site.name.lower() for site in Site},
         "overwritten": lost,
     }
-    with path.open("wb") as file:
+    with whole(path) as file:
         packer = msgpack.Packer()
         file.write(packer.pack(header))
         for row in rows:

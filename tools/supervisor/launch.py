@@ -17,13 +17,14 @@ from functools import partial
 from typing import Any
 
 import multiprocess
-from iopf.cython_ext.memory import Memory
+from iopf.cython_ext.guard import unguard
 from iopf.device_procs import engine as device_engine
 from iopf.emulator.board.process import Process
 from iopf.emulator.hw.run import prepare_iommu
 from iopf.emulator.kernel.proc.run import prepare_driver, prepare_irq, prepare_task, prepare_worker
 from iopf.emulator.spec.roles import slots_of
 from iopf.emulator.tenant.engine import prepare_tenant
+from iopf.shm.arena import Arena
 from iopf.shm.procs import die_with_parent, ignore_ending, start_time
 from iopf.tools.supervisor.plan import SystemPlan
 
@@ -82,13 +83,15 @@ def entries(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
     return found
 
 
-def _child_main(memory: Memory, slot: int, name: str, parent: int, prepare: Prepare) -> None:
+def _child_main(arena: Arena, slot: int, name: str, parent: int, prepare: Prepare) -> None:
     die_with_parent(parent)
+    unguard()  # a fault of this process is its death, which the supervisor sees
+    arena.leave()
     ignore_ending()  # the exit of a child by a signal would look like a crash
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     ctypes.CDLL(None).prctl(PR_SET_NAME, f"iopf:{name}"[:15].encode(), 0, 0, 0)
-    process = Process(memory, slot)
+    process = Process(arena.memory, slot)
     process.arrive(start_time(os.getpid()))
     prepare(process)
     status = process.run()
@@ -97,7 +100,7 @@ def _child_main(memory: Memory, slot: int, name: str, parent: int, prepare: Prep
         raise OSError(-status, os.strerror(-status))
 
 
-def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
+def launch(plan: SystemPlan, arena: Arena) -> list[Child]:
     """Fork all processes; return when all are started, not yet ready. Raises OSError when the machine refuses more processes.
 
     The caller holds signals (`signals_held`) until it has the children, because only it can end them."""
@@ -112,7 +115,7 @@ def launch(plan: SystemPlan, memory: Memory) -> list[Child]:
             slot = slots[role][0] + index
             process = context.Process(
                 target=_child_main,
-                args=(memory, slot, name, parent, prepare),
+                args=(arena, slot, name, parent, prepare),
                 name=name,
                 daemon=True,
             )

@@ -4,8 +4,8 @@
     STOPPING   devices finish outstanding requests
     RELEASING  tenants unbind and exit; then driver 0 removes every device
     ENDING     kernel and hardware processes exit
-A device that dies is a surprise removal, a tenant that dies exits while bound: the run continues. Any other death is a crash of the
-machine.
+A device that is killed is a surprise removal, a tenant that is killed exits while bound: the run continues. Any other death is a crash:
+that of a kernel process or of the IOMMU, and of any process that dies of an error of its own (SIGSEGV, SIGBUS, an exception).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from iopf.emulator.spec.roles import Order, Phase
 from iopf.shm.procs import ending_signals
 from iopf.tools.cli.streams import leave_terminal
+from iopf.tools.files import write_whole
 from iopf.tools.status import Status, stopped_by
 from iopf.tools.supervisor.launch import KERNEL_ROLES, Child
 from iopf.tools.supervisor.system import Death, System
@@ -40,6 +41,11 @@ class Outcome:
     exits: list[Death] = field(default_factory=list)
     crash: Death | None = None
     dump: list[str] = field(default_factory=list)
+
+
+def _from_outside(child: Child) -> bool:
+    """Whether somebody has killed the process, or it has ended by itself without an error. Any other end is a crash of its own."""
+    return child.exitcode in (0, -signal.SIGKILL, -signal.SIGTERM)
 
 
 class Signals:
@@ -107,6 +113,7 @@ class Monitor:
                 if self._until(self._work_done, deadline=True):
                     self._orderly_end(hotplug)
             self.outcome.wall_s = time.monotonic() - self._began
+            self._damaged()
         return self.outcome
 
     def _slot(self, role: str) -> int:
@@ -157,7 +164,7 @@ class Monitor:
                 self._ended(child)
             wait_ms = min(wait_ms * 2, POLL_MS)
             now = time.monotonic()
-            if self.outcome.crash or self._verdict() or self._stuck():
+            if self._damaged() or self.outcome.crash or self._verdict() or self._stuck():
                 return False
             if self.signals.stops > 1:
                 self.outcome.reason, self.outcome.status = "interrupted twice", self.signals.status
@@ -181,6 +188,15 @@ class Monitor:
             self.outcome.reason = "STOP file"
             return True
         return False
+
+    def _damaged(self) -> bool:
+        """Whether somebody has changed what nobody of this system changes, or has cut the board off."""
+        damage = self.system.damage()
+        if damage is None:
+            return False
+        self.outcome.reason = f"the board was damaged: {damage}; nothing of it can be trusted"
+        self.outcome.status = Status.UNTRUSTED
+        return True
 
     def _verdict(self) -> bool:
         if self.system.snapshot.verdict_count == 0:
@@ -215,7 +231,11 @@ class Monitor:
         for actor, name in zip(actors, self.system.names, strict=True):
             actor["name"] = name
         state = {"type": "status", "schema": "iopf/1", "actors": actors, "lines": lines}
-        path.write_text(json.dumps({**state, "devices": self.system.snapshot.devices()}) + "\n")
+        state["devices"] = self.system.snapshot.devices()
+        try:
+            write_whole(path, json.dumps(state) + "\n")
+        except OSError as error:
+            self.tell(f"{error.filename}: cannot write: {error.strerror}")
 
     def _ended(self, child: Child) -> None:
         if child.expected and not child.exitcode:
@@ -232,7 +252,10 @@ class Monitor:
         if finished_tenant and not child.exitcode:
             return
         self.system.deaths.append(death)
-        if child.role == "device":
+        if child.role in KERNEL_ROLES or not _from_outside(child):
+            self.outcome.crash = death
+            self.outcome.reason, self.outcome.status = death.line(), Status.DIED
+        elif child.role == "device":
             self.outcome.removals.append(death)
             self.tell(f"{death.line()}: surprise removal")
             self.system.control.device_gone(child.index)
@@ -244,9 +267,6 @@ class Monitor:
             self.system.control.tenant_gone(child.index)
             self._program_dead(child)
             self._orphans(child.index)
-        elif child.role in KERNEL_ROLES:
-            self.outcome.crash = death
-            self.outcome.reason, self.outcome.status = death.line(), Status.DIED
 
     def _program_dead(self, child: Child) -> None:
         plan = self.system.plan

@@ -19,6 +19,7 @@ from iopf.emulator.scenario.resolution import Resolved
 from iopf.emulator.spec.sites import point_name
 from iopf.emulator.trace.program import Op, unpack
 from iopf.tools.cli.version import package_version
+from iopf.tools.files import make_private, write_whole
 from iopf.tools.status import STOPPED, Status
 from iopf.tools.supervisor.monitor import Outcome
 from iopf.tools.supervisor.plan import SystemPlan
@@ -27,6 +28,8 @@ from iopf.tools.supervisor.system import System
 from iopf.tools.supervisor.verdicts import describe
 
 RESULT_SCHEMA = "iopf/1"
+# What a run leaves in its directory; a run that reuses one removes them first.
+OF_A_RUN = ("result.json", "log.txt", "testid.txt", "events.bin", "STOP")
 COUNTED = (
     "sleeps",
     "wakes",
@@ -37,7 +40,6 @@ COUNTED = (
     "owner_deaths",
     "points",
 )
-ROLES = ("supervisor", "iommu", "irq", "handler", "task", "driver", "tenant", "device")
 
 
 def _at_rest(outcome: Outcome) -> bool:
@@ -88,12 +90,13 @@ def _failed_operations(plan: SystemPlan, system: System) -> list[str]:
     return problems
 
 
-def _by_role(actors: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+def _by_role(actors: list[dict[str, Any]], system: System) -> dict[str, dict[str, int]]:
     """Wait counters and CPU time (ns) by role."""
+    names = {0: "supervisor", **{child.slot: child.role for child in system.children}}
     out: dict[str, dict[str, int]] = {}
     for actor in actors:
         role = out.setdefault(
-            ROLES[actor["role"]], {"processes": 0, "cpu_ns": 0, **dict.fromkeys(COUNTED, 0)}
+            names[actor["slot"]], {"processes": 0, "cpu_ns": 0, **dict.fromkeys(COUNTED, 0)}
         )
         role["processes"] += 1
         role["cpu_ns"] += actor["work"][7]
@@ -113,7 +116,7 @@ def build_result(
     status = outcome.status
     if status in (Status.OK, *STOPPED) and problems:
         status = Status.FAILED
-    roles = _by_role(snapshot.actors())
+    roles = _by_role(snapshot.actors(), system)
     faults = total.answered
     stages = {name: stage_summary(snapshot.stage(i)) for i, name in enumerate(STAGES)}
     round_trip = stages["round trip"]
@@ -217,8 +220,10 @@ class RunDirectory:
         else:
             path = Path(wanted)
         made = not path.exists()
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "scenario.resolved.toml").write_text(resolved.to_toml())
+        make_private(path)
+        for stale in OF_A_RUN:
+            (path / stale).unlink(missing_ok=True)
+        write_whole(path / "scenario.resolved.toml", resolved.to_toml())
         return cls(path, resolved, made)
 
     def discard(self) -> None:
@@ -227,8 +232,9 @@ class RunDirectory:
             shutil.rmtree(self.path)
 
     def write(self, result: dict[str, Any], log: list[str]) -> None:
-        (self.path / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-        (self.path / "log.txt").write_text("".join(f"{line}\n" for line in log))
+        """Raises OSError with the name of the file that cannot be written."""
+        write_whole(self.path / "result.json", json.dumps(result, indent=1) + "\n")
+        write_whole(self.path / "log.txt", "".join(f"{line}\n" for line in log))
         facts = {
             "version": package_version(),
             "argv": " ".join(sys.argv),
@@ -236,6 +242,6 @@ class RunDirectory:
             "machine": " ".join(platform.uname()),
             "seed": str(result["seed"]),
         }
-        (self.path / "testid.txt").write_text(
-            "".join(f"{key}: {value}\n" for key, value in facts.items())
+        write_whole(
+            self.path / "testid.txt", "".join(f"{key}: {value}\n" for key, value in facts.items())
         )

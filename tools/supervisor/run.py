@@ -12,7 +12,7 @@ from typing import Any
 from iopf.emulator.scenario.load import Layer
 from iopf.emulator.scenario.resolution import Resolved, resolve
 from iopf.emulator.trace.source import TraceError
-from iopf.shm.arena import ArenaError
+from iopf.shm.objects import ArenaError
 from iopf.tools.status import Status
 from iopf.tools.supervisor.event_log import write_events
 from iopf.tools.supervisor.monitor import Monitor, Outcome
@@ -69,12 +69,22 @@ def execute(
         line.clear()
         result = build_result(resolved, plan, system, outcome)
         if stop_file is not None and (result["status"] != 0 or line.quiet < 0):
-            result["events"] = write_events(system, stop_file.with_name("events.bin"))
+            _write_events(system, stop_file.with_name("events.bin"), result, line)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result["cpu_s"] = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 6)
     result["pss_bytes"] = sum(pss.values())
     result["pss_by_role"] = pss
     return result
+
+
+def _write_events(system: System, path: Path, result: dict[str, Any], line: StatusLine) -> None:
+    """The event log is worth less than the result: a disk without room for it must not lose that."""
+    result["unwritten"] = None
+    try:
+        result["events"] = write_events(system, path)
+    except OSError as error:
+        result["unwritten"] = f"{error.filename}: cannot write: {error.strerror}"
+        line.error(result["unwritten"])
 
 
 def measure(resolved: Resolved, *, sizes: bool = False) -> dict[str, Any]:
@@ -132,12 +142,26 @@ def run_scenario(
         directory.discard()
         line.error(str(error))
         return error.status
-    directory.write(result, line.log)
-    if json_out:
-        import json
+    try:
+        if json_out:
+            import json
 
-        sys.stdout.write(json.dumps(result) + "\n")
-    else:
-        sys.stdout.write(render(result, directory.path, quiet))
-    sys.stdout.flush()
-    return int(result["status"])
+            sys.stdout.write(json.dumps(result) + "\n")
+        else:
+            sys.stdout.write(render(result, directory.path, quiet))
+        sys.stdout.flush()
+    finally:  # also when nobody reads the output
+        written = _keep(directory, result, line)
+    return int(result["status"]) or (Status.OK if written else Status.MACHINE)
+
+
+def _keep(directory: RunDirectory, result: dict[str, Any], line: StatusLine) -> bool:
+    """Write the run directory; false, after a line that names the file, if something could not be written."""
+    try:
+        directory.write(result, line.log)
+    except OSError as error:
+        line.error(
+            f"{error.filename}: cannot write: {error.strerror}; the verdict stands, but the run directory is incomplete"
+        )
+        return False
+    return result.get("unwritten") is None

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
+from iopf.cython_ext.guard import Guard
 from iopf.cython_ext.ticks import tick_mult
 from iopf.emulator.board.board import format_board
 from iopf.emulator.board.config import Option
@@ -25,10 +26,11 @@ from iopf.emulator.board.snapshot import Snapshot
 from iopf.emulator.spec.roles import slots_of
 from iopf.emulator.spec.sites import point_name
 from iopf.shm import procs
-from iopf.shm.arena import Arena, ArenaError
-from iopf.shm.naming import find_all, own_name
-from iopf.shm.reap import dead_objects, remove
+from iopf.shm.arena import Arena
+from iopf.shm.naming import own_name
+from iopf.shm.objects import ArenaError, dead_objects, find_all, remove
 from iopf.tools.closing import Closing
+from iopf.tools.status import Status
 from iopf.tools.supervisor.launch import Child, launch
 from iopf.tools.supervisor.plan import SystemPlan, wait_policy
 
@@ -74,6 +76,7 @@ class System(Closing):
     start_s: float = 0.0
     deaths: list[Death] = field(default_factory=list)
     fault_fds: list[int] = field(default_factory=list)
+    guard: Guard | None = None
 
     @classmethod
     def build(
@@ -102,7 +105,7 @@ class System(Closing):
                 noise_sleep_in=options.noise[1],
             )
             control, snapshot = Control(arena.memory), Snapshot(arena.memory)
-            system = cls(plan, arena, control, snapshot)
+            system = cls(plan, arena, control, snapshot, guard=_guarded(arena))
             system._configure(meta)
             arena.publish()
             if tell is not None:
@@ -110,7 +113,7 @@ class System(Closing):
             sys.stdout.flush()
             sys.stderr.flush()
             with procs.signals_held():
-                system.children = launch(plan, arena.memory)
+                system.children = launch(plan, arena)
             system.names = ["supervisor"] + [""] * (len(snapshot.actors()) - 1)
             for child in system.children:
                 system.names[child.slot] = child.name
@@ -214,6 +217,12 @@ class System(Closing):
             sizes[child.role] = sizes.get(child.role, 0) + int(pss.split()[1]) * 1024
         return sizes
 
+    def damage(self) -> str | None:
+        """What makes the board worthless, in words; None if it is as this system has made it."""
+        if (self.guard is not None and self.guard.replaced) or self.arena.truncated():
+            return f"{self.arena.name} was truncated"
+        return self.snapshot.damage()
+
     def point_of(self, slot: int) -> str:
         return point_name(self.snapshot.actor(slot)["last_point"])
 
@@ -244,6 +253,8 @@ class System(Closing):
             self.reap(timeout_ms=100)
         while self.fault_fds:
             os.close(self.fault_fds.pop())
+        if self.guard is not None:
+            self.guard.close()
         self.arena.unlink()
 
 
@@ -262,6 +273,12 @@ def configure(plan: SystemPlan, control: Control) -> None:
     slots = slots_of(plan.config)
     for i, meeting in enumerate(plan.barriers):
         control.configure_barrier(i, [slots[role][0] + index for role, index in meeting])
+
+
+def _guarded(arena: Arena) -> Guard:
+    """The supervisor survives what others do to the board, or ends with one line; its children die of it and are reported."""
+    line = f"iopf: {arena.name}: the board was damaged, and led to an invalid access; no result\n"
+    return Guard(arena.memory, line, str(arena.name.path), Status.UNTRUSTED)
 
 
 def new_arena(size: int, tell: Callable[[str], None] | None = None) -> Arena:

@@ -7,11 +7,9 @@ import sys
 import time
 from typing import Any
 
-from iopf.emulator.board.layout import layout_hash
-from iopf.emulator.board.snapshot import Snapshot
-from iopf.shm.arena import Arena, ArenaError
+from iopf.shm.objects import ArenaError
 from iopf.tools.supervisor.status_line import PHASES, short
-from iopf.tools.watch.attach import Found, read_meta, systems
+from iopf.tools.watch.attach import Board, Found, systems
 
 
 def _row(found: Found) -> dict[str, Any]:
@@ -31,24 +29,19 @@ def _row(found: Found) -> dict[str, Any]:
         return row
     row["state"] = "starting"
     try:
-        arena = Arena.attach(found.name, layout_hash())
+        with Board(found.name) as board:
+            read = {
+                "state": PHASES[min(board.snapshot.phase, 5)],
+                "name": board.run_name,
+                "devices": len(board.snapshot.devices()),
+                "sent": board.snapshot.sent(),
+                "trouble": None,
+            }
+            board.check()
     except ArenaError as error:
         row["trouble"] = str(error)
         return row
-    try:
-        snapshot = Snapshot(arena.memory)
-        meta = read_meta(arena, snapshot)
-        row |= {
-            "state": PHASES[min(snapshot.phase, 5)],
-            "name": str(meta.get("name", "")),
-            "devices": len(snapshot.devices()),
-            "sent": snapshot.sent(),
-            "trouble": None,
-        }
-    finally:
-        del snapshot
-        arena.close()
-    return row
+    return row | read
 
 
 def main(json_out: bool) -> int:

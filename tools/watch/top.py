@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from iopf.emulator.board.snapshot import Snapshot
 from iopf.emulator.check.latency import STAGES, percentile
-from iopf.shm.arena import ArenaError
 from iopf.tools.supervisor.status_line import PHASES, short, span
-from iopf.tools.watch.attach import attach
+from iopf.tools.watch.attach import Board, attach
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,16 +21,22 @@ MOST_DEVICES = 24
 class Sampler:
     """Samples one board and computes rates from two samples."""
 
-    def __init__(self, snapshot: Snapshot, meta: dict[str, Any]) -> None:
-        self.snapshot, self.meta = snapshot, meta
+    def __init__(self, board: Board) -> None:
+        self.board, self.snapshot = board, board.snapshot
         self._sent: list[int] = []
         self._at = 0.0
 
     def sample(self) -> dict[str, Any]:
+        """Raises ArenaError if the board is damaged."""
+        sample = self._sample()
+        self.board.check()
+        return sample
+
+    def _sample(self) -> dict[str, Any]:
         devices = self.snapshot.devices()
         iommu = self.snapshot.iommu()
         now = time.monotonic()
-        names = self.meta.get("devices", [])
+        names = self.board.devices
         elapsed = now - self._at if self._sent else 0.0
         rows = []
         for i, d in enumerate(devices):
@@ -70,7 +75,7 @@ class Sampler:
         return {
             "type": "top",
             "schema": "iopf/1",
-            "name": self.meta.get("name", ""),
+            "name": self.board.run_name,
             "phase": PHASES[min(self.snapshot.phase, 5)],
             "rate": sum(r["rate"] for r in rows),
             "iommu": iommu,
@@ -157,20 +162,16 @@ def _screen(s: dict[str, Any]) -> Any:
 
 def main(system: str | None, once: bool, json_out: bool, interval_s: float) -> int:
     """Draw until the system ends or the user interrupts; ``once`` prints a single sample over one interval."""
-    try:
-        _, snapshot, meta = attach(system)
-    except ArenaError as error:
-        sys.stderr.write(f"iopf: {error}\n")
-        return error.status
-    sampler = Sampler(snapshot, meta)
-    sampler.sample()
-    if once or json_out:
-        return _plain(sampler, once, json_out, interval_s)
-    from rich.live import Live
+    with attach(system) as board:
+        sampler = Sampler(board)
+        sampler.sample()
+        if once or json_out:
+            return _plain(sampler, once, json_out, interval_s)
+        from rich.live import Live
 
-    with Live(_screen(sampler.sample()), screen=True, auto_refresh=False) as live:
-        while _wait(snapshot, interval_s):
-            live.update(_screen(sampler.sample()), refresh=True)
+        with Live(_screen(sampler.sample()), screen=True, auto_refresh=False) as live:
+            while _wait(board.snapshot, interval_s):
+                live.update(_screen(sampler.sample()), refresh=True)
     return 0
 
 

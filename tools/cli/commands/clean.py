@@ -17,8 +17,11 @@ from iopf.tools.cli.options import json_option
 )
 @json_option
 @click.option("-n", "--dry-run", is_flag=True, help="Only list what would be removed.")
-def command(json_out: bool, dry_run: bool) -> int:
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Also list what has such a name and is not ours."
+)
+def command(json_out: bool, dry_run: bool, verbose: bool) -> int:
     """Remove the shared memory of killed runs. Running emulators are not affected."""
     from iopf.tools.watch.clean import main
 
-    return main(json_out, dry_run)
+    return main(json_out, dry_run, verbose)

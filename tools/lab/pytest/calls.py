@@ -12,7 +12,7 @@ from iopf.emulator.races.schedule_file import ScheduleError
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.strategies import Strategy
 from iopf.emulator.spec.classes import POOLS
-from iopf.shm.arena import ArenaError
+from iopf.shm.objects import ArenaError
 from iopf.tools.lab.play.system import MODELS, LabError, LabOpenError
 from iopf.tools.lab.pytest.mistakes import located_errors
 from iopf.tools.lab.search.search import PORTFOLIO, Plan

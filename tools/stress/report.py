@@ -7,6 +7,7 @@ from typing import Any
 
 from iopf.emulator.check.fates import EVENTS, Fate, cell
 from iopf.emulator.check.violations import KNOWN
+from iopf.tools.supervisor.report import not_served
 from iopf.tools.supervisor.status_line import short
 
 CONTROL = frozenset({"pause", "repeat", "choose", "or", "end"})
@@ -72,9 +73,12 @@ def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
     else:
         reason = result["end_reason"]
         verdict = f"verdict     {result['verdict']} (status {result['status']}): {reason}"
+    extra = not_served(result)
     deaths = len(result["removals"]) + len(result["exits"])
     if deaths:
-        verdict += f" ({deaths} devices and tenants were killed)"
+        extra.append(f"{deaths} devices and tenants killed")
+    if extra:
+        verdict += f" ({', '.join(extra)})"
     verdict += f"; {directory}"
     if quiet >= 2:
         return verdict + "\n"

@@ -125,8 +125,18 @@ def _cpu_line(result: dict[str, Any]) -> str:
     return f"CPU         ns per request: {', '.join(cells)}"
 
 
+def not_served(result: dict[str, Any]) -> list[str]:
+    """Requests that the account explains and that were not served all the same: lost ones, and answers other than Success."""
+    account = result["account"]
+    refused = sum(
+        account[key] for key in ("answered_invalid", "answered_failure", "rejected", "auto_invalid")
+    )
+    parts = [(account["lost_total"], "lost"), (refused, "refused")]
+    return [f"{_count(n)} {what}" for n, what in parts if n]
+
+
 def _verdict(result: dict[str, Any], directory: Path) -> str:
-    extra = []
+    extra = not_served(result)
     if result["removals"]:
         extra.append(f"{len(result['removals'])} device(s) removed by surprise")
     off = sum(1 for d in result["per_device"] if d["device"]["failed"])

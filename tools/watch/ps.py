@@ -12,7 +12,7 @@ from iopf.tools.supervisor.status_line import PHASES, short
 from iopf.tools.watch.attach import Board, Found, systems
 
 
-def _row(found: Found) -> dict[str, Any]:
+def row_of(found: Found) -> dict[str, Any]:
     row: dict[str, Any] = {
         "system": str(found.name),
         "pid": found.name.pid,
@@ -45,7 +45,7 @@ def _row(found: Found) -> dict[str, Any]:
 
 
 def main(json_out: bool) -> int:
-    rows = [_row(found) for found in systems()]
+    rows = [row_of(found) for found in systems()]
     if json_out:
         sys.stdout.write(json.dumps({"type": "ps", "schema": "iopf/1", "systems": rows}) + "\n")
         return 0

@@ -153,7 +153,7 @@ def _stage_table(s: dict[str, Any]) -> Table:
     return table
 
 
-def _screen(s: dict[str, Any]) -> Any:
+def screen(s: dict[str, Any]) -> Any:
     from rich.console import Group
     from rich.text import Text
 
@@ -169,9 +169,9 @@ def main(system: str | None, once: bool, json_out: bool, interval_s: float) -> i
             return _plain(sampler, once, json_out, interval_s)
         from rich.live import Live
 
-        with Live(_screen(sampler.sample()), screen=True, auto_refresh=False) as live:
+        with Live(screen(sampler.sample()), screen=True, auto_refresh=False) as live:
             while _wait(board.snapshot, interval_s):
-                live.update(_screen(sampler.sample()), refresh=True)
+                live.update(screen(sampler.sample()), refresh=True)
     return 0
 
 
@@ -187,7 +187,7 @@ def _plain(sampler: Sampler, once: bool, json_out: bool, interval_s: float) -> i
             sys.stdout.write(json.dumps(sample) + "\n")
             sys.stdout.flush()
         else:
-            console.print(_screen(sample))
+            console.print(screen(sample))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 from collections.abc import Iterator
 
@@ -52,6 +53,16 @@ def ignore_ending() -> None:
     """For a child: ignore ENDING, which is sent to the whole group; the parent decides and ends its children."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
+
+
+def allow_descriptors(count: int) -> int | None:
+    """Raise the soft limit of open files to `count` if it is lower; the hard limit if that is too low as well."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        if hard != resource.RLIM_INFINITY and hard < count:
+            return hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    return None
 
 
 @contextlib.contextmanager

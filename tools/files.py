@@ -42,4 +42,4 @@ def whole(path: Path) -> Iterator[BinaryIO]:
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, whole or not at all. Raises OSError with the final name."""
     with whole(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))

@@ -99,6 +99,8 @@ class _Termination:
     @contextlib.contextmanager
     def looked_for(self) -> Iterator[None]:
         before = {each: signal.signal(each, self.take) for each in self._heard}
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set by `entry`
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             yield
         finally:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import TextIO
 
 
 def open_streams() -> None:
-    """Replace closed standard streams (`>&-`) by /dev/null, so that no other file gets their descriptors."""
+    """Replace closed standard streams (`>&-`) by /dev/null, so that no other file gets their descriptors. What the encoding of an output
+    lacks (file names may have any bytes) is written as an escape."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def can_print(text: str) -> bool:

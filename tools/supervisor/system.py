@@ -36,6 +36,8 @@ from iopf.tools.supervisor.plan import SystemPlan, wait_policy
 
 HIGHPRI_NICE = -20
 READY_BOUND_S = 30.0
+DESCRIPTORS_PER_CHILD = 3  # its pidfd, and both ends of the pipe of multiprocess while it starts
+DESCRIPTORS_ELSE = 64
 END_BOUND_S = 5.0
 
 
@@ -89,9 +91,15 @@ class System(Closing):
         """Create the board and start the processes. Raises ArenaError (status 3) if the machine has too few resources."""
         began = time.monotonic()
         size = plan_layout(plan.config)["total"]
+        processes = slots_of(plan.config)["total"][1]
+        wanted = DESCRIPTORS_PER_CHILD * processes + DESCRIPTORS_ELSE
+        most = procs.allow_descriptors(wanted)
+        if most is not None:
+            raise ArenaError(
+                f"{processes} processes need {wanted} open files, and the limit is {most}; use fewer devices, or raise it (ulimit -Hn)"
+            )
         arena = new_arena(size, tell)
         try:
-            processes = slots_of(plan.config)["total"][1]
             spins, yields = options.wait or wait_policy(processes)
             format_board(
                 arena.memory,
@@ -143,7 +151,8 @@ class System(Closing):
                 **meta,
                 "devices": [d.name for d in self.plan.devices],
                 "tenants": [t.name for t in self.plan.tenants],
-            }
+            },
+            unicode_errors="surrogateescape",  # arguments may be any bytes
         )
         self.arena.memory.write_bytes(
             self.snapshot.meta_offset, len(blob).to_bytes(4, "little") + blob[:65000]

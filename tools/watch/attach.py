@@ -77,7 +77,8 @@ def _description(arena: Arena, snapshot: Snapshot) -> tuple[str, list[str]]:
     if not 0 < length <= META_BYTES - 4:
         return "", []
     try:
-        meta = msgpack.unpackb(arena.memory.read_bytes(offset + 4, length))
+        raw = arena.memory.read_bytes(offset + 4, length)
+        meta = msgpack.unpackb(raw, unicode_errors="surrogateescape")
     except (ValueError, msgpack.exceptions.UnpackException):
         return "", []
     if not isinstance(meta, dict) or not isinstance(meta.get("devices"), list):

@@ -164,6 +164,10 @@ cdef class Snapshot:
         """Requests that all devices have put on their links, cheaply."""
         return sum([self.v.devices[i].dev.sent for i in range(self.v.cfg.devices)])
 
+    def accesses(self) -> int:
+        """Accesses of all devices, also those that need no request."""
+        return sum([self.v.devices[i].dev.accesses for i in range(self.v.cfg.devices)])
+
     def open_work(self) -> bool:
         """Whether any device has requests open, or groups that it has to ask for again."""
         return any([self.v.devices[i].dev.open_requests or self.v.devices[i].dev.retry_groups

@@ -14,6 +14,7 @@ from iopf.emulator.scenario.schema import (
     DEVICES_MAX,
     SUPPORTED_PROFILES,
     TENANTS_MAX,
+    Device,
     Scenario,
 )
 from iopf.emulator.spec.defects import defect_slugs
@@ -244,6 +245,12 @@ def problems(scenario: Scenario) -> list[Problem]:
     return [problem for rule in _RULES for problem in rule(scenario)]
 
 
+def _runs_dry(scenario: Scenario, device: Device) -> bool:
+    """Whether an endless workload touches each page of a fixed set, and nobody takes one away."""
+    endless = device.workload.groups == 0 and device.workload.requests == "absent"
+    return endless and not scenario.program and not scenario.trace.files
+
+
 def notes(scenario: Scenario, sources: Mapping[str, str]) -> list[str]:
     """Legal settings with surprising effects. Defaults are not commented on."""
     found = []
@@ -253,6 +260,11 @@ def notes(scenario: Scenario, sources: Mapping[str, str]) -> list[str]:
         if path in sources and device.groups_in_flight > fit:
             text = f"{device.credits} credits allow only {fit} groups of {device.group_pages}"
             found.append(f"$.{path} = {device.groups_in_flight} has no effect: {text}")
+        if _runs_dry(scenario, device):
+            text = f"once its {device.workload.pages} pages are present, nothing faults any more"
+            found.append(
+                f"$.device[{index}].workload: {text}; requests = 'always' asks all the same"
+            )
     offered = sum(device.credits * device.count for device in scenario.device)
     records = scenario.iommu.prq_records
     if offered > records:

@@ -187,3 +187,16 @@ def test_many_starts_and_stops_leave_nothing(tmp_path: Path) -> None:
         result = measure(resolved)
         assert result["status"] == 0, result["problems"]
     assert left() == before
+
+
+def test_accesses_are_progress_where_nothing_is_open(tmp_path: Path) -> None:
+    """All pages are present and the devices go on: an ordinary run, although no request moves for longer than the watchdog's bound."""
+    scenario = tmp_path / "hits.toml"
+    scenario.write_text(
+        "schema = 1\n[system]\nwatchdog_s = 1\nduration_s = 3\n[[tenant]]\n"
+        "[[device]]\nworkload = { pattern = 'sequential', pages = 64, groups = 0 }\n"
+    )
+    run = iopf("run", str(scenario), "--run-dir", str(tmp_path / "run"), "--status", "always")
+    assert run.returncode == 0, run.stdout
+    assert "accesses/s, none faults" in run.stderr
+    assert "once its 64 pages are present, nothing faults any more" in run.stderr

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 REDRAW_S = 0.25
 PLAIN_S = 10.0
+PLAIN_COLUMNS = 120
+SEPARATOR = " · "
 PHASES = ("start", "probe", "run", "stop", "release", "end")
 
 
@@ -32,6 +36,14 @@ def span(ns: float) -> str:
     return f"{ns:.0f} ns"
 
 
+def fitted(parts: Sequence[tuple[int, str]], columns: int) -> str:
+    """The parts in their order, without those of the highest ranks that do not fit."""
+    kept = list(parts)
+    while len(kept) > 1 and len(SEPARATOR.join(text for _, text in kept)) > columns:
+        kept.remove(max(kept))
+    return SEPARATOR.join(text for _, text in kept)[:columns]
+
+
 class StatusLine:
     """Policy: ``auto`` draws on a terminal only, ``always`` draws, ``never`` prints messages only. ``quiet`` 2 prints nothing."""
 
@@ -43,7 +55,7 @@ class StatusLine:
         self.log: list[str] = []
         self._drawn = False
         self._next_s = 0.0
-        self._sent = 0
+        self._sent = self._accesses = 0
         self._at = time.monotonic()
         self._system: System | None = None
 
@@ -66,9 +78,10 @@ class StatusLine:
         if self._system is None or elapsed_s < self._next_s or not (self.live or self.plain):
             return
         self._next_s = elapsed_s + (REDRAW_S if self.live else PLAIN_S)
-        text = self._text(elapsed_s, self._system)
+        columns = shutil.get_terminal_size().columns if self.live else PLAIN_COLUMNS
+        text = fitted(self._parts(elapsed_s, self._system), columns - 1)
         if self.live:
-            sys.stderr.write("\r\x1b[K" + text[:118])
+            sys.stderr.write("\r\x1b[K" + text)
             sys.stderr.flush()
             self._drawn = True
         else:
@@ -85,18 +98,27 @@ class StatusLine:
         sys.stderr.write(text)
         sys.stderr.flush()
 
-    def _text(self, elapsed_s: float, system: System) -> str:
+    def _parts(self, elapsed_s: float, system: System) -> list[tuple[int, str]]:
+        """The parts of the line, each with its rank: what is dropped last comes first."""
         devices = system.snapshot.devices()
         iommu = system.snapshot.iommu()
         sent = sum(d["device"]["sent"] for d in devices)
         now = time.monotonic()
-        rate = (sent - self._sent) / max(now - self._at, 1e-6)
-        self._sent, self._at = sent, now
+        accesses = system.snapshot.accesses()
+        since = max(now - self._at, 1e-6)
+        rate, hits = (sent - self._sent) / since, (accesses - self._accesses) / since
+        self._sent, self._accesses, self._at = sent, accesses, now
         stopped = sum(1 for d in devices if d["device"]["stopped"])
         groups = sum(d["device"]["open_groups"] for d in devices)
         oldest = max((d["oldest_ns"] for d in devices), default=0)
-        return (
-            f"{int(elapsed_s) // 60:02}:{int(elapsed_s) % 60:02} {PHASES[min(system.snapshot.phase, 5)]} "
-            f"dev {stopped}/{len(devices)} done · prq {iommu['prq_used']}/{iommu['prq_records']} (hi {iommu['prq_hwm']}) · "
-            f"{short(rate)} req/s · grp {short(groups)} open · ovf {iommu['overflows']} · oldest {span(oldest)}"
-        )
+        clock = f"{int(elapsed_s) // 60:02}:{int(elapsed_s) % 60:02}"
+        dry = rate == 0 and groups == 0 and hits > 0
+        return [
+            (0, f"{clock} {PHASES[min(system.snapshot.phase, 5)]}"),
+            (3, f"{stopped}/{len(devices)} devices done"),
+            (1, f"{short(hits)} accesses/s, none faults" if dry else f"{short(rate)} requests/s"),
+            (2, f"oldest {span(oldest)}"),
+            (4, f"queue {iommu['prq_used']}/{iommu['prq_records']} (high {iommu['prq_hwm']})"),
+            (5, f"{short(groups)} groups open"),
+            (6, f"{iommu['overflows']} overflows"),
+        ]

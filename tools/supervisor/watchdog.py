@@ -22,6 +22,7 @@ class Watchdog:
         self._beats = {c.slot: (-1, now) for c in system.children}
         self._named: set[int] = set()
         self._progress: tuple[int, ...] = ()
+        self._accesses = 0
         self._moved_s = now
         self._last_s = now
 
@@ -42,7 +43,12 @@ class Watchdog:
                 return reason
         snapshot = self.system.snapshot
         ops = sum(snapshot.tenant(i)["ops_done"] for i in range(len(self.system.plan.tenants)))
+        if (
+            not snapshot.open_work()
+        ):  # else a request that hangs would hide behind accesses of other devices
+            self._accesses = snapshot.accesses()
         progress = (
+            self._accesses,
             snapshot.sent(),
             snapshot.finished_groups(),
             snapshot.faults_handled(),

@@ -40,7 +40,8 @@ DEVICES_MAX = 256
 TENANTS_MAX = 64
 PROGRAMS_MAX = 328  # each device, tenant and driver may have its own
 
-_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
+# `$` alone matches before a final newline too.
+_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$(?!\n)"
 
 
 def _of(text: str) -> Meta:

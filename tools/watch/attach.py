@@ -46,9 +46,13 @@ def read_meta(arena: Arena, snapshot: Snapshot) -> dict[str, Any]:
         return {}
     try:
         meta = msgpack.unpackb(arena.memory.read_bytes(offset + 4, length))
-    except (ValueError, msgpack.exceptions.ExtraData):
+    except (ValueError, msgpack.UnpackException):
         return {}
-    return meta if isinstance(meta, dict) else {}
+    if not isinstance(meta, dict):
+        return {}
+    names = meta.get("devices")
+    meta["devices"] = [str(each) for each in names] if isinstance(names, list) else []
+    return meta
 
 
 def attach(wanted: str | None) -> tuple[Arena, Snapshot, dict[str, Any]]:

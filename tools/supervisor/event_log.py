@@ -33,6 +33,7 @@ def write_events(system: System, path: Path) -> int:
         "devices": system.names[first : first + count],
         "sites": {site.value: site.name.lower() for site in Site},
         "overwritten": lost,
+        "events": len(rows),
     }
     with path.open("wb") as file:
         packer = msgpack.Packer()

@@ -230,6 +230,10 @@ class Checks(Section, frozen=True, kw_only=True):
         Literal["fail", "count"],
         _of("known uses of freed groups: fail the run, or count and contain them"),
     ] = "fail"
+    warnings: Annotated[
+        Literal["fail", "count"],
+        _of("true WARN_ONs of the kernel: fail the run, or only count them"),
+    ] = "fail"
 
 
 class Scenario(Section, frozen=True, kw_only=True):

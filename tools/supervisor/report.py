@@ -84,6 +84,10 @@ def _trace_line(result: dict[str, Any]) -> list[str]:
         text += f"; skipped {_count(skipped)}"
     if trace["forbidden_faults"]:
         text += f"; {trace['forbidden_faults']} faults that the mappings forbid"
+    if trace["unmapped_faults"]:
+        text += f"; {trace['unmapped_faults']} of addresses that cannot be mapped"
+    if trace["open_groups"]:
+        text += f"; {trace['open_groups']} group(s) without a last request, kept as partials"
     if unsent:
         text += f"; {_count(unsent)} not sent"
     return [text]

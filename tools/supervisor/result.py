@@ -207,6 +207,8 @@ def trace_result(plan: SystemPlan) -> dict[str, Any]:
         "address_spaces": programs.mms,
         "implicit_mappings": trace.implicit_mappings,
         "forbidden_faults": trace.forbidden_faults,
+        "unmapped_faults": trace.unmapped_faults,
+        "open_groups": trace.open_groups,
         "skipped": {reason: skip.count for reason, skip in trace.skipped.items()},
         "duration_ns": trace.duration_ns,
     }

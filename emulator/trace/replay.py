@@ -124,15 +124,19 @@ class _Footprint:
 class _TenantWriter:
     """Writes the program of one tenant, and hands its groups out to its devices."""
 
-    def __init__(self, tenant: TenantPlan, devices: list[int]) -> None:
-        self.tenant = tenant
+    def __init__(
+        self, tenant: TenantPlan, source: str, devices: list[int], needs: list[Need]
+    ) -> None:
+        self.tenant, self.source, self.needs = tenant, source, needs
         self.devices = devices
         self.records: list[Record] = []
         self.sent_groups = 0  # with those that get no last request; no gate waits for them
         self.groups = 0
         self.gated = 0
         self.binds = 0
-        self.sent: list[tuple[_Place, int, list[Record]]] = []
+        # Packed, because a long trace has a million groups.
+        self.sent: list[tuple[_Place, int, bytes]] = []
+        self.sizes: Counter[int] = Counter()
 
     def gate(self, t_ns: int) -> None:
         """Wait for every group so far, unless that has been waited for already."""
@@ -165,7 +169,9 @@ class _TenantWriter:
             )
         self.groups += finished
         place = (group[0].t_ns, self.tenant.trace, group[0].line)
-        self.sent.append((place, device, records))
+        self.needs[device].take(self.source, records)
+        self.sizes[len(records)] += 1
+        self.sent.append((place, device, pack(records)))
 
     def mm(self, mm: MmPlan, things: list[Item]) -> None:
         """Write one address space: its beginning, binds, steps, unbinds; the end if it is EXIT."""
@@ -214,11 +220,12 @@ def build_programs(
         raise ValueError(f"gap_limit_ns is {gap_limit_ns}, must not be negative")
     programs = Programs([], [], max_vmas=plan.max_vmas, mms=plan.mms)
     sizes: Counter[int] = Counter()
-    sent: list[tuple[_Place, int, list[Record]]] = []
+    programs.needs = [Need() for _ in range(devices)]
+    sent: list[tuple[_Place, int, bytes]] = []
     inherited: dict[int, frozenset[int]] = {}
     for tenant in plan.tenants:
         mine = devices_of(tenant.index, len(plan.tenants), devices)
-        writer = _TenantWriter(tenant, mine)
+        writer = _TenantWriter(tenant, plan.sources[tenant.trace], mine, programs.needs)
         footprint = _Footprint(inherited.pop(tenant.index, frozenset()))
         for mm in tenant.mms:
             writer.mm(mm, items(mm.steps, group_limit, gap_limit_ns))
@@ -232,16 +239,15 @@ def build_programs(
         programs.pages_by_tenant.append(footprint.pages)
         programs.regions_by_tenant.append(footprint.regions)
         programs.binds += writer.binds
-        sizes.update(len(records) for _, _, records in writer.sent)
+        sizes.update(writer.sizes)
         sent += writer.sent
     sent.sort(key=lambda item: item[0])
-    programs.needs = [Need() for _ in range(devices)]
-    packed = [bytearray() for _ in range(devices)]
-    for (_, trace, _), device, records in sent:
-        programs.needs[device].take(plan.sources[trace], records)
-        packed[device] += pack(records)
-    programs.devices = [bytes(program) for program in packed]
-    programs.requests_by_device = [len(program) // RECORD_BYTES for program in packed]
+    per_device: list[list[bytes]] = [[] for _ in range(devices)]
+    for _, device, packed in sent:
+        per_device[device].append(packed)
+    sent.clear()
+    programs.devices = [b"".join(groups) for groups in per_device]
+    programs.requests_by_device = [len(program) // RECORD_BYTES for program in programs.devices]
     programs.requests = sum(programs.requests_by_device)
     programs.groups = sum(programs.groups_by_tenant)
     programs.group_sizes = dict(sorted(sizes.items()))

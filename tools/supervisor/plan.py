@@ -92,6 +92,8 @@ def plan_system(
         )
         programs = build_programs(trace, len(replaying), scenario.trace.group_limit)
         fit.check_groups(programs.needs, [instances[i] for i in replaying])
+        for mm in (mm for tenant in trace.tenants for mm in tenant.mms):
+            mm.steps.clear()  # the programs have them; the counts stay
     devices = [_device(scenario, i, d, seed) for i, d in enumerate(instances)]
     compiled = crosscheck.compiled(scenario) if scenario.program else None
     tenants = _synthetic_tenants(scenario, instances, devices, compiled)

@@ -53,7 +53,7 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
     cdef uint64_t address[64]
     cdef uint8_t rwx[64]
     cdef uint64_t at = f.next_op, due
-    cdef uint32_t n = 0, ten, pasid
+    cdef uint32_t n = 0, ten, pasid, flags = 0
     cdef bint ready
     if at >= f.program_count:
         f.over = 1
@@ -71,7 +71,8 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
         address[n] = op[at + n].a
         rwx[n] = <uint8_t>(op[at + n].flags & 7)
         n += 1
-        if op[at + n - 1].flags & FLAG_LAST:
+        flags = op[at + n - 1].flags
+        if flags & (FLAG_LAST | FLAG_OPEN):
             break
     # The bound bit before the PASID: the task publishes them in the other order.
     ready = read64(f.v.self, &f.v.tenants[ten].ops_done, DEV_SEND) >= op[at].b
@@ -82,13 +83,14 @@ cdef bint send_replay(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept 
             return False
         f.d.dev.abandoned += n
         f.next_op += n
-        count_done(f, ten)
+        if not flags & FLAG_OPEN:
+            count_done(f, ten)
         return True
     if not group_fits(f, n):
         return False
     f.d.dev.accesses += n
     f.next_op += n
-    return group_start(f, ten, pasid, address, rwx, n)
+    return group_start(f, ten, 0 if flags & FLAG_RID else pasid, address, rwx, n, flags)
 
 
 cdef uint32_t keep_absent(function *f, uint32_t pasid, uint32_t n) noexcept nogil:
@@ -143,7 +145,7 @@ cdef bint send_synthetic(function *f, uint64_t now_ns, uint64_t *next_ns) noexce
         return False
     n = f.staged
     f.staged = 0
-    return group_start(f, f.tenant, pasid, f.staged_address, f.staged_rwx, n)
+    return group_start(f, f.tenant, pasid, f.staged_address, f.staged_rwx, n, 0)
 
 
 cdef void finish(function *f) noexcept nogil:
@@ -197,7 +199,7 @@ cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     if f.over:
         f.d.dev.abandoned += f.staged
         f.staged = 0
-        if f.work.pattern == PATTERN_PROGRAM and not f.d.dev.stopped:
+        if (f.work.pattern == PATTERN_PROGRAM and not f.d.dev.stopped) or f.unfinished:
             forget_hopeless(f, 0)
         finish(f)
     return moved

@@ -42,6 +42,7 @@ cdef struct group:
     uint32_t label               # of a program's group, or NO_LABEL
     uint32_t shared              # another open group has the same index
     uint32_t rid                 # its requests have no PASID
+    uint32_t unfinished          # of a replay: it gets no last request, so no gate waits for it
     uint32_t planned             # requests that it is to have, when they are sent in turn with those of others
     uint64_t early               # bit mask of requests that have had an answer of their own
     uint64_t first_uid
@@ -73,6 +74,7 @@ cdef struct function:
     uint32_t retry_count
     uint32_t open_groups
     uint32_t open_requests
+    uint32_t unfinished          # open groups of a replay that get no last request
     uint32_t owed                # invalidation completions not yet on the link
     uint32_t stopping            # PASID being stopped, + 1
     uint32_t staged              # accesses of a group that waits for credits
@@ -96,7 +98,8 @@ cdef struct function:
     uint8_t label_by_prgi[512]   # + 1, of a program's group that had the index last
 
 cdef function *function_make(view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil
-cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx, uint32_t count) noexcept nogil
+cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx, uint32_t count,
+                      uint32_t flags) noexcept nogil
 cdef bint group_fits(function *f, uint32_t count) noexcept nogil
 cdef bint send_retries(function *f, uint64_t now_ns, uint64_t *next_ns) noexcept nogil
 cdef bint may_send(function *f, uint32_t count) noexcept nogil

@@ -19,6 +19,7 @@ from iopf.emulator.board.progress cimport done_count
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.board.tenants cimport tenant
 from iopf.emulator.spec.pci cimport *
+from iopf.emulator.spec.program cimport FLAG_OPEN, FLAG_RID
 
 cdef function *function_make(view *v, uint32_t dev, uint32_t window, uint32_t atc_entries) noexcept nogil:
     """The state of one function, private to its process; NULL without memory. ``atc_entries`` is a power of two."""
@@ -139,12 +140,12 @@ cdef void open_group(function *f, uint16_t index, uint32_t prgi, uint64_t now) n
 
 
 cdef void send_group(function *f, group *g, uint16_t index) noexcept nogil:
-    """Puts every request of the group on the link, the last one marked. The caller has checked that it fits."""
+    """Puts every request of the group on the link, the last one marked unless the group gets none. The caller has checked that it fits."""
     cdef uint64_t now = crew_ticks(f.v.crew)
     cdef uint32_t i, n = g.count
     open_group(f, index, take_prgi(f), now)
     for i in range(n):
-        send_request(f, g, g.address[i], g.rwx[i], i + 1 == n, now)
+        send_request(f, g, g.address[i], g.rwx[i], i + 1 == n and not g.unfinished, now)
     note_event(f.v, now, DEV_SEND, g.first_uid, <uint64_t>f.dev << 32 | g.count << 16 | g.prgi)
     st64_rlx(&f.d.dev.open_requests, f.open_requests)
     st64_rlx(&f.d.dev.open_groups, f.open_groups)
@@ -180,7 +181,10 @@ cdef void forget_group(function *f, uint16_t index) noexcept nogil:
     f.open_groups -= 1
     f.open_requests -= credits_held(g)
     group_release(f, g, index)
-    group_done(f, g.tenant)
+    if g.unfinished:
+        f.unfinished -= 1
+    else:
+        group_done(f, g.tenant)
     st64_rlx(&f.d.dev.open_requests, f.open_requests)
     st64_rlx(&f.d.dev.open_groups, f.open_groups)
 
@@ -224,14 +228,14 @@ cdef uint16_t group_claim(function *f, uint32_t ten, uint32_t pasid) noexcept no
     g.tenant = ten
     g.pasid = pasid
     g.retries = 0
-    g.ignored = g.shared = g.rid = 0
+    g.ignored = g.shared = g.rid = g.unfinished = 0
     g.label = NO_LABEL
     return index
 
 
-cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx,
-                      uint32_t count) noexcept nogil:
-    """Opens a new group of 1 .. 64 requests; the caller has seen ``group_fits``."""
+cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t *address, const uint8_t *rwx, uint32_t count,
+                      uint32_t flags) noexcept nogil:
+    """Opens a new group of 1 .. 64 requests; the caller has seen ``group_fits``. ``flags``: FLAG_RID, FLAG_OPEN, as of a record."""
     cdef uint16_t index
     cdef group *g
     cdef uint32_t i
@@ -240,6 +244,9 @@ cdef bint group_start(function *f, uint32_t ten, uint32_t pasid, const uint64_t 
     index = group_claim(f, ten, pasid)
     g = &f.groups[index]
     g.count = count
+    g.rid = (flags & FLAG_RID) != 0
+    g.unfinished = (flags & FLAG_OPEN) != 0
+    f.unfinished += g.unfinished
     for i in range(count):
         g.address[i] = address[i]
         g.rwx[i] = rwx[i]

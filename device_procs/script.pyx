@@ -88,7 +88,7 @@ cdef uint16_t begin(function *f, prog_op *op, uint32_t label, uint32_t pasid) no
     g.tenant = op.arg - 1
     g.pasid = pasid
     g.rid = (op.flags & FLAG_RID) != 0
-    g.retries = g.ignored = g.shared = 0
+    g.retries = g.ignored = g.shared = g.unfinished = 0
     g.label = label
     f.label_by_prgi[prgi] = <uint8_t>(label + 1 if label < UNLABELLED else 0)
     open_group(f, index, prgi, crew_ticks(f.v.crew))

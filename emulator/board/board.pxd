@@ -46,6 +46,7 @@ cdef struct board:
     eventcount domain_bell       # gunthorpe: an actor that frees a domain sleeps here until no group refers to it
     uint64_t fault_object[16]    # references; under sva_lock
     uint64_t reached[24]         # by event of the fate table (enum Event), how often; atomically
+    uint64_t warned[8]           # by place of a WARN_ON of Linux (enum KernelWarning), how often; atomically
     int fault_fd[16]             # eventfds of the fault objects, the same number in every process; written before the start
 
 cdef struct view:

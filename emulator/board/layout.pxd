@@ -3,7 +3,7 @@
 
 cdef enum:
     MAX_DEVICES = 256
-    MAX_TENANTS = 64
+    MAX_TENANTS = 256
     MAX_HANDLERS = 32
     MAX_UNITS = 8            # IOMMUs
     MAX_DRIVERS = 8

@@ -47,6 +47,11 @@ cpdef enum Event:  # rows of the fate table that no other counter tells
     EVENT_PLAIN_UNDRAINED = 17
     EVENTS = 18
 
+cpdef enum KernelWarning:  # WARN_ON(!fault_param) of Linux, since v6.9: a stack trace in the log and a tainted kernel, at most
+    WARN_IOMMU_REPORT_DEVICE_FAULT = 0
+    WARN_IOPF_QUEUE_FLUSH_DEV = 1
+    WARNINGS = 2
+
 cdef enum:
     NO_UID = 0xFFFFFFFFFFFFFFFF
 
@@ -70,6 +75,10 @@ cdef inline uint32_t ledger_word(uint64_t uid, uint32_t fate) noexcept nogil:
 cdef inline void reach(view *v, uint32_t event) noexcept nogil:
     """Counts that an event of the fate table has occurred."""
     xadd64_rlx(&v.board.reached[event], 1)
+
+cdef inline void warn(view *v, uint32_t place) noexcept nogil:
+    """Counts that a WARN_ON of the generation was true."""
+    xadd64_rlx(&v.board.warned[place], 1)
 
 cdef inline void reach_no_domain(view *v, uint32_t partials) noexcept nogil:
     """A last request without a handler: its partials had none either."""

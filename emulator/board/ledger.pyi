@@ -36,3 +36,8 @@ class Event(IntEnum):
     EVENT_FLUSH_UNLISTED = 16
     EVENT_PLAIN_UNDRAINED = 17
     EVENTS = 18
+
+class KernelWarning(IntEnum):
+    WARN_IOMMU_REPORT_DEVICE_FAULT = 0
+    WARN_IOPF_QUEUE_FLUSH_DEV = 1
+    WARNINGS = 2

@@ -22,7 +22,7 @@ from iopf.emulator.board.intact cimport check_plan, first_damage
 from iopf.emulator.board.iommus cimport iommu_regs, irq_slot, unit_regs
 from iopf.emulator.board.latency cimport STAGES, stage_hist
 from iopf.emulator.board.layout cimport OFF_COUNT, OFF_EVENTS, OFF_META, OFF_PASID_BITMAP
-from iopf.emulator.board.ledger cimport EVENTS
+from iopf.emulator.board.ledger cimport EVENTS, WARNINGS
 from iopf.emulator.spec.program cimport LABELS
 from iopf.emulator.board.progress cimport driver_at, label_at, label_note
 from iopf.emulator.board.queues cimport queue_at, work_ring
@@ -204,6 +204,11 @@ cdef class Snapshot:
         """Number of occurrences of each ``Event``."""
         cdef uint32_t i
         return [ld64_acq(&self.v.board.reached[i]) for i in range(EVENTS)]
+
+    def warned(self) -> list:
+        """Number of true WARN_ONs of each ``KernelWarning``."""
+        cdef uint32_t i
+        return [ld64_acq(&self.v.board.warned[i]) for i in range(WARNINGS)]
 
     def labels(self, uint32_t dev) -> dict:
         """{label number: codes of the answers it got, at most six} of a device; number 63 has answers that match no group."""

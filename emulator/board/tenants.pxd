@@ -27,8 +27,7 @@ cdef struct tenant:
     uint64_t devices[4]          # bitmap of devices that its program binds
     uint64_t bound[4]            # bitmap: bound now; the task sets it after bind and clears it before unbind
     uint64_t refused[4]          # bitmap: the last bind failed; the task writes
-    uint32_t read_count          # cookies of the last reads of a fault object; the task writes
-    uint32_t read_cookies[64]
+    uint32_t read_count          # groups that the last read of a fault object returned; the task writes
     uint32_t script              # runs a program of operations, which may have it exit and start again
     uint32_t finished
     uint32_t exited

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from iopf.emulator.board.ledger import Event
+from iopf.emulator.board.ledger import Event, KernelWarning
 from iopf.emulator.check.fates import EVENTS, Cell, Fate, cell
 from iopf.emulator.check.violations import KNOWN
 
@@ -84,3 +84,12 @@ def known_violations(
     if generation in KNOWN[_STOP_MARKERS].generations and kernel["markers"]:
         times[_STOP_MARKERS] = kernel["markers"]
     return {slug: times[slug] for slug in KNOWN if slug in times}
+
+
+def kernel_warnings(warned: Sequence[int]) -> dict[str, int]:
+    """Number of true WARN_ONs by the function of Linux, without those that have none. `warned`: counts by `KernelWarning`."""
+    return {
+        KernelWarning(place).name.removeprefix("WARN_").lower(): times
+        for place, times in enumerate(warned)
+        if times
+    }

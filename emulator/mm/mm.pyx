@@ -24,7 +24,6 @@ cdef enum:
     WALK_FREE = 2        # clear and free the tables
     RESPONSE_SUCCESS = 0
     RESPONSE_INVALID = 1
-    ADDRESS_LIMIT_BITS = 47
 
 
 cdef uint32_t mm_index_of(view *v, mm_struct *mm) noexcept nogil:

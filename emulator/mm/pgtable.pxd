@@ -25,6 +25,7 @@ cdef enum:
     PT_WRITE = 2
     PT_EXEC = 4
     PT_LEVELS = 4
+    ADDRESS_LIMIT_BITS = 47      # mmap() gives nothing above without being asked, on five levels too (DEFAULT_MAP_WINDOW)
 
 cdef inline uint64_t table_entry(uint32_t index) noexcept nogil:
     return PT_PRESENT | <uint64_t>(index + 1) << 12
@@ -43,9 +44,12 @@ cdef inline table_page *table_of(view *v, uint64_t entry) noexcept nogil:
     return page if read64(v.self, <uint64_t *>page, PAGE_WALK) >> 32 == OBJ_LIVE else NULL
 
 cdef inline uint64_t *leaf_of(view *v, uint64_t pgd, uint64_t address) noexcept nogil:
-    """The leaf entry of an address, or NULL where no table reaches."""
-    cdef table_page *page = <table_page *>pool_try(v.self, v.pools[POOL_TABLE], pgd, PAGE_WALK)
+    """The leaf entry of an address, or NULL where no table reaches: also above ADDRESS_LIMIT_BITS, where nothing is ever mapped."""
+    cdef table_page *page
     cdef uint32_t level = PT_LEVELS - 1
+    if address >> ADDRESS_LIMIT_BITS:
+        return NULL
+    page = <table_page *>pool_try(v.self, v.pools[POOL_TABLE], pgd, PAGE_WALK)
     while page != NULL and level > 0:
         page = table_of(v, read64(v.self, &page.entries[level_index(address, level)], PAGE_WALK))
         level -= 1

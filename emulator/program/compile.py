@@ -22,7 +22,7 @@ from iopf.emulator.program.errors import LineError, ProgramError, at_line
 from iopf.emulator.program.fields import Context
 from iopf.emulator.program.groups import Labels
 from iopf.emulator.program.lines import Line, parse_line
-from iopf.emulator.scenario.errors import Problem
+from iopf.emulator.scenario.errors import PROBLEMS_MAX, Problem
 from iopf.emulator.spec import program as spec
 from iopf.emulator.trace.program import Record, pack
 
@@ -77,6 +77,8 @@ def parse_programs(programs: Sequence[Sequence[str]], names: Names) -> tuple[lis
 def _parse_lines(number: int, ops: Sequence[str], names: Names, found: list[Problem]) -> list[Line]:
     lines = []
     for op, text in enumerate(ops):
+        if len(found) > PROBLEMS_MAX:
+            break  # the rest of a damaged file; ProgramError says that there is more
         try:
             lines.append(parse_line(text, names))
         except LineError as error:

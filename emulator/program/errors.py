@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from iopf.emulator.scenario.errors import Problem, one_line
+from iopf.emulator.scenario.errors import Problem, first_problems
+from iopf.emulator.spec.text import printable
 
 
 class LineError(ValueError):
@@ -17,8 +18,8 @@ class ProgramError(ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         if not problems:
             raise ValueError("a ProgramError needs at least one problem")
-        self.problems = list(problems)
-        super().__init__("\n".join(one_line(f"{p.path}: {p.text}") for p in self.problems))
+        self.problems = first_problems(problems)
+        super().__init__("\n".join(printable(f"{p.path}: {p.text}") for p in self.problems))
 
 
 def at_line(program: int, op: int, text: str) -> Problem:

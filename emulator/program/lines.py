@@ -51,6 +51,8 @@ def parse_line(text: str, names: Names) -> Line:
     """Parse one line. Raises LineError with the reason."""
     if len(text) > LINE_MAX:
         raise LineError(f"a line of {len(text)} characters; at most {LINE_MAX}")
+    if not text.replace("\t", " ").isprintable():
+        raise LineError("a control character in the line; separate words by spaces")
     tokens = text.split()
     prefix = tokens.pop(0).removesuffix(":") if tokens and tokens[0].endswith(":") else None
     named = None if prefix is None else names.actor(prefix)

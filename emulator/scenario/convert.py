@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
-from iopf.emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean
+from iopf.emulator.scenario.errors import UNSUPPORTED, Problem, did_you_mean, first_problems
 from iopf.emulator.scenario.schema import LIST_LIMITS, LISTS, SCHEMA, TABLES, Section
 from msgspec import Meta, ValidationError, convert
 
@@ -126,15 +126,18 @@ def _check_version(data: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("schema", text, UNSUPPORTED)
 
 
-def check_document(data: dict[str, Any]) -> list[Problem]:
-    """Every problem of one file alone. Rules that span fields are in `crosscheck`."""
-    problems = list(_check_version(data))
+def _all_problems(data: dict[str, Any]) -> Iterator[Problem]:
+    yield from _check_version(data)
     known = ["schema", "extends", *TABLES, *LISTS]
     for section, content in data.items():
         if section in TABLES:
-            problems += check_table(content, TABLES[section], section)
+            yield from check_table(content, TABLES[section], section)
         elif section in LISTS:
-            problems += _check_list(content, section)
+            yield from _check_list(content, section)
         elif section not in known:
-            problems.append(Problem(section, f"unknown section{did_you_mean(section, known)}"))
-    return problems
+            yield Problem(section, f"unknown section{did_you_mean(section, known)}")
+
+
+def check_document(data: dict[str, Any]) -> list[Problem]:
+    """The problems of one file alone, at most PROBLEMS_MAX. Rules that span fields are in `crosscheck`."""
+    return first_problems(_all_problems(data))

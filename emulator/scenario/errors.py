@@ -5,16 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
+
+from iopf.emulator.spec.text import printable
 
 # These two are exit statuses of the command line (`iopf help exit-codes`), repeated here because the emulator must not import the
 # tools; a test checks that they agree.
 USAGE = 2
 UNSUPPORTED = 4
-
-
-def one_line(text: str) -> str:
-    """The text with control characters escaped, so that a strange file name stays on one line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+PROBLEMS_MAX = 100
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -37,13 +36,21 @@ class Problem:
         return ": ".join(part for part in parts if part)
 
 
+def first_problems(problems: Iterable[Problem]) -> list[Problem]:
+    """The first PROBLEMS_MAX, and a line that there are more: a damaged file has as many as it has lines."""
+    found = list(islice(problems, PROBLEMS_MAX + 1))
+    if len(found) > PROBLEMS_MAX:
+        found[PROBLEMS_MAX] = Problem("", f"more than {PROBLEMS_MAX} problems; correct these first")
+    return found
+
+
 class ScenarioError(Exception):
     """A scenario that cannot run: `lines` for stderr, `status` for the exit status."""
 
     def __init__(self, lines: list[str], status: int = USAGE) -> None:
         if not lines:
             raise ValueError("a ScenarioError needs at least one line")
-        self.lines = [one_line(line) for line in lines]
+        self.lines = [printable(line) for line in lines]
         self.status = status
         super().__init__("\n".join(self.lines))
 

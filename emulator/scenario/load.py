@@ -11,8 +11,9 @@ from typing import Any
 
 from iopf.emulator.scenario import shipped
 from iopf.emulator.scenario.errors import Problem, ScenarioError, did_you_mean
+from iopf.emulator.scenario.toml_size import excess
 
-# Larger files are not scenarios, but given by mistake.
+# Larger files are not scenarios, but given by mistake. `toml_size` bounds what a file of this size can become.
 FILE_BYTES_MAX = 1 << 20
 EXTENDS_MAX = 8
 
@@ -42,7 +43,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     if len(raw) > FILE_BYTES_MAX:
         raise _refuse(label, f"larger than {FILE_BYTES_MAX} bytes: not a scenario")
     try:
-        return tomllib.loads(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
+        problem = excess(text)
+        if problem:
+            raise _refuse(label, problem)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         end = f"at line {len(raw.splitlines())}, the end of the file"
         where = str(error).replace("at end of document", end)

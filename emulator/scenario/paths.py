@@ -14,6 +14,7 @@ from typing import Any
 from iopf.emulator.scenario.convert import check_value, field_types, nested_table
 from iopf.emulator.scenario.errors import Problem, ScenarioError, did_you_mean
 from iopf.emulator.scenario.schema import LISTS, TABLES
+from iopf.emulator.scenario.toml_size import excess
 
 _PATH = re.compile(r"(?P<section>\w+)(\[(?P<index>\d{1,6})\])?(?P<keys>(\.\w+)+)", re.ASCII)
 
@@ -72,7 +73,7 @@ def parse_value(text: str, annotation: Any, path: str) -> Any:
     """
     candidates: list[Any] = []
     # Several lines could define other keys.
-    if "\n" not in text and "\r" not in text:
+    if "\n" not in text and "\r" not in text and not excess(text):
         try:
             candidates.append(tomllib.loads(f"value = {text}")["value"])
         except (ValueError, RecursionError):

@@ -37,10 +37,11 @@ PATTERNS: tuple[str, ...] = get_args(Pattern)
 PROFILES: tuple[str, ...] = get_args(Profile)
 
 DEVICES_MAX = 256
-TENANTS_MAX = 64
-PROGRAMS_MAX = 328  # each device, tenant and driver may have its own
+TENANTS_MAX = 256
+PROGRAMS_MAX = 520  # each device, tenant and driver may have its own
 
-_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
+# `$` alone matches before a final newline too.
+_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$(?!\n)"
 
 
 def _of(text: str) -> Meta:
@@ -212,6 +213,9 @@ class Trace(Section, frozen=True, kw_only=True):
     ] = "max"
     group_limit: Annotated[int, _in(1, 64, "maximum neighbouring faults in one group")] = 16
     lenient: Annotated[bool, _of("skip and count unreadable lines")] = False
+    max_events: Annotated[
+        int, _in(1, 10**8, "refuse traces with more events; each takes about 1 KB of memory")
+    ] = 250_000
 
 
 class Checks(Section, frozen=True, kw_only=True):
@@ -228,6 +232,10 @@ class Checks(Section, frozen=True, kw_only=True):
     known: Annotated[
         Literal["fail", "count"],
         _of("known uses of freed groups: fail the run, or count and contain them"),
+    ] = "fail"
+    warnings: Annotated[
+        Literal["fail", "count"],
+        _of("true WARN_ONs of the kernel: fail the run, or only count them"),
     ] = "fail"
 
 

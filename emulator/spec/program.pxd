@@ -38,7 +38,7 @@ cpdef enum:
     DO_REPLACE = 20          # the same; needs an attached domain
     DO_DETACH = 21           # arg device, a PASID
     DO_FAULT_READ = 22       # arg fault object, a bytes of the buffer, b 1: the buffer is not mapped
-    DO_FAULT_WRITE = 23      # arg fault object, a which: n-th cookie read, counted from 0, b code, c cookie + 1 to write that one
+    DO_FAULT_WRITE = 23      # arg fault object, a which: n-th cookie of all reads, from 0, b code, c cookie + 1 to write that one
     DO_SERVE = 24            # arg fault object, a groups to answer, b code: what a VMM does
     # --- device ---
     DO_REQUEST = 32          # of a replay
@@ -98,6 +98,7 @@ cpdef enum:  # flags
     FLAG_LAST = 16
     FLAG_RID = 32            # a request without PASID
     FLAG_IMPLICIT = 128      # the exit that no line asks for
+    FLAG_OPEN = 256          # of a replay: the group ends here, without a last request
     FLAG_TRY = 64            # the operation may fail: its error is noted and is no finding
 
 cpdef enum:

@@ -72,6 +72,7 @@ FLAG_EXEC: int
 FLAG_PRIV: int
 FLAG_LAST: int
 FLAG_RID: int
+FLAG_OPEN: int
 FLAG_IMPLICIT: int
 FLAG_TRY: int
 SEQUENCES: int

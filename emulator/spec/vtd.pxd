@@ -70,5 +70,5 @@ cdef inline uint32_t qi_type(uint64_t qw0) noexcept nogil:
     return <uint32_t>(qw0 & 15) | (<uint32_t>(qw0 >> 9) & 7) << 4
 
 cdef inline bint address_canonical(uint64_t address) noexcept nogil:
-    """48-bit canonical: bits 63:47 all equal."""
-    return address >> 47 == 0 or address >> 47 == 0x1FFFF
+    """57-bit canonical, as on a processor with five levels of page tables: bits 63:56 all equal."""
+    return address >> 56 == 0 or address >> 56 == 0xFF

@@ -18,7 +18,10 @@ from typing import NamedTuple
 
 from iopf.emulator.trace.program import GROWSDOWN, PAGE_BYTES, PROT_MASK, Op
 
-ADDRESS_END = 1 << 63
+USER_HALF_END = 1 << 63
+MAPPING_END = 1 << 47
+"""Nothing is mapped above: mmap(2) goes there only when asked, with five levels of page tables
+(DEFAULT_MAP_WINDOW). An access there is one to an unmapped page."""
 STACK_LIMIT_BYTES = 8 << 20
 """Distance that a MAP_GROWSDOWN mapping may grow below its start: the usual RLIMIT_STACK."""
 
@@ -133,7 +136,7 @@ class AddressSpace:
         """Return the free range around an address that is not mapped."""
         index = bisect_right(self._starts, address)
         low = self._vmas[index - 1].end if index else 0
-        high = self._starts[index] if index < len(self._starts) else ADDRESS_END
+        high = self._starts[index] if index < len(self._starts) else MAPPING_END
         return low, high
 
     def map(self, start: int, end: int, arg: int) -> None:

@@ -5,7 +5,8 @@ it executed (plus the one it started with).  The steps are raw: mappings that th
 show are still missing; :mod:`iopf.emulator.trace.implicit` adds them.
 
 ``prq_report`` lines make one tenant per PASID; its groups are told by requester id and PRGI and end
-with the last flag.
+with the last flag.  A group without one stays open, as it did in the recording.  PASID 0 is none:
+such requests make one tenant per requester id, which binds the device and maps nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from iopf.emulator.trace.address_space import ADDRESS_END, Step, page_down
+from iopf.emulator.spec.program import FLAG_RID
+from iopf.emulator.trace.address_space import USER_HALF_END, Step, page_down
 from iopf.emulator.trace.events import (
     ERROR_FETCH,
     ERROR_WRITE,
@@ -36,13 +38,11 @@ from iopf.emulator.trace.threads import Lifetimes
 
 KERNEL_ADDRESS = "address in the kernel half"
 FOREIGN_EXIT_MMAP = "exit_mmap of another address space"
-UNFINISHED_GROUP = "device group without its last request"
 
 _READ = int(Flag.READ)
 _READ_WRITE = int(Flag.READ | Flag.WRITE)
 _READ_EXEC = int(Flag.READ | Flag.EXEC)
 _REQUEST = Op.REQUEST
-_KEPT_FLAGS = int(Flag.READ | Flag.WRITE | Flag.EXEC | Flag.PRIV)
 
 
 @dataclass
@@ -84,21 +84,32 @@ class Tally:
     faults_write: int = 0
     faults_exec: int = 0
     prq_requests: int = 0
+    open_groups: int = 0
     threads: int = 0
+
+
+class TooManyTenants(Exception):
+    """The traces have more processes, PASIDs and requester ids without PASID than allowed."""
 
 
 class Collector:
     """Takes the events of one trace, in order, and appends to a list of tenants."""
 
     def __init__(
-        self, tenants: list[RawTenant], lifetimes: Lifetimes, skips: SkipLog, tally: Tally
+        self,
+        tenants: list[RawTenant],
+        lifetimes: Lifetimes,
+        skips: SkipLog,
+        tally: Tally,
+        most_tenants: int,
     ) -> None:
         self._tenants = tenants
+        self._most_tenants = most_tenants
         self._lifetimes = lifetimes
         self._skips = skips
         self._tally = tally
         self._by_pid: dict[int, RawTenant] = {}
-        self._by_pasid: dict[int, RawTenant] = {}
+        self._by_pasid: dict[tuple[int, int], RawTenant] = {}
         self._open_groups: dict[tuple[int, int, int], int] = {}
         self._groups = 0
         self._pairing = Pairing(skips)
@@ -132,11 +143,8 @@ class Collector:
     def finish(self, t_ns: int, line: int) -> None:
         """End every tenant that the trace leaves alive, at ``t_ns``."""
         self._pairing.finish()
-        for _ in self._open_groups:
-            self._skips.add(UNFINISHED_GROUP, line)
+        self._tally.open_groups += len(self._open_groups)
         self._open_groups.clear()
-        for tenant in [*self._by_pid.values(), *self._by_pasid.values()]:
-            self._end(tenant, t_ns, line)
         for tenant in self._tenants:
             if not tenant.ended:
                 self._end(tenant, t_ns, line)
@@ -148,6 +156,8 @@ class Collector:
     def _new_tenant(
         self, pid: int, comm: str, origin: Op, t_ns: int, line: int, brk: Break
     ) -> RawTenant:
+        if len(self._tenants) >= self._most_tenants:
+            raise TooManyTenants
         tenant = RawTenant(len(self._tenants), pid, comm)
         self._tenants.append(tenant)
         self._new_mm(tenant, origin, t_ns, line, brk)
@@ -175,7 +185,7 @@ class Collector:
             need = _READ
         tally.events["page_fault_kernel" if fault.kernel else "page_fault_user"] += 1
         address = fault.address
-        if address >= ADDRESS_END:
+        if address >= USER_HALF_END:
             self._skips.add(KERNEL_ADDRESS, line)
             return
         tenant = self._by_pid.get(fault.pid)
@@ -197,16 +207,7 @@ class Collector:
     def _prq(self, line: int, t_ns: int, report: PrqReport) -> None:
         self._tally.events["prq_report"] += 1
         self._tally.prq_requests += 1
-        if report.address >= ADDRESS_END:
-            self._skips.add(KERNEL_ADDRESS, line)
-            if report.flags & Flag.LAST:
-                self._open_groups.pop((report.pasid, report.rid, report.prgi), None)
-            return
-        tenant = self._by_pasid.get(report.pasid)
-        if tenant is None:
-            name = f"pasid 0x{report.pasid:x}"
-            tenant = self._new_tenant(report.pasid, name, Op.NEW_MM, t_ns, line, Break())
-            self._by_pasid[report.pasid] = tenant
+        tenant = self._user(report, t_ns, line)
         key = (report.pasid, report.rid, report.prgi)
         group = self._open_groups.get(key)
         if group is None:
@@ -214,8 +215,19 @@ class Collector:
             group = self._open_groups[key] = self._groups
         if report.flags & Flag.LAST:
             del self._open_groups[key]
-        flags = int(report.flags) & _KEPT_FLAGS
+        flags = int(report.flags) | (0 if report.pasid else FLAG_RID)
         tenant.mms[-1].steps.append(Step(_REQUEST, t_ns, line, report.address, group, flags=flags))
+
+    def _user(self, report: PrqReport, t_ns: int, line: int) -> RawTenant:
+        """The tenant behind a PASID, or behind the requester id of a request without one."""
+        key = (report.pasid, 0 if report.pasid else report.rid)
+        tenant = self._by_pasid.get(key)
+        if tenant is None:
+            name = f"pasid 0x{report.pasid:x}" if report.pasid else f"rid 0x{report.rid:x}"
+            number = report.pasid or report.rid
+            tenant = self._new_tenant(number, name, Op.NEW_MM, t_ns, line, Break())
+            self._by_pasid[key] = tenant
+        return tenant
 
     def _fork(self, line: int, t_ns: int, fork: Fork) -> None:
         self._tally.events["sched_process_fork"] += 1

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 
 CHUNK_BYTES = 16 * 1024
+XZ_MEMORY_BYTES = 128 << 20  # a dictionary of `xz -9` takes 65 MiB; a header can ask for 4 GiB
 XZ_MAGIC = b"\xfd7zXZ\x00"
 GZ_MAGIC = b"\x1f\x8b"
 
@@ -21,7 +22,7 @@ class BrokenData(Exception):
 
 def unpack_xz(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Decompress concatenated .xz streams; data before a break is yielded before BrokenData."""
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
     started = False
     for chunk in chunks:
         data = chunk
@@ -31,12 +32,15 @@ def unpack_xz(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 if not data:
                     started = False
                     break
-                decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+                decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
             started = True
             try:
                 out = decoder.decompress(data, CHUNK_BYTES)
             except lzma.LZMAError as error:
-                raise BrokenData("compressed data is damaged") from error
+                what = "compressed data is damaged"
+                if "emory usage limit" in str(error):
+                    what = f"unpacking needs more than {XZ_MEMORY_BYTES >> 20} MiB of memory"
+                raise BrokenData(what) from error
             data = b""
             if out:
                 yield out

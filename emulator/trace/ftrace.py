@@ -6,11 +6,17 @@ Formats, with their source:
   COMM may hold spaces and dashes, and a column ``(TGID)`` may follow the PID.
 * ``perf script``: ``COMM PID [CPU] SECONDS.MICROS: GROUP:EVENT``.
 * ftrace dump on oops: ``COMM-PID CPUFLAGS MICROSus : EVENT``.
+* ``trace-cmd report``: a head of ``cpus=N``, then lines like those of ftrace with the name of the
+  event padded to a column.
 * ``prq_report`` (Intel, Lu Baolu, 20210520031531.712333-8-baolu.lu@linux.intel.com), with or
   without a prefix: ``IOMMU/DEV seq# N: rid=0xH addr=0xH FLAGS pasid=0xH index=0xH``.  Its ``addr``
   is a page frame number, its ``index`` the page request group index (PRGI).
 
-The return of a system call reads ``sys_NAME -> VALUE``.
+A system call reads ``sys_NAME(ARG: VALUE, ...)`` and ``sys_NAME -> VALUE`` in ftrace, and
+``sys_enter_NAME: ARG: VALUE, ...`` and ``sys_exit_NAME: VALUE`` in trace-cmd and perf.
+
+The time to parse a line is linear in its length, whatever it holds: no pattern has two repetitions
+that can match the same text, and every number has a maximum of digits.
 """
 
 from __future__ import annotations
@@ -64,21 +70,19 @@ _RISCV_FAULT = re.compile(
     r"address=0x([0-9a-f]{1,16}) epc=\S+ cause=0x([0-9a-f]{1,8}) *$"
 )
 _RISCV_CAUSES = {0xC: ERROR_FETCH, 0xD: 0, 0xF: ERROR_WRITE}
-_CALL = re.compile(r"sys_(\w+)\((.*)\) *$")
-_RETURN = re.compile(r"sys_(\w+) -> (-?(?:0x[0-9a-f]{1,16}|\d{1,20})) *$")
-_ARG = re.compile(r"(\w+): (-?(?:0x[0-9a-f]{1,16}|\d{1,20}))(?:,|$| )")
-_FORK = re.compile(r"sched_process_fork: comm=.* pid=(\d+) child_comm=(.*) child_pid=(\d+) *$")
-_EXEC = re.compile(r"sched_process_exec: filename=(.*) pid=(\d+) old_pid=(\d+) *$")
-_EXIT = re.compile(
-    r"sched_process_exit: comm=.* pid=(\d+) prio=-?\d+(?: group_dead=(true|false))? *$"
-)
+_CALL = re.compile(r"sys_(?:(\w+)\((.*)\) *|enter_(\w+):(.*))$")
+_RETURN = re.compile(r"sys_(?:exit_(\w+): |(\w+) -> )(-?(?:0x[0-9a-f]{1,16}|\d{1,20})) *$")
+_ARG = re.compile(r"(?<!\w)(\w++): (-?(?:0x[0-9a-f]{1,16}|\d{1,20}))(?:,|$| )")
+_PID = re.compile(r"\d{1,10} *")
+_EXIT = re.compile(r"(\d{1,10}) prio=-?\d{1,5}(?: group_dead=(true|false))? *")
 _PRQ = re.compile(
     r"prq_report: (\S+) seq# *\d+: rid=0x([0-9a-f]{1,8}) addr=0x([0-9a-f]{1,16}) "
     r"([r-])([w-])([x-])([p-])([l-]) pasid=0x([0-9a-f]{1,8}) index=0x([0-9a-f]{1,8})"
     r"(?: private=0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16})? *$"
 )
-_LOST = re.compile(r"CPU:\d+ \[LOST \d+ EVENTS\]$")
-_NAME = re.compile(r"([A-Za-z_][\w.]*)(?:[:(]| ->| *$)")
+_LOST = re.compile(r"CPU:\d+ \[(?:LOST \d+ EVENTS|\d+ EVENTS DROPPED)\]$")
+_NAME = re.compile(r"([A-Za-z_][\w.]{0,99})(?:[:(]| ->| *$)")
+_HEAD_OF_REPORT = re.compile(r"(?:cpus=\d+|version = \d+|CPU \d+ is empty)$")
 
 _NEEDED_ARGS = {
     "mmap": ("addr", "len", "prot", "flags"),
@@ -119,6 +123,8 @@ def _parse_unusual(text: str) -> Event | None:
         return None
     if _LOST.match(stripped):
         return Unknown("", 0, 0, -1, LOST)
+    if _HEAD_OF_REPORT.match(stripped):
+        return None
     if stripped.startswith("prq_report:"):
         return _parse_body(("", 0, 0, -1), stripped)
     match = _PERF.match(text)
@@ -139,6 +145,9 @@ def _parse_body(head: _Head, body: str) -> Event:
     group = _GROUP.match(body)
     if group is not None:
         body = body[group.end() :].lstrip()
+    name, _, rest = body.partition(": ")
+    if rest.startswith(" "):  # the column of trace-cmd
+        body = f"{name}: {rest.lstrip(' ')}"
     if body.startswith("page_fault_"):
         return _parse_fault(head, body)
     if body.startswith("sys_"):
@@ -181,38 +190,48 @@ def _number(text: str) -> int:
 def _parse_syscall(head: _Head, body: str) -> Event:
     back = _RETURN.match(body)
     if back is not None:
-        if back[1] not in _NEEDED_ARGS:
-            return Unknown(*head, "sys_" + back[1])
-        return SyscallReturn(*head, back[1], _number(back[2]))
+        called = back[1] or back[2]
+        if called not in _NEEDED_ARGS:
+            return Unknown(*head, "sys_" + called)
+        return SyscallReturn(*head, called, _number(back[3]))
     name = _event_name(body)
-    if name == "sys_exit_group":
+    if name in ("sys_exit_group", "sys_enter_exit_group"):
         return ExitGroup(*head)
-    needed = _NEEDED_ARGS.get(name[4:])
+    called = name[4:].removeprefix("enter_")
+    if called.startswith("exit_") and called[5:] in _NEEDED_ARGS:
+        raise MalformedLine(f"{name} needs the value that the call returns")
+    needed = _NEEDED_ARGS.get(called)
     if needed is None:
         return Unknown(*head, name)
     call = _CALL.match(body)
     if call is None:
         raise MalformedLine(f"{name} is neither a call NAME(ARG: VALUE, …) nor NAME -> VALUE")
-    args = {key: _number(value) for key, value in _ARG.findall(call[2])}
+    args = {key: _number(value) for key, value in _ARG.findall(call[2] or call[4] or "")}
     for key in needed:
         if key not in args:
             raise MalformedLine(f"{name} has no readable argument {key!r}")
-    return Syscall(*head, call[1], args)
+    return Syscall(*head, called, args)
 
 
 def _parse_sched(head: _Head, body: str) -> Event:
+    """A task's name may hold anything, so the fields are taken from the end of the line."""
     name = _event_name(body)
     if name == "sched_process_fork":
-        match = _FORK.match(body)
-        if match is not None:
-            return Fork(*head, int(match[1]), int(match[3]), match[2])
+        before, _, child = body.rpartition(" child_pid=")
+        before, _, child_comm = before.rpartition(" child_comm=")
+        comm, _, parent = before.rpartition(" pid=")
+        if "comm=" in comm and _PID.fullmatch(parent) and _PID.fullmatch(child):
+            return Fork(*head, int(parent), int(child), child_comm)
     elif name == "sched_process_exec":
-        match = _EXEC.match(body)
-        if match is not None:
-            return Exec(*head, match[1], int(match[2]), int(match[3]))
+        before, _, old = body.rpartition(" old_pid=")
+        before, _, new = before.rpartition(" pid=")
+        _, file, filename = before.partition(" filename=")
+        if file and _PID.fullmatch(new) and _PID.fullmatch(old):
+            return Exec(*head, filename, int(new), int(old))
     elif name == "sched_process_exit":
-        match = _EXIT.match(body)
-        if match is not None:
+        comm, _, rest = body.rpartition(" pid=")
+        match = _EXIT.fullmatch(rest)
+        if "comm=" in comm and match is not None:
             return Exit(*head, int(match[1]), None if match[2] is None else match[2] == "true")
     else:
         return Unknown(*head, name)

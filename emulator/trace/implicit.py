@@ -12,7 +12,8 @@ begins.  A range that was mapped explicitly at some other time cannot be: it is 
 the first step that needs it, as far as the ranges mapped at that time leave room.
 
 The second pass produces the final steps.  A fault whose permission its mapping does not grant is
-kept and counted as forbidden: Linux answers it with Invalid Request.
+kept and counted as forbidden: Linux answers it with Invalid Request.  So is, counted as unmapped,
+one of an address at which nothing can be mapped.  A request without PASID has no address space.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from iopf.emulator.trace.address_space import AddressSpace, Step
+from iopf.emulator.spec.program import FLAG_RID
+from iopf.emulator.trace.address_space import MAPPING_END, AddressSpace, Step
 from iopf.emulator.trace.collect import RawMm
 from iopf.emulator.trace.program import PAGE_BYTES, Op, Prot, map_arg
 
@@ -46,6 +48,7 @@ class MmPlan:
     steps: list[Step] = field(default_factory=list)
     implicit_mappings: int = 0
     forbidden_faults: int = 0
+    unmapped_faults: int = 0
     max_vmas: int = 0
 
 
@@ -125,12 +128,19 @@ def _join(parts: list[tuple[int, int, int]], between: _Ranges) -> list[_Cluster]
     return clusters
 
 
+def _without_mapping(step: Step) -> bool:
+    """Whether no mapping can serve a request."""
+    return step.op is Op.REQUEST and (step.a >= MAPPING_END or bool(step.flags & FLAG_RID))
+
+
 def _first_pass(raw: RawMm, space: AddressSpace) -> tuple[_Needs, _Ranges]:
     needs = _Needs()
     explicit = [(vma.start, vma.end) for vma in space]
     for step in raw.steps:
         if step.op is Op.REQUEST:
             page = step.a
+            if _without_mapping(step):
+                continue
             if space.find(page) is None and space.grow_down(page) is None:
                 prot = (step.flags & _PROT_BITS) | Prot.READ
                 needs.pages[page] = needs.pages.get(page, 0) | prot
@@ -185,6 +195,10 @@ class _SecondPass:
         space = self.space
         out = self.plan.steps
         for step in raw.steps:
+            if _without_mapping(step):
+                self.plan.unmapped_faults += not step.flags & FLAG_RID
+                out.append(step)
+                continue
             if step.op is Op.REQUEST:
                 vma = space.find(step.a)
                 if vma is None:

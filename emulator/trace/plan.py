@@ -7,11 +7,11 @@ given together run at the same time and share nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from iopf.emulator.trace.address_space import AddressSpace, Step
-from iopf.emulator.trace.collect import Collector, RawTenant, Tally
+from iopf.emulator.trace.collect import Collector, RawTenant, Tally, TooManyTenants
 from iopf.emulator.trace.events import Event, Unknown
 from iopf.emulator.trace.ftrace import MalformedLine, parse_line
 from iopf.emulator.trace.implicit import MmPlan, plan_mm
@@ -20,7 +20,21 @@ from iopf.emulator.trace.source import Skip, SkipLog, TraceError, open_trace
 from iopf.emulator.trace.threads import survey
 
 MALFORMED = "malformed line"
+EVENTS_MAX = 250_000
+TENANTS_MAX = 256
+LINES_BETWEEN_REPORTS = 8192
 CLOCK_STEPPED_BACK = "time stamp before that of the line above"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Largest number of events and of tenants of all traces together.
+
+    A plan takes about 1 KB of memory per event, whatever its compressed size.
+    """
+
+    events: int = EVENTS_MAX
+    tenants: int = TENANTS_MAX
 
 
 @dataclass
@@ -54,7 +68,8 @@ class TracePlan:
 
     ``faults`` counts every page fault read, ``requests`` the page requests planned (from faults and
     from prq_report lines); what lies between is in ``skipped`` by reason.  ``forbidden_faults`` are
-    requests that their mapping does not permit.  ``events`` counts a system call at its return.
+    requests that their mapping does not permit, ``unmapped_faults`` those of addresses that cannot
+    be mapped, ``open_groups`` groups of devices without a last request.  ``events`` counts a system call at its return.
     ``max_vmas`` is the largest number of mappings of one address space at any time.
     ``clock_steps_back`` counts lines stamped before the line above.
     """
@@ -71,6 +86,8 @@ class TracePlan:
     requests: int = 0
     implicit_mappings: int = 0
     forbidden_faults: int = 0
+    unmapped_faults: int = 0
+    open_groups: int = 0
     skipped: dict[str, Skip] = field(default_factory=dict)
     duration_ns: int = 0
     threads: int = 0
@@ -110,18 +127,26 @@ def read_events(
         yield line, event
 
 
-def build_plan(names: Sequence[str], *, lenient: bool = False) -> TracePlan:
+def build_plan(
+    names: Sequence[str],
+    *,
+    lenient: bool = False,
+    limits: Limits | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> TracePlan:
     """Read traces (shipped names, paths, or ``-``) and plan their replay.
 
-    A trace that cannot be read, or that has nothing to replay, raises TraceError.
+    ``progress`` is called now and then with a line about the state.  A trace that cannot be read,
+    that exceeds the limits, or that has nothing to replay raises TraceError.
     """
     plan = TracePlan(list(names))
     skips = SkipLog()
     tally = Tally()
     raw_tenants: list[RawTenant] = []
+    reader = _Reader(lenient, limits or Limits(), progress, plan, skips, tally)
     for trace, name in enumerate(names):
         first = len(raw_tenants)
-        _read_trace(name, lenient, plan, raw_tenants, skips, tally)
+        reader.read(name, raw_tenants)
         if len(raw_tenants) == first:
             raise TraceError(
                 "<stdin>" if name == "-" else name,
@@ -131,6 +156,7 @@ def build_plan(names: Sequence[str], *, lenient: bool = False) -> TracePlan:
             )
         for raw in raw_tenants[first:]:
             plan.tenants.append(TenantPlan(raw.index, trace, raw.pid, raw.comm, raw.parent))
+    reader.tell(f"planning {tally.faults + tally.prq_requests:,} faults")
     _plan_mms(plan, raw_tenants)
     plan.events = dict(sorted(tally.events.items()))
     plan.faults = tally.faults
@@ -138,41 +164,77 @@ def build_plan(names: Sequence[str], *, lenient: bool = False) -> TracePlan:
     plan.faults_write = tally.faults_write
     plan.faults_exec = tally.faults_exec
     plan.prq_requests = tally.prq_requests
+    plan.open_groups = tally.open_groups
     plan.threads = tally.threads
     plan.skipped = skips.reasons
     return plan
 
 
-def _read_trace(
-    name: str,
-    lenient: bool,
-    plan: TracePlan,
-    tenants: list[RawTenant],
-    skips: SkipLog,
-    tally: Tally,
-) -> None:
-    """Append the tenants of one trace, with raw steps, and count its lines."""
-    events: list[tuple[int, Event]] = []
-    for line, event in read_events(name, lenient=lenient, skips=skips):
-        plan.lines += 1
-        if event is not None:
+@dataclass
+class _Reader:
+    """Reads traces one after the other within the limits."""
+
+    lenient: bool
+    limits: Limits
+    progress: Callable[[str], None] | None
+    plan: TracePlan
+    skips: SkipLog
+    tally: Tally
+    events: int = 0
+
+    def tell(self, text: str) -> None:
+        if self.progress is not None:
+            self.progress(text)
+
+    def read(self, name: str, tenants: list[RawTenant]) -> None:
+        """Append the tenants of one trace, with raw steps, and count its lines."""
+        events = self._events(name)
+        collector = Collector(tenants, survey(events), self.skips, self.tally, self.limits.tenants)
+        start_ns: int | None = None
+        now_ns = 0
+        line = 0
+        events.reverse()
+        while events:  # each event is freed as soon as its step exists
+            line, event = events.pop()
+            stamp_ns = event.t_ns
+            if stamp_ns >= 0 and type(event) is not Unknown:
+                if start_ns is None:
+                    start_ns = stamp_ns
+                if stamp_ns - start_ns < now_ns:
+                    self.plan.clock_steps_back += 1
+                else:
+                    now_ns = stamp_ns - start_ns
+            try:
+                collector.take(line, now_ns, event)
+            except TooManyTenants:
+                raise TraceError(
+                    "<stdin>" if name == "-" else name,
+                    line,
+                    f"more than {self.limits.tenants} processes and PASIDs",
+                    "each is a process of the emulator; cut the trace, or filter it by pid",
+                ) from None
+        collector.finish(now_ns, line)
+        self.plan.duration_ns = max(self.plan.duration_ns, now_ns)
+
+    def _events(self, name: str) -> list[tuple[int, Event]]:
+        """All events of a trace: threads and exec are understood only from what follows."""
+        events: list[tuple[int, Event]] = []
+        for line, event in read_events(name, lenient=self.lenient, skips=self.skips):
+            self.plan.lines += 1
+            if line % LINES_BETWEEN_REPORTS == 0:
+                self.tell(f"reading {name}: {line:,} lines, {len(events):,} events")
+            if event is None:
+                continue
+            self.events += 1
+            if self.events > self.limits.events:
+                raise TraceError(
+                    "<stdin>" if name == "-" else name,
+                    line,
+                    f"more than {self.limits.events} events",
+                    "cut the trace, or raise the limit with --max-events (about 1 KB each)",
+                )
             events.append((line, event))
-    collector = Collector(tenants, survey(events), skips, tally)
-    start_ns: int | None = None
-    now_ns = 0
-    line = 0
-    for line, event in events:
-        stamp_ns = event.t_ns
-        if stamp_ns >= 0 and type(event) is not Unknown:
-            if start_ns is None:
-                start_ns = stamp_ns
-            if stamp_ns - start_ns < now_ns:
-                plan.clock_steps_back += 1
-            else:
-                now_ns = stamp_ns - start_ns
-        collector.take(line, now_ns, event)
-    collector.finish(now_ns, line)
-    plan.duration_ns = max(plan.duration_ns, now_ns)
+        return events
 
 
 def _plan_mms(plan: TracePlan, raw_tenants: list[RawTenant]) -> None:
@@ -187,6 +249,7 @@ def _plan_mms(plan: TracePlan, raw_tenants: list[RawTenant]) -> None:
         plan.tenants[owner.index].mms.append(mm)
         plan.implicit_mappings += mm.implicit_mappings
         plan.forbidden_faults += mm.forbidden_faults
+        plan.unmapped_faults += mm.unmapped_faults
         plan.max_vmas = max(plan.max_vmas, mm.max_vmas)
         plan.requests += sum(step.op is Op.REQUEST for step in mm.steps)
 

@@ -124,8 +124,10 @@ def pack(records: Iterable[Record]) -> bytes:
 
     A field out of range raises struct.error.
     """
-    pack_one = RECORD.pack
-    return b"".join([pack_one(*record) for record in records])
+    packed = bytearray()
+    for record in records:
+        packed += RECORD.pack(*record)
+    return bytes(packed)
 
 
 def unpack(program: bytes) -> list[Record]:

@@ -24,15 +24,42 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from iopf.emulator.spec.program import FLAG_OPEN
 from iopf.emulator.trace.address_space import Step
 from iopf.emulator.trace.groups import GAP_LIMIT_NS, GROUP_LIMIT_MAX, Group, Item, items
 from iopf.emulator.trace.implicit import MmPlan
 from iopf.emulator.trace.plan import TenantPlan, TracePlan
-from iopf.emulator.trace.program import Flag, Op, Record, pack
+from iopf.emulator.trace.program import RECORD_BYTES, Flag, Op, Record, pack
 
 _DESTRUCTIVE = frozenset({Op.UNMAP, Op.PROTECT, Op.ZAP, Op.MREMAP, Op.FORK})
 _REGION_SHIFT = 21
 _Place = tuple[int, int, int]
+
+
+@dataclass
+class Need:
+    """What the groups of one device take at once.
+
+    ``largest`` is the size of its largest group, with its source, first and last line.  A group
+    without a last request keeps its place and its credits to the end: ``open_groups`` and
+    ``open_requests`` count those.
+    """
+
+    largest: tuple[int, str, int, int] = (0, "", 0, 0)
+    open_groups: int = 0
+    open_requests: int = 0
+
+    def take(self, source: str, records: list[Record]) -> None:
+        if len(records) > self.largest[0]:
+            self.largest = (len(records), source, records[0].c, records[-1].c)
+        if records[-1].flags & FLAG_OPEN:
+            self.open_groups += 1
+            self.open_requests += len(records)
+
+    @property
+    def credits(self) -> int:
+        """Credits with which every group can be sent."""
+        return self.open_requests + self.largest[0]
 
 
 @dataclass
@@ -45,7 +72,7 @@ class Programs:
     address spaces, with those inherited by fork and those moved by mremap (an upper bound);
     ``regions_by_tenant`` counts the distinct 2 MiB regions they lie in, which is the number of
     last-level page tables.  ``mms`` is the number of address spaces, ``binds`` that of BIND
-    records.
+    records.  ``needs`` tells per device what its groups take.
     """
 
     tenants: list[bytes]
@@ -60,6 +87,7 @@ class Programs:
     regions_by_tenant: list[int] = field(default_factory=list)
     mms: int = 0
     binds: int = 0
+    needs: list[Need] = field(default_factory=list)
 
 
 def devices_of(tenant: int, tenants: int, devices: int) -> list[int]:
@@ -96,14 +124,19 @@ class _Footprint:
 class _TenantWriter:
     """Writes the program of one tenant, and hands its groups out to its devices."""
 
-    def __init__(self, tenant: TenantPlan, devices: list[int]) -> None:
-        self.tenant = tenant
+    def __init__(
+        self, tenant: TenantPlan, source: str, devices: list[int], needs: list[Need]
+    ) -> None:
+        self.tenant, self.source, self.needs = tenant, source, needs
         self.devices = devices
         self.records: list[Record] = []
+        self.sent_groups = 0  # with those that get no last request; no gate waits for them
         self.groups = 0
         self.gated = 0
         self.binds = 0
-        self.sent: list[tuple[_Place, int, list[Record]]] = []
+        # Packed, because a long trace has a million groups.
+        self.sent: list[tuple[_Place, int, bytes]] = []
+        self.sizes: Counter[int] = Counter()
 
     def gate(self, t_ns: int) -> None:
         """Wait for every group so far, unless that has been waited for already."""
@@ -113,12 +146,16 @@ class _TenantWriter:
 
     def group(self, group: Group, device: int) -> None:
         """Send a group on a device after everything written so far."""
-        self.groups += 1
+        self.sent_groups += 1
         epoch = len(self.records)
         records: list[Record] = []
         last = len(group) - 1
+        # A group of a recorded device has a last request only if the recording has it.
+        finished = not group[0].b or bool(group[-1].flags & Flag.LAST)
         for position, step in enumerate(group):
-            flags = step.flags | (Flag.LAST if position == last else 0)
+            flags = step.flags & ~int(Flag.LAST)
+            if position == last:
+                flags |= Flag.LAST if finished else FLAG_OPEN
             records.append(
                 Record(
                     Op.REQUEST,
@@ -130,14 +167,17 @@ class _TenantWriter:
                     step.line,
                 )
             )
+        self.groups += finished
         place = (group[0].t_ns, self.tenant.trace, group[0].line)
-        self.sent.append((place, device, records))
+        self.needs[device].take(self.source, records)
+        self.sizes[len(records)] += 1
+        self.sent.append((place, device, pack(records)))
 
     def mm(self, mm: MmPlan, things: list[Item]) -> None:
         """Write one address space: its beginning, binds, steps, unbinds; the end if it is EXIT."""
         self.records.append(Record(mm.origin, t_ns=mm.start_t_ns))
         groups = sum(isinstance(thing, list) for thing in things)
-        first = self.groups
+        first = self.sent_groups
         count = len(self.devices)
         used = sorted({self.devices[(first + i) % count] for i in range(min(groups, count))})
         bound = used or self.devices[:1]
@@ -146,7 +186,7 @@ class _TenantWriter:
         self.binds += len(bound)
         for thing in things:
             if isinstance(thing, list):
-                self.group(thing, self.devices[self.groups % count])
+                self.group(thing, self.devices[self.sent_groups % count])
                 continue
             if thing.op in _DESTRUCTIVE:
                 self.gate(thing.t_ns)
@@ -180,11 +220,12 @@ def build_programs(
         raise ValueError(f"gap_limit_ns is {gap_limit_ns}, must not be negative")
     programs = Programs([], [], max_vmas=plan.max_vmas, mms=plan.mms)
     sizes: Counter[int] = Counter()
-    sent: list[tuple[_Place, int, list[Record]]] = []
+    programs.needs = [Need() for _ in range(devices)]
+    sent: list[tuple[_Place, int, bytes]] = []
     inherited: dict[int, frozenset[int]] = {}
     for tenant in plan.tenants:
         mine = devices_of(tenant.index, len(plan.tenants), devices)
-        writer = _TenantWriter(tenant, mine)
+        writer = _TenantWriter(tenant, plan.sources[tenant.trace], mine, programs.needs)
         footprint = _Footprint(inherited.pop(tenant.index, frozenset()))
         for mm in tenant.mms:
             writer.mm(mm, items(mm.steps, group_limit, gap_limit_ns))
@@ -194,17 +235,19 @@ def build_programs(
                     inherited[step.arg] = footprint.snapshot()
             footprint.end_mm()
         programs.tenants.append(pack(writer.records))
-        programs.groups_by_tenant.append(writer.groups)
+        programs.groups_by_tenant.append(writer.sent_groups)
         programs.pages_by_tenant.append(footprint.pages)
         programs.regions_by_tenant.append(footprint.regions)
         programs.binds += writer.binds
-        sizes.update(len(records) for _, _, records in writer.sent)
+        sizes.update(writer.sizes)
         sent += writer.sent
-    per_device: list[list[Record]] = [[] for _ in range(devices)]
-    for _, device, records in sorted(sent, key=lambda item: item[0]):
-        per_device[device] += records
-    programs.devices = [pack(records) for records in per_device]
-    programs.requests_by_device = [len(records) for records in per_device]
+    sent.sort(key=lambda item: item[0])
+    per_device: list[list[bytes]] = [[] for _ in range(devices)]
+    for _, device, packed in sent:
+        per_device[device].append(packed)
+    sent.clear()
+    programs.devices = [b"".join(groups) for groups in per_device]
+    programs.requests_by_device = [len(program) // RECORD_BYTES for program in programs.devices]
     programs.requests = sum(programs.requests_by_device)
     programs.groups = sum(programs.groups_by_tenant)
     programs.group_sizes = dict(sorted(sizes.items()))

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from iopf.emulator.spec.text import printable
 from iopf.emulator.trace.decompress import (
     CHUNK_BYTES,
     GZ_MAGIC,
@@ -54,8 +55,7 @@ class TraceError(Exception):
 
     def __str__(self) -> str:
         where = self.path if self.line_number is None else f"{self.path}:{self.line_number}"
-        text = f"{where}: {self.what}; {self.advice}"
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return printable(f"{where}: {self.what}; {self.advice}")
 
 
 @dataclass

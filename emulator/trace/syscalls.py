@@ -8,7 +8,7 @@ the generic and x86 UAPI headers (asm-generic/mman-common.h, linux/mman.h).
 
 from __future__ import annotations
 
-from iopf.emulator.trace.address_space import ADDRESS_END, Step, page_down, page_up
+from iopf.emulator.trace.address_space import MAPPING_END, Step, page_down, page_up
 from iopf.emulator.trace.events import Syscall, SyscallReturn
 from iopf.emulator.trace.program import PROT_MASK, Op, map_arg
 from iopf.emulator.trace.source import SkipLog
@@ -133,7 +133,7 @@ def effects(
 
 
 def _possible(start: int, end: int) -> bool:
-    return 0 <= start < end <= ADDRESS_END
+    return 0 <= start < end <= MAPPING_END
 
 
 def _brk_effects(base: Step, change: tuple[int, int, bool] | None) -> list[Step]:
@@ -151,7 +151,7 @@ def _mremap_effects(base: Step, args: dict[str, int], new: int, skips: SkipLog) 
     if new == old and old_end == new_end:
         return []
     overlap = new != old and new < old_end and old < new_end
-    if old > old_end or old_end > ADDRESS_END or not _possible(new, new_end) or overlap:
+    if old > old_end or old_end > MAPPING_END or not _possible(new, new_end) or overlap:
         skips.add(BAD_RANGE, base.line)
         return []
     return [

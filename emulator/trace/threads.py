@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from iopf.emulator.trace.address_space import ADDRESS_END
+from iopf.emulator.trace.address_space import USER_HALF_END
 from iopf.emulator.trace.events import (
     ERROR_WRITE,
     Event,
@@ -111,7 +111,7 @@ class _Survey:
     def take_kernel_write(self, line: int, fault: Fault) -> None:
         """Remember the first write of the kernel to the user half inside execve."""
         life = self.current.get(fault.pid)
-        user_half = fault.address < ADDRESS_END
+        user_half = fault.address < USER_HALF_END
         if life is not None and life.in_exec and not life.first_write and user_half:
             life.first_write = line
 
@@ -150,16 +150,17 @@ class _Survey:
                 life.thread = True
             elif life.group_dead is None and not life.own_exit_mmap and not life.tried_exec:
                 life.thread = not life.exit_line or bool(self.exit_lines)
+        made_by: dict[int, list[_Life]] = {}
+        for life in self.lives:
+            if life.parent is not None:
+                made_by.setdefault(id(life.parent), []).append(life)
         for root in self.lives:
             if root.thread or root.group_dead is not False:
                 continue
             closers = [
                 life
-                for life in self.lives
-                if life.parent is root
-                and not life.executed
-                and life.group_dead
-                and life.exit_line > root.exit_line
+                for life in made_by.get(id(root), ())
+                if not life.executed and life.group_dead and life.exit_line > root.exit_line
             ]
             if closers:
                 min(closers, key=lambda life: life.exit_line).thread = True

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgpack
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from iopf.tools.cli.main import main
 from iopf.tools.status import Status
 from iopf.tools.watch.events import EventsError, read_log
@@ -110,6 +113,109 @@ def test_an_unknown_name_is_refused(
     monkeypatch.chdir(run)
     assert main(["events", option, "dev-99"]) == Status.USAGE
     assert f"no {name} 'dev-99'; did you mean 'dev-00'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"actors": None}, "no 'actors' in the header"),
+        ({"actors": [b"irq"]}, "'actors' in the header has an entry of a wrong type"),
+        ({"devices": [None]}, "'devices' in the header has an entry of a wrong type"),
+        ({"sites": {1: 2}}, "'sites' in the header has an entry of a wrong type"),
+        ({"overwritten": {"irq": "all"}}, "'overwritten' in the header has an entry"),
+        ({"overwritten": {1: 1}}, "'overwritten' in the header has a key that is no name"),
+        ({"events": 0}, "events, its header says 0"),
+    ],
+)
+def test_a_header_of_wrong_types_is_one_line(
+    run: Path,
+    changed: dict[str, object],
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "events.bin"
+    file.write_bytes(_changed(run, changed))
+    assert main(["events", str(file)]) == Status.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert f"{file}: not an event log of this version: " in err
+    assert says in err
+
+
+def _changed(run: Path, changed: Mapping[str, object]) -> bytes:
+    """The log of the run with another header."""
+    (log,) = run.glob("iopf-runs/*/events.bin")
+    values = msgpack.Unpacker(strict_map_key=False)
+    values.feed(log.read_bytes())
+    header = {**next(values), **changed}
+    return b"".join([msgpack.packb(header), *map(msgpack.packb, values)])
+
+
+def test_names_in_a_log_cannot_write_to_the_terminal(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "x\x1b]0;y\x07\r\nverdict     PASS\u202e"
+    file = tmp_path / "events.bin"
+    headers = {"actors": [name] * 99, "devices": [name] * 9, "overwritten": {name: 1}}
+    file.write_bytes(_changed(run, headers))
+    assert main(["events", str(file)]) == Status.OK
+    out, err = capsys.readouterr()
+    assert "\\x1b]0;y\\x07\\x0d\\x0averdict     PASS\\u202e" in out
+    for line in (out + err).split("\n"):
+        assert line.isprintable(), line
+        assert not line.startswith("verdict")
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_cut_log_says_so(
+    run: Path, counted: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Inside an event, and between two: the second only the number in the header tells."""
+    file = tmp_path / "events.bin"
+    data = _changed(run, {} if counted else {"events": None})
+    file.write_bytes(data)
+    whole = len(read_log(file).events)
+    assert read_log(file).cut == ""
+    values = msgpack.Unpacker(strict_map_key=False)
+    values.feed(data)
+    next(values)
+    ends = [values.tell() for _ in values]
+    file.write_bytes(data[: ends[-1] - 1])
+    assert main(["events", str(file)]) == Status.USAGE
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == whole - 1
+    inside = f"{whole - 1} of {whole} events" if counted else f"inside event {whole - 1}"
+    assert f"iopf: {file}: the log is cut" in err
+    assert inside in err
+    assert main(["events", str(file), "--json"]) == Status.USAGE
+    assert inside in json.loads(capsys.readouterr().out)["cut"]
+    file.write_bytes(data[: ends[2]])
+    assert main(["events", str(file)]) == (Status.USAGE if counted else Status.OK)
+    capsys.readouterr()
+    file.write_bytes(data[:20])
+    assert main(["events", str(file)]) == Status.USAGE
+    assert "it is cut inside its header" in capsys.readouterr().err
+
+
+@given(st.binary(max_size=200), st.integers(0, 400), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_damage_anywhere_is_an_error_or_a_log(
+    run: Path, noise: bytes, at: int, insert: bool
+) -> None:
+    (log,) = run.glob("iopf-runs/*/events.bin")
+    data = log.read_bytes()
+    file = run / "damaged.bin"
+    file.write_bytes(data[:at] + noise + data[at + (0 if insert else len(noise)) :])
+    try:
+        found = read_log(file)
+    except EventsError as error:
+        assert "damaged.bin: " in str(error)
+    else:
+        for event in found.events:
+            assert isinstance(event.line(), str)
+        json.dumps(found.document())
 
 
 def test_a_damaged_log_is_refused_whole(run: Path, tmp_path: Path) -> None:

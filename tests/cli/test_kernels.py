@@ -112,6 +112,7 @@ def test_an_unknown_generation_is_one_line(
     ("version", "generation"),
     [
         ("v5.13", "v5.13"),
+        ("v5.15", "v5.13"),
         ("5.17.15", "v5.13"),
         ("v5.18", "v5.18"),
         ("6.1.0-18-amd64", "v5.18"),

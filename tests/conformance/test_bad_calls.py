@@ -188,7 +188,7 @@ def test_a_read_into_nowhere_leaves_everything_where_it_is(
             "read f0 t0 bytes=80",
             "write f0 t0 code=invalid",
             "read f0 t0 bytes=40",
-            "write f0 t0 code=success",
+            "write f0 t0 nth=1 code=success",
             "await d0",
         ],
     )

@@ -93,7 +93,7 @@ def test_counters_of_the_kernel_make_the_other_rows() -> None:
     assert shown == {"stop-marker-blindness": 5}
 
 
-CONTAINED: dict[str, Any] = {"checks": {"known": "count"}}
+CONTAINED: dict[str, Any] = {"checks": {"known": "count", "warnings": "count"}}
 # What contained runs keep from going wrong shows only while two actors are at it; the pause makes that likely, the repeats sure.
 RACES: dict[str, list[list[str]]] = {
     "flush-after-remove": [

@@ -79,7 +79,7 @@ def test_c03_a_buffer_smaller_than_the_group_reads_nothing(
             "write f0 t0 code=success",
             "read f0 t0 bytes=40",
             "read f0 t0 bytes=120",
-            "write f0 t0 code=invalid",
+            "write f0 t0 nth=1 code=invalid",
             "await d0",
         ],
     )

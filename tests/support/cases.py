@@ -23,6 +23,7 @@ def run_real(
     """The observation, and the whole result for a message; ``options``: of the kernel."""
     scenario = document(case, generation)
     scenario["kernel"]["options"] = list(options)
+    scenario["checks"] = {**scenario.get("checks", {}), "warnings": "count"}
     result = run_document(scenario)
     names = [device["name"] for device in result["per_device"]]
     responses = {

@@ -98,11 +98,13 @@ class Machine:
         device: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         kernel: Mapping[str, Any] | None = None,
         iommu: Mapping[str, Any] | None = None,
+        checks: Mapping[str, Any] | None = None,
         **tables: Any,
     ) -> Seen:
         """One run. It must end without a finding, or with exactly one that begins with `finds`.
 
-        `device`: changed fields, for all devices or one after the other.
+        `device`: changed fields, for all devices or one after the other. Warnings of the kernel are counted, and expected only from
+        programs that take a device off its queue.
         """
         kind = {"count": 1, "credits": 256, "groups_in_flight": 512}
         each = [{}] * devices if device is None else device
@@ -113,8 +115,11 @@ class Machine:
             iommu={"prq_records": RECORDS, **(iommu or {})},
             device=[{**kind, **changes} for changes in kinds],
             tenant=[{"count": tenants}],
+            checks={"warnings": "count", **(checks or {})},
             **tables,
         )
+        if not any("queue-remove" in line for program in programs for line in program):
+            assert result["warnings"] == {}
         seen = Seen(generation, result)
         self.runs.append(seen)
         problems = result["problems"]

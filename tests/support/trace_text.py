@@ -56,7 +56,7 @@ def shape(tenant: TenantPlan) -> list[str]:
     out = []
     for step in tenant.ops():
         if step.op is Op.REQUEST:
-            out.append(f"{step.a >> 12:x}?{step.flags}")
+            out.append(f"{step.a >> 12:x}?{step.flags & 15}")
         elif step.op is Op.MREMAP:
             out.append(
                 f"MREMAP {step.a >> 12:x}-{step.b >> 12:x} {step.c >> 12:x}-{step.d >> 12:x}"

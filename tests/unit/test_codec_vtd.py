@@ -77,7 +77,7 @@ def test_requests_come_back(
         "execute": execute and pasid is not None,
         "privileged": privileged and pasid is not None,
         "reserved_ok": True,
-        "canonical": address >> 47 in (0, 0x1FFFF),
+        "canonical": address >> 56 in (0, 0xFF),
         "stop_marker": last and not read and not write,
     }
 
@@ -136,8 +136,8 @@ def test_any_two_words_decode(qw0: int, qw1: int) -> None:
 
 @pytest.mark.parametrize(
     ("address", "good"),
-    [(0, True), (0x7FFF_FFFF_F000, True), (0x8000_0000_0000, False), (0xFFFF_7FFF_FFFF_F000, False),
-     (0xFFFF_8000_0000_0000, True), (0xFFFF_FFFF_FFFF_F000, True)],
+    [(0, True), (0x8000_0000_0000, True), (0xFF_FFFF_FFFF_F000, True), (1 << 56, False),
+     (0xFEFF_FFFF_FFFF_F000, False), (0xFF00 << 48, True), (0xFFFF_FFFF_FFFF_F000, True)],
 )  # fmt: skip
 def test_canonical_addresses(address: int, good: bool) -> None:
     assert decode_request(1, address)["canonical"] is good

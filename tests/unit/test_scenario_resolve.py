@@ -167,7 +167,7 @@ def test_an_error_takes_precedence_over_a_missing_feature() -> None:
         ("[[device]]\ncount = 2\n[[program]]\nops = ['bind d0 t0']", "device[0]", "add a tenant"),
         ("[[device]]\nname = 'a'\n[[device]]\nname = 'a'", "device", "2 times"),
         ("[[device]]\ncount = 200\n[[device]]\ncount = 57", "device", "the limit is 256"),
-        ("[[tenant]]\ncount = 64\n[[tenant]]", "tenant", "the limit is 64"),
+        ("[[tenant]]\ncount = 256\n[[tenant]]", "tenant", "the limit is 256"),
         ("[iommu]\nmax_pasids = 16\n[[tenant]]\ncount = 16", "iommu.max_pasids", "PASIDs"),
         ("[[tenant]]\nvmas = 10\npages = 9", "tenant[0].pages", "cannot fill"),
         ("[[device]]\nworkload.pages = 70000", "device[0].workload.pages", "maps 65536"),

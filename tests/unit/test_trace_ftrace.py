@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import given
@@ -155,6 +156,115 @@ def test_lines_without_event() -> None:
 def test_malformed(line: str) -> None:
     with pytest.raises(MalformedLine):
         parse_line(line)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "sched_process_exit: comm=a pid={} prio=120",
+        "sched_process_exit: comm=a pid=1 prio={}",
+        "sched_process_fork: comm=a pid={} child_comm=b child_pid=2",
+        "sched_process_fork: comm=a pid=2 child_comm=b child_pid={}",
+        "sched_process_exec: filename=/x pid={} old_pid=1",
+        "sched_process_exec: filename=/x pid=1 old_pid={}",
+        "sys_brk(brk: {})",
+        "sys_brk -> {}",
+        "{}: x",
+    ],
+)
+def test_a_number_of_thousands_of_digits_is_malformed(body: str) -> None:
+    """Python's int() refuses it with another exception."""
+    with pytest.raises(MalformedLine):
+        parse_line(HEAD + body.format("1" * 5000))
+    with pytest.raises(MalformedLine):
+        parse_line(f"a-{'1' * 5000} [000] d.... 1.000001: {FAULT}")
+
+
+def nasty(piece: str, before: str = "", after: str = "") -> str:
+    """A line as long as a line may be, of one piece again and again."""
+    return HEAD + before + piece * (60_000 // len(piece)) + after
+
+
+def test_the_time_to_parse_is_linear_in_the_line() -> None:
+    """Each takes minutes when two repetitions of a pattern can match the same text."""
+    lines = [
+        nasty(" pid=1 child_comm=", "sched_process_fork: comm="),
+        nasty(" pid=1 child_comm= child_pid=1", "sched_process_fork: comm=", "x"),
+        nasty(" pid=1 old_pid=1", "sched_process_exec: filename=", "x"),
+        nasty(" pid=1 prio=1 group_dead=", "sched_process_exit: comm="),
+        nasty("a", "sys_mmap(", ")"),
+        nasty(")  ", "sys_mmap(", "x"),
+        nasty("a: 1 ", "sys_mmap(", "x)"),
+        nasty(" ", "page_fault_user:", "x"),
+        nasty("ip=1 error_code=", "page_fault_user: address=0x1 "),
+        nasty("a seq# ", "prq_report: "),
+        nasty("a."),
+        "a" + " " * 60_000 + "1",
+        "a-1 " * 15_000,
+        "1/ " * 20_000,
+        " " * 60_000 + "-1 [",
+        "cpus=" + "1" * 60_000 + "x",
+    ]
+    before = time.process_time()
+    for line in lines:
+        with contextlib.suppress(MalformedLine):
+            parse_line(line)
+    assert time.process_time() - before < 5
+
+
+def test_the_layout_of_trace_cmd_report() -> None:
+    for head in ("cpus=4", "version = 6", "CPU 3 is empty"):
+        assert parse_line(head) is None
+    lost = parse_line("CPU:2 [5 EVENTS DROPPED]")
+    assert isinstance(lost, Unknown)
+    plain = "          loader-2071  [002]  3310.417250: "
+    for head in (plain, plain.replace("[002]", "[002] d..1.")):
+        for body in (
+            FAULT,
+            "sys_brk -> 0x1",
+            "sched_process_exec: filename=/usr/bin/g pid=995 old_pid=990",
+            "prq_report: dmar2/x seq# 1: rid=0x70 addr=0x7f6 rw--l pasid=0x4 index=0x9",
+            "exit_mmap: mt_mod 00000000faf10753, DESTROY",
+        ):
+            name, colon, rest = body.partition(": ")
+            padded = f"{name + ':':<22}{rest}" if colon else body
+            event, usual = parse_line(head + padded), parse_line(HEAD + body)
+            assert event is not None
+            assert usual is not None
+            assert (type(event), event[4:]) == (type(usual), usual[4:])
+
+
+def test_system_calls_of_trace_cmd_and_perf() -> None:
+    call = parse("sys_enter_mmap:        addr: 0x0, len: 0x2000, prot: 0x3, flags: 0x22, off: 0x0")
+    assert isinstance(call, Syscall)
+    assert (call.name, call.args["len"], call.args["prot"]) == ("mmap", 0x2000, 3)
+    back = parse("syscalls:sys_exit_mmap: 0x7f1130e88000")
+    assert isinstance(back, SyscallReturn)
+    assert (back.name, back.value) == ("mmap", 0x7F1130E88000)
+    assert isinstance(parse("sys_enter_exit_group: error_code: 0x0"), ExitGroup)
+    assert isinstance(parse("sys_exit_openat: 0x3"), Unknown)
+    assert isinstance(parse("sys_enter_openat: dfd: 0x3"), Unknown)
+    with pytest.raises(MalformedLine):
+        parse("sys_exit_mmap: ?")
+    with pytest.raises(MalformedLine, match="no readable argument 'len'"):
+        parse("sys_enter_munmap: addr: 0x1")
+
+
+names = st.text(st.characters(exclude_characters="\n"), max_size=20)
+
+
+@given(names, names, st.integers(0, 2**31), st.integers(0, 2**31))
+def test_a_task_may_have_any_name(comm: str, child: str, one: int, two: int) -> None:
+    fork = parse(f"sched_process_fork: comm={comm} pid={one} child_comm={child} child_pid={two}")
+    if not any(field in child for field in (" pid=", " child_comm=", " child_pid=")):
+        assert isinstance(fork, Fork)
+        assert fork[4:] == (one, two, child)
+    left = parse(f"sched_process_exit: comm={comm} pid={one} prio=120 group_dead=true")
+    assert isinstance(left, Exit)
+    assert left[4:] == (one, True)
+    run = parse(f"sched_process_exec: filename=/{child} pid={one} old_pid={two}")
+    assert isinstance(run, Exec)
+    assert run[4:] == (f"/{child}", one, two)
 
 
 def test_prq_report() -> None:

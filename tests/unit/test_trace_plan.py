@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
-from iopf.emulator.trace.collect import FOREIGN_EXIT_MMAP, UNFINISHED_GROUP
-from iopf.emulator.trace.plan import MALFORMED, build_plan, summary_lines
-from iopf.emulator.trace.program import Op
+from hypothesis import given
+from hypothesis import strategies as st
+from iopf.emulator.spec.program import FLAG_LAST, FLAG_OPEN, FLAG_RID
+from iopf.emulator.trace.collect import FOREIGN_EXIT_MMAP
+from iopf.emulator.trace.plan import MALFORMED, Limits, build_plan, summary_lines
+from iopf.emulator.trace.program import Op, unpack
+from iopf.emulator.trace.replay import build_programs
 from iopf.emulator.trace.source import DATA_DIR, TRUNCATED, TraceError
 from iopf.emulator.trace.syscalls import BAD_RANGE, NO_ENTRY, NO_RETURN
 
@@ -238,7 +243,81 @@ def test_prq_report_sample(plan_of: Planner) -> None:
     assert len(summary_lines(plan)) <= 12
 
 
-def test_an_unfinished_prq_group_is_counted(plan_of: Planner) -> None:
+def test_a_group_without_its_last_request_is_kept_open(plan_of: Planner) -> None:
     plan = plan_of(PRQ.rsplit("\n", 2)[0] + "\n")
-    assert plan.skipped[UNFINISHED_GROUP].count == 1
-    assert plan.requests == 7
+    assert (plan.open_groups, plan.requests, plan.skipped) == (1, 7, {})
+    programs = build_programs(plan, 1)
+    ends = [r.flags & (FLAG_LAST | FLAG_OPEN) for r in unpack(programs.devices[0])]
+    assert [flag for flag in ends if flag] == [FLAG_LAST] * 3 + [FLAG_OPEN]
+    gates = [r.a for r in unpack(programs.tenants[0]) if r.op == Op.GATE]
+    assert gates == [3]
+    (need,) = programs.needs
+    assert (need.largest[0], need.open_groups, need.open_requests, need.credits) == (2, 1, 1, 3)
+
+
+def test_requests_without_pasid_have_a_tenant_per_requester_that_maps_nothing(
+    plan_of: Planner,
+) -> None:
+    plan = plan_of(PRQ.replace("pasid=0x2", "pasid=0x0") + PRQ.replace("rid=0x50", "rid=0x58"))
+    assert [tenant.comm for tenant in plan.tenants] == ["rid 0x50", "pasid 0x2"]
+    assert "MAP" not in " ".join(shape(plan.tenants[0]))
+    assert plan.implicit_mappings == 1
+    records = unpack(build_programs(plan, 1).devices[0])
+    assert [bool(r.flags & FLAG_RID) for r in records] == [True] * 8 + [False] * 8
+
+
+def test_the_limits_are_those_of_all_traces_together(plan_of: Planner, tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    path.write_text("".join(fault(pid, pid, 0x7000) for pid in range(1, 9)))
+    name = str(path)
+    told: list[str] = []
+    assert build_plan([name], limits=Limits(8, 8), progress=told.append).processes == 8
+    assert told == ["planning 8 faults"]
+    with pytest.raises(TraceError, match=r"trace:8: more than 7 events"):
+        build_plan([name], limits=Limits(events=7))
+    with pytest.raises(TraceError, match=r"trace:8: more than 15 events"):
+        build_plan([name, name], limits=Limits(events=15))
+    with pytest.raises(TraceError, match=r"trace:5: more than 12 processes and PASIDs"):
+        build_plan([name, name], limits=Limits(tenants=12))
+
+
+def test_nothing_is_mapped_above_the_mappings(plan_of: Planner) -> None:
+    """A fault there stays a request; a mapping is impossible and counted."""
+    high = 1 << 47
+    plan = plan_of(
+        fault(1, 1, high)
+        + fault(1, 2, 0x7000)
+        + fault(1, 3, (1 << 63) - 1)
+        + mmap(1, 4, high, 4096)
+    )
+    assert shape(plan.tenants[0]) == [
+        "NEW_MM",
+        "~MAP 7-8 3",
+        f"{high >> 12:x}?3",
+        "7?3",
+        f"{(1 << 51) - 1:x}?3",
+        "EXIT",
+    ]
+    assert (plan.unmapped_faults, plan.requests) == (2, 3)
+    assert plan.skipped[BAD_RANGE].count == 1
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 2, 3]), st.integers(0, 3), st.booleans()), max_size=40)
+)
+def test_every_recorded_request_is_sent_in_its_group(requests: list[tuple[int, int, bool]]) -> None:
+    """Whatever the capture: as many requests as lines, and a group ends at its last request or stays open."""
+    text = "".join(
+        f"prq_report: dmar0/x seq# {n}: rid=0x50 addr=0x{n + 1:x} r---{'l' if last else '-'} "
+        f"pasid=0x{pasid:x} index=0x{index:x}\n"
+        for n, (pasid, index, last) in enumerate(requests)
+    )
+    if not requests:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plan = planner(Path(folder))(text)
+    records = unpack(build_programs(plan, 1).devices[0])
+    assert sorted(r.a >> 12 for r in records) == [n + 1 for n in range(len(requests))]
+    assert sum(bool(r.flags & FLAG_LAST) for r in records) == sum(last for *_, last in requests)
+    assert sum(bool(r.flags & FLAG_OPEN) for r in records) == plan.open_groups
+    assert records[-1].flags & (FLAG_LAST | FLAG_OPEN)

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Iterator, Sequence
 
 import click
+from iopf.emulator.spec.text import printable
 from iopf.shm.procs import ending_signals
 from iopf.tools.cli.color import wants_color
 from iopf.tools.cli.lazy import Entry, LazyGroup
 from iopf.tools.cli.streams import discard, leave_terminal, open_streams
 from iopf.tools.status import Status, stopped_by
 
-_STRAY_BYTE = re.compile("[\udc80-\udcff]")  # an argument or a file name may be any bytes
 _NO_NUMBER = re.compile(r"is not a valid (integer|float)( range)?\.?$")
 _NUMBERS = {"integer": "is not an integer", "float": "is not a number"}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -154,10 +154,8 @@ def _remove_own() -> None:
 
 def _say(line: str) -> None:
     """Print one line on standard error; if that fails, only the status reports the error."""
-    line = _STRAY_BYTE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", line)
-    line = line.encode(errors="backslashreplace").decode()
     try:
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
     except OSError:
         discard(sys.stderr)
 
@@ -174,7 +172,7 @@ def _say_usage(error: click.ClickException) -> int:
 
 
 def _report(error: Exception, debug: bool) -> int:
-    from iopf.emulator.scenario.errors import ScenarioError, one_line
+    from iopf.emulator.scenario.errors import ScenarioError
     from iopf.shm.objects import ArenaError
     from iopf.tools.status import Failed
 
@@ -183,7 +181,7 @@ def _report(error: Exception, debug: bool) -> int:
             _say(f"iopf: {line}")
         return error.status
     if isinstance(error, (ArenaError, Failed)):
-        _say(f"iopf: {one_line(str(error))}")
+        _say(f"iopf: {error}")
         return error.status
     if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
         discard(sys.stdout)
@@ -193,7 +191,7 @@ def _report(error: Exception, debug: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    what = one_line(f"{type(error).__name__}: {error}")
+    what = f"{type(error).__name__}: {error}"
     hint = "this is a bug" if debug else "this is a bug; run again with --debug for details"
     _say(f"iopf: internal error: {what}; {hint}")
     return Status.UNTRUSTED

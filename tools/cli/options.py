@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
+from iopf.emulator.spec.text import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -56,7 +57,7 @@ class KernelVersion(click.ParamType[str]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if note:
-            click.echo(note, err=True)
+            click.echo(printable(note), err=True)
         return generation
 
     def shell_complete(

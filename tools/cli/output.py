@@ -1,4 +1,4 @@
-"""Output files of commands: checked before the work where possible, and a one-line error at the end."""
+"""Lines on standard output, and output files of commands: checked before the work where possible, and a one-line error at the end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from iopf.emulator.spec.text import printable
 from iopf.tools.cli.options import Option
 from iopf.tools.status import Failed, Status
+
+
+def echo(text: str = "", *, err: bool = False, bold: bool = False, dim: bool = False) -> None:
+    """Print one line. Every command prints lines with names from files or arguments this way."""
+    shown = printable(text)
+    click.echo(click.style(shown, bold=bold, dim=dim) if bold or dim else shown, err=err)
 
 
 class OutputError(Failed):
@@ -40,7 +47,7 @@ def written(path: Path, write: Callable[[], object]) -> None:
         write()
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}") from error
-    click.echo(f"written: {path}", err=True)
+    echo(f"written: {path}", err=True)
 
 
 def _checked(

@@ -31,6 +31,7 @@ _PATHS = {
     "speed": ("trace.speed", "--speed"),
     "noise": ("system.noise", "--noise"),
     "lenient": ("trace.lenient", "--lenient"),
+    "max_events": ("trace.max_events", "--max-events"),
 }
 
 

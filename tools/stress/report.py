@@ -7,7 +7,8 @@ from typing import Any
 
 from iopf.emulator.check.fates import EVENTS, Fate, cell
 from iopf.emulator.check.violations import KNOWN
-from iopf.tools.supervisor.report import not_served
+from iopf.emulator.spec.text import printable
+from iopf.tools.supervisor.report import not_served, warning_lines
 from iopf.tools.supervisor.status_line import short
 
 CONTROL = frozenset({"pause", "repeat", "choose", "or", "end"})
@@ -81,7 +82,7 @@ def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
         verdict += f" ({', '.join(extra)})"
     verdict += f"; {directory}"
     if quiet >= 2:
-        return verdict + "\n"
+        return printable(verdict) + "\n"
     account = result["account"]
     lines = [
         f"stress      {result['generation']}: {result['devices']} devices, {result['handlers']} handlers, "
@@ -91,6 +92,7 @@ def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
     ]
     if quiet < 1:
         lines += [*_rate_lines(result), *_fate_lines(result), *_known_lines(result)]
+    lines += warning_lines(result)
     lines += [f"!!! {line}" for line in result["problems"][:8]]
     lines += [f"  {line}" for line in result["dump"][:6]]
-    return "\n".join([*(line[:160] for line in lines), verdict]) + "\n"
+    return "\n".join(printable(line) for line in (*(line[:160] for line in lines), verdict)) + "\n"

@@ -44,7 +44,7 @@ def document(
             "major_ratio": 0.05,
             "jitter": "exponential",
         },
-        "checks": {"known": "fail" if strict else "count"},
+        "checks": dict.fromkeys(("known", "warnings"), "fail" if strict else "count"),
         "device": [{"count": devices, "credits": 32}],
         "tenant": [{"count": shape.all_tenants, "pages": PAGES, "vmas": 1}],
         "program": [{"ops": ops} for ops in stress_programs(shape, seed, mix)],

@@ -34,6 +34,7 @@ def write_events(system: System, path: Path) -> int:
         "devices": system.names[first : first + count],
         "sites": {site.value: site.name.lower() for site in Site},
         "overwritten": lost,
+        "events": len(rows),
     }
     with whole(path) as file:
         packer = msgpack.Packer()

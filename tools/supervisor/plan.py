@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +12,11 @@ from iopf.emulator.program.compile import Compiled
 from iopf.emulator.scenario import crosscheck, expand
 from iopf.emulator.scenario.schema import Scenario
 from iopf.emulator.spec import program as spec
-from iopf.emulator.trace.plan import TracePlan, build_plan
+from iopf.emulator.spec.text import printable
+from iopf.emulator.trace.plan import Limits, TracePlan, build_plan
 from iopf.emulator.trace.program import RECORD, RECORD_BYTES, Op, Record, pack, unpack
 from iopf.emulator.trace.replay import Programs, build_programs
+from iopf.tools.supervisor import fit
 from iopf.tools.supervisor.sizes import board_config
 
 
@@ -72,20 +75,31 @@ class SystemPlan:
     barriers: list[set[tuple[str, int]]] = field(default_factory=list)
 
 
-def plan_system(scenario: Scenario, name: str, seed: int) -> SystemPlan:
-    """Read the traces, build the programs, size the pools. Raises TraceError."""
+def plan_system(
+    scenario: Scenario, name: str, seed: int, progress: Callable[[str], None] | None = None
+) -> SystemPlan:
+    """Read the traces, build the programs, size the pools. `progress` is called with the state while that takes long. Raises TraceError."""
     instances = expand.devices(scenario)
     replaying = [i for i, d in enumerate(instances) if d.spec.workload.pattern == "replay"]
     trace: TracePlan | None = None
     programs: Programs | None = None
     if replaying:
-        trace = build_plan(scenario.trace.files, lenient=scenario.trace.lenient)
+        trace = build_plan(
+            scenario.trace.files,
+            lenient=scenario.trace.lenient,
+            limits=Limits(events=scenario.trace.max_events),
+            progress=progress,
+        )
         programs = build_programs(trace, len(replaying), scenario.trace.group_limit)
+        fit.check_groups(programs.needs, [instances[i] for i in replaying])
+        for mm in (mm for tenant in trace.tenants for mm in tenant.mms):
+            mm.steps.clear()  # the programs have them; the counts stay
     devices = [_device(scenario, i, d, seed) for i, d in enumerate(instances)]
     compiled = crosscheck.compiled(scenario) if scenario.program else None
     tenants = _synthetic_tenants(scenario, instances, devices, compiled)
     drivers = _add_programs(compiled, devices, tenants) if compiled is not None else []
     if trace is not None and programs is not None:
+        fit.check_tenants(scenario, trace, len(tenants))
         _add_replay(trace, programs, replaying, devices, tenants)
     at = 0
     for tenant in tenants:
@@ -240,7 +254,8 @@ def _add_replay(
             elif record.op == Op.FORK:
                 arg += offset
             moved.append(record._replace(arg=arg))
-        tenants.append(TenantPlan(f"{plan.comm}-{plan.pid}", pack(moved), sorted(bound)))
+        name = printable(f"{plan.comm}-{plan.pid}")
+        tenants.append(TenantPlan(name, pack(moved), sorted(bound)))
     for number, program in zip(replaying, programs.devices, strict=True):
         shifted = (r._replace(arg=r.arg + offset) for r in unpack(program))
         devices[number].program = pack(shifted) if offset else program

@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from iopf.emulator.spec.text import printable
 from iopf.tools.supervisor.status_line import short, span
 
 WIDTH = 100
@@ -83,6 +84,10 @@ def _trace_line(result: dict[str, Any]) -> list[str]:
         text += f"; skipped {_count(skipped)}"
     if trace["forbidden_faults"]:
         text += f"; {trace['forbidden_faults']} faults that the mappings forbid"
+    if trace["unmapped_faults"]:
+        text += f"; {trace['unmapped_faults']} of addresses that cannot be mapped"
+    if trace["open_groups"]:
+        text += f"; {trace['open_groups']} group(s) without a last request, kept as partials"
     if unsent:
         text += f"; {_count(unsent)} not sent"
     return [text]
@@ -102,6 +107,12 @@ def _group_lines(result: dict[str, Any]) -> list[str]:
     if len(lines) > GROUP_LINES:
         lines = [*lines[:GROUP_LINES], f"{'':12}and more, see `answers` in result.json"]
     return lines
+
+
+def warning_lines(result: dict[str, Any]) -> list[str]:
+    """The WARN_ONs of the kernel that were true, by function."""
+    counted = [f"{function} {_count(n)}" for function, n in result["warnings"].items()]
+    return [f"warnings    WARN_ON of the kernel in: {', '.join(counted)}"] if counted else []
 
 
 def _stage_lines(result: dict[str, Any]) -> list[str]:
@@ -156,7 +167,7 @@ def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
     """The text for standard output. With ``quiet`` 2 only the verdict."""
     verdict = _verdict(result, directory)
     if quiet >= 2:
-        return verdict + "\n"
+        return printable(verdict) + "\n"
     iommu = result["iommu"]
     rate = short(result["faults_per_s"])
     lines = [
@@ -169,6 +180,7 @@ def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
         *_group_lines(result),
         f"queue       high-water mark {iommu['prq_hwm']} of {iommu['prq_records'] - 1}, {_count(iommu['overflows'])} overflows, "
         f"{_count(iommu['interrupts'])} interrupts, {_count(iommu['prq_passes'])} passes",
+        *warning_lines(result),
     ]
     if quiet < 1:
         lines += [_cpu_line(result), *_stage_lines(result)]
@@ -178,4 +190,4 @@ def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
     lines += problems
     for line in result["dump"][:4]:
         lines.append(f"  {line}")
-    return "\n".join([line[:160] for line in lines] + [verdict]) + "\n"
+    return "\n".join(printable(line) for line in (*(line[:160] for line in lines), verdict)) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from iopf.emulator.check.account import check_device, check_pools, device_totals, totals
-from iopf.emulator.check.coverage import coverage, known_violations
+from iopf.emulator.check.coverage import coverage, kernel_warnings, known_violations
 from iopf.emulator.check.latency import STAGES, stage_summary
 from iopf.emulator.scenario.resolution import Resolved
 from iopf.emulator.spec.sites import point_name
@@ -30,6 +31,7 @@ from iopf.tools.supervisor.verdicts import describe
 RESULT_SCHEMA = "iopf/1"
 # What a run leaves in its directory; a run that reuses one removes them first.
 OF_A_RUN = ("result.json", "log.txt", "testid.txt", "events.bin", "STOP")
+_UNSAFE = re.compile(r"[^\w.+-]")
 COUNTED = (
     "sleeps",
     "wakes",
@@ -48,10 +50,20 @@ def _at_rest(outcome: Outcome) -> bool:
 
 
 def _problems(
-    plan: SystemPlan, system: System, outcome: Outcome, devices: list[dict[str, Any]]
+    plan: SystemPlan,
+    system: System,
+    outcome: Outcome,
+    devices: list[dict[str, Any]],
+    *,
+    warnings_fail: bool,
 ) -> list[str]:
     problems = [describe(v, system.names) for v in system.snapshot.verdicts()]
     problems += _lost_wakes(system)
+    if warnings_fail:
+        problems += [
+            f"kernel warning: WARN_ON in {function}, {times} time(s)"
+            for function, times in kernel_warnings(system.snapshot.warned()).items()
+        ]
     if outcome.status == Status.STUCK:
         problems += _failed_operations(plan, system)
     if not _at_rest(outcome):
@@ -112,10 +124,11 @@ def build_result(
     snapshot = system.snapshot
     devices = snapshot.devices()
     total = totals(devices)
-    problems = _problems(plan, system, outcome, devices)
-    status = outcome.status
+    warnings_fail = resolved.scenario.checks.warnings == "fail"
+    problems = _problems(plan, system, outcome, devices, warnings_fail=warnings_fail)
+    status, reason = outcome.status, outcome.reason
     if status in (Status.OK, *STOPPED) and problems:
-        status = Status.FAILED
+        status, reason = Status.FAILED, "a check failed"
     roles = _by_role(snapshot.actors(), system)
     faults = total.answered
     stages = {name: stage_summary(snapshot.stage(i)) for i, name in enumerate(STAGES)}
@@ -132,7 +145,7 @@ def build_result(
         "version": package_version(),
         "status": int(status),
         "verdict": "PASS" if status == Status.OK else Status(status).name,
-        "end_reason": outcome.reason,
+        "end_reason": reason,
         "problems": problems,
         "wall_s": round(outcome.wall_s, 6),
         "start_s": round(system.start_s, 6),
@@ -174,6 +187,7 @@ def build_result(
     reached = coverage(generation, events, sides["kernel"])
     result["fates"] = {each.cell.event: each.times for each in reached}
     result["known"] = known_violations(generation, reached, events, sides["kernel"])
+    result["warnings"] = kernel_warnings(snapshot.warned())
     if plan.compiled is not None:
         result["programs"] = line_results(plan, system.snapshot)
         result["answers"] = group_answers(plan, system.snapshot)
@@ -196,6 +210,8 @@ def trace_result(plan: SystemPlan) -> dict[str, Any]:
         "address_spaces": programs.mms,
         "implicit_mappings": trace.implicit_mappings,
         "forbidden_faults": trace.forbidden_faults,
+        "unmapped_faults": trace.unmapped_faults,
+        "open_groups": trace.open_groups,
         "skipped": {reason: skip.count for reason, skip in trace.skipped.items()},
         "duration_ns": trace.duration_ns,
     }
@@ -212,7 +228,7 @@ class RunDirectory:
         """Raises OSError if the directory cannot be created or written."""
         if wanted is None:
             stamp = time.strftime("%Y.%m.%d-%H.%M.%S")
-            base = Path("iopf-runs") / f"{stamp}-{name.replace('/', '_')}"
+            base = Path("iopf-runs") / f"{stamp}-{_UNSAFE.sub('_', name)[:64]}"
             path, n = base, 1
             while path.exists():
                 n += 1

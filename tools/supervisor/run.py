@@ -45,7 +45,8 @@ def execute(
     resolved: Resolved, line: StatusLine, stop_file: Path | None = None, *, sizes: bool = False
 ) -> dict[str, Any]:
     """Run one system and return its result (the object of result.json). Raises TraceError, ArenaError."""
-    plan = plan_system(resolved.scenario, run_name(resolved), resolved.seed)
+    plan = plan_system(resolved.scenario, run_name(resolved), resolved.seed, line.progress)
+    line.clear()
     if plan.trace is not None:
         line.say(
             f"trace: {plan.trace.requests} requests from {plan.trace.faults} faults in {plan.trace.lines} lines, "

@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from iopf.emulator.spec.text import printable
+
 if TYPE_CHECKING:
     from iopf.tools.supervisor.system import System
 
@@ -16,6 +18,7 @@ REDRAW_S = 0.25
 PLAIN_S = 10.0
 PLAIN_COLUMNS = 120
 SEPARATOR = " · "
+READING_S = 2.0
 PHASES = ("start", "probe", "run", "stop", "release", "end")
 
 
@@ -54,7 +57,7 @@ class StatusLine:
         self.plain = policy == "auto" and not terminal and quiet < 1
         self.log: list[str] = []
         self._drawn = False
-        self._next_s = 0.0
+        self._next_s = READING_S
         self._sent = self._accesses = 0
         self._at = time.monotonic()
         self._system: System | None = None
@@ -66,26 +69,37 @@ class StatusLine:
 
     def say(self, text: str) -> None:
         """One message, kept for log.txt as well."""
-        self.log.append(text)
+        self.log.append(printable(text))
         if self.quiet < 1:
-            self._write(f"iopf: {text}\n")
+            self._write(f"iopf: {printable(text)}\n")
 
     def error(self, text: str) -> None:
-        self.log.append(text)
-        self._write(f"iopf: {text}\n")
+        self.log.append(printable(text))
+        self._write(f"iopf: {printable(text)}\n")
 
     def tick(self, elapsed_s: float) -> None:
         if self._system is None or elapsed_s < self._next_s or not (self.live or self.plain):
             return
         self._next_s = elapsed_s + (REDRAW_S if self.live else PLAIN_S)
         columns = shutil.get_terminal_size().columns if self.live else PLAIN_COLUMNS
-        text = fitted(self._parts(elapsed_s, self._system), columns - 1)
+        self._show(fitted(self._parts(elapsed_s, self._system), columns - 1))
+
+    def progress(self, text: str) -> None:
+        """The state of what comes before the start, at most every READING_S."""
+        elapsed_s = time.monotonic() - self._at
+        if elapsed_s < self._next_s or not (self.live or self.plain):
+            return
+        self._next_s = elapsed_s + (REDRAW_S if self.live else READING_S)
+        self._show(text if self.live else f"iopf: {text}")
+
+    def _show(self, text: str) -> None:
         if self.live:
-            sys.stderr.write("\r\x1b[K" + text)
+            columns = shutil.get_terminal_size().columns
+            sys.stderr.write("\r\x1b[K" + printable(text)[: columns - 1])
             sys.stderr.flush()
             self._drawn = True
         else:
-            self._write(text + "\n")
+            self._write(printable(text) + "\n")
 
     def clear(self) -> None:
         if self._drawn:

@@ -45,13 +45,14 @@ class Event:
 
 @dataclass(slots=True)
 class EventLog:
-    """`overwritten`: number of overwritten events by actor."""
+    """`overwritten`: number of overwritten events by actor. `cut`: what is missing at the end of the file, or an empty string."""
 
     path: Path
     actors: list[str]
     devices: list[str]
     overwritten: dict[str, int]
     events: list[Event]
+    cut: str = ""
 
     def document(self) -> dict[str, Any]:
         return {
@@ -61,6 +62,7 @@ class EventLog:
             "actors": self.actors,
             "devices": self.devices,
             "overwritten": self.overwritten,
+            "cut": self.cut,
             "events": [asdict(event) for event in self.events],
         }
 
@@ -81,26 +83,53 @@ def find_log(place: Path | None) -> Path:
 
 
 def read_log(path: Path) -> EventLog:
-    """Raises EventsError."""
+    """Raises EventsError for a file that is not a log, or a damaged one. A log that only ends early is read as far as it goes."""
     try:
         with path.open("rb") as file:
             values = msgpack.Unpacker(file, strict_map_key=False, max_buffer_size=_BYTES_MOST)
-            header = _header(next(values, None))
-            events = [_event(header, row) for row in values]
+            first = next(values, None)
+            if first is None and file.tell():
+                raise ValueError("it is cut inside its header")
+            header = _header(first)
+            events, end = [], values.tell()
+            for row in values:
+                events.append(_event(header, row))
+                end = values.tell()  # after what follows in part, it does not stay there
+            cut = _cut(header.get("events"), len(events), file.tell() - end)
     except OSError as error:
         raise EventsError(f"{path}: cannot read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
         what = str(error) or type(error).__name__
-        raise EventsError(f"{path}: not an event log of this version: {what}") from None
-    return EventLog(path, header["actors"], header["devices"], header["overwritten"], events)
+        raise EventsError(f"{path}: not an event log of this version: {what[:200]}") from None
+    return EventLog(path, header["actors"], header["devices"], header["overwritten"], events, cut)
+
+
+def _cut(written: Any, read: int, left: int) -> str:
+    """What is missing of a log: `written` events by its header (None: one of before the header told), `left` bytes of the last one."""
+    if isinstance(written, int):
+        if read > written:
+            raise ValueError(f"{read} events, its header says {written}")
+        return f"the log is cut: {read:,} of {written:,} events" if read < written else ""
+    return f"the log is cut inside event {read:,}" if left else ""
 
 
 def _header(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("type") != "events":
         raise ValueError("no valid header")
-    for name, kind in (("actors", list), ("devices", list), ("overwritten", dict), ("sites", dict)):
-        if not isinstance(value.get(name), kind):
+    for name, kind, inner in (
+        ("actors", list, str),
+        ("devices", list, str),
+        ("overwritten", dict, int),
+        ("sites", dict, str),
+    ):
+        found = value.get(name)
+        if not isinstance(found, kind):
             raise ValueError(f"no '{name}' in the header")
+        entries = found.values() if isinstance(found, dict) else found
+        if not all(isinstance(each, inner) for each in entries):
+            raise ValueError(f"'{name}' in the header has an entry of a wrong type")
+    if not all(isinstance(each, str) for each in value["overwritten"]):
+        raise ValueError("'overwritten' in the header has a key that is no name")
     return value
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from iopf.emulator.spec.text import printable
 from iopf.shm.objects import ArenaError
 from iopf.tools.supervisor.status_line import PHASES, short
 from iopf.tools.watch.attach import Board, Found, systems
@@ -58,6 +59,6 @@ def main(json_out: bool) -> int:
     for row in rows:
         sys.stdout.write(
             f"{row['system']:36}{row['pid']:>8} {row['state']:9}{row['age_s']:>7.0f}s{row['mib']:>8.1f}{row['devices']:>5}"
-            f"{short(row['sent']):>9}  {row['name'] or row['trouble'] or ''}\n"
+            f"{short(row['sent']):>9}  {printable(row['name'] or row['trouble'] or '')}\n"
         )
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from iopf.emulator.board.snapshot import Snapshot
 from iopf.emulator.check.latency import STAGES, percentile
+from iopf.emulator.spec.text import printable
 from iopf.tools.supervisor.status_line import PHASES, short, span
 from iopf.tools.watch.attach import Board, attach
 
@@ -90,7 +91,7 @@ class Sampler:
 def head_lines(s: dict[str, Any]) -> list[str]:
     i = s["iommu"]
     return [
-        f"{s['name']}  phase {s['phase']}  {short(s['rate'])} requests/s  oldest open {span(s['oldest_ns'])}",
+        f"{printable(str(s['name']))}  phase {s['phase']}  {short(s['rate'])} requests/s  oldest open {span(s['oldest_ns'])}",
         f"queue {i['prq_used']}/{i['prq_records']} (high {i['prq_hwm']})  overflows {i['overflows']}  PRO {i['pro']}  "
         f"partial {s['partial']}  pending {s['pending']}  backlog {i['backlog']}",
     ]
@@ -99,6 +100,7 @@ def head_lines(s: dict[str, Any]) -> list[str]:
 def _device_table(s: dict[str, Any]) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in (
@@ -117,7 +119,7 @@ def _device_table(s: dict[str, Any]) -> Table:
     rows = sorted(s["devices"], key=lambda r: -r["oldest_ns"])[:MOST_DEVICES]
     for r in sorted(rows, key=lambda r: str(r["name"])):
         table.add_row(
-            r["name"],
+            Text(printable(str(r["name"]))),
             r["state"],
             short(r["rate"]),
             f"{r['open']}/{r['credits']}",

@@ -40,7 +40,7 @@ def read(state: State, number: int, size: int, *, mapped: bool = True) -> int:
             return EFAULT
         group = sink.deliver.pop(0)
         room -= len(group.requests)
-        cookie = next(n for n in range(1, len(sink.response) + 2) if n not in sink.response)
+        cookie = len(sink.read) + 1
         sink.response[cookie] = group
         sink.read.append(cookie)
     return 0

@@ -22,6 +22,7 @@ from iopf.emulator.board.queues cimport iopf_queue
 cdef int iopf_queue_alloc(view *v, uint32_t ring) noexcept nogil
 cdef int iopf_queue_free(view *v, uint32_t queue) noexcept nogil
 cdef uint32_t device_queue(view *v, uint32_t dev) noexcept nogil
+cdef void flush_rings(view *v, uint32_t queue) noexcept nogil
 cdef int iopf_queue_add_device(view *v, uint32_t queue, uint32_t dev) noexcept nogil
 cdef int iopf_queue_remove_device(view *v, uint32_t queue, uint32_t dev) noexcept nogil
 cdef int remove_leaving(view *v, iopf_queue *q, uint32_t queue, uint32_t dev) noexcept nogil

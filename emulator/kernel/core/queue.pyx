@@ -298,6 +298,8 @@ cdef int flush_counted(view *v, uint32_t dev) noexcept nogil:
     cdef uint32_t queue = read32(v.self, &v.devices[dev].queue, QUEUE_FLUSH_DEV)
     cdef fault_param *param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
+        if not flow_of(v).made_by_fault:
+            warn(v, WARN_IOPF_QUEUE_FLUSH_DEV)
         return flush_unlisted(v, dev)
     if flow_of(v).made_by_fault:
         queue = device_queue(v, dev) + 1  # nothing was added to a queue; the work of the device goes there all the same

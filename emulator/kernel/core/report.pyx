@@ -93,6 +93,7 @@ cdef int report_to_domain(view *v, uint32_t dev, iommu_fault *fault) noexcept no
     cdef iopf_group *group
     if param == NULL:
         reach(v, EVENT_NO_PARAM)
+        warn(v, WARN_IOMMU_REPORT_DEVICE_FAULT)
         xadd64_rlx(&v.devices[dev].kern.unanswered, 1)
         kern_fate(v, fault, FATE_UNANSWERED)
         return 0
@@ -145,6 +146,7 @@ cdef int report_to_handle(view *v, uint32_t dev, iommu_fault *fault) noexcept no
     param = iopf_get_dev_fault_param(v, dev)
     if param == NULL:
         reach(v, EVENT_NO_PARAM)
+        warn(v, WARN_IOMMU_REPORT_DEVICE_FAULT)
         return error_response(v, dev, fault)
     if not fault_last(fault):
         ret = report_partial_fault(v, param, fault)

@@ -28,6 +28,6 @@ cdef int fault_object_close(view *v, uint32_t index) noexcept nogil
 cdef void fault_object_get(view *v, uint32_t index) noexcept nogil
 cdef void fault_object_put(view *v, uint32_t index) noexcept nogil
 cdef int iommufd_fault_iopf_handler(view *v, iopf_group *group, iommu_domain *domain) noexcept nogil
-cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t size, uint32_t *cookies, uint32_t *count) noexcept nogil
+cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t size, uint32_t *count) noexcept nogil
 cdef int64_t iommufd_fault_write(view *v, uint32_t index, uint32_t cookie, uint32_t code) noexcept nogil
 cdef void iommufd_auto_response_faults(view *v, uint32_t index, uint64_t handle_ref) noexcept nogil

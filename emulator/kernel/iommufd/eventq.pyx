@@ -158,7 +158,8 @@ cdef uint64_t take_first(view *v, ufault *u, uint64_t room) noexcept nogil:
 
 
 cdef uint32_t new_cookie(ufault *u, uint64_t ref) noexcept nogil:
-    """A free cookie, or 0 when user space holds the maximum number of groups. Caller holds mutex."""
+    """The next cookie, or 0 when user space holds the maximum number of groups. Cookies count from 1, so the n-th that reads of the
+    object have returned (from 0) is n + 1. Caller holds mutex."""
     cdef uint32_t i
     for i in range(UFAULT_SLOTS):
         if u.response[i].cookie == 0:
@@ -173,12 +174,13 @@ cdef uint32_t new_cookie(ufault *u, uint64_t ref) noexcept nogil:
 
 
 cdef void drop_cookie(ufault *u, uint32_t cookie) noexcept nogil:
-    """A cookie that user space has not seen. Caller holds mutex."""
+    """The newest cookie, which user space has not seen: the next read gives it out again. Caller holds mutex."""
     cdef uint32_t i
     for i in range(UFAULT_SLOTS):
         if u.response[i].cookie == cookie:
             u.response[i].cookie = 0
             u.held -= 1
+            u.next_cookie = cookie - 1
 
 
 cdef void put_back(view *v, ufault *u, uint64_t ref) noexcept nogil:
@@ -192,7 +194,7 @@ cdef void put_back(view *v, ufault *u, uint64_t ref) noexcept nogil:
     mutex_unlock(v.self, &u.common, FAULT_READ)
 
 
-cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t size, uint32_t *cookies, uint32_t *count) noexcept nogil:
+cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t size, uint32_t *count) noexcept nogil:
     """read(2): bytes of whole groups, 0 when none waits or the first does not fit; -EBADF, -ESPIPE (size is no multiple), -ENOMEM, -EFAULT
     (no ``buffer``). What could not be copied waits for the next read."""
     cdef ufault *u = object_at(v, index)
@@ -226,7 +228,6 @@ cdef int64_t iommufd_fault_read(view *v, uint32_t index, char *buffer, uint64_t 
             error = EFAULT
             break
         done += copy_group(v, group, buffer + done, cookie)
-        cookies[count[0]] = cookie
         count[0] += 1
     mutex_unlock(v.self, &u.mutex, FAULT_READ)
     return <int64_t>done if done else error

@@ -167,14 +167,13 @@ cdef int64_t sys_fault_read(caller *c, uint64_t *args) noexcept nogil:
         return EBADF
     if n >= USER_BUFFER:
         n = USER_BUFFER // PGFAULT_BYTES * PGFAULT_BYTES
-    return iommufd_fault_read(c.v, <uint32_t>index, NULL if args[CALL_B] else user_buffer(c.v, c.index), n, c.t.read_cookies,
-                              &c.t.read_count)
+    return iommufd_fault_read(c.v, <uint32_t>index, NULL if args[CALL_B] else user_buffer(c.v, c.index), n, &c.t.read_count)
 
 
 cdef int64_t sys_fault_write(caller *c, uint64_t *args) noexcept nogil:
-    """write(2) of one answer: the cookie ``c`` - 1, or with 0 the ``a``-th of the last read."""
+    """write(2) of one answer: the cookie ``c`` - 1, or with 0 the ``a``-th that reads of the object have returned."""
     cdef uint64_t given = args[CALL_C], index = args[CALL_ARG]
-    cdef uint32_t cookie = <uint32_t>(given - 1) if given != 0 else c.t.read_cookies[args[CALL_A] & 63]
+    cdef uint32_t cookie = <uint32_t>(given - 1 if given != 0 else args[CALL_A] + 1)
     cdef int64_t ret
     if not has_object(c, index):
         return EBADF

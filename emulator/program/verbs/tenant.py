@@ -202,7 +202,8 @@ VERBS = (
         spec.DO_FAULT_WRITE,
         Runs.TENANT,
         (F, T),
-        "answers the group of the n-th cookie read (from 0), or of a given cookie",
+        "answers the group of the n-th cookie that all reads of F have returned (from 0), or of a given "
+        "cookie; a read returns nothing while no group waits",
         (
             Word("nth", words.number(0, 0xFFFFFFFF), optional=True),
             Word("cookie", words.number(0, 0xFFFFFFFF), optional=True),

@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import click
+from iopf.emulator.spec.text import printable
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option
+from iopf.tools.cli.output import echo
 from iopf.tools.cli.overrides import complete_scenario, set_option
 from iopf.tools.status import Status
 
@@ -30,11 +32,11 @@ def command(scenarios: tuple[str, ...], sets: tuple[str, ...], json_out: bool) -
     results = [_check(name, sets) for name in scenarios]
     for result in results:
         for line in result["errors"]:
-            click.echo(f"iopf: {line}", err=True)
+            echo(f"iopf: {line}", err=True)
         for line in result["notes"]:
-            click.echo(f"iopf: note: {result['name']}: {line}", err=True)
+            echo(f"iopf: note: {result['name']}: {line}", err=True)
         if not json_out and not result["errors"]:
-            click.echo(f"{result['name']}: ok ({result['summary']})")
+            echo(f"{result['name']}: ok ({result['summary']})")
     # Status 2 takes precedence over 4: a script must not mistake an invalid file for a skipped one.
     found = {result["status"] for result in results}
     status = next(s for s in (Status.USAGE, Status.UNSUPPORTED, Status.OK) if s in found)
@@ -45,10 +47,10 @@ def command(scenarios: tuple[str, ...], sets: tuple[str, ...], json_out: bool) -
 
 
 def _check(name: str, sets: tuple[str, ...]) -> dict[str, Any]:
-    from iopf.emulator.scenario.errors import ScenarioError, one_line
+    from iopf.emulator.scenario.errors import ScenarioError
     from iopf.emulator.scenario.resolution import resolve
 
-    result = {"name": one_line(name), "status": int(Status.OK)}
+    result = {"name": printable(name), "status": int(Status.OK)}
     try:
         resolved = resolve(name, sets)
     except ScenarioError as error:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from iopf.tools.cli.lazy import Command, near
 from iopf.tools.cli.options import json_option
+from iopf.tools.cli.output import echo
 from iopf.tools.status import Status
+
+if TYPE_CHECKING:
+    from iopf.tools.watch.events import EventLog
 
 
 @click.command(
@@ -42,7 +47,7 @@ def command(
     """Print the recorded events of a run, by time: requests, answers, binds, overflows.
 
     RUN is the directory of a run, or a file; the newest run in iopf-runs otherwise. A run writes events when its verdict is not PASS, or
-    with -v; each process keeps its last ones (system.event_records).
+    with -v; each process keeps its last ones (system.event_records). Of a log that is cut the rest is printed, with status 2.
     """
     from iopf.tools.watch.events import chosen, find_log, read_log
 
@@ -57,11 +62,18 @@ def command(
         log.events = log.events[-last:]
     if json_out:
         click.echo(json.dumps(log.document()))
-        return Status.OK
-    click.echo(f"{log.path}: {len(log.events):,} events", err=True)
+    else:
+        _print(log)
+    if log.cut:
+        echo(f"iopf: {log.path}: {log.cut}", err=True)
+        return Status.USAGE
+    return Status.OK
+
+
+def _print(log: EventLog) -> None:
+    echo(f"{log.path}: {len(log.events):,} events", err=True)
     for event in log.events:
-        click.echo(event.line())
+        echo(event.line())
     if log.overwritten:
         gone = ", ".join(f"{count:,} of {name}" for name, count in log.overwritten.items())
-        click.echo(f"overwritten before the end: {gone}", err=True)
-    return Status.OK
+        echo(f"overwritten before the end: {gone}", err=True)

@@ -47,6 +47,7 @@ from iopf.tools.cli.overrides import (
 @click.option("--duration", type=float, metavar="S", help="Seconds to run; 0 = to the end.")
 @click.option("--speed", metavar="X|max", help="Replay X times faster than recorded.")
 @click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
+@click.option("--max-events", type=int, metavar="N", help="Refuse traces with more events.")
 @click.option("--lenient", is_flag=True, help="Skip trace lines that cannot be read.")
 @defect_option
 @set_option

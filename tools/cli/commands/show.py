@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.output import echo
 from iopf.tools.cli.overrides import complete_scenario, set_option
 from iopf.tools.status import Status
 
@@ -42,8 +43,8 @@ def command(scenario: str | None, sets: tuple[str, ...], form: str | None) -> in
     elif form == "toml":
         click.echo(resolved.to_toml(), nl=False)
     else:
-        for line in _table(resolved):
-            click.echo(line)
+        for line, dim in _table(resolved):
+            echo(line, dim=dim)
     return Status.OK
 
 
@@ -58,15 +59,14 @@ def _document(resolved: Resolved) -> dict[str, Any]:
     }
 
 
-def _table(resolved: Resolved) -> list[str]:
+def _table(resolved: Resolved) -> list[tuple[str, bool]]:
     """`path = value   source`, in columns. Values left to defaults are faint on a terminal."""
     rows = [(f"{path} = {_text(value)}", path) for path, value in resolved.values.items()]
     width = min(60, max(len(text) for text, _ in rows))
     lines = []
     for text, path in rows:
         source = resolved.sources[path]
-        line = f"{text:<{width}}  {source}"
-        lines.append(click.style(line, dim=True) if source == "default" else line)
+        lines.append((f"{text:<{width}}  {source}", source == "default"))
     return lines
 
 

@@ -39,6 +39,10 @@ def run_once(race: Race, seed: int, *, defective: bool, noise: bool) -> list[str
     """Run the race once and return its failures, one per line. Raises ScenarioError, ArenaError, Stopped."""
     with Signals().installed() as signals:
         tables = race.document(defective=defective)
+        tables["checks"] = {
+            "warnings": "count",
+            **tables.get("checks", {}),
+        }  # detectors judge a race
         tables["system"] = {**tables.get("system", {}), "watchdog_s": WATCHDOG_S, "seed": seed}
         resolved = resolve_programs(race.programs, tables)
         plan = plan_system(resolved.scenario, race.slug, seed)

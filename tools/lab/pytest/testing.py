@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from iopf.emulator.races.schedule import Failure
 from iopf.emulator.races.schedule_file import read
-from iopf.emulator.scenario.errors import one_line
+from iopf.emulator.spec.text import printable
 from iopf.tools.lab.play.processes import processes_for
 from iopf.tools.lab.play.races import save_schedule
 from iopf.tools.lab.play.replay import lab_in, replay_test
@@ -136,7 +136,7 @@ class IopfRace:
             if os.path.exists(each):
                 return each
         where = " or ".join(str(each.parent) for each in found)
-        fail(one_line(f"{file}: no such schedule file in {where}"))
+        fail(printable(f"{file}: no such schedule file in {where}"))
 
     def _replay(self, file: Path, name: Path) -> tuple[list[str], str]:
         """Lines of the failure and the schedule; empty when it does not fail."""

@@ -159,7 +159,7 @@ def _tenant_line(random: Random, generation: str, t: int, devices: int, *, opene
     if opened:
         common += [
             f"read f{t} t{t} bytes={random.choice((40, 80, 400))}",
-            f"write f{t} t{t} nth=0 code={random.choice(('success', 'invalid'))}",
+            f"write f{t} t{t} nth={random.choice((0, 1))} code={random.choice(('success', 'invalid'))}",
             f"fault-close t{t} f{t}",
         ]
     return f"{random.choice(common)} try"

@@ -11,7 +11,7 @@ import click
 from iopf.tools.cli.commands.race.common import complete_race, given, progress, race_named
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option, seconds_option
-from iopf.tools.cli.output import output_option, written
+from iopf.tools.cli.output import echo, output_option, written
 from iopf.tools.cli.streams import can_print
 from iopf.tools.status import Status
 
@@ -108,10 +108,10 @@ def command(
     _hand_out(made, table(measured, plan, levels), json_out, output)
     bad = wrong(measured)
     for line in bad:
-        click.echo(f"wrong: {line}", err=True)
+        echo(f"wrong: {line}", err=True)
     if stop is not None:
         done, wanted = (len(each) * len(chosen) for each in (measured, races))
-        click.echo(f"interrupted after {done:,} of {wanted:,} searches", err=True)
+        echo(f"interrupted after {done:,} of {wanted:,} searches", err=True)
     if isinstance(stop, Stopped):
         return stop.status
     if stop is not None:
@@ -139,7 +139,7 @@ def _rates(
         figures = rates(races, QUICK if quick else Effort(), progress)
     except (RateError, ContenderError, TeamError) as error:
         progress("")
-        click.echo(f"iopf: {error}", err=True)
+        echo(f"iopf: {error}", err=True)
         return Status.UNTRUSTED
     progress("")
     _hand_out(document(figures), table(figures), json_out, output)
@@ -151,6 +151,6 @@ def _hand_out(
 ) -> None:
     made = json.dumps(document)
     for line in [made] if json_out else table:
-        click.echo(line)
+        echo(line)
     if output is not None:
         written(output, lambda: output.write_text(made + "\n"))

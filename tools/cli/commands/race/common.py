@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
+from iopf.emulator.spec.text import printable
 from iopf.tools.cli.lazy import near
+from iopf.tools.cli.output import echo
 
 if TYPE_CHECKING:
     from iopf.emulator.races.catalogue import Race
@@ -92,7 +94,7 @@ def tells_when_stopped(lab: Lab) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         progress("")
-        click.echo(f"{lab.scheduler.played:,} schedules run", err=True)
+        echo(f"{lab.scheduler.played:,} schedules run", err=True)
         raise
 
 
@@ -108,4 +110,4 @@ def table_width() -> int:
 def progress(line: str) -> None:
     """Overwrite one progress line, on a terminal only."""
     if sys.stderr.isatty():
-        click.echo(f"\r\033[K{line}", nl=False, err=True)
+        click.echo(f"\r\033[K{printable(line)}", nl=False, err=True)

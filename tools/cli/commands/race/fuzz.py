@@ -15,7 +15,7 @@ from iopf.tools.cli.options import (
     seconds_option,
     seed_option,
 )
-from iopf.tools.cli.output import directory_option
+from iopf.tools.cli.output import directory_option, echo
 from iopf.tools.cli.overrides import defect_option
 from iopf.tools.status import Status
 
@@ -74,7 +74,7 @@ def command(
         memory=memory,
         defects=defects,
         directory=output,
-        tell=lambda line: click.echo(line, err=True),
+        tell=lambda line: echo(line, err=True),
     )
     campaign = fuzzer.campaign
     try:
@@ -121,23 +121,21 @@ def _document(campaign: Campaign, memory: str) -> dict[str, Any]:
 
 
 def _print(campaign: Campaign, memory: str) -> None:
-    click.echo(
-        click.style(f"fuzz {campaign.generation}, seed {campaign.seed}, memory {memory}", bold=True)
-    )
+    echo(f"fuzz {campaign.generation}, seed {campaign.seed}, memory {memory}", bold=True)
     rate = campaign.schedules / campaign.seconds if campaign.seconds else 0.0
-    click.echo(
+    echo(
         f"{campaign.programs:,} programs ({campaign.refused:,} more rejected as invalid), "
         f"{campaign.schedules:,} schedules in {campaign.seconds:.1f} s, {rate:,.0f} per second"
     )
-    click.echo(f"{campaign.coverage.found:,} hand-overs{_half(campaign)}")
+    echo(f"{campaign.coverage.found:,} hand-overs{_half(campaign)}")
     for finding in campaign.findings.values():
         _print_finding(finding)
     if not campaign.findings:
-        click.echo("no failure")
+        echo("no failure")
     elif not campaign.new:
-        click.echo("no failure besides those of the catalogue")
+        echo("no failure besides those of the catalogue")
     if sys.stdout.isatty() and campaign.new:
-        click.echo("iopf race replay FILE replays one, iopf race minimise FILE minimises it")
+        echo("iopf race replay FILE replays one, iopf race minimise FILE minimises it")
 
 
 def _half(campaign: Campaign) -> str:
@@ -154,13 +152,14 @@ def _print_finding(finding: Finding) -> None:
     head = f"known as {finding.known}" if finding.known else "NEW"
     if finding.defects:
         head = f"only with {', '.join(finding.defects)}"
-    click.echo(f"\n{head}, {finding.times} program{'s'[: finding.times != 1]}: {finding.what[0]}")
+    echo()
+    echo(f"{head}, {finding.times} program{'s'[: finding.times != 1]}: {finding.what[0]}")
     if finding.small is None:
-        click.echo("  not reproduced while minimising")
+        echo("  not reproduced while minimising")
         return
     for number, program in enumerate(finding.small.programs):
-        click.echo(f"  program {number}: {'; '.join(program)}")
+        echo(f"  program {number}: {'; '.join(program)}")
     where = f"; {finding.file}" if finding.file else ""
-    click.echo(
+    echo(
         f"  {finding.small.failure.preemptions} preemptions, {len(finding.small.failure.path)} steps{where}"
     )

@@ -18,6 +18,7 @@ from iopf.tools.cli.commands.race.common import (
 )
 from iopf.tools.cli.lazy import Command, near
 from iopf.tools.cli.options import json_option, mode_option, seed_option
+from iopf.tools.cli.output import echo
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -127,14 +128,12 @@ def command(
         }
         click.echo(json.dumps(document))
     else:
-        click.echo(click.style(f"{target.title}, in {mode}", bold=True))
+        echo(f"{target.title}, in {mode}", bold=True)
         for line in table:
-            click.echo(line)
+            echo(line)
         points = sum(each.points for each in tried)
         what = "stops" if number == "stop" else "kills" if pairs is None else "pairs of kills"
-        click.echo(
-            f"{points:,} {what} in {took:.1f} s, {points / took:,.0f} per second; {bad} failures"
-        )
+        echo(f"{points:,} {what} in {took:.1f} s, {points / took:,.0f} per second; {bad} failures")
     return Status.FAILED if bad else Status.OK
 
 

@@ -6,6 +6,7 @@ import json
 
 import click
 from iopf.tools.cli.lazy import Command
+from iopf.tools.cli.output import echo
 from iopf.tools.status import Status
 
 
@@ -46,9 +47,9 @@ def command(json_out: bool) -> int:
     for theme, meaning in THEMES.items():
         races = [race for race in catalogue().values() if race.theme == theme]
         if races:
-            click.echo(click.style(f"{theme}: {meaning}", bold=True))
+            echo(f"{theme}: {meaning}", bold=True)
         for race in races:
             number = "-" if race.number == UNNUMBERED else race.number
-            click.echo(f"  {number:<8}{race.slug:<43}{race.title}")
-    click.echo(f"{len(catalogue())} races; iopf race show NAME prints details", err=True)
+            echo(f"  {number:<8}{race.slug:<43}{race.title}")
+    echo(f"{len(catalogue())} races; iopf race show NAME prints details", err=True)
     return Status.OK

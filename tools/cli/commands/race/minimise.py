@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from iopf.tools.cli.commands.race.common import table_width
 from iopf.tools.cli.lazy import Command
-from iopf.tools.cli.output import output_option, written
+from iopf.tools.cli.output import echo, output_option, written
 from iopf.tools.status import Status
 
 
@@ -46,27 +46,27 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
         schedule.programs,
         schedule.tables,
         schedule.segments,
-        tell=lambda text: click.echo(text, err=True),
+        tell=lambda text: echo(text, err=True),
     )
     if small is None:
-        click.echo("it no longer fails")
+        echo("it no longer fails")
         return Status.OK
     after = sum(len(program) for program in small.programs)
-    click.echo(
+    echo(
         f"{before} operations, {schedule.preemptions} preemptions; minimised to {after} and "
         f"{small.failure.preemptions}, {len(small.failure.path)} steps"
     )
     for number, program in enumerate(small.programs):
-        click.echo(f"  program {number}: {'; '.join(program)}")
+        echo(f"  program {number}: {'; '.join(program)}")
     for line in small.found.what or []:
-        click.echo(line)
+        echo(line)
     tables = {**schedule.tables, "memory": small.memory, "still": small.still}
     with build_lab(*small.programs, **tables) as lab:
         constraints = constraints_of(lab, small.failure)
         lab.scheduler.replay(small.failure.path)
-        click.echo()
+        echo()
         for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
-            click.echo(row)
+            echo(row)
     if output is not None:
         made = msgspec.structs.replace(
             schedule,

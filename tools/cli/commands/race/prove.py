@@ -16,6 +16,7 @@ from iopf.tools.cli.commands.race.common import (
 )
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option, seconds_option
+from iopf.tools.cli.output import echo
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -109,11 +110,11 @@ def command(
 
 
 def _print(title: str, proof: Proof, table: Sequence[str]) -> None:
-    click.echo(click.style(title, bold=True))
+    echo(title, bold=True)
     for line in proof.what:
-        click.echo(line)
-    click.echo(f"{proof.verdict}; {proof.played}, in {proof.seconds:.1f} s; memory model sc")
+        echo(line)
+    echo(f"{proof.verdict}; {proof.played}, in {proof.seconds:.1f} s; memory model sc")
     if table:
-        click.echo()
+        echo()
     for row in table:
-        click.echo(row)
+        echo(row)

@@ -10,6 +10,7 @@ import click
 from iopf.tools.cli.commands.race.common import table_width
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option, mode_option
+from iopf.tools.cli.output import echo
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -83,11 +84,11 @@ def _print(lab: Lab, played: Replay) -> None:
     from iopf.tools.lab.report.where import Where
 
     for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
-        click.echo(row)
+        echo(row)
     for line in played.failure:
-        click.echo(line)
+        echo(line)
     if played.stuck:
-        click.echo(f"diverged: {played.stuck}")
+        echo(f"diverged: {played.stuck}")
 
 
 def _comment(played: Replay, schedule: ScheduleFile) -> None:
@@ -96,7 +97,7 @@ def _comment(played: Replay, schedule: ScheduleFile) -> None:
 
     other = other_build(schedule)
     if other:
-        click.echo(f"written by a build with another {' and '.join(other)}", err=True)
+        echo(f"written by a build with another {' and '.join(other)}", err=True)
     if played.ordered:
         count = len(schedule.constraints or [])
         text = f"{count} constraints, {played.broken} steps violated them"
@@ -106,4 +107,4 @@ def _comment(played: Replay, schedule: ScheduleFile) -> None:
         text = "trace differs: the file or the code has changed"
         if schedule.constraints is not None:
             text += "; --constraints keeps only the ordering constraints"
-    click.echo(text, err=True)
+    echo(text, err=True)

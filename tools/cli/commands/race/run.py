@@ -25,7 +25,7 @@ from iopf.tools.cli.options import (
     seconds_option,
     seed_option,
 )
-from iopf.tools.cli.output import output_option, written
+from iopf.tools.cli.output import echo, output_option, written
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -189,27 +189,28 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
     from iopf.tools.lab.search.minimise import constraints_of
     from iopf.tools.lab.search.search import AT_REST
 
-    click.echo(click.style(title, bold=True))
+    echo(title, bold=True)
     played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"
     if short is None or found.failure is None:
         these = (
             f"; all schedules explored{AT_REST if found.timed else ''}" if found.complete else ""
         )
-        click.echo(
+        echo(
             f"not found in {played}, {found.per_second:,.0f} per second{these}; memory model {lab.explores}"
         )
         return
     for line in found.what or []:
-        click.echo(line)
-    click.echo(
+        echo(line)
+    echo(
         f"found after {played}; {found.failure.preemptions} preemptions, minimised to "
         f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
     )
-    click.echo()
+    echo()
     for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
-        click.echo(row)
+        echo(row)
     constraints = constraints_of(lab, short)
     if constraints:
-        click.echo("\nminimal ordering constraints:")
+        echo()
+        echo("minimal ordering constraints:")
     for each in constraints or []:
-        click.echo(f"    {each}")
+        echo(f"    {each}")

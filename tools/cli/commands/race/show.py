@@ -10,6 +10,7 @@ import msgspec
 from iopf.tools.cli.commands.race.common import race_argument, race_named
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option
+from iopf.tools.cli.output import echo
 from iopf.tools.status import Status
 
 _WIDTH = 98
@@ -29,11 +30,12 @@ def command(ctx: click.Context, name: str, json_out: bool) -> int:
     if json_out:
         click.echo(json.dumps(msgspec.to_builtins(race), indent=2))
         return Status.OK
-    click.echo(click.style(f"{race.title_name}: {race.title}", bold=True))
-    click.echo()
+    echo(f"{race.title_name}: {race.title}", bold=True)
+    echo()
     for text in race.story.strip().split("\n\n"):
-        click.echo(textwrap.fill(" ".join(text.split()), _WIDTH))
-    click.echo()
+        for line in textwrap.wrap(" ".join(text.split()), _WIDTH):
+            echo(line)
+    echo()
     for label, value in (
         ("fix", race.fix),
         ("source", race.source),
@@ -44,14 +46,15 @@ def command(ctx: click.Context, name: str, json_out: bool) -> int:
         ("actors", ", ".join(race.actors)),
     ):
         lines = textwrap.wrap(" ".join(value.split()), _WIDTH - 14)
-        click.echo(f"{label:<14}{lines[0]}")
+        echo(f"{label:<14}{lines[0]}")
         for line in lines[1:]:
-            click.echo(" " * 14 + line)
-    click.echo()
-    click.echo(f"On {race.generation}; each program has its own actors:")
+            echo(" " * 14 + line)
+    echo()
+    echo(f"On {race.generation}; each program has its own actors:")
     for number, program in enumerate(race.programs):
-        click.echo(f"  program {number}")
+        echo(f"  program {number}")
         for line in program:
-            click.echo(f"    {line}")
-    click.echo(f"\nfind it: iopf race run {race.slug}", err=True)
+            echo(f"    {line}")
+    echo(err=True)
+    echo(f"find it: iopf race run {race.slug}", err=True)
     return Status.OK

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from iopf.tools.cli.commands.race.common import given, progress
+from iopf.tools.cli.output import echo
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -94,12 +95,12 @@ def _document(target: Target, seed: int, mode: str, found: Found) -> dict[str, A
 
 
 def _print(title: str, found: Found, *, interrupted: bool) -> None:
-    click.echo(click.style(title, bold=True))
+    echo(title, bold=True)
     for line in found.what or []:
-        click.echo(line)
+        echo(line)
     word = "interrupted, not found in" if interrupted else "not found in"
     runs = f"{found.schedules:,} run{'' if found.schedules == 1 else 's'}"
-    click.echo(
+    echo(
         f"{'found after' if found.what else word} {runs} in {found.seconds:.2f} s, "
         f"{found.per_second:,.0f} per second"
     )
@@ -111,4 +112,4 @@ def _say_next(slug: str, *, fixed: bool, found: bool) -> None:
         text = f"{search} searches controlled schedules, which can be replayed"
     else:
         text = f"such runs may need thousands to hit a race, or never do; {search} searches controlled schedules"
-    click.echo(f"no schedule is recorded: {text}", err=True)
+    echo(f"no schedule is recorded: {text}", err=True)

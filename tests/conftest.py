@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from iopf.shm.naming import SHM_DIR, parse
+from iopf.shm.objects import trouble_of
 
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 3.0
@@ -76,9 +77,18 @@ def _shared() -> set[str]:
             name is not None
             and name.uid == os.getuid()
             and (name.pid == os.getpid() or not name.creator_alive)
+            and _ours(SHM_DIR / entry)
         ):
             found.add(f"{SHM_DIR}/{entry}")
     return found
+
+
+def _ours(path: Path) -> bool:
+    """Not what a test elsewhere has put there as a stranger's."""
+    try:
+        return trouble_of(path.lstat()) is None
+    except FileNotFoundError:
+        return False
 
 
 def _sockets() -> set[str]:

@@ -27,7 +27,7 @@ def _dangling(path: Path) -> None:
 
 def _second_name(path: Path) -> None:
     path.touch(0o600)
-    os.link(path, path.with_name("iopf-second-name"))
+    os.link(path, path.with_name(f"second-{path.name}"))
 
 
 def _readable(path: Path) -> None:
@@ -50,7 +50,7 @@ def _gone(path: Path) -> None:
         path.rmdir()
     else:
         path.unlink(missing_ok=True)
-    path.with_name("iopf-second-name").unlink(missing_ok=True)
+    path.with_name(f"second-{path.name}").unlink(missing_ok=True)
 
 
 @pytest.fixture(params=list(STRANGERS))

@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LEAKS = {
     "process": ("subprocess.Popen(['sleep', '60'])", "(sleep 60)"),
     "orphan": ("subprocess.run(['sh', '-c', 'sleep 61 &'])", "(sleep 61)"),
-    "shared memory": ("open('/dev/shm' + str(own_name(7777701)), 'w').close()", "/dev/shm/iopf-"),
+    "shared memory": (
+        "os.close(os.open('/dev/shm' + str(own_name(7777701)), os.O_CREAT, 0o600))",
+        "/dev/shm/iopf-",
+    ),
     "semaphore": (
         "posix_ipc.Semaphore(str(own_name(7777702)), posix_ipc.O_CREX)",
         "/dev/shm/sem.iopf-",
@@ -23,7 +26,7 @@ LEAKS = {
 }
 
 PROGRAM = """
-import posix_ipc, socket, subprocess, warnings
+import os, posix_ipc, socket, subprocess, warnings
 import tests.conftest
 from iopf.shm.naming import own_name
 tests.conftest._GRACE_S = 0.3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import signal
@@ -22,8 +21,8 @@ from iopf.tools.status import Status
 from iopf.tools.supervisor.verdicts import describe
 from iopf.tools.watch.attach import Board, systems
 from iopf.tools.watch.ps import row_of
-from iopf.tools.watch.top import Sampler, screen
-from rich.console import Console
+from iopf.tools.watch.screen import lines
+from iopf.tools.watch.top import Sampler, end_of
 
 from tests.support.running import ENDLESS, Running
 
@@ -118,8 +117,10 @@ def _looked_at(arena: Arena) -> None:
     with Board(arena.name) as board:
         sampler = Sampler(board)
         sampler.sample()
-        console = Console(file=io.StringIO(), width=80, height=24)
-        console.print(screen(sampler.sample()))
+        shown = lines(sampler.sample(), 80, 24)
+        assert len(shown) <= 24
+        assert max(map(len, shown)) <= 80
+        end_of(sampler)
         for slot in range(len(board.snapshot.actors())):
             board.snapshot.events(slot)
         board.snapshot.pools()

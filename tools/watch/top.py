@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from iopf.emulator.board.snapshot import Snapshot
 from iopf.emulator.check.latency import STAGES, percentile
 from iopf.emulator.spec.text import printable
-from iopf.tools.supervisor.status_line import PHASES, short, span
+from iopf.tools.supervisor.status_line import PHASES
 from iopf.tools.watch.attach import Board, attach
+from iopf.tools.watch.keys import key_within, single_keys
+from iopf.tools.watch.screen import ORDERS, footer, help_lines, lines
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-MOST_DEVICES = 24
+ENDING = 5  # PHASE_ENDING
+UNBOUNDED = 10_000  # lines, where nothing scrolls away
 
 
 class Sampler:
@@ -88,121 +89,88 @@ class Sampler:
         }
 
 
-def head_lines(s: dict[str, Any]) -> list[str]:
-    i = s["iommu"]
-    return [
-        f"{printable(str(s['name']))}  phase {s['phase']}  {short(s['rate'])} requests/s  oldest open {span(s['oldest_ns'])}",
-        f"queue {i['prq_used']}/{i['prq_records']} (high {i['prq_hwm']})  overflows {i['overflows']}  PRO {i['pro']}  "
-        f"partial {s['partial']}  pending {s['pending']}  backlog {i['backlog']}",
-    ]
-
-
-def _device_table(s: dict[str, Any]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in (
-        "device",
-        "state",
-        "req/s",
-        "open",
-        "groups",
-        "partial",
-        "pending",
-        "again",
-        "lost",
-        "oldest",
-    ):
-        table.add_column(name, justify="left" if name in ("device", "state") else "right")
-    rows = sorted(s["devices"], key=lambda r: -r["oldest_ns"])[:MOST_DEVICES]
-    for r in sorted(rows, key=lambda r: str(r["name"])):
-        table.add_row(
-            Text(printable(str(r["name"]))),
-            r["state"],
-            short(r["rate"]),
-            f"{r['open']}/{r['credits']}",
-            str(r["groups"]),
-            str(r["partial"]),
-            str(r["pending"]),
-            short(r["retries"]),
-            short(r["lost"]),
-            span(r["oldest_ns"]),
-        )
-    if len(s["devices"]) > MOST_DEVICES:
-        table.caption = (
-            f"{MOST_DEVICES} of {len(s['devices'])} devices, those with the oldest requests"
-        )
-    return table
-
-
-def _stage_table(s: dict[str, Any]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("stage", "p50", "p99", "max", "count"):
-        table.add_column(name, justify="left" if name == "stage" else "right")
-    for name, stage in s["stages"].items():
-        table.add_row(
-            name,
-            span(stage["p50_ns"]),
-            span(stage["p99_ns"]),
-            span(stage["max_ns"]),
-            short(stage["count"]),
-        )
-    return table
-
-
-def screen(s: dict[str, Any]) -> Any:
-    from rich.console import Group
-    from rich.text import Text
-
-    return Group(*[Text(line) for line in head_lines(s)], _device_table(s), _stage_table(s))
-
-
 def main(system: str | None, once: bool, json_out: bool, interval_s: float) -> int:
     """Draw until the system ends or the user interrupts; ``once`` prints a single sample over one interval."""
     with attach(system) as board:
         sampler = Sampler(board)
         sampler.sample()
-        if once or json_out:
+        if once or json_out or not sys.stdout.isatty():
             return _plain(sampler, once, json_out, interval_s)
-        from rich.live import Live
+        return _drawn(sampler, interval_s)
 
-        with Live(screen(sampler.sample()), screen=True, auto_refresh=False) as live:
-            while _wait(board.snapshot, interval_s):
-                live.update(screen(sampler.sample()), refresh=True)
+
+def _drawn(sampler: Sampler, interval_s: float) -> int:
+    """On a screen of its own; when it is left, the last one stays, with a line that says how the system has ended."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    order, helping, ended = next(iter(ORDERS)), False, False
+    sample = sampler.sample()
+    with single_keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+        while not ended:
+            width, height = console.size
+            shown = lines(sample, width, height, order=order)
+            if helping:
+                shown = [*help_lines(width, height), footer(order, width)]
+            live.update(Text("\n".join(shown), no_wrap=True), refresh=True)
+            key, ended = _wait(sampler.snapshot, interval_s, keys)
+            if key == "q":
+                break
+            if key == "s":
+                names = list(ORDERS)
+                order = names[(names.index(order) + 1) % len(names)]
+            helping = key == "?" or (helping and not key)
+            if not ended:
+                sample = sampler.sample()
+    width, height = console.size
+    last = lines(sample, width, height - 2, order=order, keys=False)
+    sys.stdout.write("\n".join(last) + "\n")
+    if ended:
+        sys.stdout.write(f"{end_of(sampler)}\n")
     return 0
+
+
+def end_of(sampler: Sampler) -> str:
+    """How the system has ended, as far as its board tells."""
+    snapshot = sampler.snapshot
+    name = printable(sampler.board.run_name)
+    if snapshot.verdict_count:
+        return f"{name} has ended: a check failed; its terminal and run directory have the verdict"
+    if snapshot.phase >= ENDING:
+        return f"{name} has ended in order; its terminal and run directory have the verdict"
+    return f"{name} has ended in phase '{PHASES[min(snapshot.phase, ENDING)]}': it was abandoned or killed"
 
 
 def _plain(sampler: Sampler, once: bool, json_out: bool, interval_s: float) -> int:
-    from rich.console import Console
-
-    console = Console()
-    running = True
-    while running:
-        running = _wait(sampler.snapshot, interval_s) and not once
+    ended = False
+    while not ended:
+        _, ended = _wait(sampler.snapshot, interval_s, None)
         sample = sampler.sample()
         if json_out:
             sys.stdout.write(json.dumps(sample) + "\n")
-            sys.stdout.flush()
         else:
-            console.print(screen(sample))
+            width = shutil.get_terminal_size().columns
+            sys.stdout.write("\n".join(lines(sample, width, UNBOUNDED, keys=False)) + "\n")
+        sys.stdout.flush()
+        if once:
+            return 0
+    if not json_out:
+        sys.stdout.write(f"{end_of(sampler)}\n")
     return 0
 
 
-def _wait(snapshot: Snapshot, interval_s: float) -> bool:
-    """Wait one interval; false if the system has ended meanwhile."""
-    import select
-
+def _wait(snapshot: Snapshot, interval_s: float, keys: int | None) -> tuple[str, bool]:
+    """Wait one interval or for a key: the key, and whether the system has ended meanwhile."""
     until = time.monotonic() + interval_s
     while (left := until - time.monotonic()) > 0:
-        if snapshot.phase >= 5 or not _supervised(snapshot):
-            return False
-        select.select([], [], [], min(left, 0.2))
-    return True
+        if snapshot.phase >= ENDING or not _supervised(snapshot):
+            return "", True
+        key = key_within(keys, min(left, 0.2))
+        if key:
+            return key, False
+    return "", False
 
 
 def _supervised(snapshot: Snapshot) -> bool:

@@ -83,6 +83,16 @@ def _shared() -> set[str]:
     return found
 
 
+# Under nohup, in the background of a script and under some CI runners these are ignored, and so they would be in all commands.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
+
+
 def _ours(path: Path) -> bool:
     """Not what a test elsewhere has put there as a stranger's."""
     try:

@@ -11,8 +11,11 @@ import sys
 import time
 
 import pytest
-from iopf.shm.objects import find_all
+from iopf.emulator.spec.roles import Phase
+from iopf.shm.objects import ArenaError, find_all
+from iopf.shm.procs import state
 from iopf.tools.status import Status
+from iopf.tools.watch.attach import attach
 
 from tests.support.running import iopf
 
@@ -116,3 +119,35 @@ def test_an_interrupt_ends_the_search_and_leaves_nothing_behind(
     assert not any(name.pid == process.pid for name in find_all())
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+def test_a_member_that_somebody_stops_is_no_finding() -> None:
+    command = [sys.executable, "-m", "iopf.tools.cli.main", "race", "run", SOME_RUNS, "--fixed"]
+    process = subprocess.Popen(
+        [*command, "--mode", "noise", "--seconds", "60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 30
+    while process.poll() is None:
+        assert time.monotonic() < until
+        # A run may end before its stopped process is missed; then one of the next run is stopped.
+        stop_one(process.pid)
+        select.select([], [], [], 0.002)
+    out, err = process.communicate()
+    assert process.returncode == Status.UNTRUSTED, out + err
+    assert "was stopped by a signal from outside, so the run says nothing" in err
+
+
+def stop_one(pid: int) -> None:
+    """Stop the IOMMU of the run in progress, if that has begun and it is not stopped already."""
+    try:
+        with attach(str(pid)) as board:
+            if board.snapshot.phase != Phase.PHASE_RUNNING:
+                return
+            iommu = board.snapshot.actor(1)["pid"]
+            if state(iommu) != "T":
+                os.kill(iommu, signal.SIGSTOP)
+    except (ArenaError, ProcessLookupError):
+        return  # between two runs

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from iopf.emulator.races.catalogue import Race
 from iopf.emulator.scenario.schema import System as Defaults
+from iopf.shm.objects import ArenaError
+from iopf.shm.procs import state
 from iopf.tools.lab.play.system import resolve_programs
 from iopf.tools.lab.search.search import Found
 from iopf.tools.status import Status
@@ -35,6 +37,16 @@ class Stopped(Exception):
         self.status, self.found = status, found
 
 
+def _nobody_stopped(system: System) -> None:
+    """A process that somebody else has stopped is no finding. Raises ArenaError (status 7)."""
+    stopped = [each.label() for each in system.children if each.alive and state(each.pid) == "T"]
+    if stopped:
+        raise ArenaError(
+            f"{stopped[0]} was stopped by a signal from outside, so the run says nothing; run again",
+            Status.UNTRUSTED,
+        )
+
+
 def run_once(race: Race, seed: int, *, defective: bool, noise: bool) -> list[str]:
     """Run the race once and return its failures, one per line. Raises ScenarioError, ArenaError, Stopped."""
     with Signals().installed() as signals:
@@ -51,6 +63,8 @@ def run_once(race: Race, seed: int, *, defective: bool, noise: bool) -> list[str
         with System.build(plan, Options(noise=_NOISE if noise else (0, 0)), {}) as system:
             monitor = Monitor(system, 0.0, WATCHDOG_S, lambda _: None, lambda _: None)
             outcome = monitor.run()
+            if outcome.status == Status.STUCK:
+                _nobody_stopped(system)
             result = build_result(resolved, plan, system, outcome)
             refused = set(map(failure_text, failed_lines(line_results(plan, system.snapshot))))
     for each in (signals, monitor.signals):

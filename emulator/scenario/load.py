@@ -96,11 +96,22 @@ def settle_traces(data: dict[str, Any], folder: Path) -> Iterator[Problem]:
     for index, entry in enumerate(files):
         if not isinstance(entry, str) or entry == "-" or entry in names:
             continue
-        if _is_there(folder, entry):
+        if not _is_utf8(folder / entry):
+            text = f"the name of '{entry}' is not UTF-8, as TOML has to be; rename the file"
+            yield Problem(f"trace.files[{index}]", text)
+        elif _is_there(folder, entry):
             files[index] = str(folder / entry)
-            continue
-        hint = did_you_mean(entry, names) or f"; shipped are {', '.join(names)}"
-        yield Problem(f"trace.files[{index}]", f"no trace file '{entry}'{hint}")
+        else:
+            hint = did_you_mean(entry, names) or f"; shipped are {', '.join(names)}"
+            yield Problem(f"trace.files[{index}]", f"no trace file '{entry}'{hint}")
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_there(folder: Path, entry: str) -> bool:

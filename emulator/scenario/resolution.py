@@ -55,10 +55,12 @@ class Resolved:
         return document
 
     def to_toml(self) -> str:
-        """The text of scenario.resolved.toml. Reading it gives the same scenario."""
+        """The text of scenario.resolved.toml. Reading it gives the same scenario. It may be printed: tomli_w leaves control characters
+        beyond ASCII, which only strings can have, as they are."""
         import tomli_w
 
-        return tomli_w.dumps(self.document())
+        text = tomli_w.dumps(self.document())
+        return "".join(c if c.isprintable() or c == "\n" else f"\\U{ord(c):08x}" for c in text)
 
 
 @dataclass(slots=True)

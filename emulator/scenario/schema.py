@@ -82,6 +82,9 @@ class System(Section, frozen=True, kw_only=True):
     noise: Annotated[bool, _of("yield and sleep at random scheduling points")] = False
     noise_yield_in: Annotated[int, _in(1, 2**20, "noise: yield at one point in N")] = 32
     noise_sleep_in: Annotated[int, _in(1, 2**20, "noise: sleep at one point in N")] = 256
+    board_mib: Annotated[
+        int, _in(16, 2**20, "largest shared memory of the run; refused beyond")
+    ] = 4096
     event_records: Annotated[int, _power(64, 2**20, "records in the event ring of a process")] = (
         4096
     )

@@ -25,9 +25,19 @@ MAPPING_END = 1 << 47
 STACK_LIMIT_BYTES = 8 << 20
 """Distance that a MAP_GROWSDOWN mapping may grow below its start: the usual RLIMIT_STACK."""
 
+WORK_MAX = 50_000_000
+"""Mappings and pages that the steps of one plan may go through: one call can concern all mappings,
+so the work grows with the square of the events. Planning takes about half a minute at the limit."""
+INHERITED_MAX = 4_000_000
+"""Mappings, and pages, that all forks of one plan may inherit; pages that mremap may move."""
+
 MREMAP_MAYMOVE = 1
 MREMAP_FIXED = 2
 MREMAP_DONTUNMAP = 4
+
+
+class TooMuchWork(Exception):
+    """A plan beyond WORK_MAX or INHERITED_MAX; the text says which."""
 
 
 class Step(NamedTuple):
@@ -79,6 +89,7 @@ class AddressSpace:
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._vmas: list[Vma] = []
+        self._work = 0
 
     def __len__(self) -> int:
         return len(self._vmas)
@@ -183,7 +194,11 @@ class AddressSpace:
         low = bisect_right(self._starts, start) - 1
         if low < 0 or self._vmas[low].end <= start:
             low += 1
-        return low, max(low, bisect_left(self._starts, end))
+        high = max(low, bisect_left(self._starts, end))
+        self._work += high - low
+        if self._work > WORK_MAX:
+            raise TooMuchWork(f"its calls go through more than {WORK_MAX} mappings")
+        return low, high
 
     def _replace(self, start: int, end: int, new: list[Vma]) -> None:
         low, high = self._span(start, end)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from iopf.emulator.trace.address_space import AddressSpace, Step
+from iopf.emulator.trace.address_space import INHERITED_MAX, AddressSpace, Step, TooMuchWork
 from iopf.emulator.trace.collect import Collector, RawTenant, Tally, TooManyTenants
 from iopf.emulator.trace.events import Event, Unknown
 from iopf.emulator.trace.ftrace import MalformedLine, parse_line
@@ -240,10 +240,17 @@ class _Reader:
 def _plan_mms(plan: TracePlan, raw_tenants: list[RawTenant]) -> None:
     """Add the implicit mappings, parents before children, and count."""
     inherited: dict[int, AddressSpace] = {}
+    kept = 0
     pairs = [(mm, tenant) for tenant in raw_tenants for mm in tenant.mms]
     for raw, owner in sorted(pairs, key=lambda pair: pair[0].index):
         space = inherited.pop(owner.index, None) if raw.origin is Op.WAIT_FORK else None
-        mm, snapshots = plan_mm(raw, space)
+        try:
+            mm, snapshots = plan_mm(raw, space)
+            kept += sum(map(len, snapshots.values()))
+            if kept > INHERITED_MAX:
+                raise TooMuchWork(f"its forks inherit more than {INHERITED_MAX} mappings")
+        except TooMuchWork as error:
+            raise TraceError(", ".join(plan.sources), None, str(error), "cut the trace") from None
         raw.steps.clear()
         inherited.update(snapshots)
         plan.tenants[owner.index].mms.append(mm)

@@ -21,11 +21,12 @@ order within each trace and joins the places of all of them into one order.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
 from iopf.emulator.spec.program import FLAG_OPEN
-from iopf.emulator.trace.address_space import Step
+from iopf.emulator.trace.address_space import INHERITED_MAX, WORK_MAX, Step, TooMuchWork
 from iopf.emulator.trace.groups import GAP_LIMIT_NS, GROUP_LIMIT_MAX, Group, Item, items
 from iopf.emulator.trace.implicit import MmPlan
 from iopf.emulator.trace.plan import TenantPlan, TracePlan
@@ -68,7 +69,7 @@ class Programs:
 
     ``tenants`` and ``devices`` hold one program each (a device without work has an empty one).
     ``groups_by_tenant`` counts groups; ``group_sizes`` maps requests per group to groups.
-    ``pages_by_tenant`` counts the distinct pages that may be present, summed over the tenant's
+    ``pages_by_tenant`` counts the pages that become present, summed over the tenant's
     address spaces, with those inherited by fork and those moved by mremap (an upper bound);
     ``regions_by_tenant`` counts the distinct 2 MiB regions they lie in, which is the number of
     last-level page tables.  ``mms`` is the number of address spaces, ``binds`` that of BIND
@@ -100,25 +101,41 @@ def devices_of(tenant: int, tenants: int, devices: int) -> list[int]:
 class _Footprint:
     """The pages that may be present in the address spaces of one tenant."""
 
-    def __init__(self, inherited: frozenset[int]) -> None:
-        self._pages = set(inherited)
-        self.pages = 0
+    def __init__(self, inherited: array[int]) -> None:
+        self._present = set(inherited)
+        self._regions = {page >> _REGION_SHIFT for page in inherited}
+        self._work = self._moved = 0
+        self.pages = len(self._present)
         self.regions = 0
 
     def take(self, step: Step) -> None:
         if step.op is Op.REQUEST:
-            self._pages.add(step.a)
+            self._add(step.a)
         elif step.op is Op.MREMAP:
-            shift = step.c - step.a
-            self._pages |= {page + shift for page in self._pages if step.a <= page < step.b}
+            self._work += len(self._present)
+            if self._work > WORK_MAX:
+                raise TooMuchWork(f"its calls of mremap go through more than {WORK_MAX} pages")
+            moved = [page for page in self._present if step.a <= page < step.b]
+            self._moved += len(moved)
+            if self._moved > INHERITED_MAX:
+                raise TooMuchWork(f"its calls of mremap move more than {INHERITED_MAX} pages")
+            self._present.difference_update(moved)
+            for page in moved:
+                self._add(page + step.c - step.a)
 
-    def snapshot(self) -> frozenset[int]:
-        return frozenset(self._pages)
+    def _add(self, page: int) -> None:
+        if page not in self._present:
+            self._present.add(page)
+            self._regions.add(page >> _REGION_SHIFT)
+            self.pages += 1
+
+    def snapshot(self) -> array[int]:
+        return array("Q", self._present)
 
     def end_mm(self) -> None:
-        self.pages += len(self._pages)
-        self.regions += len({page >> _REGION_SHIFT for page in self._pages})
-        self._pages.clear()
+        self.regions += len(self._regions)
+        self._present.clear()
+        self._regions.clear()
 
 
 class _TenantWriter:
@@ -209,7 +226,7 @@ def build_programs(
 ) -> Programs:
     """Write the programs of all tenants of a plan and of ``devices`` devices.
 
-    ``group_limit`` (1 to 64) bounds the requests of a group made from faults.  Raises ValueError if
+    ``group_limit`` (1 to 64) bounds the requests of a group made from faults.  Raises TooMuchWork, ValueError if
     a limit or the number of devices is out of range.
     """
     if devices < 1:
@@ -222,17 +239,21 @@ def build_programs(
     sizes: Counter[int] = Counter()
     programs.needs = [Need() for _ in range(devices)]
     sent: list[tuple[_Place, int, bytes]] = []
-    inherited: dict[int, frozenset[int]] = {}
+    inherited: dict[int, array[int]] = {}
+    kept = 0
     for tenant in plan.tenants:
         mine = devices_of(tenant.index, len(plan.tenants), devices)
         writer = _TenantWriter(tenant, plan.sources[tenant.trace], mine, programs.needs)
-        footprint = _Footprint(inherited.pop(tenant.index, frozenset()))
+        footprint = _Footprint(inherited.pop(tenant.index, array("Q")))
         for mm in tenant.mms:
             writer.mm(mm, items(mm.steps, group_limit, gap_limit_ns))
             for step in mm.steps:
                 footprint.take(step)
                 if step.op is Op.FORK:
                     inherited[step.arg] = footprint.snapshot()
+                    kept += len(inherited[step.arg])
+                    if kept > INHERITED_MAX:
+                        raise TooMuchWork(f"its forks inherit more than {INHERITED_MAX} pages")
             footprint.end_mm()
         programs.tenants.append(pack(writer.records))
         programs.groups_by_tenant.append(writer.sent_groups)

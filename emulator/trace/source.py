@@ -183,7 +183,7 @@ def _text_chunks(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
     stream = _prepend(first, chunks)
     if XZ_MAGIC.startswith(first[:6]) or first.startswith(XZ_MAGIC):
         return _checked(name, unpack_xz(stream))
-    if first.startswith(GZ_MAGIC):
+    if GZ_MAGIC.startswith(first[:2]) or first.startswith(GZ_MAGIC):
         return _checked(name, unpack_gz(stream))
     return _checked(name, stream)
 

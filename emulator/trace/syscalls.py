@@ -151,7 +151,9 @@ def _mremap_effects(base: Step, args: dict[str, int], new: int, skips: SkipLog) 
     if new == old and old_end == new_end:
         return []
     overlap = new != old and new < old_end and old < new_end
-    if old > old_end or old_end > MAPPING_END or not _possible(new, new_end) or overlap:
+    aligned = new == page_down(new)  # the kernel gives nothing else
+    possible = aligned and _possible(new, new_end)
+    if old > old_end or old_end > MAPPING_END or not possible or overlap:
         skips.add(BAD_RANGE, base.line)
         return []
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import msgpack
@@ -117,3 +118,30 @@ def test_names_in_shared_memory_cannot_write_to_the_terminal(tmp_path: Path) -> 
     check(listed + shown)
     assert other.returncode == Status.OK, other.stderr
     assert [row["name"] for row in json.loads(other.stdout)["devices"]] == ["dev-00", "dev-01"]
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    """A file may be called anything: the run works, or one line says what to rename."""
+    scenario = tmp_path / "s\udcff.toml"
+    scenario.write_text("schema = 1\n[[device]]\nworkload.groups = 3\n")
+    done = iopf("run", str(scenario), "--run-dir", str(tmp_path / "d\udcff"))
+    assert done.returncode == Status.OK, done.stderr
+    assert done.stdout.splitlines()[-1].endswith(r"/d\xff")
+    assert r"d\xff" in (tmp_path / "d\udcff" / "testid.txt").read_text()
+    assert iopf("run", str(scenario), "--json", cwd=tmp_path).returncode == Status.OK
+    control = tmp_path / "c\x9b\u202e\x1b\n"
+    control.write_text("")
+    (tmp_path / "c.toml").write_text(
+        f"schema = 1\ntrace.files = [{json.dumps(control.name)}]\ndevice = [{{workload = "
+        '{pattern = "replay", groups = 0}}]\n'
+    )
+    shown = iopf("show", "--toml", str(tmp_path / "c.toml"))
+    assert shown.returncode == Status.OK, shown.stderr
+    check(shown.stdout)
+    assert tomllib.loads(shown.stdout)["trace"]["files"] == [str(control)]
+    trace = tmp_path / "t\udcff"
+    trace.write_text("p-1 [000] .... 1.000001: page_fault_user: address=0x1 ip=0x1 error_code=0x6")
+    done = iopf("run", "--trace", str(trace))
+    assert done.returncode == Status.USAGE
+    (line,) = done.stderr.splitlines()
+    assert r"t\xff' is not UTF-8, as TOML has to be; rename the file" in line

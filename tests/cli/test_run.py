@@ -263,3 +263,17 @@ def test_a_run_enables_a_defect(tmp_path: Path) -> None:
     assert wrong.returncode == Status.USAGE
     assert "--defect" in wrong.stderr
     assert "did you mean" in wrong.stderr
+
+
+def test_a_board_beyond_its_limit_is_refused(tmp_path: Path) -> None:
+    """A few numbers ask for gigabytes; nothing is reserved before they are checked."""
+    path = tmp_path / "large.toml"
+    path.write_text(
+        "schema = 1\nsystem.event_records = 1048576\n[[device]]\ncount = 256\ncredits = 32768\n"
+    )
+    done = iopf("run", str(path), "--run-dir", str(tmp_path / "run"))
+    assert done.returncode == Status.USAGE, done.stderr
+    assert "MiB, system.board_mib is 4,096; lower event_records" in done.stderr
+    assert not (tmp_path / "run").exists()
+    small = iopf("run", "one-request", "--set", "system.board_mib=16", "--run-dir", str(tmp_path))
+    assert small.returncode == Status.OK, small.stderr

@@ -74,8 +74,15 @@ def test_a_trace_of_many_processes_runs(tmp_path: Path) -> None:
 def test_more_processes_than_can_run_are_refused(tmp_path: Path) -> None:
     text = "".join(fault(100 + i, i, 0x7F0000001000) for i in range(257))
     assert "trace:257: more than 256 processes" in refused(tmp_path, text)
-    few = "".join(fault(100 + i, i, 0x7F0000001000) for i in range(20))
-    assert "needs 20 PASIDs" in refused(tmp_path, few, "--set", "iommu.max_pasids=16")
+    (tmp_path / "trace").write_text("".join(fault(100 + i, i, 0x7F0000001000) for i in range(250)))
+    scenario = tmp_path / "mixed.toml"
+    scenario.write_text(
+        "schema = 1\ntrace.files = ['trace']\n[[device]]\nworkload.pattern = 'replay'\n"
+        "workload.groups = 0\n[[device]]\ncount = 7\n[[tenant]]\ncount = 7\n"
+    )
+    done = iopf("run", str(scenario), "--run-dir", str(tmp_path / "refused"))
+    assert done.returncode == Status.USAGE
+    assert "250 processes and PASIDs, and 7 tenants of the scenario; at most 256" in done.stderr
 
 
 def test_a_group_without_its_last_request_stays_open(tmp_path: Path) -> None:
@@ -170,4 +177,27 @@ def test_a_process_name_cannot_write_lines_of_its_own(tmp_path: Path) -> None:
         assert line.isprintable(), line
     assert [line for line in done.stdout.splitlines() if line.startswith("verdict")] == [
         done.stdout.splitlines()[-1]
+    ]
+
+
+def test_reading_a_long_trace_shows_its_progress(tmp_path: Path) -> None:
+    """Every READING_S; without waiting for it, every 8,192 lines."""
+    path = tmp_path / "trace"
+    path.write_text(fault(100, 0, 0x7F0000001000) * 20_000)
+    code = (
+        "import sys; from iopf.tools.supervisor import status_line; status_line.READING_S = 0\n"
+        "from iopf.tools.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--trace", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == Status.OK, done.stderr
+    assert done.stderr.splitlines()[:3] == [
+        f"iopf: reading {path}: 8,192 lines, 8,191 events",
+        f"iopf: reading {path}: 16,384 lines, 16,383 events",
+        "iopf: planning 20,000 faults",
     ]

@@ -6,9 +6,14 @@ import gzip
 import io
 import lzma
 import sys
+import tempfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from iopf.emulator.trace.source import (
     DATA_DIR,
     TRUNCATED,
@@ -19,6 +24,7 @@ from iopf.emulator.trace.source import (
     shipped_traces,
 )
 
+Pack = Callable[[bytes], bytes]
 TEXT = "".join(f"line {n} {n * 7919 % 65537:x}\n" for n in range(1, 20001))
 
 
@@ -109,6 +115,58 @@ def test_a_file_that_is_not_a_trace(tmp_path: Path, content: bytes, what: str) -
     path = tmp_path / "file"
     path.write_bytes(content)
     assert what in fails(path).what
+
+
+def test_a_header_cannot_ask_for_gigabytes(tmp_path: Path) -> None:
+    """The dictionary size of the only block, changed to 4 GiB, with the check sum of its header."""
+    data = bytearray(lzma.compress(TEXT.encode()))
+    end = 12 + (data[12] + 1) * 4
+    assert data[14:16] == b"\x21\x01", "the filter is LZMA2"
+    data[16] = 40
+    data[end - 4 : end] = zlib.crc32(data[12 : end - 4]).to_bytes(4, "little")
+    path = tmp_path / "large"
+    path.write_bytes(data)
+    assert "unpacking needs more than 128 MiB of memory" in fails(path).what
+    best = lzma.compress(TEXT.encode(), preset=9 | lzma.PRESET_EXTREME)
+    path.write_bytes(best)
+    assert len(read(str(path))) == 20_000
+
+
+MAGICS = [b"", b"\xfd7zXZ\x00\x00\x04", b"\x1f\x8b\x08\x00", lzma.compress(b"x\n" * 99)[:40]]
+
+
+@given(st.sampled_from(MAGICS), st.binary(max_size=400), st.booleans())
+def test_any_bytes_are_lines_or_one_error(magic: bytes, noise: bytes, lenient: bool) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(magic + noise)
+        file.flush()
+        try:
+            lines = read(file.name, lenient=lenient)
+        except TraceError as error:
+            assert str(error).isprintable()
+            assert str(error).startswith(file.name)
+        else:
+            assert [number for number, _ in lines] == sorted({number for number, _ in lines})
+            assert not any("\n" in text or "\0" in text for _, text in lines)
+
+
+@given(
+    st.binary(max_size=3000).map(lambda data: data.replace(b"\0", b" ")),
+    st.sampled_from([gzip.compress, lzma.compress]),
+    st.integers(0, 3000),
+)
+def test_a_cut_file_gives_the_lines_before_the_cut(data: bytes, pack: Pack, cut: int) -> None:
+    packed = pack(data)
+    whole = [line.rstrip(b"\r") for line in data.split(b"\n")]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(packed[:cut])
+        file.flush()
+        try:
+            lines = read(file.name, lenient=True)
+        except TraceError:
+            return
+    for number, text in lines:
+        assert whole[number - 1].decode(errors="replace") == text
 
 
 def test_bytes_that_are_not_text(tmp_path: Path) -> None:

@@ -1,28 +1,39 @@
-"""Whether the devices, PASIDs and processes of a scenario suffice for its traces. What does not fit is an error before the start, since
-a group that never fits is never sent, and the run would be stuck."""
+"""Whether the devices of a scenario and the processes suffice for its traces, and whether its board is within its limit. What does
+not fit is an error before the start: a group that never fits is never sent, and the run would be stuck; and a few numbers in a scenario
+can ask for more shared memory than the machine has, all of which is reserved."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from iopf.emulator.board.layout import plan_layout
 from iopf.emulator.scenario.expand import DeviceInstance
 from iopf.emulator.scenario.schema import TENANTS_MAX, Scenario
 from iopf.emulator.trace.groups import GROUP_LIMIT_MAX
 from iopf.emulator.trace.plan import TracePlan
 from iopf.emulator.trace.replay import Need
 from iopf.emulator.trace.source import TraceError
+from iopf.shm.objects import ArenaError
 
 
-def check_tenants(scenario: Scenario, trace: TracePlan, others: int) -> None:
+def check_tenants(trace: TracePlan, others: int) -> None:
     """`others`: tenants of the scenario beside those of the traces. Raises TraceError."""
     count = others + len(trace.tenants)
     name = ", ".join(trace.sources)
     if count > TENANTS_MAX:
         what = f"{len(trace.tenants)} processes and PASIDs, and {others} tenants of the scenario"
         raise TraceError(name, None, what, f"at most {TENANTS_MAX} together can run")
-    if count >= scenario.iommu.max_pasids:
-        what = f"needs {count} PASIDs besides 0, and the IOMMU has {scenario.iommu.max_pasids}"
-        raise TraceError(name, None, what, "raise iommu.max_pasids")
+
+
+def check_board(scenario: Scenario, config: dict[str, int]) -> None:
+    """Raises ArenaError (status 2)."""
+    size = plan_layout(config)["total"]
+    if size > scenario.system.board_mib << 20:
+        raise ArenaError(
+            f"the board needs {size / 2**20:,.0f} MiB, system.board_mib is {scenario.system.board_mib:,}; "
+            "lower event_records, credits, vmas or the number of processes, or raise it",
+            2,
+        )
 
 
 def check_groups(needs: Sequence[Need], replaying: Sequence[DeviceInstance]) -> None:

@@ -13,9 +13,11 @@ from iopf.emulator.scenario import crosscheck, expand
 from iopf.emulator.scenario.schema import Scenario
 from iopf.emulator.spec import program as spec
 from iopf.emulator.spec.text import printable
+from iopf.emulator.trace.address_space import TooMuchWork
 from iopf.emulator.trace.plan import Limits, TracePlan, build_plan
 from iopf.emulator.trace.program import RECORD, RECORD_BYTES, Op, Record, pack, unpack
 from iopf.emulator.trace.replay import Programs, build_programs
+from iopf.emulator.trace.source import TraceError
 from iopf.tools.supervisor import fit
 from iopf.tools.supervisor.sizes import board_config
 
@@ -78,7 +80,8 @@ class SystemPlan:
 def plan_system(
     scenario: Scenario, name: str, seed: int, progress: Callable[[str], None] | None = None
 ) -> SystemPlan:
-    """Read the traces, build the programs, size the pools. `progress` is called with the state while that takes long. Raises TraceError."""
+    """Read the traces, build the programs, size the pools. `progress` is called with the state while that takes long. Raises TraceError,
+    ArenaError."""
     instances = expand.devices(scenario)
     replaying = [i for i, d in enumerate(instances) if d.spec.workload.pattern == "replay"]
     trace: TracePlan | None = None
@@ -90,7 +93,10 @@ def plan_system(
             limits=Limits(events=scenario.trace.max_events),
             progress=progress,
         )
-        programs = build_programs(trace, len(replaying), scenario.trace.group_limit)
+        try:
+            programs = build_programs(trace, len(replaying), scenario.trace.group_limit)
+        except TooMuchWork as error:
+            raise TraceError(", ".join(trace.sources), None, str(error), "cut the trace") from None
         fit.check_groups(programs.needs, [instances[i] for i in replaying])
         for mm in (mm for tenant in trace.tenants for mm in tenant.mms):
             mm.steps.clear()  # the programs have them; the counts stay
@@ -99,7 +105,7 @@ def plan_system(
     tenants = _synthetic_tenants(scenario, instances, devices, compiled)
     drivers = _add_programs(compiled, devices, tenants) if compiled is not None else []
     if trace is not None and programs is not None:
-        fit.check_tenants(scenario, trace, len(tenants))
+        fit.check_tenants(trace, len(tenants))
         _add_replay(trace, programs, replaying, devices, tenants)
     at = 0
     for tenant in tenants:
@@ -114,6 +120,7 @@ def plan_system(
         at += driver.count
     config = board_config(scenario, seed, tenants, devices, programs, at)
     config["drivers"] = 1 + max((d.index + 1 for d in drivers), default=0)
+    fit.check_board(scenario, config)
     plan = SystemPlan(name, config, tenants, devices, trace, programs, drivers, compiled)
     plan.barriers = _meetings(plan)
     return plan

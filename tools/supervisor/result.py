@@ -18,6 +18,7 @@ from iopf.emulator.check.coverage import coverage, kernel_warnings, known_violat
 from iopf.emulator.check.latency import STAGES, stage_summary
 from iopf.emulator.scenario.resolution import Resolved
 from iopf.emulator.spec.sites import point_name
+from iopf.emulator.spec.text import printable
 from iopf.emulator.trace.program import Op, unpack
 from iopf.tools.cli.version import package_version
 from iopf.tools.files import make_private, write_whole
@@ -253,7 +254,7 @@ class RunDirectory:
         write_whole(self.path / "log.txt", "".join(f"{line}\n" for line in log))
         facts = {
             "version": package_version(),
-            "argv": " ".join(sys.argv),
+            "argv": printable(" ".join(sys.argv)),
             "python": sys.version.split()[0],
             "machine": " ".join(platform.uname()),
             "seed": str(result["seed"]),

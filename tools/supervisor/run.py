@@ -11,6 +11,7 @@ from typing import Any
 
 from iopf.emulator.scenario.load import Layer
 from iopf.emulator.scenario.resolution import Resolved, resolve
+from iopf.emulator.spec.text import printable
 from iopf.emulator.trace.source import TraceError
 from iopf.shm.objects import ArenaError
 from iopf.tools.status import Status
@@ -37,8 +38,8 @@ def run_name(resolved: Resolved) -> str:
         return own
     if resolved.name == "defaults" and files:
         names = ("stdin" if file == "-" else Path(file).name.split(".")[0] for file in files[:3])
-        return "+".join(names)
-    return resolved.name
+        return printable("+".join(names))
+    return printable(resolved.name)
 
 
 def execute(
@@ -58,7 +59,7 @@ def execute(
         "name": plan.name,
         "seed": resolved.seed,
         "started": time.time(),
-        "argv": sys.argv[1:],
+        "argv": [printable(each) for each in sys.argv[1:]],
     }
     with System.build(plan, _options(resolved), meta, line.say) as system:
         line.attach(system)

@@ -27,12 +27,14 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from iopf.tools.machine import apt_line, missing_packages, report
+from iopf.tools.progress import PROGRESS
 from iopf.tools.sources import fingerprints, packages_stamp, remove_orphans, stamp, touch_changed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,22 +117,31 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def logged(log: IO[str], *command: str) -> bool:
+def logged(log: IO[str], *command: str, progress: bool = False) -> bool:
+    """Run the command with its output in the log. `progress`: a build of the tree, which prints its progress on our standard error."""
     log.write("$ " + " ".join(command) + "\n")
     log.flush()
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        cwd=ROOT,
-        check=False,
-    )
+    began = time.monotonic()
+    with os.fdopen(os.dup(2), "w") as stderr:
+        number = stderr.fileno()
+        environment = {**os.environ, PROGRESS: str(number), "PYTHONPATH": ".src"}
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            check=False,
+            env=environment if progress else None,
+            pass_fds=(number,) if progress else (),
+        )
+    log.write(f"# {time.monotonic() - began:.1f} s\n")
+    log.flush()
     return done.returncode == 0
 
 
-def must(log: IO[str], what: str, *command: str) -> None:
-    if logged(log, *command):
+def must(log: IO[str], what: str, *command: str, progress: bool = False) -> None:
+    if logged(log, *command, progress=progress):
         return
     lines = LOG.read_text(errors="replace").splitlines()
     # Compiler errors appear long before the last lines of pip's output.
@@ -163,20 +174,24 @@ def same_interpreter() -> bool:
 
 def build(log: IO[str], install: list[str], project: dict[str, Any], state: dict[str, Any]) -> None:
     """Compile in place; only changed modules are compiled."""
-    first = "build" not in state
-    say(
-        "building the extensions"
-        + (" (two to three minutes the first time) ..." if first else " ...")
-    )
+    say("building the extensions ...")
     wanted = packages_stamp(ROOT)
     with_dependencies = state.get("dependencies") != wanted
     if with_dependencies:
         must(log, "installing the build tools", *install, *project["build-system"]["requires"])
     remove_orphans(ROOT)
     touch_changed(ROOT, state.get("files", {}))
+    compile_in_place(log, "modules")
     no_deps = [] if with_dependencies else ["--no-deps"]
-    must(log, "the build", *install, "--no-build-isolation", *no_deps, "--editable", str(ROOT))
+    editable = ("--no-build-isolation", *no_deps, "--editable", str(ROOT))
+    must(log, "the installation", *install, *editable)
     state["dependencies"] = wanted
+
+
+def compile_in_place(log: IO[str], what: str) -> None:
+    """Compile the `modules`, or the `probes` of the tests. pip would do it too, but hides the progress."""
+    command = (str(PYTHON), "-m", "iopf.tools.build_ext", what)
+    must(log, "the build", *command, progress=True)
 
 
 def install_extra(
@@ -226,7 +241,7 @@ def _bring_up_to_date(state: dict[str, Any], extras: tuple[str, ...]) -> None:
             write_state(state)
         if "test" in extras and state.get("probes") != built:
             say("building the compiled helpers of the tests ...")
-            must(log, "the build of the helpers", str(PYTHON), "-m", "iopf.tools.build_ext")
+            compile_in_place(log, "probes")
             state["probes"] = built
             write_state(state)
         for extra in extras:

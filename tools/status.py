@@ -16,6 +16,7 @@ class Status(IntEnum):
     DIED = 5  # a process died unexpectedly
     STUCK = 6  # no progress within the watchdog's time
     UNTRUSTED = 7  # the result cannot be trusted, or iopf itself failed
+    INCONCLUSIVE = 8  # the budget of a proof ended before its bounds were reached
     HUNG_UP = 129  # SIGHUP: partial result
     INTERRUPTED = 130  # SIGINT: partial result
     QUIT = 131  # SIGQUIT: partial result
@@ -48,6 +49,7 @@ WORST_FIRST = (
     Status.STUCK,
     Status.FAILED,
     Status.UNTRUSTED,
+    Status.INCONCLUSIVE,
     Status.MACHINE,
     Status.UNSUPPORTED,
     Status.OK,

@@ -146,13 +146,13 @@ cdef class Control:
         flow_leave(&self.v, slot)
         self.wake_all()
 
-    def load_programs(self, uint64_t first, const unsigned char[::1] data) -> None:
+    def load_programs(self, uint64_t first, bytes data not None) -> None:
         """Copies packed records of 48 bytes to record ``first`` of the program region."""
-        cdef uint64_t i, size = data.shape[0]
+        cdef uint64_t i, size = len(data)
         if size % sizeof(prog_op) or first + size // sizeof(prog_op) > self.v.cfg.programs:
             raise ValueError(f"{size} bytes of program do not fit at record {first} of {self.v.cfg.programs}")
         if size:
-            memcpy(program(&self.v, first), &data[0], size)
+            memcpy(program(&self.v, first), <const char *>data, size)
         for i in range(size // sizeof(prog_op)):
             note_of(&self.v, first + i).result = NOT_RUN
 

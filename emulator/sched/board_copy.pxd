@@ -25,7 +25,7 @@ cdef class BoardCopy:
     cdef char *base
     cdef char *copy
     cdef readonly uint64_t pages
-    cdef object mark_memory
+    cdef Memory mark_memory
     cdef uint8_t *marks          # one per page
     cdef piece *piece
     cdef uint64_t count          # number of pieces

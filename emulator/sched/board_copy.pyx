@@ -35,14 +35,12 @@ cdef class BoardCopy:
     """
 
     def __cinit__(self, Memory memory not None, uint64_t length, apart=(), pieces=()):
-        cdef const unsigned char[::1] marks
         cdef uint64_t at
         if length == 0 or length % PAGE or length > memory.size:
             raise ValueError(f"{length} bytes are not whole pages of a memory of {memory.size} bytes")
         self.memory, self.base, self.pages = memory, memory.base, length >> PAGES_SHIFT
-        self.mark_memory = mmap.mmap(-1, self.pages)
-        marks = self.mark_memory
-        self.marks = <uint8_t *>&marks[0]
+        self.mark_memory = Memory(mmap.mmap(-1, self.pages))
+        self.marks = <uint8_t *>self.mark_memory.base
         for start, end in apart:
             at = (<uint64_t>start + PAGE - 1) >> PAGES_SHIFT
             while (at + 1) << PAGES_SHIFT <= <uint64_t>end and at < self.pages:

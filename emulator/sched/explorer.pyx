@@ -16,6 +16,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from iopf.cython_ext.atomics cimport *
+from iopf.cython_ext.memory cimport Memory
 from iopf.cython_ext.runqueue cimport *
 from iopf.emulator.sched.scheduler cimport TOKEN_NS, Scheduler, use_runqueue
 from iopf.emulator.sched.judge cimport *
@@ -70,16 +71,14 @@ cdef uint32_t follow(Explorer explorer) noexcept nogil:
 cdef class Explorer(Scheduler):
     """A scheduler that runs many schedules of its system."""
 
-    cdef object x_memory
+    cdef Memory x_memory
     cdef exploration *x
     cdef public bint early           # some rounds let time pass while actors are runnable
     cdef readonly bint timed         # the last reduced walk excluded timeouts while actors were runnable
 
     def __cinit__(self, *args, **options):
-        cdef unsigned char[::1] shared
-        self.x_memory = mmap.mmap(-1, sizeof(exploration))
-        shared = self.x_memory
-        self.x = <exploration *>&shared[0]
+        self.x_memory = Memory(mmap.mmap(-1, sizeof(exploration)))
+        self.x = <exploration *>self.x_memory.base
         self.early = True
 
     def reset_tokens(self) -> None:

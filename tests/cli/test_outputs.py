@@ -111,7 +111,7 @@ COMMANDS = (
     RUN,
     (*RUN, "--fixed", "--json", "--schedules", "50"),
     ("race", "run", "4.56", "--mode", "native"),
-    ("race", "prove", "4.1", "--seconds", "0.1"),
+    ("race", "prove", "4.1", "--executions", "100", "--delays", "0", "--preemptions", "0"),
     ("race", "kill", "4.22", "--schedules", "1", "--actor", "dev-00"),
     ("race", "--help"),
 )

@@ -24,6 +24,16 @@ def test_prove_prints_what_is_proved() -> None:
     assert document["failure_preemptions"] == 0
 
 
+def test_a_number_of_executions_decides_what_is_too_many() -> None:
+    done = race("prove", "4.1", "--executions", "500", "--delays", "1", "--preemptions", "0")
+    assert done.returncode == Status.OK, done.stdout + done.stderr
+    assert "\nthe budget ended: no schedule with at most 0 preemptions fails, nor" in done.stdout
+    assert "; 500 executions, then " in done.stdout
+    whole = race("prove", "bad-setup-silent", "--executions", "1000000", "--json")
+    assert whole.returncode == Status.OK, whole.stderr
+    assert json.loads(whole.stdout)["outcome"] == "proved"
+
+
 def test_an_interrupt_between_two_bounds_is_reported() -> None:
     proof = Proof(100, True, bounded=20, preemptions=0, most=2, stopped=True)
     assert proof.verdict == "interrupted: no schedule with at most 0 preemptions fails"
@@ -68,12 +78,13 @@ def test_prove_prints_the_failing_schedule() -> None:
 
 def test_prove_reports_the_end_of_the_budget() -> None:
     done = race("prove", "4.1", "--seconds", "0.01")
-    assert done.returncode == Status.OK, done.stdout + done.stderr
-    assert "the budget ended: " in done.stdout
+    assert done.returncode == Status.INCONCLUSIVE, done.stdout + done.stderr
+    assert "\ninconclusive, the budget ended: " in done.stdout
     assert "proved: no schedule fails" not in done.stdout
     document = json.loads(race("prove", "4.1", "--seconds", "0.01", "--json").stdout)
     assert (document["complete"], document["complete_up_to_preemptions"]) == (False, None)
     assert document["executions"] > 0
+    assert document["outcome"] == "inconclusive"
     wrong = race("prove", "4.1", "--preemptions", "9")
     assert wrong.returncode == Status.USAGE
     assert len(wrong.stderr.strip().splitlines()) == 1

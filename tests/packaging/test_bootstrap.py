@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from iopf.tools import bootstrap, machine
+from iopf.tools.progress import PROGRESS
 from iopf.tools.sources import PACKAGES, fingerprints, remove_orphans, stamp, touch_changed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +137,19 @@ def test_compiled_modules_without_source_are_removed(tree: Path) -> None:
     remove_orphans(tree)
     for name, (_, stays) in files.items():
         assert (tree / "shm" / name).exists() == stays, name
+
+
+def test_progress_of_a_build_is_printed_and_its_output_logged(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = f"import os; os.write(int(os.environ['{PROGRESS}']), b'module 1 of 2'); print('gcc')"
+    with (tmp_path / "log").open("w+") as log:
+        assert bootstrap.logged(log, sys.executable, "-c", code, progress=True)
+        log.seek(0)
+        text = log.read()
+    assert capfd.readouterr().err == "module 1 of 2"
+    assert "\ngcc\n" in text
+    assert "\nmodule 1 of 2" not in text
 
 
 def test_an_unreadable_note_means_building_again(

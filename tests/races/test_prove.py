@@ -12,7 +12,7 @@ from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.tree import Walk
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.play.system import Lab, build_lab
-from iopf.tools.lab.search.prove import prove
+from iopf.tools.lab.search.prove import Outcome, prove
 from iopf.tools.lab.search.search import walk
 
 RACES = list(catalogue().values())
@@ -77,7 +77,16 @@ def test_a_budget_that_ends_proves_nothing() -> None:
         assert not proof.complete
         assert proof.preemptions < 8
         assert proof.executions > 0
-        assert proof.verdict.startswith("the budget ended")
+        assert proof.outcome is Outcome.INCONCLUSIVE
+        assert proof.verdict.startswith("inconclusive, the budget ended: ")
+
+
+def test_seconds_that_end_before_the_executions_are_inconclusive() -> None:
+    """The bounded walks do not begin: they would make the result depend on the machine."""
+    with lab_of(catalogue()["remove-before-drain"], defective=False) as lab:
+        proof = prove(lab, seconds=0.2, preemptions=2, executions=2**40)
+    assert proof.outcome is Outcome.INCONCLUSIVE
+    assert (proof.delayed, proof.bounded) == (0, 0)
 
 
 def test_a_walk_reports_whether_it_is_complete() -> None:

@@ -95,22 +95,21 @@ def measure(resolved: Resolved, *, sizes: bool = False) -> dict[str, Any]:
     return execute(resolved, StatusLine("never", quiet=2), sizes=sizes)
 
 
+def document_of(programs: Sequence[Sequence[str]], tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The scenario of programs written in Python, as plain tables."""
+    return {**tables, "program": [{"ops": list(ops)} for ops in programs]}
+
+
 def run_document(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a scenario given as plain tables (`iopf help scenario`), without the user's defaults; return the result object. Raises
-    ScenarioError, TraceError, ArenaError."""
+    """Run a scenario given as plain tables, without the user's defaults; return the result object. For tests and benchmarks; the
+    interface for others is `iopf.tools.api`. Raises ScenarioError, TraceError, ArenaError."""
     made = Layer("scenario", {"schema": 1, **document})
     return measure(resolve(None, [], {}, environ={}, made=made))
 
 
 def run_programs(*programs: Sequence[str], **tables: Any) -> dict[str, Any]:
-    """Run programs (`iopf help programs`) written in Python; each is a list of operations. Other tables of the scenario by name:
-
-        result = run_programs(["map t0 16", "bind d0 t0", "send d0 t0 pages=4 group=a", "await d0"], kernel={"generation": "v6.9"})
-        assert result["problems"] == [] and result["answers"]["dev-00"]["a"] == [0]
-
-    Raises what `run_document` raises.
-    """
-    return run_document({**tables, "program": [{"ops": list(ops)} for ops in programs]})
+    """As `run_document`, of programs (`iopf help programs`); each is a list of operations."""
+    return run_document(document_of(programs, tables))
 
 
 def run_scenario(

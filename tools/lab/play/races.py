@@ -32,6 +32,47 @@ def tables_of(race: Race, *, defective: bool) -> dict[str, Any]:
     return {**made, "live": race.leaks, "queue_records": race.queue_records}
 
 
+def schedule_file(
+    lab: Lab,
+    programs: Sequence[Sequence[str]],
+    tables: Mapping[str, Any],
+    short: Failure,
+    found: Found,
+    *,
+    seed: int,
+    strategy: str,
+    race: str = "",
+) -> ScheduleFile:
+    """The schedule, which runs last. `tables`: the arguments that the lab was built with."""
+    constraints = constraints_of(lab, short)
+    lab.scheduler.replay(short.path)
+    scenario = dict(tables)
+    live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
+    whole = bool(scenario.pop("whole", False))
+    for name in ("memory", "still"):
+        scenario.pop(name, None)
+    return ScheduleFile(
+        format=FORMAT,
+        build=build_id(),
+        points=points_id(),
+        race=race,
+        programs=[list(program) for program in programs],
+        scenario=scenario,
+        live=dict(live or {}),
+        queue_records=queue_records,
+        seed=seed,
+        strategy=strategy,
+        memory=lab.memory,
+        still=lab.scheduler.still,
+        whole=whole,
+        failure=found.what or [],
+        preemptions=short.preemptions,
+        segments=segments(short.path, lab.names),
+        trace_hash=f"{lab.scheduler.trace_hash:016x}",
+        constraints=None if constraints is None else [str(each) for each in constraints],
+    )
+
+
 def save_schedule(
     lab: Lab,
     programs: Sequence[Sequence[str]],
@@ -44,34 +85,8 @@ def save_schedule(
     to: Path,
     race: str = "",
 ) -> None:
-    """Write the schedule that was replayed last. `tables`: the arguments that the lab was built with. Raises OSError."""
-    constraints = constraints_of(lab, short)
-    lab.scheduler.replay(short.path)
-    scenario = dict(tables)
-    live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
-    whole = bool(scenario.pop("whole", False))
-    for name in ("memory", "still"):
-        scenario.pop(name, None)
-    write(
-        ScheduleFile(
-            format=FORMAT,
-            build=build_id(),
-            points=points_id(),
-            race=race,
-            programs=[list(program) for program in programs],
-            scenario=scenario,
-            live=dict(live or {}),
-            queue_records=queue_records,
-            seed=seed,
-            strategy=strategy,
-            memory=lab.memory,
-            still=lab.scheduler.still,
-            whole=whole,
-            failure=found.what or [],
-            preemptions=short.preemptions,
-            segments=segments(short.path, lab.names),
-            trace_hash=f"{lab.scheduler.trace_hash:016x}",
-            constraints=None if constraints is None else [str(each) for each in constraints],
-        ),
-        to,
+    """Write the file of `schedule_file`. Raises OSError."""
+    made = schedule_file(
+        lab, programs, tables, short, found, seed=seed, strategy=strategy, race=race
     )
+    write(made, to)

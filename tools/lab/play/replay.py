@@ -11,8 +11,8 @@ from iopf.emulator.races.schedule_file import ScheduleError, ScheduleFile, build
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.sites import point_name
+from iopf.tools.lab.play.mistakes import located_errors
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
-from iopf.tools.lab.pytest.mistakes import located_errors
 from iopf.tools.lab.search.failure import check_lost, what
 from iopf.tools.lab.search.minimise import play_constraints
 

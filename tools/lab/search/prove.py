@@ -1,10 +1,14 @@
-"""Running all schedules of a system, or all with a bounded number of delays and preemptions if the time is too short."""
+"""Running all schedules of a system, or all with a bounded number of delays and preemptions if these are too many.
+
+The budget decides what is too many: a number of executions, which gives the same result on every machine, or a share of the seconds.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from iopf.emulator.races.schedule import Failure
 from iopf.emulator.sched.judge import Bug
@@ -21,6 +25,15 @@ _DELAYED = 0.85  # cumulative
 
 def _many(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+class Outcome(StrEnum):
+    """What is known about the schedules."""
+
+    PROVED = "proved"  # all ran and none fails
+    BOUNDED = "bounded"  # all within a requested bound ran and none fails
+    INCONCLUSIVE = "inconclusive"  # the budget ended before that
+    FAILED = "failed"  # one fails
 
 
 @dataclass(slots=True)
@@ -48,6 +61,15 @@ class Proof:
     most_delays: int = 2
 
     @property
+    def outcome(self) -> Outcome:
+        if self.failure is not None:
+            return Outcome.FAILED
+        if self.complete:
+            return Outcome.PROVED
+        reached = self.delays >= self.most_delays or 0 <= self.most <= self.preemptions
+        return Outcome.BOUNDED if reached else Outcome.INCONCLUSIVE
+
+    @property
     def verdict(self) -> str:
         """The result in one line. `iopf help races` explains the terms."""
         if self.failure is not None:
@@ -61,6 +83,8 @@ class Proof:
             ends = AT_REST if self.timed else ""
             return f"proved: no schedule{ends} fails"
         end = "interrupted" if self.stopped else "the budget ended"
+        if self.outcome is Outcome.INCONCLUSIVE and not self.stopped:
+            end = f"inconclusive, {end}"
         early = " or timeouts" if self.timed else ""
         bounds = [
             f"at most {_many(number, kind)}{early}"
@@ -100,15 +124,17 @@ def prove(
     seconds: float,
     preemptions: int,
     delays: int = 2,
+    executions: int | None = None,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Proof:
-    """Run all schedules, reduced. If these take more than 0.6 of the budget, run those with at most `delays` delays, then with at most
-    `preemptions` preemptions, increasing the bound from 0. An interrupt ends it with the result so far. Raises TooManyActors."""
+    """Run all schedules, reduced. If these are more than `executions`, or without it take more than 0.6 of the seconds, run those with
+    at most `delays` delays, then with at most `preemptions` preemptions, increasing the bound from 0. With `executions` the seconds only
+    end it, as inconclusive. An interrupt ends it with the result so far. Raises TooManyActors."""
     check_walk(lab)
     proof = Proof(most=preemptions, most_delays=delays)
     began, before = time.monotonic(), lab.scheduler.played
     try:
-        bug = _prove(lab, proof, seconds, tell)
+        bug = _prove(lab, proof, seconds, executions, tell)
         if bug != Bug.BUG_NONE:
             lab.scheduler.still = not proof.reduced
             proof.what = what(lab, bug)
@@ -132,21 +158,29 @@ def _count(proof: Proof, lab: Lab, played: int) -> None:
         proof.delayed = played - proof.executions
 
 
-def _prove(lab: Lab, proof: Proof, seconds: float, tell: Callable[[str], None]) -> Bug:
+def _prove(
+    lab: Lab,
+    proof: Proof,
+    seconds: float,
+    executions: int | None,
+    tell: Callable[[str], None],
+) -> Bug:
     began = time.monotonic()
 
-    def walk(by: Walk, bound: int, share: float, title: str) -> tuple[Bug, int, bool]:
-        """Walk up to a cumulative share of the budget."""
+    def walk(
+        by: Walk, bound: int, share: float, title: str, most: int = 0
+    ) -> tuple[Bug, int, bool]:
+        """Walk up to a cumulative share of the seconds, or, with a number of executions, to their end."""
         tell(title)
-        left = seconds * share - (time.monotonic() - began)
+        left = seconds * (share if executions is None else 1) - (time.monotonic() - began)
 
         def say(played: int) -> None:
             tell(f"{title}: {played:,}, {time.monotonic() - began:.0f} of {seconds:g} s")
 
-        return lab.scheduler.walk(by, bound, max(0, int(left * 1e9)), tell=say)
+        return lab.scheduler.walk(by, bound, max(0, int(left * 1e9)), most, tell=say)
 
     bug, proof.executions, proof.complete = walk(
-        Walk.WALK_REDUCED, 0, _REDUCED, "all schedules, reduced"
+        Walk.WALK_REDUCED, 0, _REDUCED, "all schedules, reduced", executions or 0
     )
     proof.reduced, proof.timed = True, lab.scheduler.timed
     whole = not proof.complete

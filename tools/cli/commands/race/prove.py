@@ -22,6 +22,8 @@ from iopf.tools.status import Status
 if TYPE_CHECKING:
     from iopf.tools.lab.search.prove import Proof
 
+EXECUTIONS_MOST = 2**62
+
 
 @click.command(
     "prove",
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     examples=(
         ("iopf race prove bad-setup-silent", "all schedules of the fixed variant"),
         ("iopf race prove 4.22 --seconds 600", "a larger budget"),
+        ("iopf race prove 4.22 --executions 50000", "the same result on every machine"),
         ("iopf race prove 4.22 --defective", "the number of preemptions it needs"),
         ("iopf race prove ./mine.toml", "a scenario file, reduced"),
     ),
@@ -49,6 +52,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="Bound on delays if all schedules are too many (default 2).",
 )
+@click.option(
+    "--executions",
+    type=click.IntRange(1, EXECUTIONS_MOST),
+    metavar="N",
+    help="Maximum number of executions before the bounds apply; the seconds then only end the proof.",
+)
 @seconds_option(60)
 @json_option
 @click.pass_context
@@ -58,6 +67,7 @@ def command(
     defective: bool,
     preemptions: int,
     delays: int,
+    executions: int | None,
     seconds: float,
     json_out: bool,
 ) -> int:
@@ -67,29 +77,41 @@ def command(
 
     When the budget is too small, all schedules with few delays are run, then all without preemptions,
     with one, and so on (`iopf help races`). A proof holds under sequential consistency, for switches
-    at the scheduling points. Status 1: a schedule fails. Status 0: none fails, or the budget ended,
-    which the output says. Ctrl-C prints the progress.
+    at the scheduling points. Status 0: no schedule fails, or none within one of the bounds, which
+    the output says. Status 1: a schedule fails. Status 8: the budget ended before either bound.
+    Ctrl-C prints the progress.
     """
     from iopf.tools.lab.report.table import rows
     from iopf.tools.lab.report.where import Where
-    from iopf.tools.lab.search.prove import prove
+    from iopf.tools.lab.search.prove import Outcome, prove
 
     target = target_named(ctx, name, defective=defective)
     if defective:
         a_race(ctx, target, "--defective")
     table: list[str] = []
     with target.lab(memory="sc") as lab:
-        proof = prove(lab, seconds=seconds, preemptions=preemptions, delays=delays, tell=progress)
+        proof = prove(
+            lab,
+            seconds=seconds,
+            preemptions=preemptions,
+            delays=delays,
+            executions=executions,
+            tell=progress,
+        )
         progress("")
         if proof.failure is not None and not proof.stopped:
             lab.scheduler.replay(proof.failure.path)
             where = Where(lab.plan.config)
             table = list(rows(lab.scheduler.trace, lab.names, where, table_width()))
-    status = Status.OK if proof.failure is None else Status.FAILED
+    status = {
+        Outcome.FAILED: Status.FAILED,
+        Outcome.INCONCLUSIVE: Status.INCONCLUSIVE,
+    }.get(proof.outcome, Status.OK)
     if json_out:
         document = {
             **target.document(),
             "memory": "sc",
+            "outcome": proof.outcome,
             "executions": proof.executions,
             "complete": proof.complete,
             "bounded_schedules": proof.bounded,

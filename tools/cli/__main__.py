@@ -1,0 +1,10 @@
+"""`python -m iopf.tools.cli`: the command `iopf` of this interpreter."""
+
+from __future__ import annotations
+
+import sys
+
+from iopf.tools.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -43,7 +43,10 @@ def test_fuzz_finds_a_defect_and_saves_its_schedule(tmp_path: Path) -> None:
     for finding in findings:
         assert finding["known"] is None
         assert finding["defects"] == ["remove-before-drain"]
-        assert f"remove-before-drain: {finding['what'][0]}" in done.stderr
+        kind = finding["what"][0].partition(":")[
+            0
+        ]  # told before the schedule was minimised, so of another object
+        assert f"remove-before-drain: {kind}:" in done.stderr
         assert sum(map(len, finding["programs"])) <= 6
         assert finding["preemptions"] >= 0
         again = race("replay", finding["file"])

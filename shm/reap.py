@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Removing the objects of dead systems. Only objects of this user with a dead creator are touched.
 
 The name identifies the creator, so an object under construction is never mistaken for a dead one, and two reapers may run at once.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Accesses to shared words outside the primitives, each after its scheduling point.
 

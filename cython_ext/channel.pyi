@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Types of the compiled module; see ``channel_core.pxd``."""
 
 from typing import Self

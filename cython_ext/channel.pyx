@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The Python interface of the channel. See ``channel_core.pxd`` for the writers of each word and the memory ordering.
 

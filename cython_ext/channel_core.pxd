@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """The channel: a queue of 64-byte records from many producers to one consumer, without state shared by two producers.
 

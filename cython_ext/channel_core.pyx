@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Layout of a channel, and waiting at its ends, without the GIL. See ``channel_core.pxd``.
 

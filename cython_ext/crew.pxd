@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Actors, scheduling points and verdicts: declarations of ``crew.h``, which documents them.
 

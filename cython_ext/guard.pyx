@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Faults of a process that reads a board which others may damage. See ``guard.h``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Log-linear histograms: 32 linear steps per power of two, relative error at most 1/32.
 

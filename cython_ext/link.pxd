@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The link: a single-producer, single-consumer ring of 64-byte records between two processes.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """A view of mapped memory for the compiled modules: base, size, and bounds checks for accesses from Python."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Slow paths of the locks, and the graph of lock classes. See ``mutex.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Tracking the written pages of a mapping. See ``pages.h``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Pools of kernel objects: fixed size, generations, poison, and lists that check their nodes.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Moving batches between an actor's magazine and the shared chain. See ``pool.pxd``."""
 

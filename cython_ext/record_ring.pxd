@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The record ring: head and tail are hardware registers in byte offsets, N records of which N - 1 are usable.
 

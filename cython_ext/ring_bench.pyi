@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Types of the compiled module; see ``ring_bench.pyx``."""
 
 from iopf.cython_ext.channel import Consumer, Producer

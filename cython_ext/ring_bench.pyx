@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The loops that `iopf bench queue` times without Python, and the tally of every measured consumer.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from iopf.cython_ext.ring_bench import Tally as Tally
 from iopf.cython_ext.ring_bench import consume_channel as consume_channel
 from iopf.cython_ext.ring_bench import consume_link as consume_link

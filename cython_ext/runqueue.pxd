@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The run queue for Cython: actors on stacks of their own, and the token. See ``runqueue.h``.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Spawning actors, choosing the next step, passing the token. See ``runqueue.h``."""
 

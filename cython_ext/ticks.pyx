@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Calibrating the cycle counter against CLOCK_MONOTONIC."""
 

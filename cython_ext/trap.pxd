@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The place where a victim waits for its tracer (``tests/support/tracing.py``): a trap only where it may be single-stepped."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Waiting: the eventcount, the spin-yield-sleep policy, and the two ways to wait that all loops use.
 

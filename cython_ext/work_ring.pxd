@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The work ring: multiple producers and consumers, FIFO order, and a flush that waits for exactly the items queued before it.
 

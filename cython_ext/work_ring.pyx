@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The operations of the work ring. See ``work_ring.pxd`` for states, owners and concurrency."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The address translation cache of a function: direct mapped, private to the device process.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Groups whose requests are sent in turn: the first of every group, then the second of every group, the last ones at the end.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The page request interface of one PCIe function (PCIe 6.0, 10.4).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Sending groups and forgetting them. States and writers: see ``pri.pxd``; responses: ``responses.pxd``."""
 

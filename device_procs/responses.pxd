@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What a function does with what comes down its link. It is the only reader; the words it writes are those named in ``pri.pxd``."""
 

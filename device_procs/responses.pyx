@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Responses and invalidations in a function. States and writers: see ``pri.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Stopping a PASID on the device's side (PCIe 6.0, 10.4.1.2).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What a device accesses: synthetic patterns over the pages of its tenant. Private to the device process; no shared word is touched.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The arena: one POSIX shared-memory object with the whole board of a system.
 
 The first page is a header, written by the creator and read by every process that attaches:

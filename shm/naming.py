@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names of shared-memory objects: ``/iopf-UID-PID-START``, so that a name identifies its owner.
 
 PID and START (start time of the creating process, in clock ticks since boot) identify the creator even while the object is not

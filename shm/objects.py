@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Objects in /dev/shm that carry a name of this program: which are ours, and which of those are in use.
 
 A name proves nothing: any user may create any name. An object is ours if it is a plain file of this user with mode 0600 and one name;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Identity of processes: pids are reused, pid and start time together are not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """After every test, checks for leftovers: processes, shared memory, semaphores, sockets.
 
 The test process becomes the subreaper of its orphans, so a process whose parent ended or was killed becomes its child. An ended

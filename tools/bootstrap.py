@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """From a fresh clone to a running command: python3 tools/bootstrap.py VERB [ARGS...]
 
   demo           a first run: replays a recorded trace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The build command of the extensions: setuptools' own, faster, with one extension per .pyx.
 
 * pyproject.toml has one extension whose sources are a pattern. It is replaced by one extension per matching file, named after its

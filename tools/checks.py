@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All static checks, one line per tool. Run by `python3 tools/bootstrap.py check`, in the venv.
 
 Standard library only: the tools are called as programs, as a developer would call them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the wheel and the source distribution hold.
 
 The wheel: modules, stubs and data that an installed package uses. It leaves out declarations (.pxd, .h), because nothing compiles

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Files of results: whole or not there, and readable by this user alone."""
 
 from __future__ import annotations

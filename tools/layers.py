@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Imports and cimports of compiled modules, held to the layers. import-linter reads .py files only. Standard library only.
 
 Rules

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Build requirements of the emulator, and their state on this machine. Standard library only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Progress of a build: in place on a terminal, elsewhere a line every ten seconds. Standard library only."""
 
 from __future__ import annotations

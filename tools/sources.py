@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sources of the compiled modules, and change detection. Standard library only.
 
 Fingerprints cover content, so a new, deleted or renamed source is a change, and a touched file is not. Plain .py files are used in place

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Exit statuses, the interface for scripts (`iopf help exit-codes`)."""
 
 from __future__ import annotations

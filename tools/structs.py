@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A mark of the layout of shared memory, from the declarations of its structures. Standard library only.
 
 Names, types and order of all fields count, in every `cdef struct` of the board and of the primitives and in every C struct of their

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The board: everything that two processes share, by who writes it.
 

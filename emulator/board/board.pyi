@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from iopf.cython_ext.memory import Memory
 
 def format_board(

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Formatting the board, and attaching to it. Contents: see ``board.pxd``; offsets: see ``layout.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """What a run is configured with. Written once before any process starts; counts and sizes are checked on attach."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """The numbers of ``config.pxd`` for Python, and writing a configuration."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """What only the supervisor writes: phases, orders to driver 0, deaths, programs, tenants."""
 

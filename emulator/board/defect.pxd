@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Whether a historic bug is switched on in this run (``spec/defects.pxd``)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """One device on the board: what is set up for it, and the books that its three sides keep.
 

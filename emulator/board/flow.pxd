@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Running a program: order, waiting, repetition and choice, in the actor of the program. Nothing here blocks.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Whether the words of a board that never change after its start still are what its configuration says. See ``intact.pxd``.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The IOASID framework on the board: the region ``OFF_IOASID``, its bounds and its numbers.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The IOMMUs: registers and what both sides note beside them, what travels beside a record of a queue, and which unit serves a device.
 

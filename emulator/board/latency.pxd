@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Where the time of a request goes: the stages of its way, with a histogram of each in every actor."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Where everything stands on the board: regions, limits, and the sizes that no structure tells."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Sizes and offsets of all regions, from a configuration; and the mark by which two builds know that theirs are the same."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What becomes of requests: the name of each, the fates, the ledgers in which hardware and kernel note them, and how often each event
 of the fate table has occurred.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The links between a device and its IOMMU: what goes up, what comes down, and how much of it has room."""
 

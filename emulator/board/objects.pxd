@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Kernel objects: what lives in the pools of the board. Each begins with the header of its pool slot.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What a device finds under a PASID: the table that the IOMMU walks, and the kernel's array of attach handles."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """One process of the system: attached to the board, with an actor and an entry function.
 

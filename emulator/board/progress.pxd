@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What those who run programs tell each other: how far drivers are, what devices have received and finished, what a read of a tenant
 has copied."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The iopf queues on the board, and the workqueues that they give their groups to."""
 

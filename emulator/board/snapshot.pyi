@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from typing import Any, Self
 
 from iopf.cython_ext.memory import Memory

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Reading the board: counters, states, histograms and verdicts as plain Python values.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """A tenant on the board, and the system call that it waits for: its task, the kernel's side of it, executes what it posts."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The account: every request of a device is answered, in flight, or lost, with a reason.
 
 Three sides keep their own counters (``emulator/board/devices.pxd``: ``devside``, ``hwside``, ``kernside``). The output of one side is

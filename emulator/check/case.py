@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Test cases: an event of the fate table, programs that cause it, and the expected observations."""
 
 from __future__ import annotations

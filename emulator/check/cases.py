@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """For each event of the fate table a program that causes it, and the expected observations.
 
 The programs stop units (`hold`) and wait until everything is idle (`settle`), so the outcome does not depend on timing, and they leave

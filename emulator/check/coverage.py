@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cells of the fate table reached by a run, and the known violations that it has shown."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fate of a fault by event and generation, as data. The rows were derived from drivers/iommu/io-pgfault.c and its callers.
 
 Rows are events, columns generations. The column of the flow that Jason Gunthorpe proposed (iommu list, 2023-11-15, never merged) is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Character of each kernel generation, and the changes between generations with their reasons.
 
 Sources: the kernel sources of the generations; commits are upstream ids.

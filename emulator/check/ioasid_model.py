@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The IOASID allocator as a sequential program: result of each call, one call at a time.
 
 Source: drivers/iommu/ioasid.c of Linux v5.5 to v5.17. To be read beside ``emulator/kernel/ioasid/ioasid.pxd``, which describes

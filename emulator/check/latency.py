@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Percentiles of the log-linear histograms of ``cython_ext/histogram.pxd``, with the same bins."""
 
 from __future__ import annotations

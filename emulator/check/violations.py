@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Known violations of the generations, by slug of the catalogue (`iopf race list`).
 
 A run of a listed generation may show what that kernel did. The same finding in another generation is a bug of the emulator, or a new

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What the IOMMU sends to its functions: responses and invalidations. The IOMMU process is the only writer of the downlinks.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The generations: a row of functions and flags for each, and which kernel a process runs. Fields: see ``core/flow.pxd``.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Address spaces: the model of mm_struct, VMAs, page table and faults, in the arena.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Address spaces: life cycle, faults and the calls that change mappings. Writers: see ``mm.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Page tables: four levels of 512 entries, as x86-64 has them, in pages of the arena.
 

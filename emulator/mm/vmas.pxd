@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The VMAs of one address space: a sorted array, searched by halving. Changed under the mmap write lock, read under the read lock."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Editing the sorted array of VMAs. All calls hold the mmap write lock (or own an mm that is not visible yet)."""
 

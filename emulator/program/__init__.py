@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs: the operations of tenants, devices and drivers, as lines of text (`iopf help programs`).
 
 One line is one operation, `VERB SUBJECT... key=value... flag...`. The verb implies the actor.

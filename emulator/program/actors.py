@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Actors with programs, and their names in a line: `t0`, `d3`, `k1`, or names of the scenario."""
 
 from __future__ import annotations

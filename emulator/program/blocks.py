@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From the lines of one program to a tree: single lines, and blocks with branches.
 
 One actor runs a whole block, so the tree of a sequence is a list of steps, each with one actor.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rules that span lines and programs. Each function implements one rule and yields its problems."""
 
 from __future__ import annotations

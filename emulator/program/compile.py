@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs to the packed records of every actor.
 
 A program whose lines have one actor becomes that actor's records unchanged. One whose lines have several actors is a *sequence*: the

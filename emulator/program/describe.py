@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operations as a help page, generated from the table of verbs."""
 
 from __future__ import annotations

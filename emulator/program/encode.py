@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Encoding of a line as records, by the fields of its verb."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Errors of programs, each with its line."""
 
 from __future__ import annotations

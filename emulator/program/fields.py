@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fields of a record, from the words of a line.
 
 Each verb says in its row which field holds what (`Fields`); numbers and meaning are those of `emulator/spec/program.pxd`. A source

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Form of an operation: a verb, its words, and its actor. `verbs.py` has the table."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Labels of page request groups: their numbers per device, and which groups are open.
 
 A group is opened by a `send` or `report` with the flag `open`, continued by more of them with the

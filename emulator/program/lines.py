@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One line of a program: from text to a checked `Line`, and back to its canonical text.
 
 A line is checked alone here; `blocks`, `groups` and `checks` check it in its context. `show_line` is the inverse of reading.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Conversion of a word of a line to a value and back.
 
 Every kind of word has a `Reader`: `read` raises LineError with a reason, `show` gives the canonical spelling, and `form` is the notation

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The race catalogue: historic bugs of the fault path, each with a program that reproduces it.
 
 An entry is a file in ``races/library``: the story, a scenario of a few actors, and the oracle that detects the bug. The *defective*

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ordering constraints: a step of one actor before a step of another.
 
     tenant-00@detach_pasid/field_write#1 before irq@prq_idle/field_read#3

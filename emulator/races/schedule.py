@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Schedules as runs of steps, and minimising a failing one.
 
 A *preemption* is a switch away from a runnable actor. A switch away from a blocked actor costs nothing, because another actor must run.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Schedule files: the system, the build and the runs of steps, to replay a schedule.
 
 JSON, so that they can be read, mailed and edited. `segments` are runs of steps: actor and number. The trace hash tells whether a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Scenarios: the configuration of a run, as TOML, checked before anything starts.
 
 * `schema`      the sections and fields, with bounds and defaults (msgspec structs)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Checks a raw TOML document against the schema and reports every wrong field.
 
 msgspec stops at its first error, but a user with three typos wants three lines. So the walk below visits every field and lets msgspec

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The scenario format as a help page and as a JSON schema, both generated from the structs."""
 
 from __future__ import annotations

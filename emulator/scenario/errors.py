@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Errors of scenarios: one line per problem, and the exit status."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The devices and tenants of a run, one by one: `count = N` unrolled and named."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads scenario files: TOML text to a plain document, and the chain behind `extends`."""
 
 from __future__ import annotations

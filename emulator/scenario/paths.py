@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The notation `section.key`, `device[0].key`, `device.key`: parsing it and writing through it.
 
 `device.key` without an index means every device entry, which is the usual intention, in particular with a single entry.

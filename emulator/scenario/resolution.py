@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Merges the layers of a scenario and records the source of each value.
 
 Precedence: command-line flag > --set > scenario file (over the file it extends) > the user's config.toml > default. Tables are merged

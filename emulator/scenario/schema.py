@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The sections of a scenario and their fields: type, bounds, default and meaning.
 
 Defaults and bounds are defined only in this file. `iopf help scenario`, the JSON schema for editors and `iopf show` are generated from

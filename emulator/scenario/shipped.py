@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Shipped scenarios and traces, by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bounds on what a TOML text makes of memory and time, checked before it is parsed.
 
 `tomllib` keeps one key path per prefix of a dotted key, so a key of n names takes n * n / 2 references: 80 KB of `a.a.a...` take 3 GB.

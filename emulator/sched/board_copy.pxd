@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """A copy of the start of a mapping, and the pages that differ from it.
 

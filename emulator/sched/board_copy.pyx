@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The initial board of every schedule: copying and restoring it. See ``board_copy.pxd``."""
 

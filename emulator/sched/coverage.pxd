@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Hand-over coverage: a word accessed at one point by an actor and then at another point by a different actor.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from typing import Self
 
 from typing_extensions import disjoint_base

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from iopf.emulator.board.process import Process
 
 def prepare(process: Process, points: int) -> None: ...

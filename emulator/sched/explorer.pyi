@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from collections.abc import Callable
 
 from iopf.emulator.sched.judge import Bug

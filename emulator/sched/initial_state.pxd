@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The initial state of every schedule: the board when the programs were released, and the position of every actor.
 

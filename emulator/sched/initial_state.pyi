@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from typing import Self
 
 from iopf.emulator.board.process import Process

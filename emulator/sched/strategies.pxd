@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Scheduling strategies. One function chooses for all strategies, because every actor process must choose alike.
 

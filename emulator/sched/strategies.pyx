@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The strategies. See ``strategies.pxd`` for what they do and where their state is."""
 

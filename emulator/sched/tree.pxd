@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """All schedules of a system: a depth-first walk through the tree of choices.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Classes of the pools and of the locks: what the rules of their use and the verdicts tell apart."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """The numbers of ``classes.pxd`` for Python, and the names of the pools."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Python's view of the VT-d encodings."""
 
 from typing import TypedDict, type_check_only

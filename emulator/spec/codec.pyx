@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Python's view of the VT-d encodings: the functions of ``vtd.pxd``, for tests, tools and traces. The layouts stand there."""
 

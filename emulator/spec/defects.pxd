@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Defects: historic bugs, put back on purpose at the place where the code of their time differed.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Numbers of the defects for Python. See ``defects.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Linux's error numbers as functions return them: negative (uapi/asm-generic/errno*.h)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """``iommu_fault``: a page request as the kernel sees it, whatever the hardware (include/linux/iommu.h).
 

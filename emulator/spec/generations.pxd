@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Generations of the kernel's fault handling, in order of time. Names, aliases and Linux versions: generations.py derives them."""
 

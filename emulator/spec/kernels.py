@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The kernel generations by name, and the Linux versions that they stand for.
 
 Schema, command line, fate table, model and known violations take names and order from here; the numbers on the board are those of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """PCI Express: what a function and a root complex say to each other about page requests (base specification 6.0, 10.4).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Operations of programs, as the interpreters of tenants, devices and drivers read them from the board.
 

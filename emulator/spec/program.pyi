@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 DO_NONE: int
 DO_MAP: int
 DO_UNMAP: int

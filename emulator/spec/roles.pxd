@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Who takes part in a run, what phase it is in, and what the supervisor orders of a device's driver."""
 

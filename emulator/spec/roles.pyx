@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """The numbers of ``roles.pxd`` for Python, and the crew slots of each role."""
 

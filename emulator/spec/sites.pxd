@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Sites: where in the flow a primitive is used. The upper half of every scheduling-point id.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """Names of sites and scheduling points. Numbers: see ``sites.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Text from elsewhere on a terminal: names in files, in shared memory, on the command line.
 
 Whatever prints such text passes it through `printable`, so that it can neither move the cursor nor begin a line of its own, which

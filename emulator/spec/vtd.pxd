@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Intel VT-d: the records of the page request queue and of the invalidation queue (spec rev 5.10, 7.4 to 7.11).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 from iopf.emulator.board.process import Process
 
 def prepare_tenant(process: Process, index: int, programs: list[tuple[int, int]]) -> None: ...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The user half of a tenant: runs its program, one operation after the other, by system calls to its task.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mappings of one address space, as they change along a trace.
 
 An :class:`AddressSpace` is a sorted list of mappings (VMAs) that do not overlap.  It is not merged:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From events to tenants, their address spaces, and the raw steps of each.
 
 A *tenant* is a thread group, the owner of an address space.  It has one :class:`RawMm` per program

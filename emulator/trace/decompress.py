@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Decompression in chunks, so that all data before a break is recovered.
 
 The lzma and gzip modules raise EOFError for a truncated file and lose the last chunk with it. Here the data is fed piecewise to the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The events of a trace.
 
 Every event starts with ``comm`` (name of the task), ``pid`` (of the task, that is, of the thread),

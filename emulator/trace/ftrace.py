@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One line of trace text to one event.
 
 Formats, with their source:

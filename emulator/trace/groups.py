@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From faults of one address space to page request groups.
 
 A device asks for a range in one group.  A run of consecutive faults on neighbouring pages, all in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Mappings that a trace does not show, planned from the faults that need them.
 
 exec maps the program, the interpreter, the stack and the vdso without a system call, and a trace

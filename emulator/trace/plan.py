@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From one or several traces to a plan: tenants, their address spaces, and every step in trace order.
 
 The clock of each trace is moved to start at 0 and made monotonic (a line stamped earlier than its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs of tenants and devices: operations, flags, and the 48-byte record they are packed in.
 
 A program is a sequence of records ``<HHIQQQQQ`` = op, flags, arg, t_ns, a, b, c, d in little

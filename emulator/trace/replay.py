@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From a plan to programs for tenants and devices.
 
 Why no deadlock is possible.  Give every record the place in its trace of the step it comes from,

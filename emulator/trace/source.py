@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lines of a trace, from a shipped name, a plain or compressed file, or standard input.
 
 A trace is text.  It may come compressed (xz or gzip, told by the first bytes and not by the name

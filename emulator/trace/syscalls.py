@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From entry and return of a system call to its effect on an address space.
 
 Linux prints the entry and the return of a system call on two lines of the same task; calls of one

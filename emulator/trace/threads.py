@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Properties that need the whole trace: threads, and where exec takes effect.
 
 ``sched_process_fork`` does not tell a thread from a process.  A task made by fork is a thread if

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command line for a user without a configuration."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """check, show, help and the colour policy."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf events`: the flight recorders of a run, and invalid files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names from arguments, files and shared memory on a terminal: they neither move the cursor nor begin a line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Arguments, limits and moments that end a command early: one line and a documented status."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """iopf kernels: the table, one column, the difference of two, and JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command line: help, errors, exit statuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Unwritable output: files that cannot be written, full disks, closed pipes, closed streams."""
 
 from __future__ import annotations

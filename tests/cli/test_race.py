@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race`: list, show and run; invalid input."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race bench`: efficiency of the search."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The status of `iopf race bench`: a race that is not found within a short budget is a number, not a failure."""
 
 from __future__ import annotations

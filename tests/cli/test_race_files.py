@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Invalid, truncated and edited schedule files: one line with the file and the place, and a documented status."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race fuzz`: random programs."""
 
 from __future__ import annotations

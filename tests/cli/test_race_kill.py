@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race kill`: actors killed and stopped at their scheduling points."""
 
 from __future__ import annotations

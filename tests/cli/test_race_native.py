@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race run --mode native` and `--mode noise`: repeated ordinary runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race prove`: all schedules, or as many as the budget allows."""
 
 from __future__ import annotations

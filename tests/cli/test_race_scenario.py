@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race run` and `prove` with a scenario file instead of a race of the catalogue."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Schedule files: `iopf race run -o`, `replay` and `minimise`."""
 
 from __future__ import annotations

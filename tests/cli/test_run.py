@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf run` and related commands: results, streams, exit statuses, invalid input."""
 
 from __future__ import annotations

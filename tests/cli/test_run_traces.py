@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf run --trace` on recordings with unusual content: high addresses, many processes, captures of prq_report, large traces."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ending signals: every command ends at once, prints one line, and leaves no process and no segment."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf top` on terminals of several sizes: nothing wraps or scrolls, keys work, and the last screen stays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The machine of the conformance tests: every run of every test is looked at for leaks when the test is over."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Calls that no correct driver, process or VMM makes: each has a defined result and leaks nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Requests that no correct device sends: each has a defined result and leaks nothing.
 
 The fixture looks at every pool after every run; the tests say what is answered and returned.

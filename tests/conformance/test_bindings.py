@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Binds and attachments: what is shared, what is refused, what ends them while faults are queued."""
 
 from __future__ import annotations

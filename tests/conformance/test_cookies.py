@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`write nth=N` counts the cookies of all reads of a fault object."""
 
 from __future__ import annotations

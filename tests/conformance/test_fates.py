@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fate table, cell by cell: what the processes do is what the table says, and what the model says.
 
 Expectations are written down in `iopf.emulator.check.cases`; tests/unit/test_model.py holds the model against them.

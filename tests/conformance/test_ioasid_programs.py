@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The use cases of the IOASID review (v4, June 2019) as programs: the framework in a run, and what the model says of it."""
 
 from __future__ import annotations

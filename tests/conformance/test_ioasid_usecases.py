@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The IOASID allocator against its review of June 2019 (v4, "Add I/O ASID allocator") and what v5.5 made of it.
 
 The five use cases that the author gives, the five rules of the interface, the answers that a caller can get, and each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Violations that a generation is known for: what fails a run, what is counted and contained, and that nothing else is."""
 
 from __future__ import annotations

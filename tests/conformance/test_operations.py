@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Operations of programs whose effect no cell of the table shows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the options of reviewers change, and that nothing else changes: every run ends with its books in order."""
 
 from __future__ import annotations

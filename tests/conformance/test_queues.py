@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Several IOMMUs, the ways in which devices share queues, and the options of the review.
 
 Who shares a queue or a workqueue, and in which order work is done, changes nothing of what is

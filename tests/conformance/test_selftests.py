@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The iommufd selftests (tools/testing/selftests/iommu), under their names: attachments and faults of user space.
 
 What a selftest triggers is a made-up last request, reported as if a device had sent it. Here the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Shipped scenarios under every kernel generation: the same programs, the fates of the table."""
 
 from __future__ import annotations

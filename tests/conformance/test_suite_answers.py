@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The conformance suite, answers: C1 to C7, C10 and C20.
 
 What is answered, once and with which code. Pages of one group that lie in leaf tables of their own

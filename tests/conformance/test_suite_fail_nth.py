@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The conformance suite, C17: every allocation of a short life fails once, in turn.
 
 A round is the life of a process and of a device, with groups in all states and with whatever is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The conformance suite, queues: C8, C9, C18 and C19."""
 
 from __future__ import annotations

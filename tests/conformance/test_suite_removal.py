@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The conformance suite: closing a descriptor and removing a device, C14 and C16."""
 
 from __future__ import annotations

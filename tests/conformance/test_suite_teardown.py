@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The conformance suite, teardown by unbind: C11 to C13 and C15.
 
 Ends of bindings while requests are under way: each request is answered once, by pages of its own address space only, and the call

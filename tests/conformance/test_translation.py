@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a function may translate: its bindings, attached domains, and the domain that a release leaves it with."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """WARN_ONs of Linux: counted by function, and the run is not clean."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tools/bootstrap.py without a build: its checks, its fingerprints, its messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The build command on a small project: what it builds again, and what it prints."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the wheel and the source distribution hold."""
 
 from __future__ import annotations

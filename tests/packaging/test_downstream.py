@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The wheel in a project that has folders of the same names: its own suite, a race test, and types."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tree and pyproject.toml agree."""
 
 from __future__ import annotations
@@ -67,6 +68,16 @@ def test_the_import_root_is_links_to_the_folders() -> None:
     root = ROOT / ".src" / "iopf"
     links = {path.name: os.readlink(path) for path in root.iterdir() if path.is_symlink()}
     assert links == {package: f"../../{package}" for package in LAYERS}
+
+
+def test_every_source_names_its_licence() -> None:
+    """In its first line, or the second after `#!`. An empty file has no work to license."""
+    tag = "SPDX-License-Identifier: MIT"
+    for folder in (*LAYERS, "tests"):
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in (".py", ".pyx", ".pxd", ".pyi", ".h"):
+                first = path.read_text().splitlines()[:2]
+                assert not first or tag in first[first[0].startswith("#!")], path
 
 
 def test_every_folder_with_code_is_a_package() -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Python handles on the primitives, for tests and for tools that print the state of a board.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Python handles on the primitives: the crew, and the base of all others.
 
 A ``Crew`` is one process's slot in the crew. Every other handle takes a crew and the offset of one primitive in its memory; a keyword

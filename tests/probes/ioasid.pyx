@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The IOASID framework of a board, driven from Python: all calls, injections, the state of the board, and loops at full speed.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Litmus tests: a few words and a few short programs, run by the same run queue and explorers as a system.
 

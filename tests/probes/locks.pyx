@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Handles on blocking primitives (eventcount, mutex, rwlock) and on the reference count.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """One address space on a board, driven from Python: for tests of the model and for tools that show it."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Types of the compiled module; see ``crew.pyi`` for the construction of handles."""
 
 from typing_extensions import disjoint_base

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Handles on the pool and on lists of its objects, with the two sides of an RCU pointer to one of them.
 

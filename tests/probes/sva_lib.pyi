@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Types of the compiled module; see the .pyx."""
 
 import enum

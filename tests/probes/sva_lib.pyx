@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """PASIDs of address spaces with the IOASID allocator, driven from Python, and the calls that a test kills in the middle.
 

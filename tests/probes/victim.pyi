@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Types of the compiled module; see ``victim.pyx``."""
 
 import enum

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The handle on the work ring: its steps one by one, and the loops of a producer and a consumer.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every race of the catalogue: found in the defective variant by its own oracle, not in the fixed one, and replayed exactly."""
 
 from __future__ import annotations

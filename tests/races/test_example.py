@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The regression test of the README: a suspected race, as a driver author would write it."""
 
 from __future__ import annotations

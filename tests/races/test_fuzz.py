@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random programs, the hand-overs that guide them, and the handling of failures."""
 
 from __future__ import annotations

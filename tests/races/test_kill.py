@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Actors killed at each of their scheduling points: the others continue, as fibers and as processes."""
 
 from __future__ import annotations

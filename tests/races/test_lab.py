@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The lab: invalid systems, actor processes that die, detectors of the scheduler."""
 
 from __future__ import annotations

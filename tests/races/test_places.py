@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names of schedule files: unique for every test and call, whatever the test's name."""
 
 from __future__ import annotations

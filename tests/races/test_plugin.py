@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pytest plugin in a project that uses it, and in one that does not."""
 
 from __future__ import annotations

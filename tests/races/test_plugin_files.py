@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Schedule files of the pytest plugin: names and directories."""
 
 from __future__ import annotations

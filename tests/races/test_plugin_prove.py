@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf_race.prove`: all schedules of a program, as a test."""
 
 from __future__ import annotations

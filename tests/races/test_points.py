@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The check of scheduling points: no finding in the tree, and findings as soon as one kind of point is ignored."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Proofs up to a number of preemptions or delays: bugs within the bound are found."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Actors stopped at each of their scheduling points, and pairs of actors killed: as fibers and as processes."""
 
 from __future__ import annotations

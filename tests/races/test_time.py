@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Virtual time: a sleep times out when no actor is runnable, or earlier by choice."""
 
 from __future__ import annotations

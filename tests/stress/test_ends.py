@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ends of a run: interrupts, killed and stopped processes of every role, a killed supervisor, many consecutive runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Boards that somebody damages, and processes that die of errors of their own: never a PASS, a crash of supervisor or viewer, or a hang."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lifetimes at their limits: many execs, exhausted PASIDs, a child killed before its fork, barely enough memory."""
 
 from __future__ import annotations

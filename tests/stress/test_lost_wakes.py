@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A wake-up that is lost on purpose is seen wherever an actor waits: the actor counts it and the run fails.
 
 One row for each place where the sources wait. `Control.lose_wakes` loses the wake-ups of the actors of a role that wait at a site,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf stress`: generated programs, counts, and killed processes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Shared memory with a crew at its start and room for the primitives under test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A small board in anonymous memory, for tests that need kernel objects but no other process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cases of the fate table run by the real processes, with observations in the form of the expectations."""
 
 from __future__ import annotations

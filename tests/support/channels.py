@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Channels in anonymous memory, and the processes of their tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Real child processes for tests: fork, run one function, send back what it returned or raised.
 
 Every wait has a timeout. A child that does not return in time is killed, and the error names the child with the caller's ``report``.

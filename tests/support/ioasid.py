@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A board for tests of the IOASID framework: handles of several actors, words for handshakes, and the final checks."""
 
 from __future__ import annotations

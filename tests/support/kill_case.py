@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Base of the cases that the stepping test kills: their fixture and their steps.
 
 A case has four steps. ``build`` formats the primitive. ``warm`` runs in the victim before the operation, brings the primitive to the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All cases of the stepping test, by name. See ``kill_case.py``; the required state after the death is with the cases of each
 primitive.
 """

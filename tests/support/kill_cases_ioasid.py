@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Killed in the middle of a call of the IOASID framework: the caller's id is allocated or not, other ids are unchanged, the host and
 the tables agree, and every object but the one in transit is reused."""
 

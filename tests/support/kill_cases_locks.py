@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Killed in the middle of a lock, a reference count, an RCU section or a wait: the state that survivors find."""
 
 from __future__ import annotations

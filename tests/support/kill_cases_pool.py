@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Killed in the middle of an allocation or a list change: nothing is in two places, and lost objects are counted."""
 
 from __future__ import annotations

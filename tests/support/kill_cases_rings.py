@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Killed in the middle of a record or a count with one writer per side: the record is complete or absent."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Killed in the middle of the work ring: each item is handled once or counted as lost, and no flush or sleeper hangs."""
 
 from __future__ import annotations

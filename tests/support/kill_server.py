@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Kills a victim after every instruction of one operation; run as ``python -m tests.support.kill_server CASE``.
 
 A separate process, small and without threads, so that thousands of forks are cheap. For kill point k it builds the case again, forks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A small machine that runs programs with real processes, with its observations in terms for tests."""
 
 from __future__ import annotations

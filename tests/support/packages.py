@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Wheels and source distributions of this tree, and environments that have them installed."""
 
 from __future__ import annotations

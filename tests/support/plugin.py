@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """pytest with the plugin, run on generated tests."""
 
 from __future__ import annotations

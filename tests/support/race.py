@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race` for the tests of its commands."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A system run from the command line, with its processes by role, for tests that disturb it."""
 
 from __future__ import annotations

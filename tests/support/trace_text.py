@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Trace lines in the format of ftrace, and plans as text, for the tests of the planner."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Single-stepping a child with ptrace, through ctypes. x86-64 only: the victim stops itself with ``int3``."""
 
 from __future__ import annotations

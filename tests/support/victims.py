@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Labs whose actors are killed or stopped at each of their points, with the required outcome."""
 
 from __future__ import annotations

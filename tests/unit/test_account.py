@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The account: every identity has a case that only it detects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Python interface: its results, its errors, and the example of its help page."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The arena: creation, refusal of objects that are not a complete board of this build, clean-up."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The plain Python reference path: it accounts for every fault."""
 
 from __future__ import annotations

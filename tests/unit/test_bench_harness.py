@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The harness of `iopf bench`: teams of processes, rounds, ratios, tables, and the queue loops."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The device's comparison of the two ledgers: pairs of fates that can both be true, by cause of the answer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The channel between real processes: order, blocking, deaths, and closing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The channel in one process: supported buffers, and memory that is not a channel, damaged or truncated."""
 
 from __future__ import annotations

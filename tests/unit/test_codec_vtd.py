@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """VT-d records and responses against published values, and round trips, widths, reserved bits."""
 
 from __future__ import annotations

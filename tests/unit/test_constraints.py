@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ordering constraints: reading, writing, extraction from schedules, minimising."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The explorers on small programs: required and forbidden outcomes, and that the walk explores each behaviour once."""
 
 from __future__ import annotations

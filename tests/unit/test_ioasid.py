@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The IOASID framework against its sequential model, and the PASIDs of address spaces; one process, one call at a time."""
 
 from __future__ import annotations

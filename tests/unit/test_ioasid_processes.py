@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The IOASID framework with several concurrent processes: no id twice, no use after free, no waiting for dead processes."""
 
 from __future__ import annotations

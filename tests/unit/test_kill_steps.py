@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A process killed after every single instruction of an operation: the survivors continue, and losses are counted.
 
 Random kills miss windows of a few nanoseconds; stepping finds them all. Each case runs in a fork server of its own, which

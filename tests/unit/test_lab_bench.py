@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The statistics of the bench of races."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The measurements of `iopf race bench --rates`, and the verdict on a goal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table of a schedule: columns of actors, and complete names."""
 
 from __future__ import annotations

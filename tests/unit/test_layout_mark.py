@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mark of the layout: which edits of a declaration change it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Address spaces on the board against a model that keeps one dictionary entry per page."""
 
 from __future__ import annotations

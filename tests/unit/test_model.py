@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The reference model against the fate table, cell by cell, and properties outside the cells."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names in /dev/shm that look like ours: what is not ours is neither opened, attached to, removed nor counted, and stops nothing."""
 
 from __future__ import annotations

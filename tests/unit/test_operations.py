@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table of verbs and the functions that carry them out: every row has one, every function has a row."""
 
 from __future__ import annotations

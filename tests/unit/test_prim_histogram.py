@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Histogram bins against a model: every value has its bin, bins are monotonic, the error stays within 1/32."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two actors in the same operation, interleaved at every instruction.
 
 One is stopped after k instructions, the other runs from start to end, the first continues. This covers every place at which the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The check after every test finds and names leftovers."""
 
 from __future__ import annotations

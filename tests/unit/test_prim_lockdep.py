@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The graph of lock classes: possible deadlocks are reported from the order alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mutex and the reader-writer lock between real processes: exclusion, takeover from dead owners, no lost wake-up."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random histories of the pool and of the work ring, in one process, against models that are plain lists."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pools and lists: generations, poison, detected misuse with the actors involved, exhaustion, injected failures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """RCU and reference counts: a grace period waits for exactly the readers that were inside, misuse is a verdict."""
 
 from __future__ import annotations

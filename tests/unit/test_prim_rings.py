@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The link, the record ring, and the event ring: order, wrapping, and detection of corrupted indices."""
 
 from __future__ import annotations

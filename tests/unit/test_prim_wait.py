@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The eventcount: no lost wake-up, correct marks, timeouts that hold."""
 
 from __future__ import annotations

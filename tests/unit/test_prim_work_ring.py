@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The work ring: each item once, flush waits for exactly the items queued before it, dead actors are repaired, no lost wake-up."""
 
 from __future__ import annotations

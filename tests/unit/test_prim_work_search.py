@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Notification of consumers: none while a consumer searches, the next one if the last searcher leaves items behind.
 
 A consumer announced at the bell stands for one that sleeps; a ring takes its mark away and counts as a wake of the ringing actor, and

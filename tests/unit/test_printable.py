@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Text from elsewhere on a terminal."""
 
 from __future__ import annotations

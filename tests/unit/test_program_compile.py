@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs: errors with their reasons, and the compiled records."""
 
 from __future__ import annotations

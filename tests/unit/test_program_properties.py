@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random programs: any text is compiled or refused, and the output reads back the same."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The progress of a build, by a clock of the test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random scenarios: valid ones survive writing and reading, broken ones never crash."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Scenario files: precedence, sources, extends, and the rules that span fields."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Small TOML files that would take much memory or time are refused before they are parsed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Schedules as runs of steps: preemptions, and the rules of minimising."""
 
 from __future__ import annotations

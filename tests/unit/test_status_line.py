@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The status line fits its terminal: parts are dropped by rank, the least important first."""
 
 from __future__ import annotations

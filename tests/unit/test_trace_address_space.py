@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The list of mappings against a naive model with one entry per page."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every form of a line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random traces with extreme numbers: each becomes programs within the bounds of the machine, or one error."""
 
 from __future__ import annotations

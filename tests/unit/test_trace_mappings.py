@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Effects of traced system calls on mappings, and the mappings that a plan adds because faults prove them."""
 
 from __future__ import annotations

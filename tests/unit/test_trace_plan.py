@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From whole traces to plans: counts, processes, threads, and lines that cannot be planned."""
 
 from __future__ import annotations

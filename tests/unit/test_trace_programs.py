@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs: packing, grouping, distribution to devices, and that every run terminates."""
 
 from __future__ import annotations

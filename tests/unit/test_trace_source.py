@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Opening traces: shipped names, compressed, truncated, binary, missing, standard input."""
 
 from __future__ import annotations

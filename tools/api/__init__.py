@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Python interface, described by `iopf help python`. Other modules may change without notice; these names do not.
 
     run           a scenario (a shipped name, a file or plain tables)

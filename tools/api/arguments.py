@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Checks of the arguments that the scenario's reader does not see, with one line per mistake."""
 
 from __future__ import annotations

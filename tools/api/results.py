@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the calls of the Python interface return."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`run` and `run_programs` of the Python interface."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`explore`, `prove` and `replay` of the Python interface: schedules of a controlled system."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench`: performance on this machine, compared with other queues and plain Python."""

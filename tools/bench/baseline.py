@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A straightforward fault path: plain Python on multiprocessing queues.
 
     devices --requests--> IOMMU: assembles groups --work--> handlers: look up, mark present

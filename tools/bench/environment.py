@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The machine of a measurement: without it a number is not comparable.
 
 A virtual machine may move its processors between adjacent and distant cores at any time, which changes results by a factor of up to

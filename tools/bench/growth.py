@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench growth`: cost of a fault as the system grows."""
 
 from __future__ import annotations

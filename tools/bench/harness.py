@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Comparing contenders: rounds in which each has its turn, and ratios per round.
 
 Two runs on one machine are not comparable (see `environment`), two turns of the same round are. So a ratio is computed within each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench kernel`: options that reviewers asked for, compared with the kernel's behaviour.
 
 Each option is measured against the default under the same load in the same round. A closed loop shows throughput and latency; a load

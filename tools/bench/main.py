@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench`: select benchmarks by name, run them, print tables and write JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench path`: the whole fault path, compared with plain Python on queues."""
 
 from __future__ import annotations

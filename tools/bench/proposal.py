@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench proposal`: the flow proposed in 2023 compared with the newest kernel, with the same programs.
 
 v7.2 drains when a translation changes: hardware queue, workqueue, fence. The proposal (`gunthorpe`) acknowledges pending requests and

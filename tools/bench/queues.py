@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench queue`: 64-byte records between processes, counted and summed.
 
 The same loop for all: the producer calls the library for each piece, the consumer adds each piece to a tally. Records have known sums,

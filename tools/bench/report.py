@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tables on standard output, at most 100 columns wide: with rich on a terminal, plain elsewhere."""
 
 from __future__ import annotations

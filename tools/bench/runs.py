@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whole systems as contenders: a scenario given as settings, run once, with the numbers of its result."""
 
 from __future__ import annotations

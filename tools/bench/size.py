@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench size`: memory and start-up time per device."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench start`: startup time of the command and of a small run."""
 
 from __future__ import annotations

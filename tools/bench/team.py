@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Processes that are measured together: they set up, start at one moment, and end together.
 
 A worker is a generator function and runs in its own forked process:

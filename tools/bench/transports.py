@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The queues that `iopf bench queue` compares, behind one interface.
 
 A transport is created in the parent before the fork, and moves pieces of `size` bytes: one record of 64 bytes, or a batch of 64 records

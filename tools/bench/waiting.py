@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench waiting`: cost of waiting, in system calls and idle processor time."""
 
 from __future__ import annotations

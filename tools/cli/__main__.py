@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`python -m iopf.tools.cli`: the command `iopf` of this interpreter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Colour policy, shared by click and rich.
 
 click ignores NO_COLOR and TERM=dumb, and rich keeps bold under NO_COLOR. So the decision is made here and stored in `ctx.color`, where

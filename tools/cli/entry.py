@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command's first module: until the command can end in order, Ctrl-C ends it at once, without a traceback of its imports."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A click group that imports commands on first use, and help that starts with examples."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Entry point of `iopf`: dispatches commands, and turns every outcome into one line and a status."""
 
 from __future__ import annotations

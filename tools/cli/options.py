@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Options shared by several commands: name, range, default, help.
 
 A command with another meaning of an option defines its own. Only click is imported here, so help and completion are fast.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lines on standard output, and output files of commands: checked before the work where possible, and a one-line error at the end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Command-line options that change scenario values."""
 
 from __future__ import annotations

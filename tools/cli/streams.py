@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Standard streams that are closed, full, or have lost their terminal."""
 
 from __future__ import annotations

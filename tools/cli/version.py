@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Output of `iopf --version`: the details that a bug report needs."""
 
 from __future__ import annotations

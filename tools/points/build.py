@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A second build of the extensions that reports every memory access, for `lint.py`.
 
 Step code is compiled with -fsanitize=thread and linked with ``runtime.c`` instead of the sanitizer's runtime. The scheduler is not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The check of scheduling points: does every access that may race with another actor have one?
 
     python -m iopf.tools.points.lint [--schedules N] [--programs N]

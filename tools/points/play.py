@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs the catalogue in the instrumented build (`build.py`) and prints the findings of its runtime as JSON. Called by `lint.py`."""
 
 from __future__ import annotations

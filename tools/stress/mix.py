@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operations of a stress run, with one weight per operation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random programs for a stress run: every line may fail, every program repeats until the end.
 
 The seed determines the programs, and the scenario's seed their choices at run time, so the same command gives the same programs. The

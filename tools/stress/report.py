@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Output of a stress run: rates per operation, cells of the fate table, known violations, and the verdict."""
 
 from __future__ import annotations

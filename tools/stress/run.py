@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf stress`: a scenario of random programs, run and checked."""
 
 from __future__ import annotations

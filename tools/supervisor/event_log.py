@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The event log of a run: the flight recorders of all processes, merged by time.
 
 ``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event, oldest first.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whether the devices of a scenario and the processes suffice for its traces, and whether its board is within its limit. What does
 not fit is an error before the start: a group that never fits is never sent, and the run would be stuck; and a few numbers in a scenario
 can ask for more shared memory than the machine has, all of which is reserved."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Starting the processes of a system: fork, identity, readiness.
 
 Every child inherits the mapping of the arena, takes its crew slot, records its identity, and waits for the start of the system. A child

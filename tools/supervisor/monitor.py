@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Monitoring a system from start to end: phases, deaths, the watchdog, signals.
 
     RUNNING    devices work, until all work is done, the duration is over, or an interrupt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From a checked scenario to the plan of a board: sizes, programs, and the parameters of every process."""
 
 from __future__ import annotations

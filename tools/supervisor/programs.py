@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Results of programs: of every line, of every named group, and the failed lines."""
 
 from __future__ import annotations

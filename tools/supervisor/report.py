@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table at the end of a run: at most 25 lines, with the verdict last."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The result of a run: final checks, the machine-readable object, and the run directory."""
 
 from __future__ import annotations

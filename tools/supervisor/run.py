@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf run`: run one system, from scenario to verdict."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Size and configuration of a board."""
 
 from __future__ import annotations

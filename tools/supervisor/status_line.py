@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Messages on standard error: one line that is redrawn during a run, and messages between."""
 
 from __future__ import annotations

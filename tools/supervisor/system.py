@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A system: its arena, its processes, and its end.
 
 ``build`` creates the arena and starts all processes; ``close`` ends the remaining ones, waits for them, and removes the name. In between,

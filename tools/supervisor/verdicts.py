@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Description of a verdict on the board, in one line."""
 
 from __future__ import annotations

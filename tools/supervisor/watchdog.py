@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Detection of hangs: processes without a heartbeat, and a system with open requests and no progress."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finding running systems and attaching to one, read-only."""
 
 from __future__ import annotations

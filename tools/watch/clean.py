@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf clean`: remove the shared memory of dead systems. Objects of living processes and of others are kept."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reading ``events.bin``, the flight recorders of a run (``tools/supervisor/event_log.py`` writes it).
 
 One line per event in the style of ftrace: actor, time since the start, event, fields. `dev_send` and `dev_receive` are the device's

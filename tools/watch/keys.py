@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Single keys from the terminal, while it is on screen."""
 
 from __future__ import annotations

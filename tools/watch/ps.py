@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf ps`: the systems of this user, running and dead."""
 
 from __future__ import annotations

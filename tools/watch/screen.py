@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `iopf top` shows, as lines that fit a terminal: columns and stages are dropped by rank, devices by age."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf top`: counters of a running system, read-only from another terminal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The sequential reference model: the result of a program in each kernel generation.
 
 One thing happens at a time, which makes it the place to read the meaning of operations. It shares only the program language and the

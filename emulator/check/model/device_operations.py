@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Operations of devices and drivers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The functions of each generation. Generations share functions that are equal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """VT-d: the decision table, the page request queue, and the interrupt thread that reads it.
 
 Rules in their order of precedence (VT-d specification, revision 5.10, 7.4 and 7.7):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """IOASID verbs in the model: the calls of `ioasid_model`."""
 
 from __future__ import annotations

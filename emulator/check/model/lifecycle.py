@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bind and attach, and their ends. Operations that may wait are generators."""
 
 from __future__ import annotations

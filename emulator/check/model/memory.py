@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Address spaces, and the worker that faults the pages of a group in."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The objects of the path, with the kernel's names. They have state and no behaviour."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Operands of a line, shared by the modules of operations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Effect of each program line on the model: finds the operation, then runs everything that is not held."""
 
 from __future__ import annotations

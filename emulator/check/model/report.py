@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reporting a fault, assembling its group, handing it over, answering it: by generation.
 
     v5.13, v6.2   report keeps a copy of the last request and calls the handler of the IOPF queue

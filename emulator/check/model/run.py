@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Interprets programs: runs the lines in order, and between lines everything that is not held.
 
 Programs of several actors are interleaved in one way only: a program continues until it has to wait, then the next one runs. That is

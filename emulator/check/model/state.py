@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The whole machine of the model, and its observations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Removing a device from its queue, discarding partials, flushing and draining: by generation."""
 
 from __future__ import annotations

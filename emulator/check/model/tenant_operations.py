@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Operations of tenants: address spaces, binding, fault objects of user space."""
 
 from __future__ import annotations

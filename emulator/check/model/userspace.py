@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fault objects of iommufd: groups that user space reads and answers (since v6.11).
 
 The faults of a group are read as records of 40 bytes (struct iommu_hwpt_pgfault), whole groups at a time, with one cookie per group. A

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The IOMMU of the ``vtd`` profile (spec rev 5.10, 7.4 to 7.11). It knows nothing of Linux.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The decision table and the page request queue of VT-d. Rules and order: see ``engine.pxd``."""
 

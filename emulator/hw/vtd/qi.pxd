@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Serving the command queue of one unit. Order of a wait with page drain: see ``engine.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Attach handles: what a (device, PASID) is attached to, and changing it under fire.
 

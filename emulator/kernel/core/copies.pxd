@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """v5.13 to v6.8: the copy of a last request waits for its response, ``iommu_page_response`` matches the two by group index.
 

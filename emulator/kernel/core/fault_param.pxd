@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The per-device object of the fault path: who keeps it, and how it is found.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Finding, counting and freeing fault_param objects. Owners and ordering: see ``fault_param.pxd``."""
 

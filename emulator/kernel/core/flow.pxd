@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """``kernel_flow``: what differs between the generations of the kernel. ``kernel/flows.pyx`` has a row for each.
 

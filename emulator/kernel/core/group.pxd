@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Groups: made, dequeued, freed; answers are in ``response.pxd``. The flows that use them, by generation: see ``report.pxd``.
 

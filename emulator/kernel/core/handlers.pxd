@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What happens to a group that is complete: queued for a worker, handled at once, or handed to user space.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """``iommu_ops``: what the core asks of the driver of an IOMMU. A profile of the hardware has one (VT-d: ``kernel/vtd/ops.pyx``).
 

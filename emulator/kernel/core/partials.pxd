@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Partial faults: copies of non-last requests that wait for their last one.
 

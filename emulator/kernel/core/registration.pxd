@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Until v6.8: a driver registers one fault handler for each device, under ``device.param_lock``.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """``iommu_report_device_fault``: what the core does with one page request, one flow per generation (drivers/iommu/io-pgfault.c).
 

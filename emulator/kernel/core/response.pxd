@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Answers to requests and groups, and the kernel's ledger of what became of each request.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The workers of the IOPF work queue: M processes, one shared ring, groups in order of arrival, finished in any order."""
 

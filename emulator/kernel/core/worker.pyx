@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """A worker of the pool: takes work from the workqueues and runs it. Rings and bells: see ``workqueue.pxd``; the work: see
 ``handle_group.pxd``."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Workqueues: one work ring for each ``iopf_queue/<name>`` (or domain), and one pool of workers for all of them (WQ_UNBOUND).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Queueing work and flushing a queue. Rings and workers: see ``workqueue.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Registering custom allocators and removing them. Rules and concurrency: see ``ioasid.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The list of allocators: registered ones, shared spaces, the active one. Rules: see ``ioasid.pxd``."""
 

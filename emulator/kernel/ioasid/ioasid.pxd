@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The IOASID allocator of Linux v5.5 to v6.3 (drivers/iommu/ioasid.c): one id space for all users of PASIDs, from one active allocator.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Ids: the calls of ``linux/ioasid.h``. Rules and concurrency: see ``ioasid.pxd``."""
 

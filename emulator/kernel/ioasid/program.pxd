@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The calls of the IOASID framework as operations of a driver's program. Rules: see ``ioasid.pxd``.
 

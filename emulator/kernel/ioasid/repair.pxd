@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """After the holder of the IOASID lock was killed: its operation is taken back or brought to its end, and what follows from the rest is
 computed anew. Dependencies: see ``space.pxd``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Repair after the death of the lock's holder. Steps by operation: see ``repair.pxd``."""
 

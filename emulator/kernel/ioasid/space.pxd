@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Id spaces: the tables, the list of allocators, what waits for a grace period, and the repair after a holder of the lock has died.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The virtual command interface of a host: what stands behind the alloc and free functions of a custom allocator.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Attach, replace and detach as iommufd does them for user space: each attachment has its own domain.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Attachments that user space asks for. What may run against what: see ``attach.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Faults to user space: the fault object of iommufd (drivers/iommu/iommufd/eventq.c), since v6.11.
 

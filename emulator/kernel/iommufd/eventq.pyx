@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The fault object: deliver, read, write, auto-response, close. Owners and locks: see ``eventq.pxd``."""
 

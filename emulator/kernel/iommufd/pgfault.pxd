@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What read() of a fault object gives for a group: one struct iommu_hwpt_pgfault per request, the last one marked.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Driver processes: kernel threads that act on devices and queues from outside the fault path.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The main loops of driver processes. See ``driver.pxd``; operations: ``driver_ops.pxd``."""
 

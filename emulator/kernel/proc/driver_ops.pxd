@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Operations of drivers in programs: calls of the queue interface and of the IOASID allocator, injected events and failures, held stages.
 

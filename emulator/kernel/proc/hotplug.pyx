@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The two ends of a device's life. Orders by generation: see ``hotplug.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3
 """The entry functions of the kernel processes: interrupt threads, workers, tasks and drivers."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Calls about devices: bind, attach, and the fault objects of iommufd. Errors: see the modules that they call."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The PASID of an address space, by generation: where it comes from, and how long it stays.
 

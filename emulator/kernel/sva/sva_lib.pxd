@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The PASID of an address space in the age of the IOASID allocator (v5.11 to v6.1: drivers/iommu/iommu-sva-lib.c).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Allocating and freeing the PASID of an mm, finding the mm of a PASID. Locks and contract: see ``sva_lib.pxd``."""
 

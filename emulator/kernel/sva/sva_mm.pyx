@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The end of an address space that devices may use, and its PASID. Phases and owners: see ``sva_mm.pxd``."""
 

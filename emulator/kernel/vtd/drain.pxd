@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """``intel_iommu_drain_pasid_prq``: nothing of (device, PASID) is left between the function and the end of its handling (VT-d spec 7.10).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What the core asks of VT-d, in its commands and tables. Contracts: see ``kernel/core/iommu_ops.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The VT-d driver's page request queue: the threaded interrupt handler, one per IOMMU.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The interrupt thread of the page request queue. Which side writes which register: see ``prq.pxd``."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """Historic bugs of a pass over the page request queue, one call of ``prq_event_thread`` each; no effect without the defect."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """What is in the hardware queue, and waiting until the interrupt thread has been through it.
 

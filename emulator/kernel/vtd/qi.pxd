@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # cython: language_level=3, cdivision=True
 """The kernel's end of the invalidation queue (VT-d queued invalidation).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operations of programs: one row per verb, the source of parser, encoder and help page.
 
 A row has the verb's number (`emulator/spec/program.pxd`), its actor, its words, the fields of its record and its meaning. The actors

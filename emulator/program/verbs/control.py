@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Verbs of every actor: order, waiting, repetition and choice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Verbs that run in a device."""
 
 from __future__ import annotations

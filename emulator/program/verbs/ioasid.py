@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Verbs of the IOASID framework (v5.5 to v6.3); they run in a driver process.
 
 A custom allocator stands for a vIOMMU, and its host for the number space behind the virtual command interface: allocators with the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Words that several verbs take, and their bounds."""
 
 from __future__ import annotations

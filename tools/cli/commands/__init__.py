@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """One module per command. `iopf.tools.cli.main` lists them and imports the requested one."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf bench`: performance of this machine, compared with other queues."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf check`: validate scenarios without starting anything."""
 
 from __future__ import annotations

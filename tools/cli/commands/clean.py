@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf clean`: remove the shared memory of killed runs."""
 
 from __future__ import annotations

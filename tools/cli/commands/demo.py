@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf demo`: a first run without options."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf events`: the last events of every process of a run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf help`: topic pages, shipped as text in the package."""
 
 from __future__ import annotations

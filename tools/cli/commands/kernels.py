@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf kernels`: the fate of a fault, by kernel generation."""
 
 from __future__ import annotations

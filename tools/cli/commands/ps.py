@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf ps`: list the emulators on this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf run`: run and check one scenario or trace."""
 
 from __future__ import annotations

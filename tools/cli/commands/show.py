@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf show`: every value of a scenario with its source."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf stress`: random programs on many devices, checked."""
 
 from __future__ import annotations

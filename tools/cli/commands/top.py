@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf top`: the counters of a running emulator, from another terminal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Errors in programs and tables, located as their author wrote them.
 
 A lab builds a scenario from both. The scenario's reader reports positions in that scenario, which the author has not seen.

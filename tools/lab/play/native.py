@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A race without control: its programs run repeatedly as an ordinary system, each actor in a process, until a run fails.
 
 `iopf stress` runs systems in this way; controlled schedules are compared with it. `noise` yields and sleeps at random scheduling

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The smallest system under control: actors that only reach scheduling points. Its cost is the cost of control."""
 
 from __future__ import annotations

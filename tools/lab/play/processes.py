@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One process per actor of a system under control. A process runs its actor when it gets the token."""
 
 from __future__ import annotations

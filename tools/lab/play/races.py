@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Races of the catalogue as labs, and schedule files."""
 
 from __future__ import annotations

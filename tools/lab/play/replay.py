@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Replay of schedule files: step by step, by ordering constraints, or loosely when the code has changed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A scenario file under control: the same system with small tables and short workloads, so that schedules are short.
 
 Limits are lowered, never raised. Programs run unchanged. Schedules begin at `start` if a program has it, else at the first step of

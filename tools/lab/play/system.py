@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A system under control: the board, entry functions and programs of an ordinary run, executed step by step."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The subject of a command: a variant of a race, or a reduced scenario."""
 
 from __future__ import annotations

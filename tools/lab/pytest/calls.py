@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Mistakes in a test's marker and calls, as test failures with one line each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names of a test's schedule files, and the directory that paths are relative to.
 
 A test may change the current directory. Relative paths are therefore resolved against pytest's start directory, and printed relative

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """pytest plugin: races as regression tests.
 
     @pytest.mark.race(schedules=2000, seed=1)

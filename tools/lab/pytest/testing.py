@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The value of the fixture `iopf_race` (the plugin is `tools/lab/pytest/plugin.py`)."""
 
 from __future__ import annotations

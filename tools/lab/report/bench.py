@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Output of `iopf race bench`: a line per race, a line per strategy, and the share of found defects over time."""
 
 from __future__ import annotations

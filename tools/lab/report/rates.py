@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race bench --rates`: schedules per second, and the cost of a disabled scheduling point.
 
     control itself     three actors with twenty empty points each, as fibers and as processes on one core

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A schedule as a table for terminals and mails: a row per run of steps, a column per actor."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names of board addresses: the object that a step accesses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race bench`: efficiency of the search over the whole catalogue.
 
 Per race and strategy: trials that find the defect within the budget, with schedules and time; exact replays of the minimised schedule,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random programs within the contracts: operations that a driver, tenant or function may do at any time, in random order.
 
 Every program belongs to one actor. Lines before `start` set the system up; lines after it run concurrently and may fail. Excluded are

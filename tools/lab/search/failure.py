@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Identity and description of a failure."""
 
 from __future__ import annotations

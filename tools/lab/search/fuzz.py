@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Search for unknown races: random programs and random schedules, guided by hand-over coverage.
 
 A program is drawn, or mutated from one that made a new hand-over (`emulator/sched/coverage.pxd`). Its schedules run in batches as long

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Killing single actors, and pairs of actors, at each of their scheduling points.
 
 A schedule runs up to a step of the victim, which dies before this step. The code then does what the supervisor does in a run: a dead

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Minimising failing schedules and their ordering constraints. The programs stay; ``minimise_programs.py`` removes operations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Minimising a failing race: first its operations, then its preemptions.
 
 An operation is removed if a failure of the same kind remains without it. The failing schedule then belongs to another program, so it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Running all schedules of a system, or all with a bounded number of delays and preemptions if these are too many.
 
 The budget decides what is too many: a number of executions, which gives the same result on every machine, or a share of the seconds.

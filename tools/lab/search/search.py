@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Search of a system's schedules for a failing one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stopping actors at their scheduling points: a stopped actor is slow, not dead, and nothing may be lost.
 
 A schedule runs up to a step of the victim. The victim is then stopped while the other actors continue until none is runnable, or, if

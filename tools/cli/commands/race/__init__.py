@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race`: controlled interleavings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Shared code of the race commands: finding entries and completing names."""
 
 from __future__ import annotations

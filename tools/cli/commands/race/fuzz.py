@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race fuzz`: random programs and random schedules."""
 
 from __future__ import annotations

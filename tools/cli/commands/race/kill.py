@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race kill`: actors killed or stopped at their scheduling points."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race list`: the catalogue."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race minimise`: minimise the race of a schedule file."""
 
 from __future__ import annotations

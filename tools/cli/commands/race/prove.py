@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race prove`: run all schedules, or all within a bound."""
 
 from __future__ import annotations

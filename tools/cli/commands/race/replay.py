@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race replay`: replay a schedule file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race run`: search a race or scenario, minimise and print the failure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race show`: print one entry of the catalogue."""
 
 from __future__ import annotations

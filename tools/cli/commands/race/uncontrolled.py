@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`iopf race run` with --mode native or noise: ordinary, uncontrolled runs."""
 
 from __future__ import annotations

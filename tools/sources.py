@@ -14,12 +14,13 @@ from pathlib import Path
 
 PACKAGES = ("cython_ext", "device_procs", "emulator", "shm", "tools")
 PROBES = "tests/probes"
+BUILD = ("pyproject.toml", "tools/build_ext.py")  # they have the flags
 SUFFIXES = ("pyx", "pxd", "pxi", "h")
 
 
 def sources(root: Path) -> list[Path]:
     """All files that the build reads, including those of the tests' compiled helpers."""
-    found = [root / "pyproject.toml"]
+    found = [path for name in BUILD if (path := root / name).exists()]
     for package in (*PACKAGES, PROBES):
         for suffix in SUFFIXES:
             found += (root / package).rglob(f"*.{suffix}")

@@ -88,7 +88,10 @@ def test_the_venv_of_another_user_is_refused(
     assert f"belongs to user {owner}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["shm/ring.pyx", "shm/ring.pxd", "shm/ring.h", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "name",
+    ["shm/ring.pyx", "shm/ring.pxd", "shm/ring.h", "pyproject.toml", "tools/build_ext.py"],
+)
 def test_the_stamp_changes_with_content(tree: Path, name: str) -> None:
     before = stamp(tree)
     (tree / name).write_text("second\n")

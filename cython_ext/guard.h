@@ -5,8 +5,9 @@
  * its end and can say so. Any other fault ends the process with one line and a status, not with a core dump: the words
  * that led there came from the board.
  *
- * One module includes this file, since the state is static; the handlers use nothing but async-signal-safe calls.
- * `ranges` and `line` are written with the handlers off, by the only thread.
+ * One module includes this file, since the state is static; the handlers use nothing but async-signal-safe calls. All
+ * is written by the only thread of the process, which the handlers interrupt: the texts before the handlers are set, a
+ * range with `start` last, so that half of one covers no address.
  */
 #ifndef IOPF_GUARD_H
 #define IOPF_GUARD_H

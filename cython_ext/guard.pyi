@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
-from iopf.cython_ext.memory import Memory
+from typing import Self
 
+from iopf.cython_ext.memory import Memory
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class Guard:
-    def __init__(self, memory: Memory, line: str, path: str, status: int) -> None: ...
+    def __new__(cls, memory: Memory, line: str, path: str, status: int) -> Self: ...
     @property
     def replaced(self) -> int: ...
     def close(self) -> None: ...

@@ -2,8 +2,8 @@
 # cython: language_level=3
 """Reading the board: counters, states, histograms and verdicts as plain Python values.
 
-Works on a read-only mapping. Bounds come from the checked copies in the view, never from the board. Each word is read on its own; sums of a running system may be off by what happened in between, those of a
-system at rest are exact.
+Works on a read-only mapping. Bounds come from the checked copies in the view, never from the board. Each word is read on its own; sums of
+a running system may be off by what happened in between, those of a system at rest are exact.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

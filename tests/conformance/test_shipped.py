@@ -18,7 +18,10 @@ CODE = {Fate.SUCCESS: [0], Fate.INVALID: [1], Fate.FAILURE: [15]}
 
 def run(name: str, generation: str) -> dict[str, Any]:
     flags = {"kernel.generation": (generation, "test"), "system.seed": (7, "test")}
-    result = measure(resolve(name, [], flags, environ={}))
+    resolved = resolve(name, [], flags, environ={})
+    if resolved.scenario.system.duration_s:
+        resolved = resolve(name, ["system.duration_s=2"], flags, environ={})
+    result = measure(resolved)
     assert result["problems"] == []
     assert result["status"] == 0
     return result

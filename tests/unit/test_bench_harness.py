@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +53,22 @@ def hanging() -> Generator[Any, None, None]:
     yield
 
 
-def no_children_left() -> bool:
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return True
-    return False
+def children() -> list[str]:
+    """Of this process. A test before may have left the resource tracker of multiprocessing, which lives as long as the process."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+@pytest.fixture(autouse=True)
+def _no_child_is_left() -> Iterator[None]:
+    before = children()
+    yield
+    assert children() == before
 
 
 def test_a_team_reports_in_order() -> None:
     reports = run_team([worker(["a", 1]), worker({"b": 2})])
     assert [each.value for each in reports] == [["a", 1], {"b": 2}]
     assert all(each.ended_ns >= each.began_ns > 0 for each in reports)
-    assert no_children_left()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,6 @@ def test_a_team_reports_in_order() -> None:
 def test_a_bad_member_ends_the_team(bad: Any, message: str) -> None:
     with pytest.raises(TeamError, match=message):
         run_team([worker(1), bad, worker(2)], timeout_s=1.0)
-    assert no_children_left()
 
 
 def test_rounds_are_interleaved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ cdef int check_plan(view *v) except -1:
     if slots_of(cfg)["total"][1] != v.cfg.slots or plan["total"] > v.size or v.cfg.event_records & (v.cfg.event_records - 1):
         raise ValueError("the shared memory holds no whole board of this build: its configuration does not fit its size")
     for i in range(OFF_COUNT):
-        if plan.get(i, v.offsets[i]) != v.offsets[i]:
+        if plan[i] != v.offsets[i]:
             raise ValueError("the shared memory holds no whole board of this build: its regions are not where they belong")
     return 0
 

@@ -13,11 +13,13 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.link cimport link_waiting
 from iopf.cython_ext.wait cimport *
-from iopf.device_procs.atc cimport atc_fill, atc_lookup
+from iopf.device_procs.atc cimport atc_drop_all, atc_entry, atc_fill, atc_lookup
 from iopf.device_procs.interleave cimport begin_batch, send_batch
+from iopf.device_procs.posted cimport land_posted
 from iopf.device_procs.pri cimport *
 from iopf.device_procs.responses cimport receive
 from iopf.device_procs.script cimport script_owed, script_step
+from iopf.device_procs.stale cimport check_cache, check_use
 from iopf.device_procs.stop cimport serve_stop
 from iopf.device_procs.workload cimport *
 from iopf.emulator.mm.pgtable cimport walk_begin, walk_grants, walker
@@ -98,12 +100,15 @@ cdef uint32_t keep_absent(function *f, uint32_t pasid, uint32_t n) noexcept nogi
     """Of the staged accesses, keeps those that need a request: neither in the ATC nor granted by a translation."""
     cdef uint32_t i, kept = 0
     cdef walker w
+    cdef atc_entry *hit
     cdef bint bound = walk_begin(f.v, &w, f.dev, pasid)
     for i in range(n):
-        if atc_lookup(f.atc, f.atc_mask, pasid, f.staged_address[i], f.staged_rwx[i]):
+        hit = atc_lookup(f.atc, f.atc_mask, pasid, f.staged_address[i], f.staged_rwx[i])
+        if hit != NULL:
+            check_use(f, pasid, f.staged_address[i], f.staged_rwx[i], hit.mm_id)
             f.d.dev.atc_hits += 1
         elif bound and walk_grants(f.v, &w, f.staged_address[i], f.staged_rwx[i]):
-            atc_fill(f.atc, f.atc_mask, pasid, f.staged_address[i], f.staged_rwx[i])
+            atc_fill(f.atc, f.atc_mask, pasid, f.staged_address[i], f.staged_rwx[i], w.mm_id)
             f.d.dev.present += 1
         else:
             f.staged_address[kept] = f.staged_address[i]
@@ -154,6 +159,7 @@ cdef void finish(function *f) noexcept nogil:
     cdef uint32_t ten
     if f.d.dev.stopped or f.open_groups or f.retry_count or f.staged:
         return
+    check_cache(f)
     write32(f.v.self, &f.d.dev.stopped, 1, DEV_RECEIVE)
     st64_rel(&f.v.self.program_over, 1)
     for ten in range(f.v.cfg.tenants):
@@ -164,12 +170,14 @@ cdef void finish(function *f) noexcept nogil:
 cdef bint device_step(function *f, uint64_t *next_ns) noexcept nogil:
     """One round: responses, stop requests, retries, new groups. True when anything moved."""
     cdef uint32_t n = 0, phase = ld32_acq(&f.v.board.phase), resets = read32(f.v.self, &f.d.resets, DEV_WAIT)
-    cdef bint moved = receive(f)
+    cdef bint moved = land_posted(f)
     cdef uint64_t now_ns = 0
+    moved |= receive(f)
     if resets != f.resets:
         # Plugged in (again): whatever was answered before has been received above, the rest never will be.
         f.resets = resets
         forget_all(f)
+        atc_drop_all(f.atc, f.atc_mask)
         write32(f.v.self, &f.d.dev.failed, 0, DEV_WAIT)
     if iopf_unlikely(f.open_groups != 0 and not read32(f.v.self, &f.d.link_up, DEV_WAIT)):
         forget_all(f)  # pulled: nothing comes any more

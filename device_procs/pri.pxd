@@ -31,6 +31,14 @@ cdef enum:
     NO_GROUP = 0xFFFF
     NO_LABEL = 0xFF
 
+cdef enum:
+    POSTED_MAX = 16
+
+cdef struct posted_write:
+    uint64_t address
+    uint32_t pasid
+    uint32_t mm_id
+
 cdef struct group:
     uint32_t state
     uint32_t count
@@ -92,6 +100,8 @@ cdef struct function:
     workload work
     flow script                  # of a program
     uint32_t resets              # as last seen on the board
+    uint32_t posted_count        # writes with an invalidated translation, still on their way; see posted.pxd
+    posted_write posted[POSTED_MAX]
     uint64_t overflows           # that end the current operation
     link_end up
     link_end down

@@ -12,6 +12,7 @@ from iopf.cython_ext.link cimport *
 from iopf.cython_ext.wait cimport bell_ring
 from iopf.device_procs.atc cimport *
 from iopf.device_procs.books cimport EARLY_ANSWER, EARLY_REFUSED, fate_of, fates_agree
+from iopf.device_procs.posted cimport post_writes
 from iopf.device_procs.pri cimport *
 from iopf.device_procs.workload cimport PATTERN_PROGRAM
 from iopf.emulator.mm.pgtable cimport walk_begin, walk_grants, walker
@@ -63,7 +64,7 @@ cdef void after_success(function *f, group *g, uint16_t index) noexcept nogil:
     cdef bint bound = walk_begin(f.v, &w, f.dev, g.pasid)
     for i in range(g.count):
         if bound and walk_grants(f.v, &w, g.address[i], g.rwx[i]):
-            atc_fill(f.atc, f.atc_mask, g.pasid, g.address[i], g.rwx[i])
+            atc_fill(f.atc, f.atc_mask, g.pasid, g.address[i], g.rwx[i], w.mm_id)
         else:
             g.address[absent] = g.address[i]
             g.rwx[absent] = g.rwx[i]
@@ -220,6 +221,8 @@ cdef void take_invalidation(function *f, uint64_t *rec) noexcept nogil:
     """Drops the range (or the whole PASID) and owes a completion, which goes behind every request already on the link."""
     cdef uint32_t pasid = unpack_down(rec[0]).pasid
     cdef uint64_t start = rec[1] & ~<uint64_t>0xFFF, pages = rec[1] & 0xFFF
+    if iopf_unlikely(f.d.dtlb_extra_inval):
+        post_writes(f, pasid, start, pages)
     atc_drop(f.atc, f.atc_mask, pasid, start, pages)
     f.d.dev.invalidations += 1
     f.owed += 1

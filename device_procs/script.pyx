@@ -8,7 +8,9 @@ from iopf.cython_ext.access cimport *
 from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.wait cimport *
+from iopf.device_procs.atc cimport atc_drop_all, atc_entry, atc_fill, atc_lookup
 from iopf.device_procs.pri cimport *
+from iopf.device_procs.stale cimport check_use
 from iopf.device_procs.stop cimport send_marker
 from iopf.emulator.mm.pgtable cimport walk_begin, walk_grants, walker
 from iopf.emulator.board.board cimport note_event
@@ -154,16 +156,27 @@ cdef int64_t expected(function *f, prog_op *op) noexcept nogil:
 
 
 cdef int64_t translate(function *f, prog_op *op) noexcept nogil:
-    """Translation requests for ``op.c`` pages; -EFAULT when one is not granted. They raise no page request."""
-    cdef uint32_t pasid = 0, i
+    """Accesses to ``op.c`` pages through the function's cache, with a translation request where it has none; -EFAULT when one is not
+    granted. They raise no page request."""
+    cdef uint32_t pasid = 0, i, rwx = op.flags & 7
+    cdef uint64_t address
+    cdef atc_entry *hit
     cdef walker w
+    cdef bint bound
     cdef int64_t ret = pasid_for(f, op, &pasid)
     if ret != 0:
         return ret
-    if not walk_begin(f.v, &w, f.dev, pasid):
-        return EFAULT
+    if read32(f.v.self, &f.d.resets, DEV_SEND) != f.resets:
+        return NOT_YET  # plugged in again: the cache is emptied first
+    bound = walk_begin(f.v, &w, f.dev, pasid)
     for i in range(<uint32_t>op.c):
-        if not walk_grants(f.v, &w, op.a + <uint64_t>i * 4096, op.flags & 7):
+        address = op.a + <uint64_t>i * 4096
+        hit = atc_lookup(f.atc, f.atc_mask, pasid, address, rwx)
+        if hit != NULL:
+            check_use(f, pasid, address, rwx, hit.mm_id)
+        elif bound and walk_grants(f.v, &w, address, rwx):
+            atc_fill(f.atc, f.atc_mask, pasid, address, rwx, w.mm_id)
+        else:
             return EFAULT
     return 0
 
@@ -230,6 +243,7 @@ cdef bint script_owed(function *f) noexcept nogil:
 
 cdef int64_t reset(function *f, prog_op *op) noexcept nogil:
     forget_all(f)
+    atc_drop_all(f.atc, f.atc_mask)
     return 0
 
 

@@ -120,8 +120,11 @@ cdef class Control:
                 raise IndexError(f"slot {slot} cannot meet others at a barrier")
             barrier_at(&self.v, index).participants[slot >> 6] |= <uint64_t>1 << (slot & 63)
 
-    def configure_function(self, uint32_t dev, uint32_t max_pasids, bint release_identity = False) -> None:
-        """How many PASIDs the function can have, and the domain that its release leaves it with."""
+    def configure_function(self, uint32_t dev, uint32_t max_pasids, bint release_identity = False,
+                           bint dtlb_extra_inval = False) -> None:
+        """How many PASIDs the function can have, the domain that its release leaves it with, and whether it completes an invalidation
+        before its posted writes."""
+        self._device(dev).dtlb_extra_inval = dtlb_extra_inval
         self._device(dev).release_identity = release_identity
         self._device(dev).max_pasids = min(max_pasids, self.v.cfg.max_pasids)
 

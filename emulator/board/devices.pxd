@@ -111,7 +111,10 @@ cdef struct device:
     uint32_t contained           # groups that a contained removal has left to their workers; atomically
     uint32_t release_identity    # the release domain is identity, not blocking
     uint32_t busy                # defect busy-flag-two-flushers
-    uint64_t pad1[4]
+    uint32_t dtlb_extra_inval    # completes an invalidation before its posted writes; the driver sends a second one
+    uint32_t pad0
+    uint64_t changes             # of what its PASIDs translate to; see changes.pxd
+    uint64_t pad1[2]
     devside dev
     hwside hw
     kernside kern

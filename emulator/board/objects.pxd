@@ -35,7 +35,7 @@ cdef struct mm_struct:
     uint64_t rss                 # pages present, atomically
     uint64_t minor
     uint64_t major
-    uint64_t pad[1]
+    uint64_t changes             # that take pages or permissions away; see changes.pxd
 
 cdef struct table_page:
     objhdr hdr

@@ -64,6 +64,7 @@ row = like(GEN_V5_18, GEN_V6_2)
 row.find_mm = mm_of_array
 row.pasid_get = pasid_get_from_bitmap
 row.pasid_end = pasid_end_in_bitmap
+row.extra_dtlb_flush = True
 
 row = like(GEN_V6_2, GEN_V6_9)
 row.report = report_to_domain

@@ -26,6 +26,7 @@ cdef enum:
     PT_WRITE = 2
     PT_EXEC = 4
     PT_LEVELS = 4
+    PASSED_THROUGH = 0xFFFFFFFF  # walker.mm_id of an entry that passes every address through
     ADDRESS_LIMIT_BITS = 47      # mmap() gives nothing above without being asked, on five levels too (DEFAULT_MAP_WINDOW)
 
 cdef inline uint64_t table_entry(uint32_t index) noexcept nogil:
@@ -63,6 +64,7 @@ cdef struct walker:
     mm_struct *mm                # NULL: the entry passes every address through
     table_page *leaves
     uint64_t region              # address >> 21 of ``leaves``
+    uint32_t mm_id               # low half, as the entry has it
 
 cdef inline bint walk_begin(view *v, walker *w, uint32_t dev, uint32_t pasid) noexcept nogil:
     """The IOMMU's way from (function, PASID) to an address space. False when there is no entry, or one in quiet abort."""
@@ -74,6 +76,7 @@ cdef inline bint walk_begin(view *v, walker *w, uint32_t dev, uint32_t pasid) no
     entry = read64(v.self, &pasid_table(v, dev)[pasid], PAGE_WALK)
     index1 = <uint32_t>(entry >> 8) & 0xFFFFFF
     w.mm = NULL
+    w.mm_id = PASSED_THROUGH
     if entry & (PTE_PRESENT | PTE_QUIET | PTE_PASS) == PTE_PRESENT | PTE_PASS:
         return True
     if entry & (PTE_PRESENT | PTE_QUIET) != PTE_PRESENT or index1 == 0 or index1 > v.pools[POOL_MM].capacity:
@@ -81,7 +84,8 @@ cdef inline bint walk_begin(view *v, walker *w, uint32_t dev, uint32_t pasid) no
     w.mm = <mm_struct *>pool_slot(v.pools[POOL_MM], index1 - 1)
     if read64(v.self, <uint64_t *>w.mm, PAGE_WALK) >> 32 != OBJ_LIVE:
         return False
-    return <uint32_t>read64(v.self, &w.mm.mm_id, PAGE_WALK) == <uint32_t>(entry >> 32)
+    w.mm_id = <uint32_t>(entry >> 32)
+    return <uint32_t>read64(v.self, &w.mm.mm_id, PAGE_WALK) == w.mm_id
 
 cdef inline bint walk_grants(view *v, walker *w, uint64_t address, uint32_t rwx) noexcept nogil:
     """Whether all of read 1, write 2, execute 4 are granted now. Neighbouring pages share the walk to their table."""

@@ -166,6 +166,10 @@ class Device(Section, frozen=True, kw_only=True):
         Literal["blocking", "identity"],
         _of("domain of its RID after removal (v6.9 and later)"),
     ] = "blocking"
+    dtlb_extra_inval: Annotated[
+        bool,
+        _of("completes an ATC invalidation before its posted writes; v6.2 and later send a second"),
+    ] = False
     max_retries: Annotated[int, _in(0, 2**20, "retries of a group after Success; 0 = no limit")] = 0
     workload: Annotated[Workload, _of("its accesses")] = field(default_factory=Workload)
 

@@ -54,7 +54,8 @@ class Defect(IntEnum):
     DEFECT_IOASID_MUTEX_LEAK_ON_FAILURE = 49
     DEFECT_IOASID_RETURNED_AFTER_FREE = 50
     DEFECT_IOASID_FREE_WITHOUT_PDATA = 51
-    DEFECTS = 52
+    DEFECT_EXTRA_DTLB_FLUSH_MISSING = 52
+    DEFECTS = 53
 
 def defect_number(slug: str) -> int: ...
 def defect_slugs() -> list[str]: ...

@@ -85,3 +85,42 @@ def test_an_identity_domain_passes_every_address(generation: str, machine: Machi
     restart = 0 if generation == "gunthorpe" else 1
     assert (seen.codes("identity"), seen.codes("blocking")) == ([restart], [1])
     assert seen.kernel("popped") == 1
+
+
+TAKEN = {
+    "unmap": ["unmap t0 4"],
+    "protect": ["protect t0 4 prot=r"],
+    "zap": ["zap t0 4"],
+    "map": ["map t0 4"],
+    "exec": ["exec t0", "map t0 4", "bind d0 t0"],
+    "reuse": ["spawn t0", "map t0 4", "bind d0 t0"],
+    "rebind": ["zap t0 4", "rebind d0 t0"],
+}
+
+
+@pytest.mark.parametrize("change", TAKEN)
+@pytest.mark.parametrize("generation", ALL)
+def test_a_cached_translation_goes_with_what_granted_it(
+    generation: str, change: str, machine: Machine
+) -> None:
+    """The second access is served by the cache; the one behind the change would be, if its invalidation was missing."""
+    line = "translate d0 t0 pages=4 rw=w try"
+    seen = machine(
+        generation,
+        ["map t0 4", "bind d0 t0", "touch t0 4 prot=w", line, line, *TAKEN[change], line],
+    )
+    assert seen.returned("translate d0 t0 pages=4 rw=w") == [0, 0, -14]
+    assert seen.devices("invalidations") >= 1
+
+
+@pytest.mark.parametrize("generation", ["v5.18", "v6.2"])
+def test_a_second_invalidation_comes_with_v6_2(generation: str, machine: Machine) -> None:
+    """For functions that complete one before their posted writes (e65a6897be5e)."""
+    seen = machine(
+        generation,
+        ["map t0 4", "bind d0 t0", "touch t0 4 prot=w", "unmap t0 4"],
+        device={"dtlb_extra_inval": True},
+    )
+    once = machine(generation, ["map t0 4", "bind d0 t0", "touch t0 4 prot=w", "unmap t0 4"])
+    more = seen.devices("invalidations") - once.devices("invalidations")
+    assert more == (2 if generation == "v6.2" else 0)

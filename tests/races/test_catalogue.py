@@ -117,6 +117,7 @@ SEEN_BY_ONE = {
     "an operation failed": "requester-id-unset",
     "stale PASID": "no-drain-before-5.8",
     "stale partial": "pro-cleared-unconditionally",
+    "stale translation": "extra-dtlb-flush-missing",
     "lock order": "pasid-mutex-abba",
     "RCU": "getter-without-rcu",
     "bad word": "ring-mask-half-descriptor",

@@ -142,11 +142,14 @@ def _device(d: int, tenants: list[int], pasids: list[int], rng: Random, mix: Mix
             (mix["send"], [f"{to} pages={rng.randint(2, 8)} at={at()} rw={rw} try"]),
             (mix["open"], [f"{first} open try", f"{second} try"]),
             (mix["hole"], [f"{to} pages=2 at={PAGES + rng.randrange(4096)} try"]),
+            (mix["access"], [f"translate d{d} t{t} pages={rng.randint(1, 8)} at={at()} rw={rw} try"]),
             (mix["marker"], [f"marker d{d} t{t} try"]),
         ]
     for pasid in pasids:
         text = f"send d{d} pasid={pasid} pages={rng.randint(1, 4)} at={at()} try"
         choices.append((mix["user"], [text]))
+        text = f"translate d{d} pasid={pasid} pages={rng.randint(1, 4)} at={at()} try"
+        choices.append((mix["access"], [text]))
     if not any(mix[name] for name in ("idle", "await")):
         choices.append((1, [f"await d{d} try"]))
     return _forever([], choices)

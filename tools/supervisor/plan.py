@@ -46,6 +46,7 @@ class DevicePlan:
     stop_marker: bool
     max_pasids: int
     release_identity: bool
+    dtlb_extra_inval: bool
     params: dict[str, Any]
     program: bytes = b""
 
@@ -183,7 +184,15 @@ def _device(scenario: Scenario, index: int, d: expand.DeviceInstance, seed: int)
     }
     limit = spec.max_pasids or scenario.iommu.max_pasids
     identity = spec.release_domain == "identity"
-    return DevicePlan(d.name, spec.credits, spec.stop == "marker", limit, identity, params)
+    return DevicePlan(
+        d.name,
+        spec.credits,
+        spec.stop == "marker",
+        limit,
+        identity,
+        spec.dtlb_extra_inval,
+        params,
+    )
 
 
 def _synthetic_tenants(

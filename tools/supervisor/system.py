@@ -272,7 +272,9 @@ def configure(plan: SystemPlan, control: Control) -> None:
     """Write the plan's devices, tenants and drivers to a formatted board."""
     for i, device in enumerate(plan.devices):
         control.configure_device(i, device.credits, int(device.stop_marker))
-        control.configure_function(i, device.max_pasids, device.release_identity)
+        control.configure_function(
+            i, device.max_pasids, device.release_identity, device.dtlb_extra_inval
+        )
         control.load_programs(device.params["program"], device.program)
     for i, tenant in enumerate(plan.tenants):
         control.configure_tenant(i, tenant.first, tenant.count, tenant.devices)

@@ -77,6 +77,11 @@ def describe(verdict: Mapping[str, int], names: Sequence[str]) -> str:
         case VerdictKind.VERDICT_STALE_PARTIAL:
             group = f"the group of request {verdict['generation']} of device {verdict['detail']}"
             return f"stale partial: {by} puts request {obj} into {group}, another group of the same index"
+        case VerdictKind.VERDICT_STALE_TRANSLATION:
+            return (
+                f"stale translation: {by}: the cache of device {cls} still grants address {obj:#x} of PASID "
+                f"{verdict['generation']} after its unmap, protect, detach or exit has returned"
+            )
         case VerdictKind.VERDICT_EVENTFD:
             return (
                 f"eventfd {verdict['generation']} of fault object {index}: a write of {by} failed"

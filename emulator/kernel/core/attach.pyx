@@ -19,6 +19,7 @@ from iopf.emulator.kernel.core.group cimport acknowledge_pending
 from iopf.emulator.kernel.core.queue cimport device_queue, iopf_queue_add_device, iopf_queue_remove_device
 from iopf.emulator.mm.mm cimport mm_index_of
 from iopf.emulator.board.board cimport view
+from iopf.emulator.board.changes cimport change_begin, change_end
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_HANDLE, POOL_MM
 from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.devices cimport device
@@ -145,6 +146,7 @@ cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ha
         return
     if defect(v, DEFECT_REMOVE_BEFORE_DRAIN) and domain_takes_faults(domain):
         iopf_put(v, dev)
+    change_begin(v.self, &v.devices[dev].changes, DETACH_PASID)
     ops_of(v).set_dev_pasid(v, dev, pasid, 0, DETACH_PASID)
     if flow_of(v).acknowledges:
         store_handle(v, dev, pasid, 0)
@@ -152,6 +154,7 @@ cdef void detach_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ha
     else:
         flow_of(v).end_faults(v, dev, pasid, domain)
         store_handle(v, dev, pasid, 0)
+    change_end(v.self, &v.devices[dev].changes, DETACH_PASID)
     if domain_takes_faults(domain) and not defect(v, DEFECT_REMOVE_BEFORE_DRAIN):
         iopf_put(v, dev)
     flow_of(v).auto_respond(v, handle, domain)

@@ -30,6 +30,7 @@ Flags:
     counts_domain         a group counts in its domain, which is freed when the count is 0; report and attach take param_lock for it
     made_by_fault         the first fault makes the fault_param of a device; no queue is needed
     acknowledges          answers pending groups where others drain, and marks them
+    extra_dtlb_flush      functions that complete an invalidation before their posted writes get a second one (e65a6897be5e)
 """
 
 from libc.stdint cimport uint32_t
@@ -63,6 +64,7 @@ cdef struct kernel_flow:
     bint counts_domain
     bint made_by_fault
     bint acknowledges
+    bint extra_dtlb_flush
 
 cdef inline const kernel_flow *flow_of(view *v) noexcept nogil:
     return <const kernel_flow *>v.flow

@@ -13,6 +13,7 @@ from iopf.emulator.kernel.core.attach cimport *
 from iopf.emulator.kernel.core.domain cimport *
 from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.board.board cimport view
+from iopf.emulator.board.changes cimport change_begin, change_end
 from iopf.emulator.spec.classes cimport POOL_DOMAIN, POOL_HANDLE
 from iopf.emulator.board.objects cimport attach_handle, iommu_domain, mm_struct
 from iopf.emulator.board.pasid_table cimport pasid_array
@@ -103,11 +104,14 @@ cdef int replace_locked(view *v, uint32_t dev, uint32_t pasid, attach_handle *ol
             pool_free(v.self, v.pools[POOL_HANDLE], &handle.hdr, REPLACE_PASID)
         return ENOMEM
     handle.users = 1
+    change_begin(v.self, &v.devices[dev].changes, REPLACE_PASID)
     ret = attach_locked(v, dev, pasid, handle, domain)
+    if ret == 0:
+        flow_of(v).end_faults(v, dev, pasid, before)
+    change_end(v.self, &v.devices[dev].changes, REPLACE_PASID)
     if ret != 0:
         pool_free(v.self, v.pools[POOL_HANDLE], &handle.hdr, REPLACE_PASID)
         return ret
-    flow_of(v).end_faults(v, dev, pasid, before)
     if domain_takes_faults(before):
         iopf_put(v, dev)
     flow_of(v).auto_respond(v, old, before)

@@ -18,6 +18,7 @@ from iopf.emulator.kernel.core.registration cimport *
 from iopf.emulator.kernel.sva.sva cimport iommu_sva_unbind_device
 from iopf.emulator.kernel.iommufd.attach cimport iommu_detach_handle
 from iopf.emulator.board.board cimport view
+from iopf.emulator.board.changes cimport change_begin, change_end
 from iopf.emulator.spec.classes cimport POOL_HANDLE, POOL_MM
 from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.devices cimport device
@@ -63,8 +64,10 @@ cdef int probe_locked(view *v, uint32_t dev) noexcept nogil:
     mutex_lock(v.self, &v.board.sva_lock, PROBE_DEVICE)
     d.removing = 0
     mutex_unlock(v.self, &v.board.sva_lock, PROBE_DEVICE)
+    change_begin(v.self, &d.changes, PROBE_DEVICE)
     ops_of(v).set_dev_pasid(v, dev, 0, 0, PROBE_DEVICE)
-    write32(v.self, &d.resets, d.resets + 1, PROBE_DEVICE)
+    write32(v.self, &d.resets, d.resets + 1, PROBE_DEVICE)  # the reset empties the function's cache
+    change_end(v.self, &d.changes, PROBE_DEVICE)
     ops_of(v).enable_faults(v, dev, PROBE_DEVICE)
     bell_ring(v.self, crew_actor(v.crew, d.actor), PROBE_DEVICE)
     return 0

@@ -11,6 +11,7 @@ from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
 from iopf.cython_ext.wait cimport *
 from iopf.emulator.board.board cimport view
+from iopf.emulator.board.changes cimport change_begin, change_end
 from iopf.emulator.board.objects cimport mm_struct
 from iopf.emulator.board.tenants cimport tenant
 from iopf.emulator.kernel.proc.syscalls cimport *
@@ -37,11 +38,15 @@ cdef int change_mm(caller *c, uint64_t *args, mm_change change, bint removes, bi
         return EFAULT
     write_lock(c.v.self, &mm.mmap_lock, MM_MAP)
     present = ld64_acq(&mm.rss)  # behind the lock: a fault may have added a page that a map over it takes away again
+    if present:
+        change_begin(c.v.self, &mm.changes, MM_MAP)
     ret = change(c.v, mm, args)
     if removes or ld64_acq(&mm.rss) < present:
         mm_invalidate_secondary_tlbs(c.v, mm, args[CALL_A], args[CALL_B])
     if moves:
         mm_invalidate_secondary_tlbs(c.v, mm, args[CALL_C], args[CALL_D])
+    if present:
+        change_end(c.v.self, &mm.changes, MM_MAP)
     write_unlock(c.v.self, &mm.mmap_lock, MM_MAP)
     return ret
 
@@ -121,8 +126,10 @@ cdef int64_t sys_fork(caller *c, uint64_t *args) noexcept nogil:
         return ENOMEM
     copy = <mm_struct *>pool_deref(v.self, v.pools[POOL_MM], ref, MM_FORK)
     write_lock(v.self, &mm.mmap_lock, MM_FORK)
+    change_begin(v.self, &mm.changes, MM_FORK)
     mm_fork(v, mm, copy)
     mm_invalidate_secondary_tlbs(v, mm, 0, <uint64_t>1 << 47)
+    change_end(v.self, &mm.changes, MM_FORK)
     write_unlock(v.self, &mm.mmap_lock, MM_FORK)
     if not try64(v.self, &child.mm, 0, ref, MM_FORK):
         # The child's process was killed before its first step; its exit path has left MM_GONE here.

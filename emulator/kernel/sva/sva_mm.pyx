@@ -14,6 +14,7 @@ from iopf.emulator.kernel.core.iommu_ops cimport ops_of
 from iopf.emulator.kernel.core.workqueue cimport flush_workqueue
 from iopf.emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmput_last
 from iopf.emulator.board.board cimport view, view_region
+from iopf.emulator.board.changes cimport change_begin, change_end
 from iopf.emulator.spec.classes cimport POOL_CLASSES, POOL_MM
 from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.iommus cimport unit_of
@@ -70,7 +71,9 @@ cdef void sva_mmput(view *v, mm_struct *mm) noexcept nogil:
     """Gives a user back. The last one runs exit_mmap here: quiet abort first, then mappings and tables go."""
     if not mmput_last(v, mm):
         return
+    change_begin(v.self, &mm.changes, MM_RELEASE)
     sva_mm_release(v, mm)
+    change_end(v.self, &mm.changes, MM_RELEASE)
     if defect(v, DEFECT_MM_RELEASE_FLUSH_SELF_DEADLOCK):
         flush_workqueue(v, 0, MM_RELEASE)
     if defect(v, DEFECT_PASID_FREED_TOO_EARLY):

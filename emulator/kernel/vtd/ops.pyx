@@ -10,6 +10,7 @@ from iopf.emulator.board.board cimport view
 from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.iommus cimport iommu_regs, unit_of, unit_regs
 from iopf.emulator.board.pasid_table cimport pasid_table
+from iopf.emulator.kernel.core.flow cimport flow_of
 from iopf.emulator.kernel.core.iommu_ops cimport iommu_ops
 from iopf.emulator.kernel.vtd.drain cimport intel_iommu_drain_pasid_prq, intel_iommu_fence_events
 from iopf.emulator.kernel.vtd.prq_wait cimport prq_settle
@@ -51,7 +52,10 @@ cdef void intel_flush_dev_iotlb(view *v, uint32_t dev, uint32_t pasid) noexcept 
 
 
 cdef void intel_flush_dev_iotlb_range(view *v, uint32_t dev, uint32_t pasid, uint64_t start, uint64_t pages) noexcept nogil:
-    qi_dev_tlb_inv(v, unit_of(v, dev), v.devices[dev].rid, pasid, start, pages)
+    cdef uint32_t unit = unit_of(v, dev)
+    qi_dev_tlb_inv(v, unit, v.devices[dev].rid, pasid, start, pages)
+    if v.devices[dev].dtlb_extra_inval and flow_of(v).extra_dtlb_flush and not defect(v, DEFECT_EXTRA_DTLB_FLUSH_MISSING):
+        qi_dev_tlb_inv(v, unit, v.devices[dev].rid, pasid, start, pages)
 
 
 cdef void intel_sync(view *v, uint32_t unit, uint32_t site) noexcept nogil:

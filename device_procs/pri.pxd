@@ -49,11 +49,13 @@ cdef struct group:
     uint32_t ignored             # PASID stopped with a marker: the response only returns credits
     uint32_t closed              # its last request has been sent
     uint32_t label               # of a program's group, or NO_LABEL
+    uint32_t again               # of a program's group: absent pages are requested again
     uint32_t shared              # another open group has the same index
     uint32_t rid                 # its requests have no PASID
     uint32_t unfinished          # of a replay: it gets no last request, so no gate waits for it
     uint32_t planned             # requests that it is to have, when they are sent in turn with those of others
     uint64_t early               # bit mask of requests that have had an answer of their own
+    uint64_t private_data        # bit mask of requests with private data
     uint64_t first_uid
     uint64_t serial              # of the device's groups, from 1
     uint64_t sent_ticks
@@ -85,6 +87,7 @@ cdef struct function:
     uint32_t open_requests
     uint32_t unfinished          # open groups of a replay that get no last request
     uint32_t owed                # invalidation completions not yet on the link
+    uint32_t early_owed          # requests with private data in groups that ended without the kernel's answer: theirs may still come
     uint32_t stopping            # PASID being stopped, + 1
     uint32_t staged              # accesses of a group that waits for credits
     uint64_t staged_address[64]
@@ -121,6 +124,7 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
 cdef void unlink_prgi(function *f, uint32_t prgi, uint16_t index) noexcept nogil
 cdef void forget_group(function *f, uint16_t index) noexcept nogil
 cdef bint fate_unanswered(function *f, group *g) noexcept nogil
+cdef void leave_early(function *f, group *g) noexcept nogil
 cdef void forget_all(function *f) noexcept nogil
 cdef void forget_hopeless(function *f, uint32_t pasid1) noexcept nogil
 cdef void group_release(function *f, group *g, uint16_t index) noexcept nogil

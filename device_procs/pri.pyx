@@ -12,6 +12,7 @@ from iopf.cython_ext.link cimport *
 from iopf.cython_ext.wait cimport *
 from iopf.device_procs.books cimport fate_of
 from iopf.emulator.board.board cimport note_event, private_alloc, view
+from iopf.emulator.board.config cimport OPTION_EARLY_PRIVATE
 from iopf.emulator.board.iommus cimport iommu_slot, unit_of
 from iopf.emulator.board.layout cimport OFF_LEDGER_KERNEL
 from iopf.emulator.board.ledger cimport FATE_UNANSWERED, uid_of
@@ -101,11 +102,12 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
     cdef uint64_t *slot = link_room(f.v.self, &f.up, DEV_SEND)
     cdef uint32_t place = g.count
     cdef uint64_t number = f.next_uid
+    cdef bint private_data = wants_private(f)
     if f.v.cfg.controlled:
         number |= (g.serial & 0xFFFFFF) << 32  # its group, for the check of partials
     if slot == NULL:
         return
-    slot[0] = pack_up(UP_REQUEST, g.pasid, not g.rid, (rwx & 4) != 0, (rwx & 8) != 0, wants_private(f))
+    slot[0] = pack_up(UP_REQUEST, g.pasid, not g.rid, (rwx & 4) != 0, (rwx & 8) != 0, private_data)
     # A request asks for something: one without read and write would be a stop marker.
     slot[1] = pri_message(address, g.prgi, (rwx & 3 or PRI_READ) | (PRI_LAST if last else 0))
     slot[2] = uid_of(number, place)
@@ -115,6 +117,7 @@ cdef void send_request(function *f, group *g, uint64_t address, uint32_t rwx, bi
     g.address[place] = address
     g.rwx[place] = <uint8_t>rwx
     g.count = place + 1
+    g.private_data |= <uint64_t>private_data << place
     g.closed = last
     f.next_uid += 1
     f.open_requests += 1
@@ -131,7 +134,7 @@ cdef void open_group(function *f, uint16_t index, uint32_t prgi, uint64_t now) n
     g.sent_ticks = now
     g.count = 0
     g.closed = 0
-    g.early = 0
+    g.early = g.private_data = 0
     if f.by_prgi[prgi] != NO_GROUP:
         g.shared = f.groups[f.by_prgi[prgi]].shared = 1
     f.by_prgi[prgi] = index
@@ -166,18 +169,20 @@ cdef void unlink_prgi(function *f, uint32_t prgi, uint16_t index) noexcept nogil
 
 cdef uint32_t credits_held(group *g) noexcept nogil:
     """Requests of an open group that have had no answer of their own."""
-    cdef uint64_t early = g.early
-    cdef uint32_t n = g.count
-    while early:
-        early &= early - 1
-        n -= 1
-    return n
+    return g.count - <uint32_t>bits_set64(g.early)
+
+
+cdef void leave_early(function *f, group *g) noexcept nogil:
+    """A group ends without the kernel's answer: those to its requests with private data may still come."""
+    if f.v.cfg.options & OPTION_EARLY_PRIVATE:
+        f.early_owed += <uint32_t>bits_set64(g.private_data & ~g.early)
 
 
 cdef void forget_group(function *f, uint16_t index) noexcept nogil:
     """The function gives an open group up: its credits return, and an answer that still comes matches nothing."""
     cdef group *g = &f.groups[index]
     f.d.dev.forgotten += g.count
+    leave_early(f, g)
     unlink_prgi(f, g.prgi, index)
     f.open_groups -= 1
     f.open_requests -= credits_held(g)
@@ -231,6 +236,7 @@ cdef uint16_t group_claim(function *f, uint32_t ten, uint32_t pasid) noexcept no
     g.retries = 0
     g.ignored = g.shared = g.rid = g.unfinished = 0
     g.label = NO_LABEL
+    g.again = 0
     return index
 
 

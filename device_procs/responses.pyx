@@ -173,6 +173,7 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
     if f.v.cfg.account and not g.shared and g.closed:
         check_books(f, g, by_hardware)
     if by_hardware:
+        leave_early(f, g)
         if code == RESP_SUCCESS:
             dev.by_overflow += g.count
         else:
@@ -181,7 +182,7 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
         note_label(f, g.label, code, g.count)
     if code == RESP_SUCCESS:
         dev.retired_ok += g.count
-        if g.ignored or g.label != NO_LABEL:
+        if g.ignored or (g.label != NO_LABEL and not g.again):
             group_release(f, g, index)
             group_done(f, g.tenant)
         else:
@@ -203,13 +204,12 @@ cdef void take_early(function *f, uint64_t *rec) noexcept nogil:
     """The answer of one request with private data: its credit returns, its page comes with the group."""
     cdef uint16_t index = f.by_prgi[unpack_down(rec[0]).prgi]
     cdef uint32_t place = <uint32_t>(rec[2] >> 56)
-    cdef group *g
-    if index == NO_GROUP:
-        f.d.dev.unexpected += 1
-        return
-    g = &f.groups[index]
-    if place >= g.count or g.number[place] != uid_number(rec[2]) or g.early >> place & 1:
-        f.d.dev.unexpected += 1
+    cdef group *g = &f.groups[index] if index != NO_GROUP else NULL
+    if g == NULL or place >= g.count or g.number[place] != uid_number(rec[2]) or g.early >> place & 1:
+        if f.early_owed:
+            f.early_owed -= 1
+        else:
+            f.d.dev.unexpected += 1
         return
     g.early |= <uint64_t>1 << place
     f.open_requests -= 1

@@ -93,6 +93,7 @@ cdef uint16_t begin(function *f, prog_op *op, uint32_t label, uint32_t pasid) no
     g.rid = (op.flags & FLAG_RID) != 0
     g.retries = g.ignored = g.shared = g.unfinished = 0
     g.label = label
+    g.again = 0
     f.label_by_prgi[prgi] = <uint8_t>(label + 1 if label < UNLABELLED else 0)
     open_group(f, index, prgi, crew_ticks(f.v.crew))
     return index
@@ -122,6 +123,7 @@ cdef int64_t send(function *f, prog_op *op) noexcept nogil:
     if index == NO_GROUP:
         return not_ready(f, op)
     g = &f.groups[index]
+    g.again |= op.flags & FLAG_RETRY
     f.d.dev.accesses += pages
     for i in range(pages):
         send_request(f, g, op.a + <uint64_t>i * 4096, rwx, i + 1 == pages and op.flags & FLAG_LAST, now)
@@ -143,6 +145,8 @@ cdef int64_t await_answers(function *f, prog_op *op) noexcept nogil:
                 forget_group(f, <uint16_t>i)
             elif ld32_acq(&f.v.board.phase) < PHASE_RELEASING:
                 return NOT_YET
+        elif g.state == GROUP_RETRY and (op.arg == 0 or g.label == op.arg - 1) and ld32_acq(&f.v.board.phase) < PHASE_RELEASING:
+            return NOT_YET
     return expected(f, op)
 
 
@@ -224,11 +228,27 @@ cdef int64_t overflow(function *f, prog_op *op) noexcept nogil:
     return ret if ret != 0 else NOT_YET
 
 
+cdef bint asks_again(function *f) noexcept nogil:
+    """Groups with `retry` are not finished. The end of the program waits for them, since it gives open groups up, whose indices these could
+    then take while the kernel still has requests of the old ones."""
+    cdef uint32_t i
+    cdef group *g
+    if ld32_acq(&f.v.board.phase) >= PHASE_RELEASING:
+        return False
+    for i in range(f.window):
+        g = &f.groups[i]
+        if g.state == GROUP_RETRY or (g.state == GROUP_OPEN and g.again and g.closed and not fate_unanswered(f, g)):
+            return True
+    return False
+
+
 cdef bint script_owed(function *f) noexcept nogil:
     """Whether others have made possible what the program waits for; changes nothing. An `await` waits for responses, which the link
     tells, and an overflow polls."""
     cdef uint32_t state = flow_look(f.v, &f.script, PHASE_STOPPING), pasid = 0
     cdef prog_op *op
+    if state == FLOW_END:
+        return not asks_again(f)
     if state != FLOW_OP:
         return state != FLOW_BLOCKED
     op = flow_op(f.v, &f.script)
@@ -278,6 +298,8 @@ cdef bint script_step(function *f, uint64_t *next_ns) noexcept nogil:
     cdef int64_t ret
     if state == FLOW_MOVED:
         return True
+    if state == FLOW_END and asks_again(f):
+        return False
     if state == FLOW_END:
         forget_hopeless(f, 0)
         flow_leave(f.v, f.v.self.slot)

@@ -106,8 +106,9 @@ def access_flags(line: Line, _context: Context) -> int:
 
 
 def request_flags(line: Line, context: Context) -> int:
-    """The access, and whether the last request is the last of its group."""
-    return access_flags(line, context) | (0 if "open" in line.flags else spec.FLAG_LAST)
+    """The access, whether the last request is the last of its group, and whether the function retries."""
+    retry = spec.FLAG_RETRY if "retry" in line.flags else 0
+    return access_flags(line, context) | retry | (0 if "open" in line.flags else spec.FLAG_LAST)
 
 
 def requests(line: Line, context: Context) -> int:

@@ -100,6 +100,7 @@ cpdef enum:  # flags
     FLAG_RID = 32            # a request without PASID
     FLAG_IMPLICIT = 128      # the exit that no line asks for
     FLAG_OPEN = 256          # of a replay: the group ends here, without a last request
+    FLAG_RETRY = 512         # after Success the function asks again for what is still absent, as a workload does
     FLAG_TRY = 64            # the operation may fail: its error is noted and is no finding
 
 cpdef enum:

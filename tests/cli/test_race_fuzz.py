@@ -36,7 +36,7 @@ def test_fuzz_prints_its_counts(tmp_path: Path) -> None:
 
 
 def test_fuzz_finds_a_defect_and_saves_its_schedule(tmp_path: Path) -> None:
-    args = ("--defect", "remove-before-drain", "--programs", "8", "-o", str(tmp_path))
+    args = ("--defect", "remove-before-drain", "--programs", "40", "-o", str(tmp_path))
     done = race("fuzz", *args, "--json")
     assert done.returncode == Status.FAILED, done.stdout + done.stderr
     findings = json.loads(done.stdout)["findings"]

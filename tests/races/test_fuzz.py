@@ -201,13 +201,13 @@ def test_a_seed_is_a_campaign() -> None:
     assert first.programs == 12
     growth = [covered for _, covered in first.growth]
     assert growth == sorted(growth)
-    assert growth[-1] == first.coverage.found > growth[0] > 0
+    assert growth[-1] == first.coverage.found > growth[0]
     assert told(Fuzzer("v6.14", 4).run(60, 12)) != told(first)
 
 
 def test_a_defect_is_found_minimised_and_saved(tmp_path: Path) -> None:
     fuzzer = Fuzzer("v7.2", 1, defects=("remove-before-drain",), directory=tmp_path)
-    campaign = fuzzer.run(60, 10)
+    campaign = fuzzer.run(60, 40)
     assert campaign.new
     for finding in campaign.new:
         assert finding.small is not None

@@ -88,6 +88,7 @@ def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
     lines = [
         f"stress      {result['generation']}: {result['devices']} devices, {result['handlers']} handlers, "
         f"{result['tenants']} tenants, {result['wall_s']:.1f} s, seed {result['seed']}",
+        f"system      {result['configuration']}",
         f"requests    {account['sent']:,} sent = {account['answered']:,} answered + {account['in_flight']:,} in flight"
         f" + {account['lost_total']:,} lost, with a reason; {result['iommu']['overflows']:,} overflows",
     ]

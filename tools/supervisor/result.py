@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from iopf.emulator.check.account import check_device, check_pools, device_totals, totals
 from iopf.emulator.check.coverage import coverage, kernel_warnings, known_violations
 from iopf.emulator.check.latency import STAGES, stage_summary
@@ -22,6 +23,7 @@ from iopf.emulator.spec.sites import point_name
 from iopf.emulator.spec.text import printable
 from iopf.emulator.trace.program import Op, unpack
 from iopf.tools.cli.version import package_version
+from iopf.tools.configuration import described
 from iopf.tools.files import make_private, write_whole
 from iopf.tools.status import STOPPED, Status
 from iopf.tools.supervisor.monitor import Outcome
@@ -155,6 +157,7 @@ def build_result(
         "devices": len(plan.devices),
         "handlers": plan.config["handlers"],
         "tenants": len(plan.tenants),
+        "configuration": described(msgspec.to_builtins(resolved.scenario)),
         "seconds": round(outcome.wall_s, 6),
         "faults": faults,
         "faults_per_s": round(faults / outcome.wall_s, 1) if outcome.wall_s else 0,

@@ -35,7 +35,8 @@ VERBS = (
         spec.DO_SEND,
         Runs.DEVICE,
         (D, MAYBE_T),
-        "page requests of one group; open: without the last request, which a later `send` to the same group adds",
+        "page requests of one group; open: without the last request, which a later `send` to the same group adds; "
+        "retry: after Success, absent pages are requested again",
         (
             Word("pages", words.number(1, GROUP_PAGES_MAX)),
             AT,
@@ -44,7 +45,7 @@ VERBS = (
             ANY_PASID,
             MAYBE_PRGI,
         ),
-        ("open", "rid"),
+        ("open", "retry", "rid"),
         at_least=("tenant", "pasid", "rid"),
         at_most=("pasid", "rid"),
         record=Fields(
@@ -56,7 +57,7 @@ VERBS = (
         spec.DO_TRANSLATE,
         Runs.DEVICE,
         (D, MAYBE_T),
-        "requests translations of pages, as ATS does; Bad address if one is not granted",
+        "accesses pages through the translation cache, and requests missing translations, as ATS does; Bad address if one is not granted",
         (Word("pages", words.number(1, GROUP_PAGES_MAX)), AT, RW, ANY_PASID),
         ("rid",),
         at_least=("tenant", "pasid", "rid"),

@@ -28,7 +28,7 @@ from iopf.tools.cli.overrides import defect_option, output_options, set_option, 
     help="Number of devices (default 64).",
 )
 @click.option(
-    "--handlers", type=int, default=8, metavar="N", help="Fault handler processes (default 8)."
+    "--handlers", type=int, metavar="N", help="Fault handler processes (default: drawn, or 8)."
 )
 @click.option(
     "--seconds",
@@ -42,6 +42,11 @@ from iopf.tools.cli.overrides import defect_option, output_options, set_option, 
 @click.option("--noise", is_flag=True, help="Yield and sleep at random scheduling points.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of programs and choices.")
 @click.option("--mix", metavar="OP=WEIGHT,...", help="Weights of operations: iopf help stress.")
+@click.option(
+    "--vary/--no-vary",
+    default=True,
+    help="Draw IOMMUs, queues, options and so on from the seed (default), or use the defaults.",
+)
 @click.option("--strict", is_flag=True, help="Fail on known violations of the generation.")
 @defect_option
 @set_option
@@ -51,6 +56,7 @@ def command(
     kernel: str | None,
     seed: int | None,
     mix: str | None,
+    vary: bool,
     strict: bool,
     sets: tuple[str, ...],
     json_out: bool,
@@ -69,13 +75,21 @@ def command(
     """
     from iopf.emulator.spec.kernels import NEWEST
     from iopf.tools.stress.mix import parse_mix
-    from iopf.tools.stress.run import resolve_stress
+    from iopf.tools.stress.run import configuration_of, resolve_stress
 
     weights = parse_mix(mix)
     flags = to_flags(options)
     drawn = time.time_ns() % 1_000_000 if seed is None else seed
+    generation = kernel or NEWEST
     resolved = resolve_stress(
-        devices, kernel or NEWEST, drawn, weights, strict=strict, sets=sets, flags=flags
+        devices,
+        generation,
+        drawn,
+        weights,
+        strict=strict,
+        configuration=configuration_of(devices, generation, drawn) if vary else None,
+        sets=sets,
+        flags=flags,
     )
     from iopf.tools.stress.report import render_stress
     from iopf.tools.supervisor.run import run_scenario

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Random programs within the contracts: operations that a driver, tenant or function may do at any time, in random order.
 
-Every program belongs to one actor. Lines before `start` set the system up; lines after it run concurrently and may fail. Excluded are
+The system is a configuration at random (`tools/configuration.py`). Every program belongs to one actor. Lines before `start` set the system up; lines after it run concurrently and may fail. Excluded are
 operations whose contract requires a drain first (`queue-remove`), operations that make answers themselves (`report`, `respond`,
 `reset`), and operations that wait for others (`serve`, `barrier`). Some draws are invalid, such as a line after `exit`; `build_lab`
 rejects those and the next program is drawn.
@@ -14,9 +14,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from iopf.emulator.spec.kernels import NEWEST, since
+from iopf.emulator.spec.kernels import NEWEST, since, span
+from iopf.tools.configuration import Configuration, draw_configuration, needs
 
 NEWER = since("v6.11")
+REGISTERING = span("v5.13", "v6.2")  # drivers register fault handlers
 _PASIDS = (5, 6)
 _MOST_LINES = 3
 
@@ -37,37 +39,46 @@ class Drawn:
         return {**self.tables, "queue_records": self.queue_records}
 
 
-def options_of(generation: str) -> list[str]:
-    """Options of every drawn system: without them, most draws fail in the one known way of the catalogue."""
-    return ["answer-last"] if generation in since("v6.11", proposed=False) else []
+def tables_of(drawn: Configuration, tenants: int, defects: Sequence[str] = ()) -> dict[str, Any]:
+    """The tables of a system of this configuration. Options that keep most draws from failing in the one known way of the catalogue are
+    always on."""
+    made = drawn.tables(needs(drawn.generation))
+    return {
+        "kernel": {**made["kernel"], "defects": list(defects)},
+        "iommu": made["iommu"],
+        "device": [{"count": drawn.devices, **made["device"]}],
+        "tenant": [{"count": tenants}],
+    }
+
+
+def _configuration(random: Random, generation: str, devices: int) -> Configuration:
+    # A group of a program has up to three requests, and a program keeps several open.
+    return draw_configuration(
+        random,
+        generation=generation,
+        devices=devices,
+        credits=random.choice((8, 32)),
+        handlers=random.choice((1, 1, 2)),
+    )
 
 
 def draw(random: Random, generation: str, defects: Sequence[str] = ()) -> Drawn:
     """Draw a system and its programs. `defects`: historic bugs to enable."""
-    devices, tenants = random.choice((1, 1, 1, 2)), random.choice((1, 1, 2))
+    devices, tenants = random.choice((1, 1, 1, 2, 3)), random.choice((1, 1, 2))
     numbers = {"devices": devices, "tenants": tenants}
     programs = [_tenant(random, generation, t, devices) for t in range(tenants)]
     programs += [_device(random, generation, d, tenants) for d in range(devices)]
     programs += [
-        _start(f"k{k}", [], _lines(random, lambda: _driver_line(random, devices)))
+        _start(f"k{k}", [], _lines(random, lambda: _driver_line(random, generation, devices)))
         for k in range(random.choice((0, 0, 1, 1, 2)))
     ]
-    kernel: dict[str, Any] = {
-        "generation": generation,
-        "handlers": random.choice((1, 1, 2)),
-        "options": options_of(generation),
-        "defects": list(defects),
-    }
-    tables: dict[str, Any] = {
-        "kernel": kernel,
-        "device": [{"count": devices, "stop": random.choice(("marker", "wait"))}],
-        "tenant": [{"count": tenants}],
-    }
+    configuration = _configuration(random, generation, devices)
+    tables = tables_of(configuration, tenants, defects)
     return Drawn(programs, tables, random.choice((0, 0, 8)), generation, "drawn", numbers)
 
 
 def mutate(random: Random, drawn: Drawn) -> Drawn:
-    """Add, remove or replace a line; sometimes change the queue or the number of handlers."""
+    """Add, remove or replace a line; sometimes draw another configuration."""
     programs = [list(program) for program in drawn.programs]
     number = random.randrange(len(programs))
     program = programs[number]
@@ -75,8 +86,8 @@ def mutate(random: Random, drawn: Drawn) -> Drawn:
     actor = program[start].split(":")[0]
     change = random.random()
     if change < 0.1:
-        kernel = {**drawn.tables["kernel"], "handlers": random.choice((1, 2))}
-        tables = {**drawn.tables, "kernel": kernel}
+        other = _configuration(random, drawn.generation, drawn.numbers["devices"])
+        tables = tables_of(other, drawn.numbers["tenants"], drawn.tables["kernel"]["defects"])
         return replace(drawn, tables=tables, queue_records=random.choice((0, 8)), made_by="mutated")
     if change < 0.4 and len(program) > start + 2:
         del program[random.randrange(start + 1, len(program))]
@@ -99,7 +110,7 @@ def _line(random: Random, drawn: Drawn, actor: str) -> str:
         return _tenant_line(random, drawn.generation, t, devices, opened=opened)
     if actor.startswith("d"):
         return _device_line(random, drawn.generation, int(actor[1:]), tenants)
-    return f"{actor}: {_driver_line(random, devices)}"
+    return f"{actor}: {_driver_line(random, drawn.generation, devices)}"
 
 
 def _lines(random: Random, one: Any) -> list[str]:
@@ -135,6 +146,13 @@ def _domain(random: Random, t: int, *, opened: bool = True) -> str:
 
 
 def _tenant_line(random: Random, generation: str, t: int, devices: int, *, opened: bool) -> str:
+    return f"{random.choice(tenant_lines(random, generation, t, devices, opened=opened))} try"
+
+
+def tenant_lines(
+    random: Random, generation: str, t: int, devices: int, *, opened: bool
+) -> list[str]:
+    """One line of each operation that tenant `t` may do; `opened`: it has a fault object."""
     d, page = random.randrange(devices), random.randrange(4)
     common = [
         f"unbind d{d} t{t}",
@@ -163,7 +181,7 @@ def _tenant_line(random: Random, generation: str, t: int, devices: int, *, opene
             f"write f{t} t{t} nth={random.choice((0, 1))} code={random.choice(('success', 'invalid'))}",
             f"fault-close t{t} f{t}",
         ]
-    return f"{random.choice(common)} try"
+    return common
 
 
 def _device(random: Random, generation: str, d: int, tenants: int) -> list[str]:
@@ -176,11 +194,16 @@ def _device(random: Random, generation: str, d: int, tenants: int) -> list[str]:
 
 
 def _device_line(random: Random, generation: str, d: int, tenants: int) -> str:
+    return f"{random.choice(device_lines(random, generation, d, tenants))} try"
+
+
+def device_lines(random: Random, generation: str, d: int, tenants: int) -> list[str]:
+    """One line of each operation that device `d` may do."""
     t = random.randrange(tenants)
     pages, group = random.choice((1, 1, 2, 3)), f"g{random.randrange(40)}"
     lines = [
         f"send d{d} t{t} pages={pages} group={group}",
-        f"send d{d} t{t} pages={pages} group={group}",
+        f"send d{d} t{t} pages={pages} group={group} retry",
         f"send d{d} t{t} pages={pages} group={group} open",
         f"send d{d} t0 pages={pages} group=z",
         f"send d{d} t{t} pages=1 at=9 group={group}",
@@ -191,12 +214,18 @@ def _device_line(random: Random, generation: str, d: int, tenants: int) -> str:
     ]
     if generation in NEWER:
         lines.append(f"send d{d} pages={pages} pasid={_PASIDS[t]} group={group}")
-    return f"{random.choice(lines)} try"
+    return lines
 
 
-def _driver_line(random: Random, devices: int) -> str:
+def _driver_line(random: Random, generation: str, devices: int) -> str:
+    return f"{random.choice(driver_lines(random, generation, devices))} try"
+
+
+def driver_lines(random: Random, generation: str, devices: int) -> list[str]:
+    """One line of each operation that a driver may do."""
     d = random.randrange(devices)
-    lines = (
+    failing = random.choice(("fault", "handle", "domain", "table", "param"))
+    lines = [
         f"remove d{d}",
         f"remove d{d}",
         f"plug d{d}",
@@ -204,6 +233,9 @@ def _driver_line(random: Random, devices: int) -> str:
         f"flush d{d}",
         f"discard d{d}",
         f"drain d{d} pasid=1",
-        f"fail {random.choice(('fault', 'handle', 'domain', 'table'))} nth=1",
-    )
-    return f"{random.choice(lines)} try"
+        f"queue-add d{d}",
+        f"fail {failing} nth=1",
+    ]
+    if generation in REGISTERING:
+        lines += [f"register d{d}", f"unregister d{d}"]
+    return lines

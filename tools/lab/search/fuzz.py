@@ -22,7 +22,8 @@ from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.coverage import Coverage
 from iopf.tools.lab.play.races import save_schedule, tables_of
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
-from iopf.tools.lab.search.draw import Drawn, draw, mutate, options_of
+from iopf.tools.configuration import described, needs
+from iopf.tools.lab.search.draw import Drawn, draw, mutate
 from iopf.tools.lab.search.minimise_programs import Small, minimise_programs
 from iopf.tools.lab.search.search import Found, search
 
@@ -37,7 +38,7 @@ _AGAIN = 400  # schedules of a variant that must not fail in the same way
 @dataclass(slots=True)
 class Finding:
     """A failure. `known`: slug of the catalogue entry whose fixed variant does not fail in this way; `defects`: enabled bugs that it
-    needs; `small` and `file`: of its first occurrence."""
+    needs; `small`, `file` and `system`: of its first occurrence."""
 
     what: list[str]
     generation: str
@@ -46,6 +47,7 @@ class Finding:
     times: int = 1
     small: Small | None = None
     file: Path | None = None
+    system: str = ""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ def known_failures(generation: str) -> dict[str, str]:
     for race in catalogue().values():
         if race.fixed is not None and generation == race.generation:
             tables = tables_of(race, defective=True)
-            options = {*tables["kernel"].get("options", []), *options_of(generation)}
+            options = {*tables["kernel"].get("options", []), *needs(generation)}
             tables["kernel"] = {**tables["kernel"], "options": sorted(options)}
             with build_lab(*race.programs, **tables) as lab:
                 for seed in range(_SEEDS):
@@ -181,6 +183,7 @@ class Fuzzer:
         path, memory = segments(found.failure.path, lab.names), lab.memory
         lab.close()
         finding = self._caused(drawn, found.what)
+        finding.system = described(drawn.tables)
         key = f"{finding.known} {finding.defects} {signature(found.what)}"
         if key in self.campaign.findings:
             self.campaign.findings[key].times += 1

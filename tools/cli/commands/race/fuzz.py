@@ -108,6 +108,7 @@ def _document(campaign: Campaign, memory: str) -> dict[str, Any]:
                 "known": finding.known,
                 "defects": finding.defects,
                 "times": finding.times,
+                "system": finding.system,
                 "programs": finding.small.programs if finding.small else None,
                 "preemptions": finding.small.failure.preemptions if finding.small else None,
                 "file": str(finding.file) if finding.file else None,
@@ -158,6 +159,7 @@ def _print_finding(finding: Finding) -> None:
     if finding.small is None:
         echo("  not reproduced while minimising")
         return
+    echo(f"  {finding.system}")
     for number, program in enumerate(finding.small.programs):
         echo(f"  program {number}: {'; '.join(program)}")
     where = f"; {finding.file}" if finding.file else ""

@@ -26,6 +26,18 @@ def _records(plan: SystemPlan) -> Iterator[tuple[tuple[int, int], int, bytes]]:
         yield (int(Kind.DRIVER), driver.index), driver.first, driver.program
 
 
+def lines_by_record(plan: SystemPlan) -> dict[int, str]:
+    """The text of the line of each record of the programs, by its number on the board."""
+    if plan.compiled is None:
+        return {}
+    return {
+        first + number: source[2]
+        for actor, first, _packed in _records(plan)
+        for number, source in enumerate(plan.compiled.lines[actor])
+        if source is not None
+    }
+
+
 def line_results(plan: SystemPlan, snapshot: Snapshot) -> list[dict[str, Any]]:
     """Every line in the order of the text: program, line, text, may_fail, result (0 or more, a negative errno, None: never run), runs
     and errors (number of runs, and of those that failed).

@@ -24,6 +24,7 @@ from iopf.tools.lab.play.races import save_schedule, tables_of
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.configuration import described, needs
 from iopf.tools.lab.search.draw import Drawn, draw, mutate
+from iopf.tools.lab.search.meetings import Meetings, lines_of
 from iopf.tools.lab.search.minimise_programs import Small, minimise_programs
 from iopf.tools.lab.search.search import Found, search
 
@@ -64,6 +65,10 @@ class Campaign:
     findings: dict[str, Finding] = field(default_factory=dict)
     growth: list[tuple[float, int]] = field(default_factory=list)  # seconds, hand-overs
     coverage: Coverage = field(default_factory=Coverage)
+    meetings: Meetings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.meetings = Meetings(self.generation)
 
     @property
     def new(self) -> list[Finding]:
@@ -164,11 +169,13 @@ class Fuzzer:
         campaign = self.campaign
         lab.scheduler.coverage = campaign.coverage
         before, seed = campaign.coverage.found, self._random.randrange(2**40)
+        lines = lines_of(lab)
         for batch in range(_BATCHES):
             covered = campaign.coverage.found
             found = search(lab, seed + batch * _BATCH, seconds=10, most=_BATCH)
             campaign.schedules += found.schedules
             campaign.steps += found.steps
+            campaign.meetings.add(lab.scheduler.trace, lines)  # the last schedule of the batch
             if found.what is not None:
                 self._note(lab, drawn, found)
                 break

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from iopf.tools.lab.search.fuzz import Campaign, Finding
 
+_NEVER_SHOWN = 6
+
 
 @click.command(
     "fuzz",
@@ -102,6 +104,8 @@ def _document(campaign: Campaign, memory: str) -> dict[str, Any]:
         "seconds": campaign.seconds,
         "handovers": campaign.coverage.found,
         "growth": campaign.growth,
+        "met": [[*pair, times] for pair, times in sorted(campaign.meetings.counts.items())],
+        "never_met": [list(pair) for pair in campaign.meetings.never],
         "findings": [
             {
                 "what": finding.what,
@@ -130,6 +134,7 @@ def _print(campaign: Campaign, memory: str) -> None:
         f"{campaign.schedules:,} schedules in {campaign.seconds:.1f} s, {rate:,.0f} per second"
     )
     echo(f"{campaign.coverage.found:,} hand-overs{_half(campaign)}")
+    _print_meetings(campaign)
     for finding in campaign.findings.values():
         _print_finding(finding)
     if not campaign.findings:
@@ -138,6 +143,17 @@ def _print(campaign: Campaign, memory: str) -> None:
         echo("no failure besides those of the catalogue")
     if sys.stdout.isatty() and campaign.new:
         echo("iopf race replay FILE replays one, iopf race minimise FILE minimises it")
+
+
+def _print_meetings(campaign: Campaign) -> None:
+    """Pairs of operations that overlapped on a device, a tenant or a fault object; those that never did, if they fit."""
+    never = [f"{one} + {other}" for one, other in campaign.meetings.never]
+    possible = len(campaign.meetings.possible)
+    echo(f"{possible - len(never)} of {possible} pairs of operations met on one object")
+    shown = ", ".join(never[:_NEVER_SHOWN])
+    more = len(never) - _NEVER_SHOWN
+    if never:
+        echo(f"  never: {shown}" + (f" and {more} more (--json has all)" if more > 0 else ""))
 
 
 def _half(campaign: Campaign) -> str:

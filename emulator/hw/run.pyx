@@ -46,7 +46,6 @@ cdef void unit_attach(unit *u, view *v, uint32_t index) noexcept nogil:
 
 
 cdef unit *unit_make(view *v, uint32_t index) noexcept nogil:
-    """The state of one IOMMU, private to its process; NULL without memory."""
     cdef unit *u = <unit *>private_alloc(v, sizeof(unit))
     cdef uint32_t n = v.cfg.devices
     if u == NULL:

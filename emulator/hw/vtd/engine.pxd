@@ -7,7 +7,7 @@ out of the invalidation queue, responses and invalidations go out over a link pe
 writer of PQT, the only one that sets PPR and PRO, the only reader of the uplinks and the only writer of the
 downlinks.
 
-Per request the first row that fits decides:
+Per request the first row that fits decides (``emulator/check/decisions.py`` has the table as data):
     the function or its PASID is not set up      last: Invalid; else dropped           (fault recorded, unless the entry aborts quietly)
     PRO is set                                   last: Success; else dropped           nothing else
     the queue is full                            last: Success; else dropped           PRO := 1, event

@@ -22,6 +22,8 @@ import pytest
 from iopf.shm.naming import SHM_DIR, parse
 from iopf.shm.objects import trouble_of
 
+from tests.support.speed import expected_s, slowdown
+
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 3.0
 _LONG_GENERATIONS = {"v5.18", "v6.2", "v6.11", "v6.13", "v6.16"}
@@ -29,6 +31,7 @@ _LONG_GENERATIONS = {"v5.18", "v6.2", "v6.11", "v6.13", "v6.16"}
 
 def pytest_configure(config: pytest.Config) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    config.pluginmanager.register(_Announcement(config))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +43,44 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         if callspec is not None and callspec.params.get("generation") in _LONG_GENERATIONS:
             item.add_marker("long")
+        item.add_marker(pytest.mark.timeout(_limit_s(item) * slowdown()), append=False)
+
+
+def _limit_s(item: pytest.Item) -> float:
+    """The time limit of a test on the reference machine: its own, or that of pyproject.toml."""
+    own = item.get_closest_marker("timeout")
+    return float(own.args[0] if own else item.config.getini("timeout"))
+
+
+class _Announcement:
+    """Tells how many tests will run and how long they take here, before the first one."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._told = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        self._tell(len(ids))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if session.items:
+            self._tell(len(session.items))
+
+    def _tell(self, tests: int) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if self._told or reporter is None:
+            return
+        self._told = True
+        workers = int(getattr(self._config.option, "numprocesses", None) or 1)
+        minutes = expected_s(tests, workers) / 60
+        speed = (
+            f"; this machine runs {slowdown():.1f} times slower than an idle one"
+            if slowdown() > 1.2
+            else ""
+        )
+        length = f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute"
+        reporter.write_line(f"{tests} test{'s'[: tests != 1]}, {length}{speed}")
 
 
 def _children() -> dict[int, str]:
@@ -124,7 +165,7 @@ def _nothing_is_left() -> Iterator[None]:
     """Fail the test with its leftovers, and remove the processes so that the next test starts clean."""
     processes, shared, sockets = _children(), _shared(), _sockets()
     yield
-    until = time.monotonic() + _GRACE_S
+    until = time.monotonic() + _GRACE_S * slowdown()
     while True:
         new = {pid: what for pid, what in _children().items() if pid not in processes}
         for pid in [pid for pid, what in new.items() if not what]:

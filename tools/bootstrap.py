@@ -7,6 +7,7 @@
   iopf ARGS...   any iopf command
   test [ARGS...] the test suite, with --all also its long part; other arguments go to pytest
   check          linters, types, stubs and import rules
+  mutate         build mistakes into copies of this tree and see which check notices (about an hour)
   doctor         requirements of this machine
 
 Builds into .venv beside this tree and changes nothing else. Needs only the standard library. The venv is created without pip and
@@ -308,13 +309,16 @@ def main(arguments: list[str]) -> int:
         in_venv(("test",), "-m", "pytest", *suite(rest))
     if verb == "check":
         in_venv(("test", "dev"), str(ROOT / "tools" / "checks.py"), *rest)
+    if verb == "mutate":
+        in_venv(("test",), "-m", "iopf.tools.mutate.run", *rest)
     if verb == "doctor":
         return doctor()
     if verb in ("-h", "--help", "help"):
         print((__doc__ or "").strip())
         return 0
     give_up(
-        f"no verb '{verb}'; expected one of demo, run, bench, iopf, test, check, doctor", status=2
+        f"no verb '{verb}'; expected one of demo, run, bench, iopf, test, check, mutate, doctor",
+        status=2,
     )
 
 

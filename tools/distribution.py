@@ -25,7 +25,8 @@ from setuptools.command.sdist import sdist
 SOURCE_ROOT = Path(".src/iopf")
 FILES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore")
 FOLDERS = ("cython_ext", "device_procs", "emulator", "shm", "tools", "tests", ".ci")
-# Modules of iopf.tools that build and check the tree; the package iopf.tools.points is excluded in pyproject.toml.
+# Modules of iopf.tools that build and check the tree; the packages iopf.tools.points and mutate are excluded in
+# pyproject.toml.
 TREE_ONLY = (
     "bootstrap",
     "build_ext",

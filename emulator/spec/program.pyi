@@ -74,6 +74,7 @@ FLAG_PRIV: int
 FLAG_LAST: int
 FLAG_RID: int
 FLAG_OPEN: int
+FLAG_RETRY: int
 FLAG_IMPLICIT: int
 FLAG_TRY: int
 SEQUENCES: int

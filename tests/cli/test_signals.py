@@ -20,6 +20,8 @@ from iopf.tools.lab.play.system import build_lab
 from iopf.tools.lab.search.search import search
 from iopf.tools.status import Status
 
+from tests.support.speed import slowdown
+
 RUN = ("race", "run", "4.22", "--fixed")
 LONG = {
     "prove": ("race", "prove", "4.22", "--seconds", "300"),
@@ -29,7 +31,7 @@ LONG = {
     "fuzz": ("race", "fuzz", "--seconds", "300", "-o", os.devnull + "-none"),
     "kill": ("race", "kill", "quickstart", "--mode", "processes"),
 }
-BOUND_S = 30
+BOUND_S = 30 * slowdown()
 BIND = ["map t0 4", "bind d0 t0"]
 SEND = ["wait-bound d0 t0", "d0: start", "send d0 t0 pages=2 group=a", "await d0"]
 

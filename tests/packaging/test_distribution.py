@@ -52,14 +52,14 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     found = {name for name in contents(wheel) if ".dist-info/" not in name}
     built = {name.removesuffix(".pyx") + SUFFIX for name in tree("*.pyx")}
     python = {"iopf/__init__.py", "iopf/py.typed"} | tree("*.py", "*.pyi")
-    left_out = {f"iopf/tools/{name}.py" for name in TREE_ONLY} | tree("points/*.py")
-    data = tree("*.toml", "pages/*.md", "data/*")
+    left_out = {f"iopf/tools/{name}.py" for name in TREE_ONLY} | tree("points/*.py", "mutate/*.py")
+    data = tree("*.toml", "pages/*.md", "data/*") - tree("mutate/*.toml")
     assert found == built | (python - left_out) | data
     assert left_out < python
 
 
 def test_no_module_of_the_wheel_needs_one_that_is_left_out(wheel: Path) -> None:
-    left_out = re.compile(rf"\biopf\.tools\.({'|'.join(TREE_ONLY)}|points)\b")
+    left_out = re.compile(rf"\biopf\.tools\.({'|'.join(TREE_ONLY)}|points|mutate)\b")
     for name, data in contents(wheel).items():
         if name.endswith(".py"):
             assert not left_out.search(data.decode()), name

@@ -71,7 +71,9 @@ def test_schedules_of_random_programs_fail_in_no_new_way(generation: str) -> Non
     """Each configuration of the generation, in fibers; a failure must be one of the catalogue."""
     known = known_failures(generation)
     played = 0
-    for number, configuration in enumerate(each for each in COVERING if each.generation == generation):
+    for number, configuration in enumerate(
+        each for each in COVERING if each.generation == generation
+    ):
         random, programs = Random(number), 0
         while programs < PROGRAMS:
             drawn = draw(random, generation)

@@ -20,6 +20,7 @@ from iopf.shm.procs import state
 from iopf.tools.status import Status
 
 from tests.support.running import ENDLESS, Running, iopf
+from tests.support.speed import slowdown
 
 FOUR = ("--devices", "4", "--handlers", "2", *ENDLESS)
 
@@ -138,7 +139,7 @@ def test_children_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
         pids = run.pids()
         run.process.kill()
         run.process.communicate()
-        until = time.monotonic() + 2.0
+        until = time.monotonic() + 2.0 * slowdown()
         while [p for p in pids if state(p) not in "-Z"] and time.monotonic() < until:
             select.select([], [], [], 0.01)
         assert [p for p in pids if state(p) not in "-Z"] == []

@@ -10,6 +10,7 @@ import time
 from iopf.cython_ext.memory import Memory
 
 from tests.probes.crew import SIZES, Crew
+from tests.support.speed import slowdown
 
 
 class Board:
@@ -50,7 +51,7 @@ class Board:
 
 def await_word(memory: Memory, offset: int, value: int, timeout_s: float = 10.0) -> None:
     """The receiving half of a handshake: waits until the word at ``offset`` is at least ``value``."""
-    until = time.monotonic() + timeout_s
+    until = time.monotonic() + timeout_s * slowdown()
     while memory.read_u32(offset) < value:
         if time.monotonic() > until:
             raise TimeoutError(f"word {offset:#x} is {memory.read_u32(offset)}, not yet {value}")

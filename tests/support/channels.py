@@ -11,7 +11,9 @@ from iopf.cython_ext.channel import Channel
 from iopf.cython_ext.memory import Memory
 from iopf.cython_ext.ring_bench import records_of
 
-PATIENCE_S = 20.0
+from tests.support.speed import slowdown
+
+PATIENCE_S = 20.0 * slowdown()
 
 
 def make(producers: int = 1, capacity: int = 8, offset: int = 0) -> Memory:

@@ -16,7 +16,9 @@ from typing import Any
 
 from iopf.tools.watch.attach import Board, attach
 
-BOUND_S = 30.0
+from tests.support.speed import slowdown
+
+BOUND_S = 30.0 * slowdown()
 ENDLESS = ("--set", "device.workload.requests=always", "--set", "device.workload.groups=1000000000")
 
 

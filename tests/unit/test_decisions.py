@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -25,10 +25,19 @@ def unit() -> Unit:
     return Unit(Process(make_board(), 1))
 
 
+def asked(unit: Unit, facts: Facts, pasid: int, *, pasid_present: bool) -> Decision:
+    """The message under a PASID that has no entry of its own."""
+    unit.prepare(
+        facts.gone, facts.enabled, facts.entry, facts.overflowed, facts.full, facts.pending, 5
+    )
+    return Decision(*unit.serve(facts.message, pasid, pasid_present))
+
+
 def played(unit: Unit, facts: Facts, pasid: int, *, pasid_present: bool) -> Decision:
-    *state, message = astuple(facts)
-    unit.prepare(*state, pasid)
-    return Decision(*unit.serve(message, pasid, pasid_present))
+    unit.prepare(
+        facts.gone, facts.enabled, facts.entry, facts.overflowed, facts.full, facts.pending, pasid
+    )
+    return Decision(*unit.serve(facts.message, pasid, pasid_present))
 
 
 @pytest.mark.parametrize(("pasid", "pasid_present"), [(0, False), (5, True), (15, True)])
@@ -45,12 +54,10 @@ def test_a_pasid_that_has_no_entry_is_refused_as_one_that_is_absent(
     for facts in ALL:
         if facts.entry != "absent" or facts.message == "marker":
             continue
-        *state, message = astuple(facts)
-        state[2] = "present"
-        unit.prepare(*state, 0)
-        unit.prepare(*state, 5)
-        seen = Decision(*unit.serve(message, pasid, pasid_present))
-        assert seen == decide(facts), facts
+        there = replace(facts, entry="present")
+        played(unit, there, 0, pasid_present=False)
+        assert played(unit, there, 5, pasid_present=True) == decide(there)
+        assert asked(unit, there, pasid, pasid_present=pasid_present) == decide(facts), facts
 
 
 def test_every_row_decides_some_combination_and_a_condition_of_each_row_alone() -> None:

@@ -16,9 +16,10 @@ from iopf.emulator.board.ioasid import Getter, IoasidSet
 from tests.probes.crew import meet
 from tests.support.children import Children
 from tests.support.ioasid import IoasidBoard
+from tests.support.speed import slowdown
 
 SECOND = 1_000_000_000
-BOUND_S = 60.0
+BOUND_S = 60.0 * slowdown()
 ONE, TWO, THREE, FOUR = 4, 5, 6, 7  # slots of the crew
 HOST0, HOST1 = 1, 2
 LEAST, MOST = 10, 40

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.kill_cases import CASES
+from tests.support.speed import slowdown
 from tests.support.tracing import why_not
 
 ROOT = Path(__file__).resolve().parents[2]
-BOUND_S = 100.0
+BOUND_S = 100.0 * slowdown()
 LEAST_POINTS = 10
 
 

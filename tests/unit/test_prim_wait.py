@@ -11,6 +11,7 @@ from tests.probes.crew import SIZES
 from tests.probes.locks import EventCount
 from tests.support.board import Board
 from tests.support.children import Children, run_together
+from tests.support.speed import slowdown
 
 ETIMEDOUT = -110
 SECOND = 1_000_000_000
@@ -70,7 +71,7 @@ def test_notify_wakes_the_given_number() -> None:
 
     with Children(report=board.report) as children:
         members = [children.start(sleep, slot) for slot in (1, 2, 3)]
-        until = time.monotonic() + 10.0
+        until = time.monotonic() + 10.0 * slowdown()
         while sum(board.crew.actor(slot)["sleeps"] for slot in (1, 2, 3)) < 3:
             assert time.monotonic() < until
         assert ec.waiters == 3
@@ -90,7 +91,7 @@ def test_a_killed_waiter_costs_one_mark_and_nothing_else() -> None:
         return mine.sleep(mine.prepare(), bound_ns)
 
     def await_sleeps(slot: int) -> None:
-        until = time.monotonic() + 10.0
+        until = time.monotonic() + 10.0 * slowdown()
         while not board.crew.actor(slot)["sleeps"]:
             assert time.monotonic() < until
 
@@ -153,7 +154,7 @@ class Waiter:
         )
 
     def asleep(self, sleeps: int = 1) -> None:
-        until = time.monotonic() + 10.0
+        until = time.monotonic() + 10.0 * slowdown()
         while (
             self.board.crew.actor(1)["sleeps"] < sleeps or not self.board.crew.actor(1)["wait_site"]
         ):

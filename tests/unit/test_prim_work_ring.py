@@ -12,6 +12,7 @@ from tests.probes.crew import SIZES
 from tests.probes.work import WorkRing
 from tests.support.board import Board, await_word
 from tests.support.children import Children, run_together
+from tests.support.speed import slowdown
 
 RESERVED, TAKEN, DONE = 1, 3, 4
 SECOND = 1_000_000_000
@@ -132,13 +133,13 @@ def test_flush_waits_for_earlier_items_only() -> None:
 
 
 def _await_flusher(ring: WorkRing) -> None:
-    until = time.monotonic() + 10.0
+    until = time.monotonic() + 10.0 * slowdown()
     while not ring.state()["flushers"]:
         assert time.monotonic() < until
 
 
 def _await_sleep(board: Board, slot: int, after: int = 0) -> None:
-    until = time.monotonic() + 10.0
+    until = time.monotonic() + 10.0 * slowdown()
     while board.crew.actor(slot)["sleeps"] <= after:
         assert time.monotonic() < until
 

@@ -142,7 +142,10 @@ def _device(d: int, tenants: list[int], pasids: list[int], rng: Random, mix: Mix
             (mix["send"], [f"{to} pages={rng.randint(2, 8)} at={at()} rw={rw} try"]),
             (mix["open"], [f"{first} open try", f"{second} try"]),
             (mix["hole"], [f"{to} pages=2 at={PAGES + rng.randrange(4096)} try"]),
-            (mix["access"], [f"translate d{d} t{t} pages={rng.randint(1, 8)} at={at()} rw={rw} try"]),
+            (
+                mix["access"],
+                [f"translate d{d} t{t} pages={rng.randint(1, 8)} at={at()} rw={rw} try"],
+            ),
             (mix["marker"], [f"marker d{d} t{t} try"]),
         ]
     for pasid in pasids:

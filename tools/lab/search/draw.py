@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Random programs within the contracts: operations that a driver, tenant or function may do at any time, in random order.
 
-The system is a configuration at random (`tools/configuration.py`). Every program belongs to one actor. Lines before `start` set the system up; lines after it run concurrently and may fail. Excluded are
-operations whose contract requires a drain first (`queue-remove`), operations that make answers themselves (`report`, `respond`,
-`reset`), and operations that wait for others (`serve`, `barrier`). Some draws are invalid, such as a line after `exit`; `build_lab`
-rejects those and the next program is drawn.
+The system is a configuration at random (`tools/configuration.py`). Every program belongs to one actor. Lines before `start` set the
+system up; lines after it run concurrently and may fail. Excluded are operations whose contract requires a drain first
+(`queue-remove`), operations that make answers themselves (`report`, `respond`, `reset`), and operations that wait for others
+(`serve`, `barrier`). Some draws are invalid, such as a line after `exit`; `build_lab` rejects those and the next program is drawn.
 """
 
 from __future__ import annotations
@@ -214,6 +214,7 @@ def device_lines(random: Random, generation: str, d: int, tenants: int) -> list[
     ]
     if generation in NEWER:
         lines.append(f"send d{d} pages={pages} pasid={_PASIDS[t]} group={group}")
+        lines.append(f"translate d{d} pages=2 pasid={_PASIDS[t]}")
     return lines
 
 

@@ -20,9 +20,9 @@ from iopf.emulator.races.catalogue import catalogue
 from iopf.emulator.races.schedule_file import segments
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.coverage import Coverage
+from iopf.tools.configuration import described, needs
 from iopf.tools.lab.play.races import save_schedule, tables_of
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
-from iopf.tools.configuration import described, needs
 from iopf.tools.lab.search.draw import Drawn, draw, mutate
 from iopf.tools.lab.search.meetings import Meetings, lines_of
 from iopf.tools.lab.search.minimise_programs import Small, minimise_programs

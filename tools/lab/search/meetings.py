@@ -111,7 +111,9 @@ def _actors(generation: str) -> list[list[str]]:
     random, opened = Random(1), generation in NEWER
     made: list[list[str]] = []
     for number in range(2):
-        draws = [tenant_lines(random, generation, number, 2, opened=opened) for _ in range(_SAMPLES)]
+        draws = [
+            tenant_lines(random, generation, number, 2, opened=opened) for _ in range(_SAMPLES)
+        ]
         made.append([line for lines in draws for line in lines])
         draws = [device_lines(random, generation, number, 2) for _ in range(_SAMPLES)]
         made.append([line for lines in draws for line in lines])

@@ -213,7 +213,7 @@ def test_a_defect_is_found_minimised_and_saved(tmp_path: Path) -> None:
         assert finding.small is not None
         assert finding.file is not None
         lines = [line for program in finding.small.programs for line in program]
-        assert len(lines) <= 6, lines
+        assert len(lines) <= 12, lines
         document = json.loads(finding.file.read_text())
         assert document["scenario"]["kernel"]["defects"] == ["remove-before-drain"]
         done = iopf("race", "replay", str(finding.file))

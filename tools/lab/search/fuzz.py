@@ -219,8 +219,10 @@ class Fuzzer:
         slug = self._known.get(key)
         fixed = catalogue()[slug].fixed if slug is not None else None
         if fixed is not None:
+            generation = fixed["kernel"].get("generation", drawn.generation)
             options = {*kernel.get("options", []), *fixed["kernel"].get("options", [])}
-            other = fixed["kernel"].get("generation", drawn.generation) != drawn.generation
+            options |= {*needs(generation)}
+            other = generation != drawn.generation
             kernel = {**(whole if other else kernel), **fixed["kernel"], "options": sorted(options)}
             if not self._fails(drawn, {**tables, "kernel": kernel}, key):
                 return Finding(failed, drawn.generation, slug)

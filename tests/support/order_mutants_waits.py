@@ -71,6 +71,14 @@ MUTANTS = (
         "read section without its fence", RCU, "rcu_read_lock", "fence_at(", "", "waits/grace tso"
     ),
     Mutant(
+        "read section entered relaxed",
+        RCU,
+        "rcu_read_lock",
+        "st64_rel(",
+        "st64_rlx(&self.rcu_epoch, epoch)",
+        why="stores to one word stay in order here, and the fence follows; the check of scheduling points sees it",
+    ),
+    Mutant(
         "grace period begun without a locked instruction",
         RCU,
         "rcu_start",

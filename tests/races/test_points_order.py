@@ -71,6 +71,13 @@ def test_the_fence_of_a_notify_is_missed_between_publishing_and_the_look_for_wai
     assert ("ec_notify", "link_publish") in pairs
 
 
+def test_the_fence_of_a_gate_is_missed_between_the_count_and_the_look_for_a_tenant() -> None:
+    made = play(SCHEDULES, 0, weak=int(PointOp.OP_FENCE), only="gates")["findings"]
+    stores = {explanation(finding) for finding in made}
+    assert ("count_done", "count_done") in stores, stores
+    assert play(SCHEDULES, 0, only="gates")["findings"] == []
+
+
 @pytest.mark.parametrize("operation", PUBLISHING, ids=[each.name for each in PUBLISHING])
 def test_a_store_that_publishes_nothing_is_found(operation: PointOp) -> None:
     findings = weakened(operation, "relaxed")

@@ -111,7 +111,11 @@ _CONTAINED = {"checks": {"known": "count"}}
 
 
 def systems(programs: int, only: str) -> Iterator[tuple[str, Lab]]:
-    """The fixed variants of the catalogue, and a number of random programs per generation."""
+    """The fixed variants of the catalogue, a trace whose tenant waits at gates, and a number of random programs per generation."""
+    if only in "gates":
+        trace = {"files": [str(Path(__file__).with_name("gates.trace"))], "group_limit": 2}
+        replay = [{"workload": {"pattern": "replay"}}]
+        yield "gates", build_lab(memory="sc", whole=True, trace=trace, device=replay)
     for race in catalogue().values():
         if only in race.slug:
             yield race.slug, lab_of(race, defective=False, memory="sc")

@@ -84,19 +84,37 @@ def test_a_mistake_is_seen(mutant: Mutant) -> None:
     assert failures([(program, each) for each in stronger[-1:]], number) == []
 
 
+def programs_over(file: str) -> list[str]:
+    """The programs in which a line of the file runs. The eventcount is in all of these modules."""
+    modules: tuple[str, ...] = ("waits", "rings", "channels", "gates")
+    if file in dict(TEXTS):
+        modules = ("gates",)
+    for part, these in (
+        ("/rcu.", ("waits",)),
+        ("/mutex.", ("locks",)),
+        ("/work_ring.", ("rings",)),
+        ("/link.", ("rings", "channels")),
+        ("/channel_core.", ("channels",)),
+    ):
+        if part in file:
+            modules = these
+    return [program for program in PROGRAMS if program.partition("/")[0] in modules]
+
+
 @pytest.mark.parametrize("mutant", SURVIVORS, ids=[mutant.name for mutant in SURVIVORS])
 def test_a_line_that_is_not_needed_has_a_reason(mutant: Mutant) -> None:
     """No program sees that it is gone, under the weakest memory: what the others allow, it allows, too."""
-    number = MUTANTS.index(mutant) + 1
     assert mutant.why
-    modules = ("gates",) if mutant.file in dict(TEXTS) else ("waits", "rings", "channels", "locks")
-    if mutant.file.endswith(("work_ring.pxd", "work_ring.pyx")):
-        modules = ("rings",)
-    elif "channel" in mutant.file:
-        modules = ("channels",)
-    plays = [(program, "pso") for program in PROGRAMS if program.partition("/")[0] in modules]
+    plays = [(program, "pso") for program in programs_over(mutant.file)]
     assert plays
-    assert failures(plays, number) == []
+    assert failures(plays, MUTANTS.index(mutant) + 1, more=-1) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mutant", SURVIVORS, ids=[mutant.name for mutant in SURVIVORS])
+def test_a_line_is_not_needed_with_one_more_preemption(mutant: Mutant) -> None:
+    plays = [(program, "pso") for program in programs_over(mutant.file) if program in BOUNDED]
+    assert failures(plays, MUTANTS.index(mutant) + 1) == []
 
 
 def test_names_are_unique_and_programs_exist() -> None:

@@ -33,7 +33,7 @@ MUTANTS = (
         "link_consume",
         "st64_rel(",
         "st64_rlx(&e.hdr.head, e.mine)",
-        why="the accesses before it are loads, which no store overtakes here; the check of scheduling points sees it",
+        why="no store overtakes the loads before it on x86 or here, and no play fills a link: only this entry holds the line",
     ),
     Mutant(
         "room without a look at the head",

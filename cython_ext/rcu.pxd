@@ -5,7 +5,7 @@
 ``crew.rcu_epoch`` counts grace periods; every waiter advances it. An actor's ``rcu_epoch`` is 0 outside a read section, and inside one
 the epoch that it saw on entry; only the owner writes it.
 
-    reader: rcu_epoch = crew epoch; fence; dereference ...; release store of 0
+    reader: rcu_epoch = crew epoch (release); fence; dereference ...; release store of 0
     waiter: unpublish; epoch + 1 (locked add = fence); wait until no actor is inside with an older epoch
     The reader's fence pairs with the waiter's locked add: a reader that the waiter did not see inside entered later and reads the
     unpublished pointer.
@@ -27,7 +27,8 @@ cdef inline void rcu_read_lock(iopf_actor *self, uint32_t site) noexcept nogil:
     if self.rcu_nest == 1:
         epoch = read64(self, &crew_of(self).rcu_epoch, site)
         point(self, site << 8 | OP_RCU_LOCK, &self.rcu_epoch, ACC_WRITE)
-        st64_rlx(&self.rcu_epoch, epoch)
+        # Release, like the end of a section: a waiter that reads this epoch has to see the end of the section before it.
+        st64_rel(&self.rcu_epoch, epoch)
         fence_at(self, site)  # pairs with the locked add in rcu_start
 
 cdef inline void rcu_read_unlock(iopf_actor *self, uint32_t site) noexcept nogil:

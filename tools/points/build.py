@@ -73,8 +73,11 @@ def build(tree: Path, to: Path) -> Path:
     for file in files:
         if file not in replaced:
             _copy(file, inner / file.relative_to(tree))
-    shutil.copyfile(tree / "tools/points/runtime.c", inner / "tools/points/runtime.c")
-    declarations = _digest(file for file in files if file.suffix in (".pxd", ".h"))
+    for name in ("runtime.c", "orders.h"):
+        shutil.copyfile(tree / "tools/points" / name, inner / "tools/points" / name)
+    declarations = _digest(
+        file for file in files if file.suffix in (".pxd", ".h") and "points" not in file.parts
+    )
     (to / "memory.h").write_text(_MEMORY)
     runtime = [
         "gcc",

@@ -28,7 +28,7 @@ from iopf.tools.lab.search.search import search
 from iopf.tools.points.build import RUNTIME
 
 ROOT = Path(iopf.__file__).parent.parent
-WHAT = {1: "race", 2: "locked", 3: "fence"}
+WHAT = {1: "race", 2: "locked", 3: "fence", 4: "overtaken", 5: "relaxed"}
 
 
 class Finding(ctypes.Structure):
@@ -111,7 +111,11 @@ _CONTAINED = {"checks": {"known": "count"}}
 
 
 def systems(programs: int, only: str) -> Iterator[tuple[str, Lab]]:
-    """The fixed variants of the catalogue, and a number of random programs per generation."""
+    """The fixed variants of the catalogue, a trace whose tenant waits at gates, and a number of random programs per generation."""
+    if only in "gates":
+        trace = {"files": [str(Path(__file__).with_name("gates.trace"))], "group_limit": 2}
+        replay = [{"workload": {"pattern": "replay"}}]
+        yield "gates", build_lab(memory="sc", whole=True, trace=trace, device=replay)
     for race in catalogue().values():
         if only in race.slug:
             yield race.slug, lab_of(race, defective=False, memory="sc")
@@ -177,9 +181,10 @@ def _plain(name: str) -> str:
     return name
 
 
-def main(schedules: int, programs: int, blind: int, only: str) -> int:
+def main(schedules: int, programs: int, blind: int, weak: int, only: str) -> int:
     runtime = Runtime()
     runtime.lib.points_blind(blind)
+    runtime.lib.points_weaken(weak)
     found: list[dict[str, Any]] = []
     seen: set[tuple[int, int, int]] = set()
     played = 0
@@ -205,4 +210,5 @@ def main(schedules: int, programs: int, blind: int, only: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
+    _schedules, _programs, _blind, _weak = map(int, sys.argv[1:5])
+    sys.exit(main(_schedules, _programs, _blind, _weak, sys.argv[5]))

@@ -8,9 +8,10 @@
  * order it with the accesses of other actors to the same bytes: a silent access without such an order could race, but no
  * schedule reorders it.
  *
- * Order is kept as vector clocks. An announced write stores the clock of its actor with the word, an announced read merges the
- * clock of the word; a read-modify-write does both. Reads order nothing after them, so the check also holds for delayed
- * stores. A point announces one access: a further access of its step to the word is silent again.
+ * Order is kept as vector clocks, with C11's orderings. An announced write with release stores the clock of its actor with the
+ * word, an announced read with acquire merges the clock of the word; a read-modify-write does both. Relaxed accesses do so
+ * through a fence only. Reads order nothing after them, so the check also holds for delayed stores; what those may do to the
+ * outcome is in `orders.h`. A point announces one access: a further access of its step to the word is silent again.
  *
  * Findings: two accesses by program counter, the offset of the word, and the kind; each pair once. Besides races, locked
  * instructions and fences without a point are reported: with delayed stores they matter to explorers.
@@ -30,10 +31,21 @@
 #define FINDINGS 4096
 
 enum { READ = 0, WRITE = 1, TALLY = 2, KINDS = 3, RMW = 3 };
-enum { FOUND_RACE = 1, FOUND_LOCKED = 2, FOUND_FENCE = 3 };
+enum { FOUND_RACE = 1, FOUND_LOCKED = 2, FOUND_FENCE = 3, FOUND_OVERTAKEN = 4, FOUND_RELAXED = 5 };
+enum { NO_ORDER = -1 }; /* of a plain access; otherwise __ATOMIC_... */
+
+static void join(uint32_t *into, const uint32_t *from) {
+    for (int i = 0; i < SLOTS; i++)
+        if (from[i] > into[i]) into[i] = from[i];
+}
+
+static void report(uint32_t what, uint32_t actor, uint64_t offset, const void *pc, uint32_t write, uint32_t other, const void *other_pc,
+                   uint32_t other_write, uint32_t announced);
+#include "iopf/tools/points/orders.h"
 
 typedef struct {
     uint32_t schedule, pad;
+    word_order order;
     uint32_t silent[KINDS][SLOTS], announced[KINDS][SLOTS]; /* [kind][actor]: the actor's clock at its last such access */
     const void *silent_pc[KINDS][SLOTS], *announced_pc[KINDS][SLOTS];
     uint32_t clock[SLOTS]; /* clock of the last announced write */
@@ -57,10 +69,12 @@ static struct {
     uint32_t schedule;
     uint64_t last_step, accesses, silent;
     uint32_t clock[SLOTS][SLOTS];
+    uint32_t read[SLOTS][SLOTS], fenced[SLOTS][SLOTS]; /* what relaxed loads have read; the clock at the last fence */
     uint64_t step; /* the last step with an announced access, and the number of those */
     uint32_t looks;
     finding findings[FINDINGS];
     uint32_t found, blind; /* blind: an operation whose points are ignored */
+    uint32_t weak;         /* an operation whose fences, locked instructions and orderings are ignored */
 } w;
 
 PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, runqueue *rq) {
@@ -74,9 +88,10 @@ PUBLIC int points_watch(char *arena, uint64_t length, uint64_t crew, runqueue *r
 }
 
 PUBLIC void points_on(int on) { w.on = on, w.last_step = (uint64_t)-1; }
-
 /* Ignores the points of one operation, as if a test had removed them. 0: none. */
 PUBLIC void points_blind(uint32_t operation) { w.blind = operation; }
+/* Takes the fences of one operation for none, its locked instructions for a load and a store, and its accesses for relaxed ones. */
+PUBLIC void points_weaken(uint32_t operation) { w.weak = operation; }
 
 PUBLIC void points_unwatch(void) {
     if (w.cells) munmap(w.cells, w.mapped);
@@ -104,12 +119,10 @@ static void begin_schedule(void) {
     w.schedule++;
     memset(w.clock, 0, sizeof(w.clock));
     for (int i = 0; i < SLOTS; i++) w.clock[i][i] = 1;
+    memset(w.read, 0, sizeof(w.read));
+    memset(w.fenced, 0, sizeof(w.fenced));
     w.step = w.looks = 0;
-}
-
-static void join(uint32_t *into, const uint32_t *from) {
-    for (int i = 0; i < SLOTS; i++)
-        if (from[i] > into[i]) into[i] = from[i];
+    memset(orders, 0, sizeof(orders));
 }
 
 /* Masks of the kinds that do not commute with a kind. */
@@ -135,20 +148,26 @@ static void note(cell *c, int kind, int announced, uint32_t me, const void *pc) 
     (announced ? c->announced_pc : c->silent_pc)[kind][me] = pc;
 }
 
-static void touch(uint64_t offset, int kind, int announced, uint32_t me, const void *pc) {
+static cell *cell_at(uint64_t offset) {
     cell *c = &w.cells[offset >> GRAIN_SHIFT];
     if (c->schedule != w.schedule) {
         memset(c, 0, sizeof(*c));
         c->schedule = w.schedule;
     }
-    if (announced && kind != WRITE) join(w.clock[me], c->clock);
+    return c;
+}
+
+static void touch(uint64_t offset, int kind, int order, int announced, uint32_t me, const void *pc) {
+    cell *c = cell_at(offset);
+    if (announced && kind != WRITE) join(order >= __ATOMIC_ACQUIRE ? w.clock[me] : w.read[me], c->clock);
     compare(c, me, kind == RMW ? WRITE : kind, announced, offset, pc);
     note(c, kind == RMW ? WRITE : kind, announced, me, pc);
     if (!announced || kind == READ) return;
+    const uint32_t *shown = order >= __ATOMIC_RELEASE ? w.clock[me] : w.fenced[me];
     if (kind == RMW)
-        join(c->clock, w.clock[me]);
+        join(c->clock, shown);
     else
-        memcpy(c->clock, w.clock[me], sizeof(c->clock));
+        memcpy(c->clock, shown, sizeof(c->clock));
 }
 
 /* A point announces one access: a load, a store, or a load and the compare-and-swap that follows it. */
@@ -162,22 +181,30 @@ static int is_announced(const rq_slot *s, uint64_t offset, int kind) {
     return 1;
 }
 
-static void access_at(const volatile void *p, uint64_t size, int kind, int locked, const void *pc) {
+static void access_at(const volatile void *p, uint64_t size, int kind, int order, const void *pc) {
     if (!w.on) return;
     uint64_t offset = (uint64_t)((const char *)p - w.arena);
     if (offset >= w.length || size > w.length - offset) return;
     if (offset >= w.analysis && offset < w.analysis_end) return;
     runqueue *rq = w.rq;
     uint32_t me = rq->current;
+    int locked = kind == RMW || (kind == WRITE && order == __ATOMIC_SEQ_CST);
     if (me == 0 || me >= SLOTS) return;
     if (rq->steps < w.last_step) begin_schedule();
     w.last_step = rq->steps;
     const rq_slot *s = &rq->slot[me];
     int announced = is_announced(s, offset, kind);
     w.accesses++;
-    if (!announced) w.silent++;
+    w.silent += !announced;
     if (locked && !announced) report(FOUND_LOCKED, me, offset, pc, kind, 0, 0, 0, 0);
-    for (uint64_t at = offset & ~(uint64_t)3; at < offset + size; at += 1 << GRAIN_SHIFT) touch(at, kind, announced, me, pc);
+    if (w.weak && (s->id & 0xff) == w.weak) order = __ATOMIC_RELAXED, locked = 0;
+    if (announced || locked) {
+        word_order *o = &cell_at(offset)->order;
+        if (locked) order_fence(me);
+        if (kind != WRITE) order_load(o, me, s->kind, offset, order == __ATOMIC_ACQUIRE || order == __ATOMIC_SEQ_CST, pc);
+        if (kind != READ) order_store(o, me, locked, order < __ATOMIC_RELEASE, pc);
+    }
+    for (uint64_t at = offset & ~(uint64_t)3; at < offset + size; at += 1 << GRAIN_SHIFT) touch(at, kind, order, announced, me, pc);
     if (announced && kind != READ) w.clock[me][me]++;
 }
 
@@ -188,62 +215,58 @@ PUBLIC void __tsan_func_entry(void *pc) { (void)pc; }
 PUBLIC void __tsan_func_exit(void) {}
 
 #define PLAIN(N)                                                                                                   \
-    PUBLIC void __tsan_read##N(void *p) { access_at(p, N, READ, 0, PC); }                                          \
-    PUBLIC void __tsan_write##N(void *p) { access_at(p, N, WRITE, 0, PC); }                                        \
-    PUBLIC void __tsan_unaligned_read##N(void *p) { access_at(p, N, READ, 0, PC); }                                \
-    PUBLIC void __tsan_unaligned_write##N(void *p) { access_at(p, N, WRITE, 0, PC); }                              \
-    PUBLIC void __tsan_volatile_read##N(void *p) { access_at(p, N, READ, 0, PC); }                                 \
-    PUBLIC void __tsan_volatile_write##N(void *p) { access_at(p, N, WRITE, 0, PC); }
+    PUBLIC void __tsan_read##N(void *p) { access_at(p, N, READ, NO_ORDER, PC); }                                          \
+    PUBLIC void __tsan_write##N(void *p) { access_at(p, N, WRITE, NO_ORDER, PC); }                                        \
+    PUBLIC void __tsan_unaligned_read##N(void *p) { access_at(p, N, READ, NO_ORDER, PC); }                                \
+    PUBLIC void __tsan_unaligned_write##N(void *p) { access_at(p, N, WRITE, NO_ORDER, PC); }                              \
+    PUBLIC void __tsan_volatile_read##N(void *p) { access_at(p, N, READ, NO_ORDER, PC); }                                 \
+    PUBLIC void __tsan_volatile_write##N(void *p) { access_at(p, N, WRITE, NO_ORDER, PC); }
 PLAIN(1)
 PLAIN(2)
 PLAIN(4)
 PLAIN(8)
 PLAIN(16)
 
-PUBLIC void __tsan_read_range(void *p, unsigned long n) { access_at(p, n, READ, 0, PC); }
-PUBLIC void __tsan_write_range(void *p, unsigned long n) { access_at(p, n, WRITE, 0, PC); }
+PUBLIC void __tsan_read_range(void *p, unsigned long n) { access_at(p, n, READ, NO_ORDER, PC); }
+PUBLIC void __tsan_write_range(void *p, unsigned long n) { access_at(p, n, WRITE, NO_ORDER, PC); }
 
 /* Library functions are not instrumented: an include of every module redirects them here (build.py). */
 PUBLIC void *points_memcpy(void *to, const void *from, unsigned long n) {
-    access_at(from, n, READ, 0, PC);
-    access_at(to, n, WRITE, 0, PC);
+    access_at(from, n, READ, NO_ORDER, PC);
+    access_at(to, n, WRITE, NO_ORDER, PC);
     return memcpy(to, from, n);
 }
 PUBLIC void *points_memset(void *to, int value, unsigned long n) {
-    access_at(to, n, WRITE, 0, PC);
+    access_at(to, n, WRITE, NO_ORDER, PC);
     return memset(to, value, n);
 }
 
 /* A tally that no behaviour depends on (atomic.h). */
-PUBLIC uint32_t points_tally32(volatile uint32_t *p, uint32_t n, int order) {
-    (void)order;
-    access_at(p, 4, TALLY, 0, PC);
-    return __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST);
-}
-PUBLIC uint64_t points_tally64(volatile uint64_t *p, uint64_t n, int order) {
-    (void)order;
-    access_at(p, 8, TALLY, 0, PC);
-    return __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST);
-}
+#define TALLIES(T, B)                                                    \
+    PUBLIC T points_tally##B(volatile T *p, T n, int order) {            \
+        access_at(p, B / 8, TALLY, order, PC);                           \
+        return __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST);               \
+    }
+TALLIES(uint32_t, 32)
+TALLIES(uint64_t, 64)
 
 #define ATOMIC(T, B)                                                                                               \
     PUBLIC T __tsan_atomic##B##_load(const volatile T *p, int mo) {                                                \
-        (void)mo;                                                                                                  \
-        access_at(p, B / 8, READ, 0, PC);                                                                          \
+        access_at(p, B / 8, READ, mo, PC);                                                                         \
         return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                               \
     }                                                                                                              \
     PUBLIC void __tsan_atomic##B##_store(volatile T *p, T v, int mo) {                                             \
-        access_at(p, B / 8, WRITE, mo == __ATOMIC_SEQ_CST, PC);                                                    \
+        access_at(p, B / 8, WRITE, mo, PC);                                                                        \
         __atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                                                  \
     }                                                                                                              \
     PUBLIC int __tsan_atomic##B##_compare_exchange_strong(volatile T *p, T *want, T v, int mo, int fail) {         \
-        (void)mo, (void)fail;                                                                                      \
-        access_at(p, B / 8, RMW, 1, PC);                                                                           \
+        (void)fail;                                                                                                \
+        access_at(p, B / 8, RMW, mo, PC);                                                                          \
         return __atomic_compare_exchange_n(p, want, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                     \
     }                                                                                                              \
     PUBLIC int __tsan_atomic##B##_compare_exchange_weak(volatile T *p, T *want, T v, int mo, int fail) {           \
-        (void)mo, (void)fail;                                                                                      \
-        access_at(p, B / 8, RMW, 1, PC);                                                                           \
+        (void)fail;                                                                                                \
+        access_at(p, B / 8, RMW, mo, PC);                                                                          \
         return __atomic_compare_exchange_n(p, want, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                     \
     }                                                                                                              \
     CHANGE(T, B, exchange, exchange_n)                                                                             \
@@ -254,8 +277,7 @@ PUBLIC uint64_t points_tally64(volatile uint64_t *p, uint64_t n, int order) {
     CHANGE(T, B, fetch_xor, fetch_xor)
 #define CHANGE(T, B, NAME, BUILTIN)                                                                                \
     PUBLIC T __tsan_atomic##B##_##NAME(volatile T *p, T v, int mo) {                                               \
-        (void)mo;                                                                                                  \
-        access_at(p, B / 8, RMW, 1, PC);                                                                           \
+        access_at(p, B / 8, RMW, mo, PC);                                                                          \
         return __atomic_##BUILTIN(p, v, __ATOMIC_SEQ_CST);                                                         \
     }
 ATOMIC(uint8_t, 8)
@@ -268,6 +290,10 @@ PUBLIC void __tsan_atomic_thread_fence(int mo) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!w.on || mo != __ATOMIC_SEQ_CST || !rq || rq->current == 0 || rq->current >= SLOTS) return;
     const rq_slot *s = &rq->slot[rq->current];
+    if (w.weak && (s->id & 0xff) == w.weak) return;
+    order_fence(rq->current);
+    join(w.clock[rq->current], w.read[rq->current]);
+    memcpy(w.fenced[rq->current], w.clock[rq->current], sizeof(w.clock[0]));
     if (s->kind != ACC_FENCE && s->kind != ACC_WAKE && s->kind != ACC_RMW)
         report(FOUND_FENCE, rq->current, s->where - (uint64_t)(uintptr_t)w.arena, PC, READ, 0, 0, 0, 0);
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A scenario file under control: the same system with small tables and short workloads, so that schedules are short.
 
-Limits are lowered, never raised. Programs run unchanged. Schedules begin at `start` if a program has it, else at the first step of
-every tenant, device and driver.
+Limits are lowered, never raised. Programs and short traces run unchanged. Schedules begin at `start` if a program has it, else at the
+first step of every tenant, device and driver.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from iopf.tools.supervisor.plan import SystemPlan, plan_system
 
 DEVICES_MOST = 3  # with workloads; programs name their devices, so those are kept
 _GROUPS_MOST = 2  # per workload
+_REQUESTS_MOST = 64  # of a trace, which is not cut
 
 _TABLES: dict[str, dict[str, int]] = {
     "iommu": {"prq_records": 128, "command_records": 64, "max_pasids": 128},
@@ -44,11 +45,11 @@ def scenario_parts(name: str) -> tuple[list[list[str]], dict[str, Any]]:
 
 
 def small(resolved: Resolved) -> Resolved:
-    """The scenario with reduced limits. Raises ScenarioError if it replays a trace."""
+    """The scenario with reduced limits. Raises ScenarioError if it replays a long trace."""
     document = resolved.document()
     if any(device["workload"]["pattern"] == "replay" for device in document["device"]):
-        text = f"{resolved.name}: replays a trace, which a controlled run cannot reduce"
-        raise ScenarioError([text], UNSUPPORTED)
+        _stop_if_long(resolved)
+        document["trace"]["group_limit"] = min(document["trace"]["group_limit"], _DEVICE["credits"])
     for table, most in _TABLES.items():
         _cut(document[table], most)
     rest = DEVICES_MOST
@@ -67,6 +68,13 @@ def small(resolved: Resolved) -> Resolved:
         document["tenant"] = _used(document)
     made = resolve(None, [], {}, environ={}, made=Layer(resolved.name, document))
     return Resolved(made.scenario, resolved.name, made.values, made.sources, made.notes)
+
+
+def _stop_if_long(resolved: Resolved) -> None:
+    trace = plan_system(resolved.scenario, resolved.name, resolved.seed).trace
+    if trace is not None and trace.requests > _REQUESTS_MOST:
+        text = f"replays a trace of {trace.requests:,} requests; a controlled run plays at most {_REQUESTS_MOST}"
+        raise ScenarioError([f"{resolved.name}: {text}"], UNSUPPORTED)
 
 
 def _cut(table: dict[str, Any], most: dict[str, int]) -> None:

@@ -31,6 +31,9 @@ cdef enum:
     NO_GROUP = 0xFFFF
     NO_LABEL = 0xFF
 
+cdef enum:  # in the event of a send, beside the index: the group has requests already
+    CONTINUED = 1 << 15
+
 cdef struct group:
     uint32_t state
     uint32_t count
@@ -46,7 +49,6 @@ cdef struct group:
     uint32_t unfinished          # of a replay: it gets no last request, so no gate waits for it
     uint32_t planned             # requests that it is to have, when they are sent in turn with those of others
     uint64_t early               # bit mask of requests that have had an answer of their own
-    uint64_t first_uid
     uint64_t serial              # of the device's groups, from 1
     uint64_t sent_ticks
     uint64_t not_before_ns       # for a retry

@@ -71,7 +71,7 @@ def execute(
         outcome: Outcome = monitor.run()
         line.clear()
         result = build_result(resolved, plan, system, outcome)
-        if stop_file is not None and (result["status"] != 0 or line.quiet < 0):
+        if stop_file is not None and resolved.scenario.system.events != "none":
             _write_events(system, stop_file.with_name("events.bin"), result, line)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result["cpu_s"] = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 6)

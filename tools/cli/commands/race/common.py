@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +17,7 @@ from iopf.tools.cli.output import echo
 
 if TYPE_CHECKING:
     from iopf.emulator.races.catalogue import Race
+    from iopf.emulator.races.constraints import Constraint
     from iopf.tools.lab.play.system import Lab
     from iopf.tools.lab.play.target import Target
 
@@ -106,6 +107,35 @@ def table_width() -> int:
     from iopf.tools.lab.report.table import WIDTH
 
     return max(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
+
+
+full_option = click.option(
+    "--full", is_flag=True, help="Print every step of the schedule instead of the table."
+)
+
+
+def schedule_lines(
+    lab: Lab, *, full: bool, constraints: Sequence[Constraint] | None = None
+) -> list[str]:
+    """The schedule that ran last: every step, with marks for those of the constraints, or the table."""
+    from iopf.tools.lab.report.steps import step_rows
+    from iopf.tools.lab.report.table import rows
+    from iopf.tools.lab.report.where import Where
+
+    trace, where = lab.scheduler.trace, Where(lab.plan.config)
+    if full:
+        return list(step_rows(trace, lab.names, where, constraints or ()))
+    return list(rows(trace, lab.names, where, table_width()))
+
+
+def constraint_lines(constraints: Sequence[Constraint] | None, *, numbered: bool) -> list[str]:
+    """The ordering constraints below a schedule. `numbered`: as the marks of its steps refer to them."""
+    if not constraints:
+        return []
+    lines = ["", "minimal ordering constraints:"]
+    for number, each in enumerate(constraints, 1):
+        lines.append(f"{number:>6}  {each}" if numbered else f"    {each}")
+    return lines
 
 
 def progress(line: str) -> None:

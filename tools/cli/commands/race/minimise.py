@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from iopf.tools.cli.commands.race.common import table_width
+from iopf.tools.cli.commands.race.common import constraint_lines, full_option, schedule_lines
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.output import echo, output_option, written
 from iopf.tools.status import Status
@@ -21,9 +21,10 @@ from iopf.tools.status import Status
     ),
 )
 @click.argument("file", type=click.Path(dir_okay=False))
+@full_option
 @output_option("Write the minimised race to a file.")
 @click.pass_context
-def command(ctx: click.Context, file: str, output: Path | None) -> int:
+def command(ctx: click.Context, file: str, full: bool, output: Path | None) -> int:
     """Remove operations, then preemptions, as long as the race of FILE fails in the same way.
 
     Status 1: it fails, and the minimised race is printed. Status 0: it no longer fails.
@@ -32,8 +33,6 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     from iopf.emulator.races.schedule_file import ScheduleError, build_id, points_id, read, write
     from iopf.tools.lab.play.replay import lab_in
     from iopf.tools.lab.play.system import build_lab
-    from iopf.tools.lab.report.table import rows
-    from iopf.tools.lab.report.where import Where
     from iopf.tools.lab.search.minimise import constraints_of
     from iopf.tools.lab.search.minimise_programs import minimise_programs
 
@@ -66,8 +65,10 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
         constraints = constraints_of(lab, small.failure)
         lab.scheduler.replay(small.failure.path)
         echo()
-        for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
-            echo(row)
+        for line in schedule_lines(lab, full=full, constraints=constraints):
+            echo(line)
+        for line in constraint_lines(constraints, numbered=True) if full else []:
+            echo(line)
     if output is not None:
         made = msgspec.structs.replace(
             schedule,

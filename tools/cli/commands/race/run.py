@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from iopf.tools.cli.commands.race.common import (
     a_race,
+    constraint_lines,
+    full_option,
     given,
+    schedule_lines,
     system_argument,
-    table_width,
     target_named,
     tells_when_stopped,
 )
@@ -71,6 +73,7 @@ SCHEDULES_MOST = 2**62
     what="Actors as fibers of one process or as processes; or repeated ordinary runs: native, "
     "or with noise at scheduling points",
 )
+@full_option
 @output_option("Write the minimised schedule to a file.")
 @json_option
 @click.pass_context
@@ -84,6 +87,7 @@ def command(
     strategy: str,
     memory: str,
     mode: str,
+    full: bool,
     output: Path | None,
     json_out: bool,
 ) -> int:
@@ -133,7 +137,7 @@ def command(
         if json_out:
             click.echo(json.dumps(_document(lab, target, seed, strategy, mode, found, short)))
         else:
-            _print(lab, f"{target.title}{by}", found, short)
+            _print(lab, f"{target.title}{by}", found, short, full=full)
         if short is not None and output is not None:
             save = partial(
                 save_schedule,
@@ -184,9 +188,7 @@ def _document(
     }
 
 
-def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
-    from iopf.tools.lab.report.table import rows
-    from iopf.tools.lab.report.where import Where
+def _print(lab: Lab, title: str, found: Found, short: Failure | None, *, full: bool) -> None:
     from iopf.tools.lab.search.minimise import constraints_of
     from iopf.tools.lab.search.search import AT_REST
 
@@ -207,11 +209,9 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
         f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
     )
     echo()
-    for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
-        echo(row)
     constraints = constraints_of(lab, short)
-    if constraints:
-        echo()
-        echo("minimal ordering constraints:")
-    for each in constraints or []:
-        echo(f"    {each}")
+    lab.scheduler.replay(short.path)
+    for line in schedule_lines(lab, full=full, constraints=constraints):
+        echo(line)
+    for line in constraint_lines(constraints, numbered=full):
+        echo(line)

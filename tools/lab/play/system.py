@@ -198,6 +198,7 @@ def controlled_board(plan: SystemPlan) -> Arena:
             noise_yield_in=0,
             noise_sleep_in=0,
         )
+        arena.publish_controlled()
     except BaseException:
         arena.unlink()
         raise

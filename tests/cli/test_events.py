@@ -48,7 +48,7 @@ def test_the_events_of_two_groups_are_in_order(
         "hw_prq_write: dev=dev-00 request=0",
         "hw_prq_write: dev=dev-00 request=1",
         "hw_interrupt: interrupts=1",
-        "sva_iopf_handler: dev=dev-00 requests=0-1 faults=2",
+        "sva_iopf_handler: dev=dev-00 requests=0-1 count=2",
         "iopf_group_response: dev=dev-00 requests=0-1 code=SUCCESS",
         "qi_submit: dev=dev-00 requests=0-1 code=SUCCESS",
         "hw_respond: dev=dev-00 requests=0-1 code=SUCCESS",

@@ -55,7 +55,7 @@ def test_all_processes_name_the_same_requests(
     assert "hw_interrupt: interrupts=1" in found
     assert [line for line in found if not line.startswith(("dev_send", "hw_interrupt"))] == [
         "hw_prq_write: dev=dev-00 request=0",
-        "sva_iopf_handler: dev=dev-00 requests=0,3 faults=2",
+        "sva_iopf_handler: dev=dev-00 requests=0,3 count=2",
         "iopf_group_response: dev=dev-00 requests=0,3 code=SUCCESS",
         "qi_submit: dev=dev-00 requests=0,3 code=SUCCESS",
         "hw_respond: dev=dev-00 requests=0,3 code=SUCCESS",
@@ -71,7 +71,7 @@ def test_requests_of_a_workload_in_turn_keep_their_groups(tmp_path: Path) -> Non
     events = read_log(file).events
     ends = [event for event in events if event.event == "dev_receive"]
     assert len(ends) == 40
-    sizes = {e.requests: e.fields["faults"] for e in events if e.event == "sva_iopf_handler"}
+    sizes = {e.requests: e.fields["count"] for e in events if e.event == "sva_iopf_handler"}
     assert {end.requests for end in ends} == set(sizes)
     assert all(len(requests) == count for requests, count in sizes.items())
     assert any(len(each) > 1 and each[-1] - each[0] >= len(each) for each in sizes)

@@ -19,7 +19,7 @@ from iopf.emulator.check.coverage import coverage, kernel_warnings, known_violat
 from iopf.emulator.check.latency import STAGES, stage_summary
 from iopf.emulator.scenario.resolution import Resolved
 from iopf.emulator.spec.sites import point_name
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.emulator.trace.program import Op, unpack
 from iopf.tools.cli.version import package_version
 from iopf.tools.files import make_private, write_whole
@@ -63,7 +63,7 @@ def _problems(
     problems += _lost_wakes(system)
     if warnings_fail:
         problems += [
-            f"kernel warning: WARN_ON in {function}, {times} time(s)"
+            f"kernel warning: WARN_ON in {function}, {counted(times, 'time')}"
             for function, times in kernel_warnings(system.snapshot.warned()).items()
         ]
     if outcome.status == Status.STUCK:

@@ -12,7 +12,7 @@ from typing import Any
 
 from iopf.emulator.scenario.load import Layer
 from iopf.emulator.scenario.resolution import Resolved, resolve
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.emulator.trace.source import TraceError
 from iopf.shm.objects import ArenaError
 from iopf.tools.status import Status
@@ -51,8 +51,8 @@ def execute(
     line.clear()
     if plan.trace is not None:
         line.say(
-            f"trace: {plan.trace.requests} requests from {plan.trace.faults} faults in {plan.trace.lines} lines, "
-            f"{len(plan.trace.tenants)} processes"
+            f"trace: {counted(plan.trace.requests, 'request')} from {counted(plan.trace.faults, 'page fault')} in "
+            f"{counted(plan.trace.lines, 'line')}, {counted(len(plan.trace.tenants), 'process', 'processes')}"
         )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     scenario = resolved.scenario.system
@@ -150,11 +150,23 @@ def run_scenario(
 
             sys.stdout.write(json.dumps(result) + "\n")
         else:
-            sys.stdout.write(render(result, directory.path, quiet))
+            text = render(result, directory.path, quiet)
+            click.echo(_colored(text, result["verdict"]), nl=False)
         sys.stdout.flush()
     finally:  # also when nobody reads the output
         written = _keep(directory, result, line)
     return int(result["status"]) or (Status.OK if written else Status.MACHINE)
+
+
+def _colored(text: str, verdict: str) -> str:
+    """The verdict in colour, which click removes where none is wanted."""
+    import click
+
+    head, line = f"verdict     {verdict}", text.splitlines()[-1]
+    if not line.startswith(head):
+        return text
+    shown = click.style(verdict, fg="green" if verdict == "PASS" else "red", bold=True)
+    return f"{text[: -len(line) - 1]}verdict     {shown}{line[len(head) :]}\n"
 
 
 def _keep(directory: RunDirectory, result: dict[str, Any], line: StatusLine) -> bool:

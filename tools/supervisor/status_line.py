@@ -131,7 +131,7 @@ class StatusLine:
         return [
             (0, f"{clock} {PHASES[min(system.snapshot.phase, 5)]}"),
             (3, f"{stopped}/{len(devices)} devices done"),
-            (1, f"{short(hits)} accesses/s, none faults" if dry else f"{short(rate)} requests/s"),
+            (1, f"{short(hits)} accesses/s, no requests" if dry else f"{short(rate)} requests/s"),
             (2, f"oldest {span(oldest)}"),
             (4, f"queue {iommu['prq_used']}/{iommu['prq_records']} (high {iommu['prq_hwm']})"),
             (5, f"{short(groups)} groups open"),

@@ -92,7 +92,7 @@ def _of_one(name: str, detail: int) -> dict[str, int | str]:
 def _of_group(name: str, detail: int) -> dict[str, int | str]:
     high, low = detail >> 16, detail & 0xFFFF
     if name == "sva_iopf_handler":
-        return {"faults": detail}
+        return {"count": detail}
     if name == "dev_receive":
         return {"code": code(high), "prgi": low}
     if name == "hw_respond":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.tools import api
 from iopf.tools.lab.pytest.calls import check_tables, fail, plainly, settings_of
 from iopf.tools.lab.pytest.places import file_name, places, shown
@@ -172,7 +172,7 @@ class IopfRace:
 
 def _played(found: api.ExploreResult) -> str:
     return (
-        f"{found.schedules:,} schedules of seed {found.seed} in {found.seconds:.2f} s, "
+        f"{counted(found.schedules, 'schedule')} of seed {found.seed} in {found.seconds:.2f} s, "
         f"memory model {found.memory}"
     )
 

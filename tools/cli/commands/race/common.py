@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.tools.cli.lazy import near
-from iopf.tools.cli.output import echo
+from iopf.tools.cli.output import echo, is_quiet
 
 if TYPE_CHECKING:
     from iopf.emulator.races.catalogue import Race
@@ -96,14 +98,12 @@ def tells_when_stopped(lab: Lab) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         progress("")
-        echo(f"{lab.scheduler.played:,} schedules run", err=True)
+        echo(f"{counted(lab.scheduler.played, 'schedule')} run", err=True)
         raise
 
 
 def table_width() -> int:
     """Width of a schedule's table. In a file or a pipe it does not depend on the machine."""
-    import shutil
-
     from iopf.tools.lab.report.table import WIDTH
 
     return max(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
@@ -138,7 +138,23 @@ def constraint_lines(constraints: Sequence[Constraint] | None, *, numbered: bool
     return lines
 
 
-def progress(line: str) -> None:
-    """Overwrite one progress line, on a terminal only."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\033[K{printable(line)}", nl=False, err=True)
+class _ProgressLine:
+    """One line of a terminal, overwritten at most every `EVERY_S`; nothing elsewhere. An empty text removes it."""
+
+    EVERY_S = 0.1
+
+    def __init__(self) -> None:
+        self._next_s, self._drawn = 0.0, False
+
+    def __call__(self, line: str) -> None:
+        now = time.monotonic()
+        if (line and now < self._next_s) or not (line or self._drawn):
+            return
+        if is_quiet() or not sys.stderr.isatty():
+            return
+        self._next_s, self._drawn = now + self.EVERY_S if line else 0.0, bool(line)
+        columns = shutil.get_terminal_size().columns
+        click.echo(f"\r\033[K{printable(line)[: columns - 1]}", nl=False, err=True)
+
+
+progress = _ProgressLine()

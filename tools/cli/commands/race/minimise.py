@@ -6,9 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from iopf.emulator.spec.text import counted
 from iopf.tools.cli.commands.race.common import constraint_lines, full_option, schedule_lines
 from iopf.tools.cli.lazy import Command
-from iopf.tools.cli.output import echo, output_option, written
+from iopf.tools.cli.output import detail, echo, output_option, quiet_option, remark, written
 from iopf.tools.status import Status
 
 
@@ -23,6 +24,7 @@ from iopf.tools.status import Status
 @click.argument("file", type=click.Path(dir_okay=False))
 @full_option
 @output_option("Write the minimised race to a file.")
+@quiet_option
 @click.pass_context
 def command(ctx: click.Context, file: str, full: bool, output: Path | None) -> int:
     """Remove operations, then preemptions, as long as the race of FILE fails in the same way.
@@ -46,29 +48,27 @@ def command(ctx: click.Context, file: str, full: bool, output: Path | None) -> i
         schedule.programs,
         schedule.tables,
         schedule.segments,
-        tell=lambda text: echo(text, err=True),
+        tell=remark,
     )
     if small is None:
         echo("it no longer fails")
         return Status.OK
     after = sum(len(program) for program in small.programs)
     echo(
-        f"{before} operations, {schedule.preemptions} preemptions; minimised to {after} and "
-        f"{small.failure.preemptions}, {len(small.failure.path)} steps"
+        f"{counted(before, 'operation')}, {counted(schedule.preemptions, 'preemption')}; minimised to "
+        f"{after} and {small.failure.preemptions}, {counted(len(small.failure.path), 'step')}"
     )
-    for number, program in enumerate(small.programs):
-        echo(f"  program {number}: {'; '.join(program)}")
-    for line in small.found.what or []:
-        echo(line)
+    detail(
+        f"  program {number}: {'; '.join(program)}" for number, program in enumerate(small.programs)
+    )
+    detail(small.found.what or [], level=2)
     tables = {**schedule.tables, "memory": small.memory, "still": small.still}
     with build_lab(*small.programs, **tables) as lab:
         constraints = constraints_of(lab, small.failure)
         lab.scheduler.replay(small.failure.path)
-        echo()
-        for line in schedule_lines(lab, full=full, constraints=constraints):
-            echo(line)
-        for line in constraint_lines(constraints, numbered=True) if full else []:
-            echo(line)
+        detail(["", *schedule_lines(lab, full=full, constraints=constraints)])
+        if full:
+            detail(constraint_lines(constraints, numbered=True))
     if output is not None:
         made = msgspec.structs.replace(
             schedule,

@@ -18,7 +18,7 @@ from iopf.tools.cli.commands.race.common import (
 )
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option, seconds_option
-from iopf.tools.cli.output import echo
+from iopf.tools.cli.output import detail, echo, quiet_option
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ EXECUTIONS_MOST = 2**62
 )
 @seconds_option(60)
 @full_option
+@quiet_option
 @json_option
 @click.pass_context
 def command(
@@ -133,11 +134,8 @@ def command(
 
 
 def _print(title: str, proof: Proof, table: Sequence[str]) -> None:
-    echo(title, bold=True)
-    for line in proof.what:
-        echo(line)
+    detail([title], level=2, bold=True)
+    detail(proof.what, level=2)
     echo(f"{proof.verdict}; {proof.played}, in {proof.seconds:.1f} s; memory model sc")
     if table:
-        echo()
-    for row in table:
-        echo(row)
+        detail(["", *table])

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.tools.cli.commands.race.common import constraint_lines, schedule_lines
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option, mode_option
-from iopf.tools.cli.output import echo
+from iopf.tools.cli.output import detail, echo, is_quiet, quiet_option, remark
 from iopf.tools.cli.pager import page_lines
 from iopf.tools.status import Status
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="Keep only the ordering constraints, not every step: for another build.",
 )
 @click.option("--table", is_flag=True, help="Print the table instead of every step.")
+@quiet_option
 @json_option
 @click.pass_context
 def command(
@@ -92,6 +93,10 @@ def _print(lab: Lab, played: Replay, schedule: ScheduleFile, *, table: bool) -> 
     from iopf.tools.lab.play.replay import constraints_in
 
     found = constraints_in(schedule)
+    if is_quiet():
+        detail(played.failure[1:], level=2)
+        echo((played.failure or ["does not fail"])[0])
+        return
     lines = schedule_lines(lab, full=not table, constraints=found)
     lines += constraint_lines(found, numbered=not table)
     lines += ["", *played.failure] if played.failure else []
@@ -106,14 +111,14 @@ def _comment(played: Replay, schedule: ScheduleFile) -> None:
 
     other = other_build(schedule)
     if other:
-        echo(f"written by a build with another {' and '.join(other)}", err=True)
+        remark(f"written by a build with another {' and '.join(other)}")
     if played.ordered:
         count = len(schedule.constraints or [])
-        text = f"{count} constraints, {played.broken} steps violated them"
+        text = f"{counted(count, 'constraint')}, {counted(played.broken, 'step')} violated them"
     elif played.same:
         text = "trace identical"
     else:
         text = "trace differs: the file or the code has changed"
         if schedule.constraints is not None:
             text += "; --constraints keeps only the ordering constraints"
-    echo(text, err=True)
+    remark(text)

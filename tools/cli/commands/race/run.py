@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from iopf.emulator.spec.text import counted
 from iopf.tools.cli.commands.race.common import (
     a_race,
     constraint_lines,
     full_option,
     given,
+    progress,
     schedule_lines,
     system_argument,
     target_named,
@@ -28,7 +30,7 @@ from iopf.tools.cli.options import (
     seconds_option,
     seed_option,
 )
-from iopf.tools.cli.output import echo, output_option, written
+from iopf.tools.cli.output import detail, echo, output_option, quiet_option, written
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ SCHEDULES_MOST = 2**62
 )
 @full_option
 @output_option("Write the minimised schedule to a file.")
+@quiet_option
 @json_option
 @click.pass_context
 def command(
@@ -129,10 +132,14 @@ def command(
     with target.lab(memory=memory) as lab, tells_when_stopped(lab):
         with processes_for(lab, mode):
             if strategy in WALKS:
-                found = walk(lab, strategy, seconds=seconds, most=most)
+                found = walk(lab, strategy, seconds=seconds, most=most, tell=progress)
             else:
-                found = search(lab, seed, seconds=seconds, most=most, plan=STRATEGIES[strategy])
+                plan = STRATEGIES[strategy]
+                found = search(lab, seed, seconds=seconds, most=most, plan=plan, tell=progress)
+        if found.failure is not None:
+            progress(f"found after {counted(found.schedules, 'schedule')}, minimising")
         short = minimise_schedule(lab, found) if found.failure is not None else None
+        progress("")
         by = ", in processes" if mode == "processes" else ""
         if json_out:
             click.echo(json.dumps(_document(lab, target, seed, strategy, mode, found, short)))
@@ -192,8 +199,8 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None, *, full: b
     from iopf.tools.lab.search.minimise import constraints_of
     from iopf.tools.lab.search.search import AT_REST
 
-    echo(title, bold=True)
-    played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"
+    detail([title], level=2, bold=True)
+    played = f"{counted(found.schedules, 'schedule')} in {found.seconds:.2f} s"
     if short is None or found.failure is None:
         these = (
             f"; all schedules explored{AT_REST if found.timed else ''}" if found.complete else ""
@@ -202,16 +209,13 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None, *, full: b
             f"not found in {played}, {found.per_second:,.0f} per second{these}; memory model {lab.explores}"
         )
         return
-    for line in found.what or []:
-        echo(line)
+    detail(found.what or [], level=2)
     echo(
-        f"found after {played}; {found.failure.preemptions} preemptions, minimised to "
-        f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
+        f"found after {played}; {counted(found.failure.preemptions, 'preemption')}, minimised to "
+        f"{short.preemptions} in {counted(len(short.path), 'step')}; explored {lab.explores}, needs {lab.memory}"
     )
-    echo()
+    detail()
     constraints = constraints_of(lab, short)
     lab.scheduler.replay(short.path)
-    for line in schedule_lines(lab, full=full, constraints=constraints):
-        echo(line)
-    for line in constraint_lines(constraints, numbered=full):
-        echo(line)
+    detail(schedule_lines(lab, full=full, constraints=constraints))
+    detail(constraint_lines(constraints, numbered=full))

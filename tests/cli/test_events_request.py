@@ -160,7 +160,7 @@ def test_the_pager_is_that_of_the_environment(value: str, command: list[str]) ->
 def test_a_terminal_gets_the_pager_and_its_end_is_no_error(log: Path, tmp_path: Path) -> None:
     """The pager ends after two lines, before it has read all."""
     args = ("events", str(log), "--all")
-    status, text = on_terminal(*args, cwd=tmp_path, columns=200, PAGER="head -n 2")
+    status, text = on_terminal(*args, cwd=tmp_path, columns=200, environ={"PAGER": "head -n 2"})
     assert status == Status.OK
     *shown, comment = text.splitlines()
     assert [": dev=dev-00" in line for line in shown] == [True, True]

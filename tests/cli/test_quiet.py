@@ -57,5 +57,5 @@ def test_the_verdict_has_a_colour_on_a_terminal_only(tmp_path: Path) -> None:
         _, text = on_terminal(*args, cwd=tmp_path)
         assert f"verdict     \x1b[{colour}m\x1b[1m{word}\x1b[0m" in text
         for environ in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-            _, text = on_terminal(*args, cwd=tmp_path, **environ)
+            _, text = on_terminal(*args, cwd=tmp_path, environ=environ)
             assert f"verdict     {word}" in text

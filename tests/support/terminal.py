@@ -16,7 +16,7 @@ BOUND_S = 60.0
 
 
 def on_terminal(
-    *args: str, cwd: Path, columns: int = 80, rows: int = 24, **environ: str
+    *args: str, cwd: Path, columns: int = 80, rows: int = 24, environ: dict[str, str] | None = None
 ) -> tuple[int, str]:
     """Run `iopf` with its output and errors on a terminal of this size; return the exit status and all that was written."""
     mine, theirs = pty.openpty()
@@ -28,7 +28,7 @@ def on_terminal(
         stdout=theirs,
         stderr=theirs,
         cwd=cwd,
-        env={**given, "TERM": "xterm", "PAGER": "cat", **environ},
+        env={**given, "TERM": "xterm", "PAGER": "cat", **(environ or {})},
     )
     os.close(theirs)
     told = []

@@ -32,7 +32,15 @@ from iopf.tools.supervisor.verdicts import describe
 
 RESULT_SCHEMA = "iopf/1"
 # What a run leaves in its directory; a run that reuses one removes them first.
-OF_A_RUN = ("result.json", "log.txt", "testid.txt", "events.bin", "STOP")
+OF_A_RUN = (
+    "result.json",
+    "scenario.resolved.toml",
+    "log.txt",
+    "testid.txt",
+    "events.bin",
+    "status-[0-9]*.json",
+    "STOP",
+)
 _UNSAFE = re.compile(r"[^\w.+-]")
 COUNTED = (
     "sleeps",
@@ -219,6 +227,13 @@ def trace_result(plan: SystemPlan) -> dict[str, Any]:
     }
 
 
+def _remove_files(directory: Path) -> None:
+    """Remove the files of a run; others in the directory stay."""
+    for pattern in OF_A_RUN:
+        for stale in directory.glob(pattern):
+            stale.unlink(missing_ok=True)
+
+
 class RunDirectory:
     """The files of a run. Created before the run, so that an unwritable directory is reported at once."""
 
@@ -239,15 +254,16 @@ class RunDirectory:
             path = Path(wanted)
         made = not path.exists()
         make_private(path)
-        for stale in OF_A_RUN:
-            (path / stale).unlink(missing_ok=True)
+        _remove_files(path)
         write_whole(path / "scenario.resolved.toml", resolved.to_toml())
         return cls(path, resolved, made)
 
     def discard(self) -> None:
-        """Remove the directory when the run did not start."""
+        """Remove what was written when the run did not start: the directory, or in one that existed its files."""
         if self._made:
             shutil.rmtree(self.path)
+        else:
+            _remove_files(self.path)
 
     def write(self, result: dict[str, Any], log: list[str]) -> None:
         """Raises OSError with the name of the file that cannot be written."""

@@ -15,7 +15,7 @@ from iopf.emulator.scenario.resolution import Resolved, resolve
 from iopf.emulator.spec.text import counted, printable
 from iopf.emulator.trace.source import TraceError
 from iopf.shm.objects import ArenaError
-from iopf.tools.status import Status
+from iopf.tools.status import Failed, Status
 from iopf.tools.supervisor.event_log import write_events
 from iopf.tools.supervisor.monitor import Monitor, Outcome
 from iopf.tools.supervisor.plan import plan_system
@@ -23,6 +23,16 @@ from iopf.tools.supervisor.report import render as render_run
 from iopf.tools.supervisor.result import RunDirectory, build_result
 from iopf.tools.supervisor.status_line import StatusLine
 from iopf.tools.supervisor.system import Options, System
+
+
+class RunDirectoryError(Failed):
+    """The run directory cannot be created or written: a name that is no directory is an error of the command line (status 2)."""
+
+    def __init__(self, error: OSError) -> None:
+        text = f"{error.filename}: cannot write the run directory: {error.strerror}"
+        super().__init__(f"{text}; choose another with --run-dir")
+        named = isinstance(error, NotADirectoryError | FileExistsError)
+        self.status = Status.USAGE if named else Status.MACHINE
 
 
 def _options(resolved: Resolved) -> Options:
@@ -131,9 +141,7 @@ def run_scenario(
     try:
         directory = RunDirectory.create(run_dir, resolved, run_name(resolved))
     except OSError as error:
-        raise click.ClickException(
-            f"{error.filename}: cannot write the run directory: {error.strerror}; use --run-dir"
-        ) from error
+        raise RunDirectoryError(error) from error
     try:
         result = execute(resolved, line, directory.path / "STOP")
     except TraceError as error:

@@ -61,6 +61,7 @@ class Campaign:
     steps: int = 0
     seconds: float = 0.0
     findings: dict[str, Finding] = field(default_factory=dict)
+    unwritten: str = ""  # why a schedule could not be saved
     growth: list[tuple[float, int]] = field(default_factory=list)  # seconds, hand-overs
     coverage: Coverage = field(default_factory=Coverage)
 
@@ -217,7 +218,7 @@ class Fuzzer:
             try:
                 finding.file = self._save(finding.small, tables, len(self.campaign.findings))
             except OSError as error:
-                self._tell(f"{self._directory}: cannot write: {error.strerror}")
+                self.campaign.unwritten = f"{self._directory}: cannot write: {error.strerror}"
 
     def _caused(self, drawn: Drawn, failed: list[str]) -> Finding:
         """Attribute a failure: to the enabled defects if it disappears without them, to a catalogue entry if it disappears with the entry's

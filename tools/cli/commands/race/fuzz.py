@@ -62,7 +62,7 @@ def command(
 
     Programs that make a new hand-over (a word, the point before, the point after) are kept and mutated.
     Failures that the catalogue knows for the generation are counted only. Status 1: another failure.
-    Status 0: no other failure.
+    Status 0: no other failure. Status 3: none, but a schedule could not be saved.
     """
     from iopf.emulator.scenario.crosscheck import wrong_defect
     from iopf.emulator.spec.kernels import NEWEST
@@ -90,7 +90,11 @@ def command(
             click.echo(json.dumps(_document(campaign, memory)))
         else:
             _print(campaign, memory)
-    return Status.FAILED if campaign.new else Status.OK
+    if campaign.unwritten:
+        echo(f"iopf: {campaign.unwritten}", err=True)
+    if campaign.new:
+        return Status.FAILED
+    return Status.MACHINE if campaign.unwritten else Status.OK
 
 
 def _tell(line: str) -> None:

@@ -10,16 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from iopf.emulator.scenario.resolution import resolve
 from iopf.emulator.scenario.shipped import scenario_names, trace_names
 from iopf.tools.status import Status
 
-from tests.support.running import ENDLESS, Running, iopf
+from tests.support.running import ENDLESS, Running, iopf, shortened
 
 
 @pytest.mark.parametrize("name", scenario_names())
 def test_every_shipped_scenario_passes(name: str, tmp_path: Path) -> None:
-    short = ("--duration", "2") if resolve(name).scenario.system.duration_s else ()
+    short = [word for value in shortened(name) for word in ("--set", value)]
     done = iopf("run", name, "--run-dir", str(tmp_path), "--seed", "7", *short)
     assert done.returncode == Status.OK, done.stdout + done.stderr
     lines = done.stdout.splitlines()

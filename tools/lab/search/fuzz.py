@@ -21,7 +21,7 @@ from iopf.emulator.races.schedule_file import segments
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.coverage import Coverage
 from iopf.emulator.spec.text import counted
-from iopf.tools.lab.play.races import save_schedule, tables_of
+from iopf.tools.lab.play.races import Origin, save_schedule, tables_of
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.lab.search.draw import Drawn, draw, mutate, options_of
 from iopf.tools.lab.search.minimise_programs import Small, minimise_programs
@@ -252,14 +252,6 @@ class Fuzzer:
         tables = {**tables, "memory": small.memory}
         with build_lab(*small.programs, **tables) as lab:
             lab.scheduler.replay(small.failure.path)
-            save_schedule(
-                lab,
-                small.programs,
-                tables,
-                small.failure,
-                small.found,
-                seed=campaign.seed,
-                strategy="fuzz",
-                to=file,
-            )
+            origin = Origin(small.programs, tables, small.found, campaign.seed, "fuzz")
+            save_schedule(lab, origin, small.failure, file)
         return file

@@ -120,7 +120,7 @@ def command(
             json_out=json_out,
         )
     from iopf.tools.lab.play.processes import processes_for
-    from iopf.tools.lab.play.races import save_schedule
+    from iopf.tools.lab.play.races import Origin, save_schedule
     from iopf.tools.lab.search.minimise import minimise_schedule
     from iopf.tools.lab.search.search import STRATEGIES, WALKS, search, walk
 
@@ -146,18 +146,8 @@ def command(
         else:
             _print(lab, f"{target.title}{by}", found, short, full=full)
         if short is not None and output is not None:
-            save = partial(
-                save_schedule,
-                lab,
-                target.programs,
-                target.tables,
-                short,
-                found,
-                seed=seed,
-                strategy=strategy,
-                to=output,
-                race=target.race,
-            )
+            how = (target.programs, target.tables, found, seed, strategy, target.race)
+            save = partial(save_schedule, lab, Origin(*how), short, output)
             written(output, save)
     return Status.OK if short is None else Status.FAILED
 

@@ -102,7 +102,9 @@ _OUTPUT = (
         "--run-dir", metavar="DIR", help="Where to write results (default: iopf-runs/...)."
     ),
     click.option("-q", "--quiet", count=True, help=QUIET),
-    click.option("-v", "--verbose", count=True, help="More output."),
+    click.option(
+        "-v", "--verbose", count=True, help="More output: also the account of each device."
+    ),
     click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails."),
 )
 

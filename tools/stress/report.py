@@ -9,7 +9,7 @@ from typing import Any
 from iopf.emulator.check.fates import EVENTS, Fate, cell
 from iopf.emulator.check.violations import KNOWN
 from iopf.emulator.spec.text import counted, printable
-from iopf.tools.supervisor.report import not_served, size_of, warning_lines
+from iopf.tools.supervisor.report import device_lines, not_served, size_of, warning_lines
 from iopf.tools.supervisor.status_line import short
 
 CONTROL = frozenset({"pause", "repeat", "choose", "or", "end"})
@@ -92,6 +92,8 @@ def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
     ]
     if quiet < 1:
         lines += [*_rate_lines(result), *_fate_lines(result), *_known_lines(result)]
+    if quiet < 0:
+        lines += device_lines(result)
     lines += warning_lines(result)
     lines += [f"!!! {line}" for line in result["problems"][:8]]
     lines += [f"  {line}" for line in result["dump"][:6]]

@@ -130,6 +130,28 @@ def _stage_lines(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+_ANSWERS = (
+    "answered_ok",
+    "answered_invalid",
+    "answered_failure",
+    "rejected",
+    "auto_success",
+    "auto_invalid",
+)
+
+
+def device_lines(result: dict[str, Any]) -> list[str]:
+    """With -v: the account of each device."""
+    lines = [f"{'device':20}{'sent':>11}{'answered':>11}{'lost':>11}{'groups':>11}{'retries':>11}"]
+    for each in result["per_device"]:
+        account, device = each["account"], each["device"]
+        lost = sum(account["lost"].values())
+        cells = (account["sent"], sum(account[kind] for kind in _ANSWERS), lost)
+        numbers = (*cells, device["groups_done"], device["retries"])
+        lines.append(f"{each['name']:20}" + "".join(f"{_count(n):>11}" for n in numbers))
+    return lines
+
+
 def _cpu_line(result: dict[str, Any]) -> str:
     """Processor time per answered request by role, without the startup of the processes."""
     cells = [
@@ -192,6 +214,8 @@ def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
     ]
     if quiet < 1:
         lines += [_cpu_line(result), *_stage_lines(result)]
+    if quiet < 0:
+        lines += device_lines(result)
     problems = [f"!!! {line}" for line in result["problems"]]
     if len(problems) > 3:
         problems = [*problems[:3], f"!!! and {len(problems) - 3} more, see result.json"]

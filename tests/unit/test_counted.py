@@ -35,5 +35,15 @@ def test_the_report_of_one_request_has_no_plural_of_one(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "1 device, 1 handler, 1 tenant, seed " in done.stdout
     assert "1 group done" in done.stdout
-    nouns = "devices handlers tenants groups retries accesses overflows interrupts passes".split()
+    nouns = [
+        "devices",
+        "handlers",
+        "tenants",
+        "groups",
+        "retries",
+        "accesses",
+        "overflows",
+        "interrupts",
+        "passes",
+    ]
     assert not [noun for noun in nouns if re.search(rf"(?<![\d,.])1 {noun}\b", done.stdout)]

@@ -245,7 +245,8 @@ class RunDirectory:
         """Raises OSError if the directory cannot be created or written."""
         if wanted is None:
             stamp = time.strftime("%Y.%m.%d-%H.%M.%S")
-            base = Path("iopf-runs") / f"{stamp}-{_UNSAFE.sub('_', name)[:64]}"
+            short = Path(name).name.removesuffix(".toml")  # of a scenario file
+            base = Path("iopf-runs") / f"{stamp}-{_UNSAFE.sub('_', short)[:64]}"
             path, n = base, 1
             while path.exists():
                 n += 1

@@ -128,7 +128,7 @@ class Arena:
         self.memory.write_u32(_STATE_OFFSET, STATE_READY)
 
     def publish_controlled(self) -> None:
-        """Mark the board as that of a laboratory, whose schedules restore it all the time: nobody attaches."""
+        """Mark the board as that of a laboratory, whose schedules restore it all the time: other processes do not attach."""
         self.memory.write_u32(_STATE_OFFSET, STATE_CONTROLLED)
 
     def truncated(self) -> bool:

@@ -76,10 +76,13 @@ def _trace_line(result: dict[str, Any]) -> list[str]:
     if trace is None:
         return []
     skipped = sum(trace["skipped"].values())
+    processes = counted(trace["processes"], "process", "processes")
+    faults = (
+        f"{counted(trace['faults'], 'page fault')} of {processes} = " if trace["faults"] else ""
+    )
     unsent = result["sides"]["device"]["abandoned"]
     text = (
-        f"trace       {counted(trace['faults'], 'page fault')} of {counted(trace['processes'], 'process', 'processes')} = "
-        f"{counted(trace['requests'], 'request')} in {counted(trace['groups'], 'group')}; "
+        f"trace       {faults}{counted(trace['requests'], 'request')} in {counted(trace['groups'], 'group')}; "
         f"{counted(trace['implicit_mappings'], 'implicit mapping')}"
     )
     if skipped:

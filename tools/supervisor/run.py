@@ -60,8 +60,9 @@ def execute(
     plan = plan_system(resolved.scenario, run_name(resolved), resolved.seed, line.progress)
     line.clear()
     if plan.trace is not None:
+        faults = f" from {counted(plan.trace.faults, 'page fault')}" if plan.trace.faults else ""
         line.say(
-            f"trace: {counted(plan.trace.requests, 'request')} from {counted(plan.trace.faults, 'page fault')} in "
+            f"trace: {counted(plan.trace.requests, 'request')}{faults} in "
             f"{counted(plan.trace.lines, 'line')}, {counted(len(plan.trace.tenants), 'process', 'processes')}"
         )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -178,9 +179,19 @@ def _colored(text: str, verdict: str) -> str:
 
 
 def _keep(directory: RunDirectory, result: dict[str, Any], line: StatusLine) -> bool:
-    """Write the run directory; false, after a line that names the file, if something could not be written."""
+    """Write the run directory; false, after a line that names the file, if something could not be written. Without room for all, the
+    event log makes room for the result."""
+    events = directory.path / "events.bin"
     try:
-        directory.write(result, line.log)
+        try:
+            directory.write(result, line.log)
+        except OSError:
+            if not events.exists():
+                raise
+            events.unlink()
+            result["unwritten"] = f"{events}: removed to make room for the result"
+            directory.write(result, line.log)
+            line.error(result["unwritten"])
     except OSError as error:
         line.error(
             f"{error.filename}: cannot write: {error.strerror}; the verdict stands, but the run directory is incomplete"

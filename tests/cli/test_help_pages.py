@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 import pytest
 from iopf.tools.cli.commands.help import page, topics
-from iopf.tools.cli.markup import rendered
+from iopf.tools.cli.markup import WIDTH, rendered
 from iopf.tools.status import Status
 
 from tests.support.running import iopf
 from tests.support.terminal import on_terminal
-
-WIDTH = 100
 
 
 def test_a_terminal_gets_headings_in_bold_and_no_markup(tmp_path: Path) -> None:
@@ -46,3 +45,18 @@ def test_rendering_keeps_words_and_columns(topic: str) -> None:
             assert after.split() == bare.split()
             if "`  " in before:
                 assert after.rindex("  ") == before.rindex("  ")
+
+
+def words(lines: list[str]) -> list[str]:
+    """The words without markup."""
+    return re.sub("[`#]", "", " ".join(lines)).split()
+
+
+@pytest.mark.parametrize("topic", topics())
+def test_prose_fits_a_narrow_terminal(topic: str) -> None:
+    lines = page(topic).splitlines()
+    shown = [click.unstyle(line) for line in rendered(lines, 80)]
+    prose = [line for line in shown if line[:1].strip() and "  " not in line]
+    assert prose
+    assert max(map(len, prose)) <= 80
+    assert words(shown) == words(lines)

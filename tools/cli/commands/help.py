@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def _show(ctx: click.Context, text: str) -> None:
     if not sys.stdout.isatty():
         click.echo(text, nl=False)
         return
-    page_lines(rendered(text.splitlines()), color=ctx.color)
+    width = shutil.get_terminal_size().columns
+    page_lines(rendered(text.splitlines(), width), color=ctx.color)
 
 
 @click.command(

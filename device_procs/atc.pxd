@@ -2,8 +2,8 @@
 # cython: language_level=3, cdivision=True
 """The address translation cache of a function: direct mapped, private to the device process.
 
-An entry holds a page, a PASID, the permissions granted and the address space that granted them. Invalidations arrive on the downlink and are carried out before their
-completion is sent, so no translation outlives its invalidation.
+An entry holds a page, a PASID, the permissions granted and the address space that granted them. Invalidations arrive on the downlink
+and are carried out before their completion is sent, so no translation outlives its invalidation.
 """
 
 from libc.stdint cimport uint32_t, uint64_t

@@ -8,8 +8,10 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.device_procs.pri cimport *
 from iopf.device_procs.workload cimport workload_next, workload_over
+from iopf.emulator.board.board cimport note_step
 from iopf.emulator.board.layout cimport GROUP_MAX
 from iopf.emulator.spec.pci cimport PRGI_COUNT
+from iopf.emulator.spec.sites cimport DEV_SEND
 
 
 cdef bint begin_batch(function *f, uint32_t pasid, uint64_t now_ns, uint64_t *next_ns) noexcept nogil:
@@ -56,6 +58,8 @@ cdef bint send_batch(function *f) noexcept nogil:
                 if not link_fits(f, 1):
                     return moved
                 send_request(f, g, g.address[f.batch_round], g.rwx[f.batch_round], f.batch_round + 1 == g.planned, now)
+                note_step(f.v, now, DEV_SEND, f.next_uid - 1, <uint64_t>f.dev << 32 | 1 << 16 | g.prgi
+                          | (CONTINUED if f.batch_round else 0))
                 moved = True
             f.batch_at += 1
         f.batch_at = 0

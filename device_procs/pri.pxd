@@ -39,6 +39,9 @@ cdef struct posted_write:
     uint32_t pasid
     uint32_t mm_id
 
+cdef enum:  # in the event of a send, beside the index: the group has requests already
+    CONTINUED = 1 << 15
+
 cdef struct group:
     uint32_t state
     uint32_t count
@@ -56,7 +59,6 @@ cdef struct group:
     uint32_t planned             # requests that it is to have, when they are sent in turn with those of others
     uint64_t early               # bit mask of requests that have had an answer of their own
     uint64_t private_data        # bit mask of requests with private data
-    uint64_t first_uid
     uint64_t serial              # of the device's groups, from 1
     uint64_t sent_ticks
     uint64_t not_before_ns       # for a retry

@@ -128,7 +128,6 @@ cdef void open_group(function *f, uint16_t index, uint32_t prgi, uint64_t now) n
     cdef group *g = &f.groups[index]
     g.prgi = prgi
     g.state = GROUP_OPEN
-    g.first_uid = f.next_uid
     f.serial += 1
     g.serial = f.serial
     g.sent_ticks = now
@@ -150,7 +149,7 @@ cdef void send_group(function *f, group *g, uint16_t index) noexcept nogil:
     open_group(f, index, take_prgi(f), now)
     for i in range(n):
         send_request(f, g, g.address[i], g.rwx[i], i + 1 == n and not g.unfinished, now)
-    note_event(f.v, now, DEV_SEND, g.first_uid, <uint64_t>f.dev << 32 | g.count << 16 | g.prgi)
+    note_event(f.v, now, DEV_SEND, f.next_uid - g.count, <uint64_t>f.dev << 32 | g.count << 16 | g.prgi)
     st64_rlx(&f.d.dev.open_requests, f.open_requests)
     st64_rlx(&f.d.dev.open_groups, f.open_groups)
 

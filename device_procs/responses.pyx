@@ -169,7 +169,7 @@ cdef void take_response(function *f, uint64_t *rec) noexcept nogil:
     if now > rec[3]:
         hist_add(stage_hist(f.v, f.v.self.slot, STAGE_RETURN), crew_ticks_ns(f.v.crew, now - rec[3]))
     hist_add(stage_hist(f.v, f.v.self.slot, STAGE_ROUND), crew_ticks_ns(f.v.crew, now - g.sent_ticks))
-    note_event(f.v, now, DEV_RECEIVE, g.first_uid, <uint64_t>f.dev << 32 | code << 16 | prgi)
+    note_event(f.v, now, DEV_RECEIVE, g.number[g.count - 1], <uint64_t>f.dev << 32 | code << 16 | prgi)
     if f.v.cfg.account and not g.shared and g.closed:
         check_books(f, g, by_hardware)
     if by_hardware:

@@ -127,7 +127,8 @@ cdef int64_t send(function *f, prog_op *op) noexcept nogil:
     f.d.dev.accesses += pages
     for i in range(pages):
         send_request(f, g, op.a + <uint64_t>i * 4096, rwx, i + 1 == pages and op.flags & FLAG_LAST, now)
-    note_event(f.v, now, DEV_SEND, g.first_uid, <uint64_t>f.dev << 32 | g.count << 16 | g.prgi)
+    note_event(f.v, now, DEV_SEND, f.next_uid - pages, <uint64_t>f.dev << 32 | pages << 16 | g.prgi
+               | (CONTINUED if g.count > pages else 0))
     st64_rlx(&f.d.dev.open_requests, f.open_requests)
     st64_rlx(&f.d.dev.open_groups, f.open_groups)
     publish(f)

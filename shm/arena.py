@@ -5,7 +5,7 @@ The first page is a header, written by the creator and read by every process tha
 
     magic           8 bytes
     layout version  u32   changes with the meaning of the layout
-    state           u32   1 being created, 2 ready; written last
+    state           u32   1 being created, 2 ready, 3 of a laboratory; written last
     layout hash     u64   changes with the size of any shared structure
     size            u64   bytes of the whole object
     creator pid     u64, start time u64 (clock ticks since boot), creation time u64 (ns since the epoch)
@@ -33,6 +33,7 @@ LAYOUT_VERSION = 1
 BOARD_OFFSET = 4096
 STATE_CREATING = 1
 STATE_READY = 2
+STATE_CONTROLLED = 3
 _HEADER = struct.Struct("<8sIIQQQQQ")
 _STATE_OFFSET = 12
 
@@ -109,6 +110,11 @@ class Arena:
                 f"this is {LAYOUT_VERSION}/{layout_hash:x}); use the build that started it",
                 4,
             )
+        if header.state == STATE_CONTROLLED:
+            raise ArenaError(
+                f"{name}: belongs to a search for schedules, which prints its own progress; nothing to watch",
+                2,
+            )
         if header.state != STATE_READY:
             raise ArenaError(f"{name}: not ready; its system is starting, or died during its start")
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
@@ -120,6 +126,10 @@ class Arena:
     def publish(self) -> None:
         """Mark the board as complete, so that others may attach."""
         self.memory.write_u32(_STATE_OFFSET, STATE_READY)
+
+    def publish_controlled(self) -> None:
+        """Mark the board as that of a laboratory, whose schedules restore it all the time: other processes do not attach."""
+        self.memory.write_u32(_STATE_OFFSET, STATE_CONTROLLED)
 
     def truncated(self) -> bool:
         """Whether the object has become shorter than the board, so that accesses behind its end are fatal. For the creator."""

@@ -76,26 +76,46 @@ def check(name: str, command: list[str]) -> bool:
     # All tools look modules up in the tree.
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / '.src'}{os.pathsep}{ROOT}"}
     try:
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        status, output = _run(name, command, environment)
     except FileNotFoundError:
         print(f"{name:<13} FAILED: {command[0]} is not installed; run tools/bootstrap.py check")
         return False
     took_s = time.monotonic() - began
-    print(f"{name:<13} {'FAILED' if done.returncode else 'ok'} ({took_s:.1f} s)", flush=True)
-    if done.returncode:
-        for line in done.stdout.splitlines()[-TAIL:]:
+    print(f"{name:<13} {'FAILED' if status else 'ok'} ({took_s:.1f} s)", flush=True)
+    if status:
+        for line in output.splitlines()[-TAIL:]:
             print(f"    {line}", flush=True)
-    return done.returncode == 0
+    return status == 0
+
+
+def _run(name: str, command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Exit status and output of a tool, with the seconds so far on a terminal. Raises FileNotFoundError."""
+    began, drawn = time.monotonic(), False
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        while True:
+            try:
+                output, _ = process.communicate(timeout=1)
+                break
+            except subprocess.TimeoutExpired:
+                if sys.stderr.isatty():
+                    line = f"\r\033[K{name:<13} ... {time.monotonic() - began:.0f} s"
+                    print(line, end="", file=sys.stderr, flush=True)
+                    drawn = True
+            except BaseException:
+                process.kill()
+                raise
+    if drawn:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return process.returncode, output
 
 
 def main() -> int:

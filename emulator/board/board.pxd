@@ -21,7 +21,7 @@ from iopf.cython_ext.event_ring cimport event_ring, event_write
 from iopf.cython_ext.mutex cimport rmutex
 from iopf.cython_ext.pool cimport pool
 from iopf.cython_ext.wait cimport eventcount
-from iopf.emulator.board.config cimport config
+from iopf.emulator.board.config cimport OPTION_NO_EVENTS, OPTION_STEPS, config
 from iopf.emulator.board.devices cimport device
 from iopf.emulator.board.tenants cimport tenant
 
@@ -74,8 +74,15 @@ cdef int view_attach(view *v, char *base, uint64_t size, uint32_t slot) noexcept
 cdef void *private_alloc(view *v, uint64_t size) noexcept nogil
 
 cdef inline void note_event(view *v, uint64_t ticks, uint32_t site, uint64_t a, uint64_t b) noexcept nogil:
-    """One record in this actor's flight recorder; ``a`` names the request or PASID, ``b`` is device << 32 | detail."""
-    event_write(v.self, v.events, ticks, site, a, b)
+    """One record in this actor's flight recorder; ``a`` is a PASID or a request's number within its device, for a group that of its last
+    request; ``b`` is device << 32 | detail. `tools/watch/events.py` has the detail of each site."""
+    if not v.cfg.options & OPTION_NO_EVENTS:
+        event_write(v.self, v.events, ticks, site, a, b)
+
+cdef inline void note_step(view *v, uint64_t ticks, uint32_t site, uint64_t a, uint64_t b) noexcept nogil:
+    """The same for what happens to each request or at the hardware. Off in controlled runs, whose schedules it would make longer."""
+    if v.cfg.options & OPTION_STEPS:
+        event_write(v.self, v.events, ticks, site, a, b)
 
 cdef inline char *view_region(view *v, uint32_t which) noexcept nogil:
     return v.base + v.offsets[which]

@@ -20,6 +20,8 @@ cpdef enum Option:
     OPTION_ANSWER_LAST = 256  # only a last request is answered
     OPTION_DRAIN_ALWAYS = 512  # v6.16 and later drain whenever PRI is on, as kernels before it
     OPTION_PRIVATE_DATA = 64  # the hardware is of a revision with private data in requests
+    OPTION_NO_EVENTS = 1024  # no flight recorders
+    OPTION_STEPS = 2048      # recorded too: each step of a request at the hardware, and what becomes of each request
     OPTION_CONTAIN = 32      # defer frees of objects still in use, so that the run can continue
 
 cdef struct config:

@@ -52,7 +52,7 @@ cdef struct prq_note:            # travels beside a queue record, same slot
 
 cdef struct qi_note:             # travels beside a command
     uint64_t submit_ticks
-    uint64_t pad
+    uint64_t uid                 # of a page response: the request that it answers, the last of its group
 
 cdef inline iommu_regs *unit_regs(view *v, uint32_t unit) noexcept nogil:
     return <iommu_regs *>view_region(v, OFF_IOMMUS) + unit

@@ -327,6 +327,22 @@ cdef class Snapshot:
         kept = [record[1:] for record in out if record[0] >= first]
         return written - len(kept), kept
 
+    def quiet_ns(self, uint32_t slot) -> int | None:
+        """Time since the last event that this actor has recorded; None if it has recorded none."""
+        cdef event_ring *ring
+        cdef event_record *e
+        cdef uint64_t written, now
+        if slot >= self.v.cfg.slots:
+            raise IndexError(f"slot {slot} of {self.v.cfg.slots}")
+        ring = <event_ring *>(view_region(&self.v, OFF_EVENTS)
+                              + <uint64_t>slot * (sizeof(event_ring) + <uint64_t>self.v.cfg.event_records * sizeof(event_record)))
+        written = ld64_acq(&ring.written)
+        if written == 0:
+            return None
+        e = <event_record *>(<char *>ring + sizeof(event_ring)) + ((written - 1) & (self.v.cfg.event_records - 1))
+        now = crew_ticks(self.v.crew)
+        return crew_ticks_ns(self.v.crew, now - e.ticks if now > e.ticks else 0)
+
     def verdicts(self) -> list:
         cdef iopf_verdict *w
         cdef uint32_t i, n = ld32_acq(&self.v.crew.verdict_count)

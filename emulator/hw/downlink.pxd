@@ -11,8 +11,14 @@ from iopf.cython_ext.crew cimport crew_actor
 from iopf.cython_ext.link cimport link_filled, link_publish, link_room
 from iopf.cython_ext.wait cimport bell_ring
 from iopf.emulator.hw.vtd.engine cimport unit
+from iopf.emulator.board.board cimport note_step
+from iopf.emulator.board.ledger cimport uid_number
 from iopf.emulator.board.links cimport DOWN_EARLY, DOWN_INVALIDATE, DOWN_RESPONSE, pack_down
 from iopf.emulator.spec.sites cimport HW_INVALIDATE, HW_RESPOND
+
+cdef enum:  # in the events of responses
+    RESPONSE_AUTO = 1            # of the hardware itself
+    RESPONSE_EARLY = 2           # for one request with private data
 
 cdef inline void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
     if not u.is_dirty[dev]:
@@ -21,8 +27,9 @@ cdef inline void mark_dirty(unit *u, uint32_t dev) noexcept nogil:
         u.dirty_count += 1
 
 cdef inline bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, uint32_t prgi, uint32_t code, bint auto_response,
-                               uint64_t submit_ticks) noexcept nogil:
-    """A PRG Response towards the function; lost when the function is gone or has let its link fill up."""
+                               uint64_t submit_ticks, uint64_t uid) noexcept nogil:
+    """A PRG Response towards the function, for the group with this last request; lost when the function is gone or has let its link fill
+    up."""
     cdef uint64_t *slot = NULL
     if not u.gone[dev]:
         slot = link_room(u.v.self, &u.down[dev], HW_RESPOND)
@@ -36,6 +43,7 @@ cdef inline bint send_response(unit *u, uint32_t dev, uint32_t pasid, bint pp, u
     slot[3] = u.ticks
     link_filled(&u.down[dev])
     u.v.devices[dev].hw.responses += 1
+    note_step(u.v, u.ticks, HW_RESPOND, uid_number(uid), <uint64_t>dev << 32 | code << 16 | (RESPONSE_AUTO if auto_response else 0))
     mark_dirty(u, dev)
     return True
 
@@ -52,6 +60,7 @@ cdef inline bint send_early_response(unit *u, uint32_t dev, uint32_t prgi, uint6
     slot[2] = uid
     slot[3] = u.ticks
     link_filled(&u.down[dev])
+    note_step(u.v, u.ticks, HW_RESPOND, uid_number(uid), <uint64_t>dev << 32 | RESPONSE_EARLY)
     mark_dirty(u, dev)
     return True
 

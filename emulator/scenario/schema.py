@@ -30,6 +30,7 @@ KernelOption = Literal[
     "answer-last",
     "drain-always",
 ]
+Events = Literal["all", "groups", "none"]
 Pattern = Literal["sequential", "strided", "zipf", "chase", "bursts", "replay"]
 
 # Known names that this version does not support are refused with exit status 4, not as typing errors: a campaign skips them.
@@ -89,6 +90,10 @@ class System(Section, frozen=True, kw_only=True):
     event_records: Annotated[int, _power(64, 2**20, "records in the event ring of a process")] = (
         4096
     )
+    events: Annotated[
+        Events,
+        _of("what processes record for `iopf events`: all, groups (no single requests), none"),
+    ] = "all"
 
 
 class Iommu(Section, frozen=True, kw_only=True):

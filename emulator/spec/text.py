@@ -15,6 +15,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
 
 
+def counted(number: int, what: str, plural: str = "") -> str:
+    """`1 request`, `1,440 requests`; `plural` if it does not just end in s."""
+    return f"{number:,} {what if number == 1 else plural or what + 's'}"
+
+
 def _escaped(code: int) -> str:
     if (
         0xDC80 <= code <= 0xDCFF

@@ -12,6 +12,10 @@ Formats, with their source:
 * ``prq_report`` (Intel, Lu Baolu, 20210520031531.712333-8-baolu.lu@linux.intel.com), with or
   without a prefix: ``IOMMU/DEV seq# N: rid=0xH addr=0xH FLAGS pasid=0xH index=0xH``.  Its ``addr``
   is a page frame number, its ``index`` the page request group index (PRGI).
+* The same event from ``trace-cmd report`` and ``perf script``: the kernel decodes the descriptor
+  with a function that these tools do not have, so they print the fields of the event, ``[FAILED TO
+  PARSE] dw0=N dw1=N dw2=N dw3=N seq=N iommu=IOMMU dev=DEV buff=...`` (tep_print_fields of
+  libtraceevent). ``dw0`` and ``dw1`` are the descriptor (VT-d 7.4.1).
 
 A system call reads ``sys_NAME(ARG: VALUE, ...)`` and ``sys_NAME -> VALUE`` in ftrace, and
 ``sys_enter_NAME: ARG: VALUE, ...`` and ``sys_exit_NAME: VALUE`` in trace-cmd and perf.
@@ -80,6 +84,11 @@ _PRQ = re.compile(
     r"prq_report: (\S+) seq# *\d+: rid=0x([0-9a-f]{1,8}) addr=0x([0-9a-f]{1,16}) "
     r"([r-])([w-])([x-])([p-])([l-]) pasid=0x([0-9a-f]{1,8}) index=0x([0-9a-f]{1,8})"
     r"(?: private=0x[0-9a-f]{1,16}/0x[0-9a-f]{1,16})? *$"
+)
+_WORD = r"(0x[0-9a-f]{1,16}|\d{1,20})"
+_PRQ_FIELDS = re.compile(
+    rf"prq_report: (?:\[FAILED TO PARSE\] )?dw0={_WORD} dw1={_WORD} dw2={_WORD} dw3={_WORD} "
+    rf"seq={_WORD} iommu=(\S+) dev=(\S+)(?: |$)"
 )
 _LOST = re.compile(r"CPU:\d+ \[(?:LOST \d+ EVENTS|\d+ EVENTS DROPPED)\]$")
 _NAME = re.compile(r"([A-Za-z_][\w.]{0,99})(?:[:(]| ->| *$)")
@@ -241,6 +250,8 @@ def _parse_sched(head: _Head, body: str) -> Event:
 
 def _parse_prq(head: _Head, body: str) -> PrqReport:
     match = _PRQ.match(body)
+    if match is None and (raw := _PRQ_FIELDS.match(body)) is not None:
+        return _of_words(head, f"{raw[6]}/{raw[7]}", _number(raw[1]), _number(raw[2]))
     if match is None:
         raise MalformedLine(
             "prq_report needs IOMMU/DEV seq# N: rid=0xHEX addr=0xHEX rwxpl pasid=0xHEX index=0xHEX"
@@ -255,3 +266,16 @@ def _parse_prq(head: _Head, body: str) -> PrqReport:
     return PrqReport(
         *head, match[1], int(match[2], 16), address, flags, int(match[9], 16), int(match[10], 16)
     )
+
+
+def _of_words(head: _Head, place: str, dw0: int, dw1: int) -> PrqReport:
+    """Decode a page request descriptor: requester id, PASID, execute and privileged in the first word; read, write, last, group index
+    and page in the second."""
+    bits = (dw1, dw1 >> 1, dw0 >> 52, dw0 >> 53, dw1 >> 2)
+    flags = Flag(0)
+    for bit, flag in zip(bits, Flag, strict=True):
+        if bit & 1:
+            flags |= flag
+    page = dw1 >> PAGE_SHIFT << PAGE_SHIFT
+    pasid, prgi = dw0 >> 32 & 0xFFFFF, dw1 >> 3 & 0x1FF
+    return PrqReport(*head, place, dw0 >> 16 & 0xFFFF, page, flags, pasid, prgi)

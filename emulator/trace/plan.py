@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from iopf.emulator.spec.text import counted
 from iopf.emulator.trace.address_space import INHERITED_MAX, AddressSpace, Step, TooMuchWork
 from iopf.emulator.trace.collect import Collector, RawTenant, Tally, TooManyTenants
 from iopf.emulator.trace.events import Event, Unknown
@@ -157,7 +158,7 @@ def build_plan(
             )
         for raw in raw_tenants[first:]:
             plan.tenants.append(TenantPlan(raw.index, trace, raw.pid, raw.comm, raw.parent))
-    reader.tell(f"planning {tally.faults + tally.prq_requests:,} faults")
+    reader.tell(f"planning {counted(tally.faults + tally.prq_requests, 'request')}")
     _plan_mms(plan, raw_tenants)
     plan.events = dict(sorted(tally.events.items()))
     plan.faults = tally.faults
@@ -223,7 +224,9 @@ class _Reader:
         for line, event in read_events(name, lenient=self.lenient, skips=self.skips):
             self.plan.lines += 1
             if line % LINES_BETWEEN_REPORTS == 0:
-                self.tell(f"reading {name}: {line:,} lines, {len(events):,} events")
+                self.tell(
+                    f"reading {name}: {counted(line, 'line')}, {counted(len(events), 'event')}"
+                )
             if event is None:
                 continue
             self.events += 1

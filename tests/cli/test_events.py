@@ -27,10 +27,10 @@ ops = ["map t0 4", "bind d0 t0", "send d0 t0 pages=2 group=a", "await d0", "unma
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a run with `-v`."""
+    """The directory of a run."""
     directory = tmp_path_factory.mktemp("events")
     (directory / "two.toml").write_text(PROGRAM)
-    done = iopf("run", "./two.toml", "-v", cwd=directory)
+    done = iopf("run", "./two.toml", cwd=directory)
     assert done.returncode == Status.OK, done.stderr
     return directory
 
@@ -44,11 +44,18 @@ def test_the_events_of_two_groups_are_in_order(
     told = [line.partition(": ")[2] for line in out.splitlines()]
     for event in (
         "sva_bind: dev=dev-00 pasid=1",
-        "dev_send: dev=dev-00 request=0 records=2 prgi=0",
-        "sva_iopf_handler: dev=dev-00 request=1 faults=2",
-        "iopf_group_response: dev=dev-00 request=1 code=SUCCESS",
-        "dev_receive: dev=dev-00 request=0 code=SUCCESS prgi=0",
+        "dev_send: dev=dev-00 requests=0-1 prgi=0",
+        "hw_prq_write: dev=dev-00 request=0",
+        "hw_prq_write: dev=dev-00 request=1",
+        "hw_interrupt: interrupts=1",
+        "sva_iopf_handler: dev=dev-00 requests=0-1 count=2",
+        "iopf_group_response: dev=dev-00 requests=0-1 code=SUCCESS",
+        "qi_submit: dev=dev-00 requests=0-1 code=SUCCESS",
+        "hw_respond: dev=dev-00 requests=0-1 code=SUCCESS",
+        "dev_receive: dev=dev-00 requests=0-1 code=SUCCESS prgi=0",
+        "hw_prq_write: dev=dev-00 request=2",
         "iopf_group_response: dev=dev-00 request=2 code=INVALID",
+        "hw_respond: dev=dev-00 request=2 code=INVALID",
         "dev_receive: dev=dev-00 request=2 code=INVALID prgi=1",
         "sva_unbind: dev=dev-00 pasid=1",
     ):
@@ -71,7 +78,7 @@ def test_events_are_chosen_by_actor_device_and_number(
 
 
 def test_overwritten_events_are_reported(tmp_path: Path) -> None:
-    args = ("run", "quickstart", "-v", "--set", "system.event_records=64")
+    args = ("run", "quickstart", "--set", "system.event_records=64")
     assert iopf(*args, cwd=tmp_path).returncode == Status.OK
     done = iopf("events", cwd=tmp_path)
     assert done.returncode == Status.OK
@@ -82,9 +89,9 @@ def test_overwritten_events_are_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ((), "no run in iopf-runs has an events.bin; `iopf run -v` writes one"),
+        ((), "no run in iopf-runs has an events.bin; `iopf run` writes one"),
         (("nope",), "nope: cannot read: No such file or directory"),
-        ((".",), ".: has no events.bin; a run writes one with -v or on failure"),
+        ((".",), '.: has no events.bin; a run with system.events = "none" writes none'),
         (("/dev/zero",), "/dev/zero: not an event log of this version"),
     ],
 )
@@ -126,6 +133,7 @@ def test_an_unknown_name_is_refused(
         ({"overwritten": {"irq": "all"}}, "'overwritten' in the header has an entry"),
         ({"overwritten": {1: 1}}, "'overwritten' in the header has a key that is no name"),
         ({"events": 0}, "events, its header says 0"),
+        ({"format": 1}, "its format is 1, not 2"),
     ],
 )
 def test_a_header_of_wrong_types_is_one_line(

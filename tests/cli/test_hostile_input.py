@@ -101,6 +101,25 @@ def test_a_full_disk_loses_no_verdict(
     assert names == {"scenario.resolved.toml", "result.json", "log.txt"}
 
 
+def test_the_event_log_makes_room_for_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The disk has room for the events or for the result, not for both."""
+    replace, events = os.replace, tmp_path / "run" / "events.bin"
+
+    def nearly_full(source: str, target: Path) -> None:
+        if target.name == "result.json" and events.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", nearly_full)
+    status = main(["run", "quickstart", "-qq", "--run-dir", str(tmp_path / "run")])
+    assert status == Status.MACHINE
+    assert "events.bin: removed to make room for the result" in capsys.readouterr().err
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"scenario.resolved.toml", "result.json", "log.txt", "testid.txt"}
+
+
 def test_the_files_of_a_run_are_private(tmp_path: Path) -> None:
     done = iopf("run", "quickstart", "-v", "--run-dir", str(tmp_path / "run"))
     assert done.returncode == 0
@@ -112,8 +131,9 @@ def test_the_files_of_a_run_are_private(tmp_path: Path) -> None:
 
 
 def test_a_directory_used_again_holds_the_new_run_alone(tmp_path: Path) -> None:
-    first = iopf("run", "quickstart", "-v", "--run-dir", str(tmp_path / "run"))
+    first = iopf("run", "quickstart", "--run-dir", str(tmp_path / "run"))
     assert first.returncode == 0
     assert (tmp_path / "run" / "events.bin").exists()
-    iopf("run", "quickstart", "-qq", "--run-dir", str(tmp_path / "run"))
+    args = ("quickstart", "-qq", "--run-dir", str(tmp_path / "run"))
+    iopf("run", *args, "--set", "system.events=none")
     assert not (tmp_path / "run" / "events.bin").exists()

@@ -187,7 +187,7 @@ def test_violated_constraints_give_no_result(
     file = tmp_path / "s.json"
     file.write_text(json.dumps({**written, "constraints": [line]}))
     assert main(["race", "replay", str(file), "--constraints"]) == Status.UNTRUSTED
-    assert "1 steps violated them" in capsys.readouterr().err
+    assert "1 constraint, 1 step violated them" in capsys.readouterr().err
 
 
 def _first_step_impossible(document: Document) -> None:

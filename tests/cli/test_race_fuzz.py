@@ -6,6 +6,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from iopf.tools.cli.main import main
+from iopf.tools.lab.search.fuzz import Campaign, Fuzzer
 from iopf.tools.status import Status
 
 from tests.support.race import race
@@ -53,3 +56,26 @@ def test_fuzz_finds_a_defect_and_saves_its_schedule(tmp_path: Path) -> None:
         again = race("replay", finding["file"])
         assert again.returncode == Status.FAILED
         assert "trace identical" in again.stderr
+
+
+def test_a_schedule_that_cannot_be_saved_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """The verdict stands, as for a run whose result cannot be written."""
+    args = ["--defect", "remove-before-drain", "--programs", "80", "-o", "/proc/nowhere", "--json"]
+    assert main(["race", "fuzz", *args]) == Status.FAILED
+    out, err = capsys.readouterr()
+    findings = json.loads(out)["findings"]
+    assert findings
+    assert not [each for each in findings if each["file"]]
+    assert "iopf: /proc/nowhere: cannot write: " in err
+
+
+def test_without_a_new_failure_an_unsaved_schedule_is_status_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(fuzzer: Fuzzer, _seconds: float, _programs: int | None) -> Campaign:
+        fuzzer.campaign.unwritten = "full: cannot write: No space left on device"
+        return fuzzer.campaign
+
+    monkeypatch.setattr(Fuzzer, "run", run)
+    assert main(["race", "fuzz", "--programs", "1"]) == Status.MACHINE
+    assert capsys.readouterr().err.endswith("iopf: full: cannot write: No space left on device\n")

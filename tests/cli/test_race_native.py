@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from iopf.emulator.spec.roles import Phase
@@ -92,6 +93,25 @@ def test_options_that_need_a_schedule_are_refused(given: tuple[str, ...], named:
     assert done.stdout == ""
 
 
+def noise(*, session: bool = False) -> subprocess.Popen[str]:
+    """Start a search with noise that lasts."""
+    command = [sys.executable, "-m", "iopf.tools.cli.main", "race", "run", SOME_RUNS, "--fixed"]
+    return subprocess.Popen(
+        [*command, "--mode", "noise", "--seconds", "60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=session,
+    )
+
+
+def until(reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < end
+        select.select([], [], [], 0.002)
+
+
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGINT, Status.INTERRUPTED), (signal.SIGTERM, Status.TERMINATED)],
@@ -100,19 +120,8 @@ def test_an_interrupt_ends_the_search_and_leaves_nothing_behind(
     number: signal.Signals, status: Status
 ) -> None:
     """The whole group gets the signal, as from a terminal."""
-    command = [sys.executable, "-m", "iopf.tools.cli.main", "race", "run", SOME_RUNS, "--fixed"]
-    process = subprocess.Popen(
-        [*command, "--mode", "noise", "--seconds", "60"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    until = time.monotonic() + 30
-    while not any(name.pid == process.pid for name in find_all()):
-        assert process.poll() is None
-        assert time.monotonic() < until
-        select.select([], [], [], 0.005)
+    process = noise(session=True)
+    until(lambda: any(name.pid == process.pid for name in find_all()) or process.poll() is not None)
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == status, out + err
@@ -123,19 +132,14 @@ def test_an_interrupt_ends_the_search_and_leaves_nothing_behind(
 
 
 def test_a_member_that_somebody_stops_is_no_finding() -> None:
-    command = [sys.executable, "-m", "iopf.tools.cli.main", "race", "run", SOME_RUNS, "--fixed"]
-    process = subprocess.Popen(
-        [*command, "--mode", "noise", "--seconds", "60"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until = time.monotonic() + 30
-    while process.poll() is None:
-        assert time.monotonic() < until
+    process = noise()
+
+    def ended() -> bool:
         # A run may end before its stopped process is missed; then one of the next run is stopped.
         stop_one(process.pid)
-        select.select([], [], [], 0.002)
+        return process.poll() is not None
+
+    until(ended)
     out, err = process.communicate()
     assert process.returncode == Status.UNTRUSTED, out + err
     assert "was stopped by a signal from outside, so the run says nothing" in err

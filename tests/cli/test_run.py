@@ -10,16 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from iopf.emulator.scenario.resolution import resolve
 from iopf.emulator.scenario.shipped import scenario_names, trace_names
 from iopf.tools.status import Status
 
-from tests.support.running import ENDLESS, Running, iopf
+from tests.support.running import ENDLESS, Running, iopf, shortened
 
 
 @pytest.mark.parametrize("name", scenario_names())
 def test_every_shipped_scenario_passes(name: str, tmp_path: Path) -> None:
-    short = ("--duration", "2") if resolve(name).scenario.system.duration_s else ()
+    short = [word for value in shortened(name) for word in ("--set", value)]
     done = iopf("run", name, "--run-dir", str(tmp_path), "--seed", "7", *short)
     assert done.returncode == Status.OK, done.stdout + done.stderr
     lines = done.stdout.splitlines()
@@ -154,7 +153,8 @@ def test_quiet_twice_prints_only_the_verdict(tmp_path: Path) -> None:
         (["run", "--trace", "no-such-trace"], Status.USAGE, "no-such-trace"),
         (["run", "--iommu", "amd"], Status.UNSUPPORTED, "amd"),
         (["run", "--devices", "0"], Status.USAGE, "device"),
-        (["run", "--run-dir", "/proc/nowhere"], Status.USAGE, "run directory"),
+        (["run", "--run-dir", "/proc/nowhere"], Status.MACHINE, "run directory"),
+        (["run", "--run-dir", "/dev/null"], Status.USAGE, "run directory"),
         (["top", "999999999"], Status.USAGE, "999999999"),
         (["top", "/iopf-0-1-1"], Status.USAGE, "no such system"),
     ],

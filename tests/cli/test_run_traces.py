@@ -98,7 +98,7 @@ def test_a_group_without_its_last_request_stays_open(tmp_path: Path) -> None:
     assert (result["trace"]["groups"], result["trace"]["open_groups"]) == (2, 1)
     assert result["sides"]["kernel"]["partial_added"] == 2
     shown = iopf("run", "--trace", str(tmp_path / "trace"), "--run-dir", str(tmp_path / "again"))
-    assert "1 group(s) without a last request, kept as partials" in shown.stdout
+    assert "1 group without a last request, kept as partials" in shown.stdout
 
 
 @pytest.mark.parametrize("kernel", ["v6.9", "v6.12", "v6.13", "v7.2"])
@@ -200,5 +200,5 @@ def test_reading_a_long_trace_shows_its_progress(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[:3] == [
         f"iopf: reading {path}: 8,192 lines, 8,191 events",
         f"iopf: reading {path}: 16,384 lines, 16,383 events",
-        "iopf: planning 20,000 faults",
+        "iopf: planning 20,000 requests",
     ]

@@ -13,15 +13,14 @@ from iopf.emulator.scenario.shipped import scenario_names
 from iopf.emulator.spec.kernels import GENERATIONS
 from iopf.tools.supervisor.run import measure
 
+from tests.support.running import shortened
+
 CODE = {Fate.SUCCESS: [0], Fate.INVALID: [1], Fate.FAILURE: [15]}
 
 
 def run(name: str, generation: str) -> dict[str, Any]:
     flags = {"kernel.generation": (generation, "test"), "system.seed": (7, "test")}
-    resolved = resolve(name, [], flags, environ={})
-    if resolved.scenario.system.duration_s:
-        resolved = resolve(name, ["system.duration_s=2"], flags, environ={})
-    result = measure(resolved)
+    result = measure(resolve(name, shortened(name), flags, environ={}))
     assert result["problems"] == []
     assert result["status"] == 0
     return result

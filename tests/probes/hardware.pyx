@@ -6,10 +6,9 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.link cimport *
-from iopf.cython_ext.record_ring cimport ring_advance, ring_used
+from iopf.cython_ext.record_ring cimport ring_advance
 from iopf.emulator.board.board cimport view
-from iopf.emulator.board.devices cimport device
-from iopf.emulator.board.iommus cimport iommu_regs, unit_regs
+from iopf.emulator.board.iommus cimport iommu_regs
 from iopf.emulator.board.links cimport *
 from iopf.emulator.board.pasid_table cimport PTE_PRESENT, PTE_QUIET, pasid_entry, pasid_table
 from iopf.emulator.board.process cimport Process

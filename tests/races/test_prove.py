@@ -110,7 +110,9 @@ class Counted:
     def __init__(self, *counts: int) -> None:
         self.counts = counts
 
-    def walk(self, _dfs: bool, bound: int, _budget: int, most: int) -> tuple[Bug, int, bool]:
+    def walk(
+        self, _dfs: bool, bound: int, _budget: int, most: int, *, tell: object
+    ) -> tuple[Bug, int, bool]:
         count = self.counts[bound]
         return Bug.BUG_NONE, min(count, most), count <= most
 

@@ -200,5 +200,5 @@ def test_accesses_are_progress_where_nothing_is_open(tmp_path: Path) -> None:
     )
     run = iopf("run", str(scenario), "--run-dir", str(tmp_path / "run"), "--status", "always")
     assert run.returncode == 0, run.stdout
-    assert "accesses/s, none faults" in run.stderr
+    assert "accesses/s, no requests" in run.stderr
     assert "once its 64 pages are present, nothing faults any more" in run.stderr

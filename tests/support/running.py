@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from iopf.emulator.scenario.resolution import resolve
 from iopf.tools.watch.attach import Board, attach
 
 from tests.support.speed import slowdown
@@ -36,6 +37,12 @@ def iopf(
         env={**os.environ, "PYTHONPATH": os.getcwd()},
         cwd=cwd,
     )
+
+
+def shortened(name: str) -> list[str]:
+    """Values with which a shipped scenario that lasts ends after two seconds; none for the others."""
+    lasts = resolve(name, environ={}).scenario.system.duration_s
+    return ["system.duration_s=2"] if lasts else []
 
 
 class Running:

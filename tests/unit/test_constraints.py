@@ -19,7 +19,7 @@ from iopf.emulator.races.constraints import (
 )
 from iopf.emulator.races.schedule_file import read
 from iopf.emulator.spec.sites import Site
-from iopf.tools.lab.play.races import lab_of, save_schedule, tables_of
+from iopf.tools.lab.play.races import Origin, lab_of, save_schedule, tables_of
 from iopf.tools.lab.play.replay import lab_in, replay_test
 from iopf.tools.lab.play.system import Lab
 from iopf.tools.lab.search.failure import failure_of
@@ -104,9 +104,7 @@ def saved(race: Race, file: Path) -> None:
         short = minimise_failure(lab, found.failure)
         lab.scheduler.replay(short.path)
         tables = tables_of(race, defective=True)
-        save_schedule(
-            lab, race.programs, tables, short, found, seed=1, strategy="portfolio", to=file
-        )
+        save_schedule(lab, Origin(race.programs, tables, found, 1, "portfolio"), short, file)
 
 
 def test_a_file_of_a_build_with_other_points_is_replayed_by_constraints(tmp_path: Path) -> None:

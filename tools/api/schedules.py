@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from iopf.emulator.races.schedule import Failure
 from iopf.emulator.races.schedule_file import ScheduleFile, read
 from iopf.tools.api.arguments import DEFAULTS, Settings, check_call, whole
 from iopf.tools.api.errors import IopfError, reported
 from iopf.tools.api.results import Counterexample, ExploreResult, ProveResult, ReplayResult
 from iopf.tools.lab.play.processes import processes_for
-from iopf.tools.lab.play.races import schedule_file
-from iopf.tools.lab.play.replay import lab_in, replay_test
+from iopf.tools.lab.play.races import Origin, schedule_file
+from iopf.tools.lab.play.replay import Replay, lab_in, replay_test
 from iopf.tools.lab.play.system import Lab, build_lab
 from iopf.tools.lab.report.table import rows
 from iopf.tools.lab.report.where import Where
@@ -49,7 +48,7 @@ def explore(
             found = search(lab, seed, seconds=seconds, most=schedules, plan=settings.plan)
         failure = None
         if found.failure is not None:
-            failure = _counterexample(lab, programs, tables, found, seed, settings.strategy)
+            failure = _minimised(lab, Origin(programs, tables, found, seed, settings.strategy))
     return ExploreResult(found.schedules, found.seconds, seed, memory, failure)
 
 
@@ -78,7 +77,7 @@ def prove(
         failure = None
         if proof.failure is not None:
             found = Found(0, 0, proof.seconds, proof.failure, proof.what)
-            failure = _counterexample(lab, programs, tables, found, DEFAULTS.seed, "prove")
+            failure = _minimised(lab, Origin(programs, tables, found, DEFAULTS.seed, "prove"))
     return ProveResult(
         outcome=proof.outcome,
         verdict=proof.verdict,
@@ -105,35 +104,24 @@ def replay(
         with lab_in(schedule, shown) as lab:
             with processes_for(lab, mode):
                 played = replay_test(lab, schedule, shown)
-            if not played.failure:
-                return ReplayResult(played.same, None)
-            failing = failure_of(lab, played.bug)
-            failure = _described(lab, schedule, failing, played.failure)
+            failure = _replayed(lab, schedule, played) if played.failure else None
     return ReplayResult(played.same, failure)
 
 
-def _counterexample(
-    lab: Lab,
-    programs: Sequence[Sequence[str]],
-    tables: Mapping[str, Any],
-    found: Found,
-    seed: int,
-    strategy: str,
-) -> Counterexample:
-    """Minimise the failure that was found."""
-    short = minimise_schedule(lab, found)
-    file = schedule_file(lab, programs, tables, short, found, seed=seed, strategy=strategy)
+def _minimised(lab: Lab, origin: Origin) -> Counterexample:
+    """The failure that was found, minimised."""
+    short = minimise_schedule(lab, origin.found)
+    file = schedule_file(lab, origin, short)
     constraints = None if file.constraints is None else tuple(file.constraints)
     return Counterexample(tuple(file.failure), short.preemptions, _table(lab), constraints, file)
 
 
-def _described(
-    lab: Lab, schedule: ScheduleFile, failing: Failure, what: Sequence[str]
-) -> Counterexample:
-    """The schedule that was replayed last."""
-    table, found = _table(lab), constraints_of(lab, failing)
-    constraints = None if found is None else tuple(map(str, found))
-    return Counterexample(tuple(what), failing.preemptions, table, constraints, schedule)
+def _replayed(lab: Lab, schedule: ScheduleFile, played: Replay) -> Counterexample:
+    """The failure of the replay that has just run. Its table comes first: finding the constraints runs other schedules."""
+    failing, table = failure_of(lab, played.bug), _table(lab)
+    constraints = constraints_of(lab, failing)
+    shown = None if constraints is None else tuple(map(str, constraints))
+    return Counterexample(tuple(played.failure), failing.preemptions, table, shown, schedule)
 
 
 def _table(lab: Lab) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def run_baseline(
     handled = sum(report.value["faults"] for report in reports[devices + 1 :])
     if (answered, assembled, handled) != (faults, faults, faults):
         stages = f"{assembled} assembled, {handled} handled, {answered} answered"
-        raise RuntimeError(f"{faults} faults were sent: {stages}")
+        raise RuntimeError(f"{faults} requests were sent: {stages}")
     latencies = [value for report in reports[:devices] for value in report.value["latencies_ns"]]
     ended_ns = max(report.ended_ns for report in reports[:devices])
     return BaselineResult(

@@ -46,7 +46,14 @@ def _vmas(count: int, faults: int) -> Setting:
 
 
 def _table(title: str, series: list[Series]) -> Table:
-    columns = [title, "faults/s", "time per fault", "to the first", "cpu per fault", "group p99"]
+    columns = [
+        title,
+        "requests/s",
+        "time per request",
+        "to the first",
+        "cpu per request",
+        "group p99",
+    ]
     table = Table(f"growth with the number of {title}", columns)
     first = series[0].median("ns_per_fault")
     for each in series:

@@ -155,8 +155,11 @@ class Progress:
 
     def __init__(self) -> None:
         self._next_s = 0.0
+        self.quiet = False
 
     def say(self, text: str) -> None:
+        if self.quiet:
+            return
         if sys.stderr.isatty():
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
         elif time.monotonic() >= self._next_s:
@@ -164,7 +167,7 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self.quiet:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 

@@ -128,7 +128,7 @@ def _document(default: Series, each: Series) -> dict[str, object]:
 
 
 def _table(load: Load, series: Sequence[Series]) -> Table:
-    columns = ["", "faults/s", "ratio", "cpu/fault", *STAGES.values()]
+    columns = ["", "requests/s", "ratio", "cpu/request", *STAGES.values()]
     table = Table(f"kernel: {load.name}", [*columns, "round p50", "p99", "overflow"])
     default = series[0]
     for each in series:

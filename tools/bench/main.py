@@ -13,7 +13,7 @@ from typing import Any
 
 from iopf.tools.bench import report
 from iopf.tools.bench.harness import PROGRESS, Outcome, Plan
-from iopf.tools.cli.output import written
+from iopf.tools.cli.output import is_quiet, written
 
 # Name -> module; each has `run(plan: Plan) -> Outcome`. Loaded on use.
 BENCHMARKS = {
@@ -38,6 +38,7 @@ def main(names: list[str], json_out: bool, repeat: int, quick: bool, output: Pat
     if problems:
         print("\n".join(problems), file=sys.stderr)
         return USAGE
+    PROGRESS.quiet = is_quiet()
     document, failures, interrupted = _run(names or list(BENCHMARKS), Plan(repeat, quick), json_out)
     text = json.dumps(document, indent=1, allow_nan=False)
     if json_out:

@@ -82,7 +82,7 @@ def _contenders(load: Load, plan: Plan) -> list[Contender]:
 def _table(load: Load, series: list[Series]) -> Table:
     table = Table(
         f"path: {load}, {HANDLERS} handlers",
-        ["", "faults/s", "ours/it", "group p50", "it/ours", "cpu per fault"],
+        ["", "requests/s", "ours/it", "group p50", "it/ours", "cpu per request"],
     )
     ours = series[0]
     for it in series:

@@ -31,8 +31,8 @@ def run(plan: Plan) -> Outcome:
         Contender("python, doing nothing", lambda: _command([sys.executable, "-c", "pass"])),
         Contender("iopf --version", lambda: _command([*iopf, "--version"]), ours=True),
         Contender("iopf run --help", lambda: _command([*iopf, "run", "--help"]), ours=True),
-        Contender("system of 1 device, 1 fault", lambda: _system(1), ours=True),
-        Contender("system of 8 devices, 1 fault each", lambda: _system(8), ours=True),
+        Contender("system of 1 device, 1 request", lambda: _system(1), ours=True),
+        Contender("system of 8 devices, 1 request each", lambda: _system(8), ours=True),
     ]
     series = interleave(contenders, plan.rounds, "start")
     table = Table("start: time until the end of ...", ["", "whole", "processes ready"])

@@ -44,8 +44,8 @@ def _add_idle_share(series: Series) -> None:
 
 
 def _table(series: list[Series]) -> Table:
-    columns = ["", "faults/s", "sleeps/fault", "wakes/fault", "yields/fault", "cpu share"]
-    table = Table("waiting: system calls per fault, processors kept busy", columns)
+    columns = ["", "requests/s", "sleeps/request", "wakes/request", "yields/request", "cpu share"]
+    table = Table("waiting: system calls per request, processors kept busy", columns)
     for each in series:
         row = [each.name, each.cell(rate(each.median("faults_per_s")))]
         for key in ("sleeps_per_fault", "wakes_per_fault", "yields_per_fault", "idle_cpu_share"):

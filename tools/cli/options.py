@@ -28,6 +28,8 @@ class Option(Protocol):
 SEED_MOST = 2**63
 DAY_S = 86400
 
+QUIET = "Less output; twice: only the verdict."
+
 json_option = click.option(
     "--json", "json_out", is_flag=True, help="One JSON object on standard output."
 )

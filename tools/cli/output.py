@@ -4,19 +4,55 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 from iopf.emulator.spec.text import printable
-from iopf.tools.cli.options import Option
+from iopf.tools.cli.options import QUIET, Option
 from iopf.tools.status import Failed, Status
+
+_QUIET = "iopf.quiet"  # in the context of the command: how often -q was given
+
+
+def _set_quiet(ctx: click.Context, _param: click.Parameter, value: int) -> int:
+    ctx.meta[_QUIET] = value
+    return value
+
+
+def _quiet() -> int:
+    context = click.get_current_context(silent=True)
+    return int(context.meta.get(_QUIET, 0)) if context is not None else 0
+
+
+# For commands that print their result with `echo`, `detail` and `remark`.
+quiet_option = click.option(
+    "-q", "--quiet", count=True, expose_value=False, callback=_set_quiet, help=QUIET
+)
+
+
+def detail(lines: Iterable[str] = ("",), *, level: int = 1, bold: bool = False) -> None:
+    """Lines of a result that -q leaves out; with level 2 only -qq does."""
+    for line in lines if _quiet() < level else ():
+        echo(line, bold=bold)
+
+
+def remark(text: str) -> None:
+    """A line on standard error that is neither result nor error."""
+    if _quiet() < 1:
+        echo(text, err=True)
+
+
+def is_quiet() -> bool:
+    return _quiet() > 0
 
 
 def echo(text: str = "", *, err: bool = False, bold: bool = False, dim: bool = False) -> None:
     """Print one line. Every command prints lines with names from files or arguments this way."""
     shown = printable(text)
-    click.echo(click.style(shown, bold=bold, dim=dim) if bold or dim else shown, err=err)
+    click.echo(
+        click.style(shown, bold=bold or None, dim=dim or None) if bold or dim else shown, err=err
+    )
 
 
 class OutputError(Failed):
@@ -48,7 +84,7 @@ def written(path: Path, write: Callable[[], object]) -> None:
         write()
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}") from error
-    echo(f"written: {path}", err=True)
+    remark(f"written: {path}")
 
 
 def _checked(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from iopf.tools.cli.options import json_option
+from iopf.tools.cli.options import QUIET, json_option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -101,8 +101,10 @@ _OUTPUT = (
     click.option(
         "--run-dir", metavar="DIR", help="Where to write results (default: iopf-runs/...)."
     ),
-    click.option("-q", "--quiet", count=True, help="Less output; twice: only the verdict."),
-    click.option("-v", "--verbose", count=True, help="More output."),
+    click.option("-q", "--quiet", count=True, help=QUIET),
+    click.option(
+        "-v", "--verbose", count=True, help="More output: also the account of each device."
+    ),
     click.option("--debug", is_flag=True, help="Show the traceback when iopf itself fails."),
 )
 

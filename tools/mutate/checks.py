@@ -14,6 +14,7 @@ Each ends with status 0 when it has seen nothing.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from iopf.emulator.spec.kernels import NEWEST
 FUZZ_S, STRESS_S, RACE_S = 60, 20, 20
 BOUND_S = 600
 AFTER_THE_NAMED = ("fuzz", "stress", "suite")
+_FAILED = re.compile(r"^\d+ failed", re.MULTILINE)
 _NOT_RUN = {2, 3, 4, 5}  # exit statuses of pytest for which no test decided
 
 
@@ -83,7 +85,8 @@ def look(check: str, tree: Path) -> Seen:
         return Seen(check, time.monotonic() - began, f"no end in {BOUND_S} s")
     seconds = time.monotonic() - began
     tests = check.startswith(("tests", "suite"))
-    if tests and done.returncode in _NOT_RUN:
+    # With -x, workers of pytest-xdist end with the status of an interruption.
+    if tests and done.returncode in _NOT_RUN and not _FAILED.search(done.stdout):
         raise CheckError(f"{check}: {(done.stdout + done.stderr).strip().splitlines()[-1:]}")
     if check.startswith("prove") and done.returncode == _INCONCLUSIVE:
         return Seen(check, seconds, "")

@@ -8,8 +8,8 @@ from typing import Any
 
 from iopf.emulator.check.fates import EVENTS, Fate, cell
 from iopf.emulator.check.violations import KNOWN
-from iopf.emulator.spec.text import printable
-from iopf.tools.supervisor.report import not_served, warning_lines
+from iopf.emulator.spec.text import counted, printable
+from iopf.tools.supervisor.report import device_lines, not_served, size_of, warning_lines
 from iopf.tools.supervisor.status_line import short
 
 CONTROL = frozenset({"pause", "repeat", "choose", "or", "end"})
@@ -78,7 +78,7 @@ def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
     extra = not_served(result)
     deaths = len(result["removals"]) + len(result["exits"])
     if deaths:
-        extra.append(f"{deaths} devices and tenants killed")
+        extra.append(f"{counted(deaths, 'device or tenant', 'devices and tenants')} killed")
     if extra:
         verdict += f" ({', '.join(extra)})"
     verdict += f"; {directory}"
@@ -86,14 +86,15 @@ def render_stress(result: dict[str, Any], directory: Path, quiet: int) -> str:
         return printable(verdict) + "\n"
     account = result["account"]
     lines = [
-        f"stress      {result['generation']}: {result['devices']} devices, {result['handlers']} handlers, "
-        f"{result['tenants']} tenants, {result['wall_s']:.1f} s, seed {result['seed']}",
+        f"stress      {result['generation']}: {size_of(result)}, {result['wall_s']:.1f} s, seed {result['seed']}",
         f"system      {result['configuration']}",
         f"requests    {account['sent']:,} sent = {account['answered']:,} answered + {account['in_flight']:,} in flight"
-        f" + {account['lost_total']:,} lost, with a reason; {result['iommu']['overflows']:,} overflows",
+        f" + {account['lost_total']:,} lost, with a reason; {counted(result['iommu']['overflows'], 'overflow')}",
     ]
     if quiet < 1:
         lines += [*_rate_lines(result), *_fate_lines(result), *_known_lines(result)]
+    if quiet < 0:
+        lines += device_lines(result)
     lines += warning_lines(result)
     lines += [f"!!! {line}" for line in result["problems"][:8]]
     lines += [f"  {line}" for line in result["dump"][:6]]

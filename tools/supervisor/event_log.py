@@ -2,8 +2,8 @@
 """The event log of a run: the flight recorders of all processes, merged by time.
 
 ``events.bin`` is a stream of msgpack values: a header map, then one array ``[t_ns, actor, site, a, b]`` per event, oldest first.
-``t_ns`` counts from the start of the run. ``a`` is the request (its number within the device) or the PASID; ``b`` is
-device << 32 | detail. `iopf events` prints it (``tools/watch/events.py``).
+``t_ns`` counts from the start of the run; ``tools/watch/event_fields.py`` says what ``a`` and ``b`` are. `iopf events` prints it
+(``tools/watch/events.py``).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def write_events(system: System, path: Path) -> int:
     header = {
         "type": "events",
         "schema": "iopf/1",
+        "format": 2,  # FORMAT of `tools/watch/events.py`
         "actors": system.names,
         "devices": system.names[first : first + count],
         "sites": {site.value: site.name.lower() for site in Site},
@@ -40,6 +41,5 @@ def write_events(system: System, path: Path) -> int:
     with whole(path) as file:
         packer = msgpack.Packer()
         file.write(packer.pack(header))
-        for row in rows:
-            file.write(packer.pack(row))
+        file.write(b"".join(map(packer.pack, rows)))
     return len(rows)

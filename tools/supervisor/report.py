@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.tools.supervisor.status_line import short, span
 
 WIDTH = 100
@@ -59,14 +59,14 @@ def _account_lines(result: dict[str, Any]) -> list[str]:
         lines.append(f"  lost      {lost}")
     device = sides["device"]
     lines.append(
-        f"devices     {_count(device['groups_done'])} groups done, {_count(device['retries'])} retries after Success, "
-        f"{_count(device['atc_hits'] + device['present'])} accesses without a request"
+        f"devices     {counted(device['groups_done'], 'group')} done, {counted(device['retries'], 'retry', 'retries')} after Success, "
+        f"{counted(device['atc_hits'] + device['present'], 'access', 'accesses')} without a request"
     )
     off = sum(1 for d in result["per_device"] if d["device"]["failed"])
     if off:
         lines.append(
-            f"  !!!       {off} device(s) disabled PRI after Response Failure, "
-            f"{_count(device['forgotten'])} requests forgotten, {_count(device['abandoned'])} not sent"
+            f"  !!!       {counted(off, 'device')} disabled PRI after Response Failure, "
+            f"{counted(device['forgotten'], 'request')} forgotten, {_count(device['abandoned'])} not sent"
         )
     return lines
 
@@ -76,19 +76,25 @@ def _trace_line(result: dict[str, Any]) -> list[str]:
     if trace is None:
         return []
     skipped = sum(trace["skipped"].values())
+    processes = counted(trace["processes"], "process", "processes")
+    faults = (
+        f"{counted(trace['faults'], 'page fault')} of {processes} = " if trace["faults"] else ""
+    )
     unsent = result["sides"]["device"]["abandoned"]
     text = (
-        f"trace       {_count(trace['faults'])} faults of {trace['processes']} processes = {_count(trace['requests'])} requests in "
-        f"{_count(trace['groups'])} groups; {trace['implicit_mappings']} implicit mappings"
+        f"trace       {faults}{counted(trace['requests'], 'request')} in {counted(trace['groups'], 'group')}; "
+        f"{counted(trace['implicit_mappings'], 'implicit mapping')}"
     )
     if skipped:
         text += f"; skipped {_count(skipped)}"
     if trace["forbidden_faults"]:
-        text += f"; {trace['forbidden_faults']} faults that the mappings forbid"
+        text += f"; {counted(trace['forbidden_faults'], 'page fault')} that the mappings forbid"
     if trace["unmapped_faults"]:
         text += f"; {trace['unmapped_faults']} of addresses that cannot be mapped"
     if trace["open_groups"]:
-        text += f"; {trace['open_groups']} group(s) without a last request, kept as partials"
+        text += (
+            f"; {counted(trace['open_groups'], 'group')} without a last request, kept as partials"
+        )
     if unsent:
         text += f"; {_count(unsent)} not sent"
     return [text]
@@ -127,6 +133,28 @@ def _stage_lines(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+_ANSWERS = (
+    "answered_ok",
+    "answered_invalid",
+    "answered_failure",
+    "rejected",
+    "auto_success",
+    "auto_invalid",
+)
+
+
+def device_lines(result: dict[str, Any]) -> list[str]:
+    """With -v: the account of each device."""
+    lines = [f"{'device':20}{'sent':>11}{'answered':>11}{'lost':>11}{'groups':>11}{'retries':>11}"]
+    for each in result["per_device"]:
+        account, device = each["account"], each["device"]
+        lost = sum(account["lost"].values())
+        cells = (account["sent"], sum(account[kind] for kind in _ANSWERS), lost)
+        numbers = (*cells, device["groups_done"], device["retries"])
+        lines.append(f"{each['name']:20}" + "".join(f"{_count(n):>11}" for n in numbers))
+    return lines
+
+
 def _cpu_line(result: dict[str, Any]) -> str:
     """Processor time per answered request by role, without the startup of the processes."""
     cells = [
@@ -135,6 +163,11 @@ def _cpu_line(result: dict[str, Any]) -> str:
         if role in ("device", "iommu", "irq", "handler", "task", "tenant")
     ]
     return f"CPU         ns per request: {', '.join(cells)}"
+
+
+def size_of(result: dict[str, Any]) -> str:
+    """`4 devices, 2 handlers, 1 tenant`"""
+    return ", ".join(counted(result[f"{what}s"], what) for what in ("device", "handler", "tenant"))
 
 
 def not_served(result: dict[str, Any]) -> list[str]:
@@ -150,12 +183,12 @@ def not_served(result: dict[str, Any]) -> list[str]:
 def _verdict(result: dict[str, Any], directory: Path) -> str:
     extra = not_served(result)
     if result["removals"]:
-        extra.append(f"{len(result['removals'])} device(s) removed by surprise")
+        extra.append(f"{counted(len(result['removals']), 'device')} removed by surprise")
     off = sum(1 for d in result["per_device"] if d["device"]["failed"])
     if off:
-        extra.append(f"{off} device(s) with PRI off")
+        extra.append(f"{counted(off, 'device')} with PRI off")
     if result["exits"]:
-        extra.append(f"{len(result['exits'])} tenant(s) killed")
+        extra.append(f"{counted(len(result['exits']), 'tenant')} killed")
     tail = f" ({', '.join(extra)})" if extra else ""
     if result["status"] == 0:
         return (
@@ -172,19 +205,20 @@ def render(result: dict[str, Any], directory: Path, quiet: int = 0) -> str:
     iommu = result["iommu"]
     rate = short(result["faults_per_s"])
     lines = [
-        f"run         {result['name']}: {result['devices']} devices, {result['handlers']} handlers, {result['tenants']} tenants, "
-        f"seed {result['seed']}",
+        f"run         {result['name']}: {size_of(result)}, seed {result['seed']}",
         f"time        {result['wall_s']:.3f} s (start {result['start_s']:.2f} s), {rate} requests/s, "
         f"{result['cpu_s'] * 1e9 / max(result['faults'], 1):,.0f} CPU ns per request",
         *_trace_line(result),
         *_account_lines(result),
         *_group_lines(result),
-        f"queue       high-water mark {iommu['prq_hwm']} of {iommu['prq_records'] - 1}, {_count(iommu['overflows'])} overflows, "
-        f"{_count(iommu['interrupts'])} interrupts, {_count(iommu['prq_passes'])} passes",
+        f"queue       high-water mark {iommu['prq_hwm']} of {iommu['prq_records'] - 1}, {counted(iommu['overflows'], 'overflow')}, "
+        f"{counted(iommu['interrupts'], 'interrupt')}, {counted(iommu['prq_passes'], 'pass', 'passes')}",
         *warning_lines(result),
     ]
     if quiet < 1:
         lines += [_cpu_line(result), *_stage_lines(result)]
+    if quiet < 0:
+        lines += device_lines(result)
     problems = [f"!!! {line}" for line in result["problems"]]
     if len(problems) > 3:
         problems = [*problems[:3], f"!!! and {len(problems) - 3} more, see result.json"]

@@ -20,7 +20,7 @@ from iopf.emulator.check.coverage import coverage, kernel_warnings, known_violat
 from iopf.emulator.check.latency import STAGES, stage_summary
 from iopf.emulator.scenario.resolution import Resolved
 from iopf.emulator.spec.sites import point_name
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.emulator.trace.program import Op, unpack
 from iopf.tools.cli.version import package_version
 from iopf.tools.configuration import described
@@ -34,7 +34,15 @@ from iopf.tools.supervisor.verdicts import describe
 
 RESULT_SCHEMA = "iopf/1"
 # What a run leaves in its directory; a run that reuses one removes them first.
-OF_A_RUN = ("result.json", "log.txt", "testid.txt", "events.bin", "STOP")
+OF_A_RUN = (
+    "result.json",
+    "scenario.resolved.toml",
+    "log.txt",
+    "testid.txt",
+    "events.bin",
+    "status-[0-9]*.json",
+    "STOP",
+)
 _UNSAFE = re.compile(r"[^\w.+-]")
 COUNTED = (
     "sleeps",
@@ -65,7 +73,7 @@ def _problems(
     problems += _lost_wakes(system)
     if warnings_fail:
         problems += [
-            f"kernel warning: WARN_ON in {function}, {times} time(s)"
+            f"kernel warning: WARN_ON in {function}, {counted(times, 'time')}"
             for function, times in kernel_warnings(system.snapshot.warned()).items()
         ]
     if outcome.status == Status.STUCK:
@@ -222,6 +230,13 @@ def trace_result(plan: SystemPlan) -> dict[str, Any]:
     }
 
 
+def _remove_files(directory: Path) -> None:
+    """Remove the files of a run; others in the directory stay."""
+    for pattern in OF_A_RUN:
+        for stale in directory.glob(pattern):
+            stale.unlink(missing_ok=True)
+
+
 class RunDirectory:
     """The files of a run. Created before the run, so that an unwritable directory is reported at once."""
 
@@ -233,7 +248,8 @@ class RunDirectory:
         """Raises OSError if the directory cannot be created or written."""
         if wanted is None:
             stamp = time.strftime("%Y.%m.%d-%H.%M.%S")
-            base = Path("iopf-runs") / f"{stamp}-{_UNSAFE.sub('_', name)[:64]}"
+            short = Path(name).name.removesuffix(".toml")  # of a scenario file
+            base = Path("iopf-runs") / f"{stamp}-{_UNSAFE.sub('_', short)[:64]}"
             path, n = base, 1
             while path.exists():
                 n += 1
@@ -242,15 +258,16 @@ class RunDirectory:
             path = Path(wanted)
         made = not path.exists()
         make_private(path)
-        for stale in OF_A_RUN:
-            (path / stale).unlink(missing_ok=True)
+        _remove_files(path)
         write_whole(path / "scenario.resolved.toml", resolved.to_toml())
         return cls(path, resolved, made)
 
     def discard(self) -> None:
-        """Remove the directory when the run did not start."""
+        """Remove what was written when the run did not start: the directory, or in one that existed its files."""
         if self._made:
             shutil.rmtree(self.path)
+        else:
+            _remove_files(self.path)
 
     def write(self, result: dict[str, Any], log: list[str]) -> None:
         """Raises OSError with the name of the file that cannot be written."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from iopf.emulator.scenario.load import Layer
 from iopf.emulator.scenario.resolution import Resolved, resolve
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.emulator.trace.source import TraceError
 from iopf.shm.objects import ArenaError
-from iopf.tools.status import Status
+from iopf.tools.status import Failed, Status
 from iopf.tools.supervisor.event_log import write_events
 from iopf.tools.supervisor.monitor import Monitor, Outcome
 from iopf.tools.supervisor.plan import plan_system
@@ -23,6 +23,16 @@ from iopf.tools.supervisor.report import render as render_run
 from iopf.tools.supervisor.result import RunDirectory, build_result
 from iopf.tools.supervisor.status_line import StatusLine
 from iopf.tools.supervisor.system import Options, System
+
+
+class RunDirectoryError(Failed):
+    """The run directory cannot be created or written: a name that is no directory is an error of the command line (status 2)."""
+
+    def __init__(self, error: OSError) -> None:
+        text = f"{error.filename}: cannot write the run directory: {error.strerror}"
+        super().__init__(f"{text}; choose another with --run-dir")
+        named = isinstance(error, NotADirectoryError | FileExistsError)
+        self.status = Status.USAGE if named else Status.MACHINE
 
 
 def _options(resolved: Resolved) -> Options:
@@ -50,9 +60,10 @@ def execute(
     plan = plan_system(resolved.scenario, run_name(resolved), resolved.seed, line.progress)
     line.clear()
     if plan.trace is not None:
+        faults = f" from {counted(plan.trace.faults, 'page fault')}" if plan.trace.faults else ""
         line.say(
-            f"trace: {plan.trace.requests} requests from {plan.trace.faults} faults in {plan.trace.lines} lines, "
-            f"{len(plan.trace.tenants)} processes"
+            f"trace: {counted(plan.trace.requests, 'request')}{faults} in "
+            f"{counted(plan.trace.lines, 'line')}, {counted(len(plan.trace.tenants), 'process', 'processes')}"
         )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     scenario = resolved.scenario.system
@@ -71,7 +82,7 @@ def execute(
         outcome: Outcome = monitor.run()
         line.clear()
         result = build_result(resolved, plan, system, outcome)
-        if stop_file is not None and (result["status"] != 0 or line.quiet < 0):
+        if stop_file is not None and resolved.scenario.system.events != "none":
             _write_events(system, stop_file.with_name("events.bin"), result, line)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result["cpu_s"] = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 6)
@@ -131,9 +142,7 @@ def run_scenario(
     try:
         directory = RunDirectory.create(run_dir, resolved, run_name(resolved))
     except OSError as error:
-        raise click.ClickException(
-            f"{error.filename}: cannot write the run directory: {error.strerror}; use --run-dir"
-        ) from error
+        raise RunDirectoryError(error) from error
     try:
         result = execute(resolved, line, directory.path / "STOP")
     except TraceError as error:
@@ -150,17 +159,39 @@ def run_scenario(
 
             sys.stdout.write(json.dumps(result) + "\n")
         else:
-            sys.stdout.write(render(result, directory.path, quiet))
+            text = render(result, directory.path, quiet)
+            click.echo(_colored(text, result["verdict"]), nl=False)
         sys.stdout.flush()
     finally:  # also when nobody reads the output
         written = _keep(directory, result, line)
     return int(result["status"]) or (Status.OK if written else Status.MACHINE)
 
 
+def _colored(text: str, verdict: str) -> str:
+    """The verdict in colour, which click removes where none is wanted."""
+    import click
+
+    head, line = f"verdict     {verdict}", text.splitlines()[-1]
+    if not line.startswith(head):
+        return text
+    shown = click.style(verdict, fg="green" if verdict == "PASS" else "red", bold=True)
+    return f"{text[: -len(line) - 1]}verdict     {shown}{line[len(head) :]}\n"
+
+
 def _keep(directory: RunDirectory, result: dict[str, Any], line: StatusLine) -> bool:
-    """Write the run directory; false, after a line that names the file, if something could not be written."""
+    """Write the run directory; false, after a line that names the file, if something could not be written. Without room for all, the
+    event log makes room for the result."""
+    events = directory.path / "events.bin"
     try:
-        directory.write(result, line.log)
+        try:
+            directory.write(result, line.log)
+        except OSError:
+            if not events.exists():
+                raise
+            events.unlink()
+            result["unwritten"] = f"{events}: removed to make room for the result"
+            directory.write(result, line.log)
+            line.error(result["unwritten"])
     except OSError as error:
         line.error(
             f"{error.filename}: cannot write: {error.strerror}; the verdict stands, but the run directory is incomplete"

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 BATCH_SLACK = 64  # objects that one process may keep in its magazine
 TABLES_MAX = 1 << 18
 GROUP_MAX = 64
+_EVENTS = {
+    "all": int(Option.OPTION_STEPS),
+    "groups": 0,
+    "none": int(Option.OPTION_NO_EVENTS),
+}
 
 
 def _power(n: int) -> int:
@@ -96,7 +101,8 @@ def board_config(
         "work_rings": rings,
         "options": sum({int(Option[_option(name)]) for name in kernel.options})
         + (int(Option.OPTION_CONTAIN) if scenario.checks.known == "count" else 0)
-        + (int(Option.OPTION_PRIVATE_DATA) if private else 0),
+        + (int(Option.OPTION_PRIVATE_DATA) if private else 0)
+        + _EVENTS[scenario.system.events],
         "fault_objects": _fault_objects(tenants),
         "programs": records,
         "major_permille": round(faults.major_ratio * 1000),

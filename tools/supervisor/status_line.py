@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 
 if TYPE_CHECKING:
     from iopf.tools.supervisor.system import System
@@ -131,9 +131,9 @@ class StatusLine:
         return [
             (0, f"{clock} {PHASES[min(system.snapshot.phase, 5)]}"),
             (3, f"{stopped}/{len(devices)} devices done"),
-            (1, f"{short(hits)} accesses/s, none faults" if dry else f"{short(rate)} requests/s"),
+            (1, f"{short(hits)} accesses/s, no requests" if dry else f"{short(rate)} requests/s"),
             (2, f"oldest {span(oldest)}"),
             (4, f"queue {iommu['prq_used']}/{iommu['prq_records']} (high {iommu['prq_hwm']})"),
-            (5, f"{short(groups)} groups open"),
-            (6, f"{iommu['overflows']} overflows"),
+            (5, f"{short(groups)} group{'' if groups == 1 else 's'} open"),
+            (6, counted(iommu["overflows"], "overflow")),
         ]

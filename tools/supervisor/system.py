@@ -26,6 +26,7 @@ from iopf.emulator.board.layout import layout_hash, plan_layout
 from iopf.emulator.board.snapshot import Snapshot
 from iopf.emulator.spec.roles import slots_of
 from iopf.emulator.spec.sites import point_name
+from iopf.emulator.spec.text import counted
 from iopf.shm import procs
 from iopf.shm.arena import Arena
 from iopf.shm.naming import own_name
@@ -118,7 +119,8 @@ class System(Closing):
             system._configure(meta)
             arena.publish()
             if tell is not None:
-                tell(f"starting {processes} processes on a board of {size / 2**20:.1f} MiB")
+                what = counted(processes, "process", "processes")
+                tell(f"starting {what} on a board of {size / 2**20:.1f} MiB")
             sys.stdout.flush()
             sys.stderr.flush()
             with procs.signals_held():
@@ -297,7 +299,7 @@ def new_arena(size: int, tell: Callable[[str], None] | None = None) -> Arena:
     """Create the arena under the first free name of this process. First removes objects of killed runs, which take up memory."""
     dead = [name for name in dead_objects() if remove(name)]
     if dead and tell is not None:
-        tell(f"removed {len(dead)} shared memory object(s) of killed runs")
+        tell(f"removed {counted(len(dead), 'shared memory object')} of killed runs")
     taken = {name.serial for name in find_all() if name.pid == os.getpid()}
     serial = next(n for n in range(len(taken) + 1) if n not in taken)
     return Arena.create(size, layout_hash(), name=own_name(serial))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 
+from iopf.emulator.spec.text import counted
 from iopf.shm.objects import dead_objects, remove, scan
 
 
@@ -31,5 +32,5 @@ def main(json_out: bool, dry_run: bool, verbose: bool) -> int:
     if verbose:
         for each in foreign:
             sys.stdout.write(f"skipped {each.name}: {each.reason}\n")
-    sys.stderr.write(f"iopf: {verb} {len(removed)} dead object(s); {kept} running\n")
+    sys.stderr.write(f"iopf: {verb} {counted(len(removed), 'dead object')}; {kept} running\n")
     return 0

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Reading ``events.bin``, the flight recorders of a run (``tools/supervisor/event_log.py`` writes it).
 
-One line per event in the style of ftrace: actor, time since the start, event, fields. `dev_send` and `dev_receive` are the device's
-view of a group, `sva_iopf_handler` is its step into the work queue, `iopf_group_response` its answer, `hw_prs` a request that found the
-queue full.
+One line per event in the style of ftrace: actor, time since the start, event, fields (`tools/watch/event_fields.py`). The way of a group:
+`dev_send`, `hw_prq_write` for each request, `hw_interrupt`, `sva_iopf_handler` (queued for a handler), `iopf_group_response`, `qi_submit`
+(the answer goes to the command queue), `hw_respond`, `dev_receive`. `hw_request` and `kern_fate` say why a request takes no such way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgpack
 from iopf.tools.status import Failed, Status
+from iopf.tools.watch.event_fields import device_of, fields_of
+from iopf.tools.watch.requests import Fate, Groups, ranges, with_group
 
 RUNS = Path("iopf-runs")
-_CODES = {0: "SUCCESS", 1: "INVALID", 15: "FAILURE"}
-_PRO = 2
+FORMAT = 2
 _BYTES_MOST = 1 << 30
 
 
@@ -30,18 +31,41 @@ class EventsError(Failed):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`t_ns` since the start of the run; `device` is empty for events without one; `fields` by name."""
+    """`t_ns` since the start of the run; `device` is empty for events without one; `requests`: numbers within the device, of the whole
+    group if the event is about one (`of_group`); `sent`: those that a `dev_send` sends; `fields`: the rest by name."""
 
     t_ns: int
     actor: str
     event: str
     device: str
+    requests: tuple[int, ...]
     fields: dict[str, int | str]
+    of_group: bool = False
+    sent: tuple[int, ...] = ()
 
     def line(self) -> str:
-        said = {"dev": self.device, **self.fields} if self.device else self.fields
-        rest = " ".join(f"{name}={value}" for name, value in said.items())
+        said: dict[str, int | str] = {"dev": self.device} if self.device else {}
+        numbers = self.sent or self.requests
+        if numbers:
+            said["request" if len(numbers) == 1 else "requests"] = ranges(numbers)
+        rest = " ".join(
+            f"{name}={_quoted(value)}" for name, value in {**said, **self.fields}.items()
+        )
         return f"{self.actor:>16} {self.t_ns / 1e9:12.6f}: {self.event}: {rest}"
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "t_ns": self.t_ns,
+            "actor": self.actor,
+            "event": self.event,
+            "device": self.device,
+            "requests": list(self.requests),
+            "fields": self.fields,
+        }
+
+
+def _quoted(value: int | str) -> int | str:
+    return f'"{value}"' if isinstance(value, str) and " " in value else value
 
 
 @dataclass(slots=True)
@@ -55,7 +79,7 @@ class EventLog:
     events: list[Event]
     cut: str = ""
 
-    def document(self) -> dict[str, Any]:
+    def document(self, fates: Sequence[Fate] = ()) -> dict[str, Any]:
         return {
             "type": "events",
             "schema": "iopf/1",
@@ -64,7 +88,8 @@ class EventLog:
             "devices": self.devices,
             "overwritten": self.overwritten,
             "cut": self.cut,
-            "events": [asdict(event) for event in self.events],
+            "fates": [fate.document() for fate in fates],
+            "events": [event.document() for event in self.events],
         }
 
 
@@ -73,12 +98,14 @@ def find_log(place: Path | None) -> Path:
     if place is None:
         logs = sorted(RUNS.glob("*/events.bin"), key=lambda log: log.stat().st_mtime_ns)
         if not logs:
-            raise EventsError(f"no run in {RUNS} has an events.bin; `iopf run -v` writes one")
+            raise EventsError(f"no run in {RUNS} has an events.bin; `iopf run` writes one")
         return logs[-1]
     if place.is_dir():
         log = place / "events.bin"
         if not log.exists():
-            raise EventsError(f"{place}: has no events.bin; a run writes one with -v or on failure")
+            raise EventsError(
+                f'{place}: has no events.bin; a run with system.events = "none" writes none'
+            )
         return log
     return place
 
@@ -92,9 +119,10 @@ def read_log(path: Path) -> EventLog:
             if first is None and file.tell():
                 raise ValueError("it is cut inside its header")
             header = _header(first)
+            groups = Groups()
             events, end = [], values.tell()
             for row in values:
-                events.append(_event(header, row))
+                events.append(_event(header, row, groups))
                 end = values.tell()  # after what follows in part, it does not stay there
             cut = _cut(header.get("events"), len(events), file.tell() - end)
     except OSError as error:
@@ -102,6 +130,7 @@ def read_log(path: Path) -> EventLog:
     except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
         what = str(error) or type(error).__name__
         raise EventsError(f"{path}: not an event log of this version: {what[:200]}") from None
+    events = [with_group(event, groups) for event in events]
     return EventLog(path, header["actors"], header["devices"], header["overwritten"], events, cut)
 
 
@@ -117,6 +146,8 @@ def _cut(written: Any, read: int, left: int) -> str:
 def _header(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("type") != "events":
         raise ValueError("no valid header")
+    if value.get("format") != FORMAT:
+        raise ValueError(f"its format is {value.get('format')!r}, not {FORMAT}")
     for name, kind, inner in (
         ("actors", list, str),
         ("devices", list, str),
@@ -134,42 +165,21 @@ def _header(value: Any) -> dict[str, Any]:
     return value
 
 
-def _event(header: dict[str, Any], row: Any) -> Event:
+def _event(header: dict[str, Any], row: Any, groups: Groups) -> Event:
     t_ns, slot, site, a, b = row
     if not all(isinstance(each, int) and each >= 0 for each in row):
         raise ValueError(f"invalid event {row!r}")
-    name, device, detail = str(header["sites"][site]), b >> 32, b & 0xFFFFFFFF
-    of_none = name == "prq_overflow"
-    return Event(
-        t_ns,
-        header["actors"][slot],
-        name,
-        "" if of_none else header["devices"][device],
-        _fields(name, a, detail),
+    name = str(header["sites"][site])
+    index = device_of(name, b)
+    device = "" if index is None else header["devices"][index]
+    found = fields_of(name, a, b)
+    event = Event(
+        t_ns, header["actors"][slot], name, device, found.requests, found.fields, found.group
     )
-
-
-def _fields(name: str, a: int, detail: int) -> dict[str, int | str]:
-    high, low = detail >> 16, detail & 0xFFFF
-    if name == "dev_send":
-        return {"request": a, "records": high, "prgi": low}
-    if name == "dev_receive":
-        return {"request": a, "code": _code(high), "prgi": low}
-    if name == "sva_iopf_handler":
-        return {"request": a, "faults": detail}
-    if name == "iopf_group_response":
-        return {"request": a, "code": _code(detail)}
-    if name in ("sva_bind", "sva_unbind"):
-        return {"pasid": a}
-    if name == "prq_overflow":
-        return {"overflows": a}
-    if name == "hw_prs":  # a request that found the queue full
-        return {"request": a, "set": "PRO" if detail == _PRO else detail}
-    return {"request": a, "detail": detail}
-
-
-def _code(number: int) -> str:
-    return _CODES.get(number, str(number))
+    if found.prgi is not None:
+        groups.send(device, found)
+        event = replace(event, sent=found.requests)
+    return event
 
 
 def chosen(log: EventLog, actors: tuple[str, ...], device: str | None) -> Iterator[Event]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.tools.supervisor.status_line import fitted, short, span
 
 GAP = "  "
@@ -114,7 +114,7 @@ def _devices(s: Row, order: str, most: int, width: int) -> list[str]:
         shown = sorted(shown, key=ORDERS["name"])
     lines = table(DEVICES, shown, width)
     if len(shown) < len(rows):
-        lines.append(f"{len(rows) - len(shown)} more devices"[:width])
+        lines.append(counted(len(rows) - len(shown), "more device")[:width])
     return lines
 
 

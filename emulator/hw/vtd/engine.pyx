@@ -12,7 +12,7 @@ from iopf.cython_ext.link cimport *
 from iopf.cython_ext.record_ring cimport *
 from iopf.cython_ext.wait cimport bell_ring
 from iopf.emulator.hw.downlink cimport flush_responses, send_response
-from iopf.emulator.board.board cimport note_event, view
+from iopf.emulator.board.board cimport note_event, note_step, view
 from iopf.emulator.board.config cimport OPTION_PRIVATE_DATA
 from iopf.emulator.board.devices cimport device, hwside
 from iopf.emulator.board.iommus cimport irq_slot, prq_note
@@ -26,6 +26,7 @@ from iopf.emulator.spec.vtd cimport *
 
 
 cdef void hw_fate(unit *u, uint32_t dev, uint64_t *rec, uint32_t fate) noexcept nogil:
+    note_step(u.v, u.ticks, HW_PRQ_WRITE if fate == FATE_ENQUEUED else HW_REQUEST, uid_number(rec[2]), <uint64_t>dev << 32 | fate)
     write32(u.v.self, ledger(u.v, OFF_LEDGER_HW, dev, pri_prgi(rec[1]), rec[2]), ledger_word(rec[2], fate), HW_REQUEST)
 
 
@@ -36,6 +37,7 @@ cdef void raise_event(unit *u, uint32_t bit) noexcept nogil:
     if old & (PRS_PPR | PRS_PRO):
         return
     u.regs.interrupts += 1
+    note_step(u.v, u.ticks, HW_INTERRUPT, u.regs.interrupts, 0)
     or32(u.v.self, &u.regs.pectl, PECTL_IP, HW_PRS)
     bell_ring(u.v.self, crew_actor(u.v.crew, irq_slot(u.v, u.index)), HW_INTERRUPT)
 
@@ -70,7 +72,7 @@ cdef void refuse(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp, 
     if rec[1] & PRI_LAST:
         hw.auto_invalid += 1
         hw_fate(u, dev, rec, FATE_AUTO_INVALID)
-        send_response(u, dev, pasid, pp, pri_prgi(rec[1]), RESP_INVALID, True, u.ticks)
+        send_response(u, dev, pasid, pp, pri_prgi(rec[1]), RESP_INVALID, True, u.ticks, rec[2])
     else:
         hw.drop_refused += 1
         hw_fate(u, dev, rec, FATE_DROP_REFUSED)
@@ -82,7 +84,7 @@ cdef void lose(unit *u, uint32_t dev, uint64_t *rec, uint32_t pasid, bint pp) no
     if rec[1] & PRI_LAST:
         hw.auto_success += 1
         hw_fate(u, dev, rec, FATE_AUTO_SUCCESS)
-        send_response(u, dev, pasid, pp, pri_prgi(rec[1]), RESP_SUCCESS, True, u.ticks)
+        send_response(u, dev, pasid, pp, pri_prgi(rec[1]), RESP_SUCCESS, True, u.ticks, rec[2])
     else:
         hw.drop_overflow += 1
         hw_fate(u, dev, rec, FATE_DROP_OVERFLOW)

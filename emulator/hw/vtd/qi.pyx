@@ -50,7 +50,7 @@ cdef bint execute(unit *u, uint64_t *rec, qi_note *note) noexcept nogil:
         return send_early_response(u, dev, pri_prgi(rec[1]), rec[2])
     if kind == QI_PAGE_GRP_RESP:
         if not send_response(u, dev, prq_pasid(rec[0]), (rec[0] >> 4) & 1, pri_prgi(rec[1]), <uint32_t>(rec[0] >> 12) & 15, False,
-                             note.submit_ticks) and not u.gone[dev]:
+                             note.submit_ticks, note.uid) and not u.gone[dev]:
             return False  # the function's link is full: the command waits until it has read
         if u.ticks > note.submit_ticks:
             hist_add(stage_hist(u.v, u.v.self.slot, STAGE_COMMAND), crew_ticks_ns(u.v.crew, u.ticks - note.submit_ticks))

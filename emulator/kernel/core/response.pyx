@@ -9,7 +9,7 @@ from iopf.cython_ext.atomics cimport *
 from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.pool cimport *
-from iopf.emulator.board.board cimport view
+from iopf.emulator.board.board cimport note_step, view
 from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.devices cimport kernside
 from iopf.emulator.board.layout cimport OFF_LEDGER_KERNEL
@@ -29,6 +29,8 @@ cdef void kern_fate(view *v, const iommu_fault *fault, uint32_t fate) noexcept n
     cdef uint64_t uid = fault.uid
     if uid == NO_UID or dev >= v.cfg.devices:
         return
+    if fate != FATE_ANSWERED:  # a group's answer has an event of its own
+        note_step(v, crew_ticks(v.crew), KERN_FATE, uid_number(uid), <uint64_t>dev << 32 | fate)
     entry = ledger(v, OFF_LEDGER_KERNEL, dev, fault.grpid, uid)
     word = ledger_word(uid, fate)
     if ((word >> 8) - (ld32_rlx(entry) >> 8)) & 0xFFFFFF < 0x800000:

@@ -14,7 +14,7 @@ from iopf.emulator.kernel.core.iommu_ops cimport ops_of
 from iopf.emulator.kernel.core.workqueue cimport flush_workqueue
 from iopf.emulator.mm.mm cimport mm_exit_tables, mm_index_of, mmdrop, mmput_last
 from iopf.emulator.board.board cimport view, view_region
-from iopf.emulator.board.changes cimport change_begin, change_end
+from iopf.emulator.board.changes cimport change_begin, change_end, change_under_way
 from iopf.emulator.spec.classes cimport POOL_CLASSES, POOL_MM
 from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.iommus cimport unit_of
@@ -96,7 +96,7 @@ cdef void wait_units(view *v, uint32_t units, uint32_t site) noexcept nogil:
 
 cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, uint64_t start, uint64_t pages, bint quiet,
                         uint32_t site) noexcept nogil:
-    """Invalidates the device's copies under one PASID, if that is this address space; returns the bit of its IOMMU."""
+    """Invalidates the device's copies under one PASID, if that is this address space or may have been; returns the bit of its IOMMU."""
     cdef uint64_t *slot
     cdef uint64_t entry
     if pasid >= v.cfg.max_pasids:
@@ -104,11 +104,12 @@ cdef uint32_t tell_slot(view *v, uint32_t dev, uint32_t pasid, mm_struct *mm, ui
     slot = &pasid_table(v, dev)[pasid]
     entry = read64(v.self, slot, site)
     if not entry_is(entry, mm, mm_index_of(v, mm)):
-        return 0
-    if quiet:
-        point(v.self, MM_RELEASE << 8 | OP_FIELD_WRITE, slot, ACC_RMW)
-        if not cas64(slot, entry, entry | PTE_QUIET):
+        # A detach may have cleared the entry and not have invalidated yet: a function can be in the middle of a walk, and the tables go.
+        if not quiet or not change_under_way(read64(v.self, &v.devices[dev].changes, site)):
             return 0
+    elif quiet:
+        point(v.self, MM_RELEASE << 8 | OP_FIELD_WRITE, slot, ACC_RMW)
+        cas64(slot, entry, entry | PTE_QUIET)  # fails when a detach has cleared it meanwhile
     ops_of(v).flush_dev_iotlb_range(v, dev, pasid, start, pages)
     return 1 << unit_of(v, dev)
 

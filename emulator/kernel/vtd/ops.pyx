@@ -35,7 +35,8 @@ cdef void intel_page_response(view *v, const iommu_fault *fault, uint32_t code) 
         return
     if defect(v, DEFECT_WRONG_SID_RESUME):
         dev = unit_of(v, dev)  # streams[0], whatever stalled
-    qi_page_grp_resp(v, unit_of(v, fault.device), v.devices[dev].rid, fault.pasid, fault_pasid_valid(fault), fault.grpid, resp_code(code))
+    qi_page_grp_resp(v, unit_of(v, fault.device), v.devices[dev].rid, fault.pasid, fault_pasid_valid(fault), fault.grpid, resp_code(code),
+                     fault.uid)
 
 
 cdef void intel_set_dev_pasid(view *v, uint32_t dev, uint32_t pasid, uint64_t entry, uint32_t site) noexcept nogil:

@@ -90,7 +90,7 @@ cdef void handle_bad_prq_event(view *v, uint32_t unit, uint64_t *rec, uint64_t u
         kern_fate(v, &fault, FATE_REJECTED)
     if pri_last(rec[1]):
         qi_page_grp_resp(v, unit, prq_rid(rec[0]), prq_pasid(rec[0]), prq_pasid_present(rec[0]), pri_prgi(rec[1]),
-                         RESP_INVALID)
+                         RESP_INVALID, uid)
 
 
 cdef void driver_answers(view *v, uint32_t unit, uint64_t *rec, uint64_t uid, uint32_t dev, int error) noexcept nogil:

@@ -10,10 +10,11 @@ from iopf.cython_ext.crew cimport *
 from iopf.cython_ext.mutex cimport *
 from iopf.cython_ext.record_ring cimport *
 from iopf.cython_ext.wait cimport *
-from iopf.emulator.board.board cimport view, view_region
+from iopf.emulator.board.board cimport note_step, view, view_region
 from iopf.emulator.board.defect cimport *
 from iopf.emulator.board.iommus cimport iommu_regs, iommu_slot, qi_note, unit_regs
 from iopf.emulator.board.layout cimport OFF_QI_NOTES, OFF_QI_RECORDS
+from iopf.emulator.board.ledger cimport NO_UID, uid_number
 from iopf.emulator.spec.sites cimport *
 from iopf.emulator.spec.vtd cimport *
 
@@ -44,8 +45,10 @@ cdef uint64_t qi_room(view *v, iommu_regs *regs, ring_end *ring) noexcept nogil:
             point_nap(v.self, QI_SUBMIT << 8 | OP_NAP, 50000)  # the hardware moves the head and rings no bell, as on the real machine
 
 
-cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t qw2, uint64_t *status) noexcept nogil:
-    """One descriptor. ``status`` not NULL: a wait descriptor; its status value is filled in and returned there."""
+cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t qw2, uint64_t uid,
+                    uint64_t *status) noexcept nogil:
+    """One descriptor. ``uid``: of a page response, the request that it answers. ``status`` not NULL: a wait descriptor; its status value is
+    filled in and returned there."""
     cdef iommu_regs *regs = unit_regs(v, unit)
     cdef ring_end ring
     cdef uint64_t tail
@@ -65,20 +68,29 @@ cdef void qi_submit(view *v, uint32_t unit, uint64_t qw0, uint64_t qw1, uint64_t
     record[3] = 0
     note = <qi_note *>view_region(v, OFF_QI_NOTES) + <uint64_t>unit * v.cfg.qi_records + tail // QI_RECORD_BYTES
     note.submit_ticks = crew_ticks(v.crew)
+    note.uid = uid
     ring_publish(v.self, &ring, ring_advance(&ring, tail), QI_SUBMIT)
     mutex_unlock(v.self, &regs.qi_lock, QI_SUBMIT)
     bell_ring(v.self, crew_actor(v.crew, iommu_slot(v, unit)), QI_SUBMIT)
 
 
+cdef void note_response(view *v, uint32_t rid, uint32_t code, uint64_t uid) noexcept nogil:
+    cdef uint32_t dev = rid - RID_BASE
+    if dev < v.cfg.devices:
+        note_step(v, crew_ticks(v.crew), QI_SUBMIT, uid_number(uid), <uint64_t>dev << 32 | code)
+
+
 cdef void qi_page_grp_resp(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, bint pasid_present, uint32_t prgi,
-                           uint32_t code) noexcept nogil:
-    qi_submit(v, unit, resp_qw0(rid, pasid, pasid_present, code), resp_qw1(prgi, True), 0, NULL)
+                           uint32_t code, uint64_t uid) noexcept nogil:
+    note_response(v, rid, code, uid)
+    qi_submit(v, unit, resp_qw0(rid, pasid, pasid_present, code), resp_qw1(prgi, True), 0, uid, NULL)
 
 
 cdef void qi_page_resp_private(view *v, uint32_t unit, uint64_t *rec, uint32_t code) noexcept nogil:
     """Answers one request that is not the last of its group and has private data, which the answer echoes."""
+    note_response(v, prq_rid(rec[0]), code, rec[2])
     qi_submit(v, unit, resp_qw0(prq_rid(rec[0]), prq_pasid(rec[0]), prq_pasid_present(rec[0]), code) | <uint64_t>1 << 5,
-              resp_qw1(pri_prgi(rec[1]), False), rec[2], NULL)
+              resp_qw1(pri_prgi(rec[1]), False), rec[2], rec[2], NULL)
 
 
 cdef void qi_dev_tlb_inv(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, uint64_t start, uint64_t pages) noexcept nogil:
@@ -87,7 +99,7 @@ cdef void qi_dev_tlb_inv(view *v, uint32_t unit, uint32_t rid, uint32_t pasid, u
     The descriptor keeps the requester id and PASID where the response has them, and the range as address and count.
     """
     qi_submit(v, unit, QI_DEV_TLB_INV | <uint64_t>(rid & 0xFFFF) << 16 | <uint64_t>(pasid & 0xFFFFF) << 32,
-              (start & ~<uint64_t>0xFFF) | (pages if pages < 4096 else 0), 0, NULL)
+              (start & ~<uint64_t>0xFFF) | (pages if pages < 4096 else 0), 0, NO_UID, NULL)
 
 
 cdef uint64_t status_written(void *arg) noexcept nogil:
@@ -99,7 +111,7 @@ cdef void qi_wait(view *v, uint32_t unit, uint64_t flags, uint32_t site) noexcep
     """An invalidation wait with status write: returns when everything submitted before has completed."""
     cdef status_wait s
     s.v, s.regs, s.status, s.site = v, unit_regs(v, unit), 0, site
-    qi_submit(v, unit, QI_INV_WAIT | WAIT_SW | flags, 0, 0, &s.status)
+    qi_submit(v, unit, QI_INV_WAIT | WAIT_SW | flags, 0, 0, NO_UID, &s.status)
     wait_until(v.self, &s.regs.qi_bell, status_written, &s, <uint64_t>-1, site)
 
 
@@ -110,7 +122,7 @@ cdef void qi_flush_dev_iotlb(view *v, uint32_t unit, uint32_t rid, uint32_t pasi
     while True:
         if defect(v, DEFECT_HANG_ON_DEAD_DEVICE):
             before = read64(v.self, errors, QI_WAIT)
-        qi_submit(v, unit, QI_INV_WAIT | WAIT_FN, 0, 0, NULL)
+        qi_submit(v, unit, QI_INV_WAIT | WAIT_FN, 0, 0, NO_UID, NULL)
         qi_dev_tlb_inv(v, unit, rid, pasid, 0, 0)
         qi_wait(v, unit, WAIT_PD if drain else 0, QI_WAIT)
         # A device that does not answer ends its invalidation with an error, and is not asked again: it is gone, or about to be.

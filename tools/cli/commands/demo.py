@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 from iopf.tools.cli.lazy import Command
-from iopf.tools.cli.options import json_option
+from iopf.tools.cli.options import QUIET, json_option
 from iopf.tools.cli.overrides import Flags, replay_flags
 
 TRACE = "sqlite-index"
@@ -32,7 +32,7 @@ def demo_flags() -> Flags:
     ),
 )
 @json_option
-@click.option("-q", "--quiet", count=True, help="Less output; twice: only the verdict.")
+@click.option("-q", "--quiet", count=True, help=QUIET)
 def command(json_out: bool, quiet: int) -> int:
     """Replay a recorded trace (sqlite building an index) on four devices and two handlers."""
     from iopf.emulator.scenario.resolution import resolve

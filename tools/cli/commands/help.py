@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 from iopf.tools.cli.lazy import Command, LazyGroup, near
+from iopf.tools.cli.markup import rendered
+from iopf.tools.cli.pager import page_lines
 from iopf.tools.status import Status
 
 _PAGES = Path(__file__).parent.parent / "pages"
@@ -47,6 +51,15 @@ def _complete(
     return [CompletionItem(name, help=text) for name, text in found if name.startswith(incomplete)]
 
 
+def _show(ctx: click.Context, text: str) -> None:
+    """A page: rendered and paged on a terminal, elsewhere as it is written."""
+    if not sys.stdout.isatty():
+        click.echo(text, nl=False)
+        return
+    width = shutil.get_terminal_size().columns
+    page_lines(rendered(text.splitlines(), width), color=ctx.color)
+
+
 @click.command(
     "help",
     cls=Command,
@@ -67,7 +80,7 @@ def command(ctx: click.Context, topic: str | None) -> int:
         click.echo("\nHelp for a command: iopf COMMAND --help")
         return Status.OK
     if topic in pages:
-        click.echo(page(topic), nl=False)
+        _show(ctx, page(topic))
         return Status.OK
     group = ctx.parent.command if ctx.parent is not None else None
     if isinstance(group, LazyGroup) and topic in group.entries:

@@ -38,7 +38,11 @@ from iopf.tools.cli.overrides import (
 @click.option("--devices", type=int, metavar="N", help="Number of devices.")
 @click.option("--handlers", type=int, metavar="N", help="Number of fault handler processes.")
 @click.option("--iommu", metavar="PROFILE", help="Hardware profile, like vtd.")
-@click.option("--kernel", metavar="VERSION", help="Kernel version or generation, like v6.12.")
+@click.option(
+    "--kernel",
+    metavar="VERSION",
+    help="Kernel version or generation, like v6.12 (iopf help kernels).",
+)
 @click.option("--prq", type=int, metavar="N", help="Records in the page request queue.")
 @click.option("--credits", type=int, metavar="N", help="Outstanding requests per device.")
 @click.option("--group-limit", type=int, metavar="N", help="Maximum trace faults per group.")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from iopf.emulator.races.catalogue import Race
 from iopf.emulator.scenario.schema import System as Defaults
+from iopf.emulator.spec.text import counted
 from iopf.shm.objects import ArenaError
 from iopf.shm.procs import state
 from iopf.tools.lab.play.system import resolve_programs
@@ -102,4 +103,4 @@ def search_native(
                 return found
             if signals.stops:
                 raise Stopped(signals.status, found)
-            tell(f"{runs:,} runs, {found.seconds:.0f} s")
+            tell(f"{counted(runs, 'run')}, {found.seconds:.0f} s")

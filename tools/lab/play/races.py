@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +34,23 @@ def tables_of(race: Race, *, defective: bool) -> dict[str, Any]:
     return {**made, "live": race.leaks, "queue_records": race.queue_records}
 
 
-def schedule_file(
-    lab: Lab,
-    programs: Sequence[Sequence[str]],
-    tables: Mapping[str, Any],
-    short: Failure,
-    found: Found,
-    *,
-    seed: int,
-    strategy: str,
-    race: str = "",
-) -> ScheduleFile:
-    """The schedule, which runs last. `tables`: the arguments that the lab was built with."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a failing schedule was found in, and how. `tables`: the arguments that the lab was built with; `race`: its slug, or empty."""
+
+    programs: Sequence[Sequence[str]]
+    tables: Mapping[str, Any]
+    found: Found
+    seed: int
+    strategy: str
+    race: str = ""
+
+
+def schedule_file(lab: Lab, origin: Origin, short: Failure) -> ScheduleFile:
+    """The minimised schedule, which runs last."""
     constraints = constraints_of(lab, short)
     lab.scheduler.replay(short.path)
-    scenario = dict(tables)
+    scenario = dict(origin.tables)
     live, queue_records = scenario.pop("live", None), scenario.pop("queue_records", 0)
     whole = bool(scenario.pop("whole", False))
     for name in ("memory", "still"):
@@ -56,17 +59,17 @@ def schedule_file(
         format=FORMAT,
         build=build_id(),
         points=points_id(),
-        race=race,
-        programs=[list(program) for program in programs],
+        race=origin.race,
+        programs=[list(program) for program in origin.programs],
         scenario=scenario,
         live=dict(live or {}),
         queue_records=queue_records,
-        seed=seed,
-        strategy=strategy,
+        seed=origin.seed,
+        strategy=origin.strategy,
         memory=lab.memory,
         still=lab.scheduler.still,
         whole=whole,
-        failure=found.what or [],
+        failure=origin.found.what or [],
         preemptions=short.preemptions,
         segments=segments(short.path, lab.names),
         trace_hash=f"{lab.scheduler.trace_hash:016x}",
@@ -74,20 +77,6 @@ def schedule_file(
     )
 
 
-def save_schedule(
-    lab: Lab,
-    programs: Sequence[Sequence[str]],
-    tables: Mapping[str, Any],
-    short: Failure,
-    found: Found,
-    *,
-    seed: int,
-    strategy: str,
-    to: Path,
-    race: str = "",
-) -> None:
+def save_schedule(lab: Lab, origin: Origin, short: Failure, to: Path) -> None:
     """Write the file of `schedule_file`. Raises OSError."""
-    made = schedule_file(
-        lab, programs, tables, short, found, seed=seed, strategy=strategy, race=race
-    )
-    write(made, to)
+    write(schedule_file(lab, origin, short), to)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from iopf.emulator.races.constraints import MOST, ConstraintError, parse
+from iopf.emulator.races.constraints import MOST, Constraint, ConstraintError, parse
 from iopf.emulator.races.schedule_file import ScheduleError, ScheduleFile, build_id, points_id
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.judge import Bug
@@ -94,6 +95,15 @@ def replay_constraints(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:
         raise ScheduleError(f"{file}: constraints: {error}") from None
     steps = len(lab.scheduler.trace)
     return Replay(Bug(bug), _lines(lab, bug), _same(lab, schedule), steps, broken, ordered=True)
+
+
+def constraints_in(schedule: ScheduleFile) -> list[Constraint]:
+    """The valid constraints of a file, to be shown; `replay_constraints` refuses a file with others."""
+    found = []
+    for line in schedule.constraints or []:
+        with suppress(ConstraintError):
+            found.append(parse(line))
+    return found[:MOST]
 
 
 def replay_test(lab: Lab, schedule: ScheduleFile, file: Path) -> Replay:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from iopf.cython_ext.runqueue import FIRST_DRAIN
 from iopf.emulator.board.board import format_board
+from iopf.emulator.board.config import Option
 from iopf.emulator.board.control import Control
 from iopf.emulator.board.layout import plan_layout
 from iopf.emulator.board.process import Process
@@ -182,7 +183,8 @@ def processes_of(plan: SystemPlan) -> int:
 
 def controlled_board(plan: SystemPlan) -> Arena:
     """Create and format the board of a controlled system. Raises ArenaError."""
-    plan.config.update(controlled=STEPS, event_records=16)
+    options = plan.config["options"] & ~int(Option.OPTION_STEPS)
+    plan.config.update(controlled=STEPS, event_records=16, options=options)
     arena = new_arena(plan_layout(plan.config)["total"])
     try:
         format_board(
@@ -196,6 +198,7 @@ def controlled_board(plan: SystemPlan) -> Arena:
             noise_yield_in=0,
             noise_sleep_in=0,
         )
+        arena.publish_controlled()
     except BaseException:
         arena.unlink()
         raise

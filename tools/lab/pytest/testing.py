@@ -4,17 +4,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.tools import api
 from iopf.tools.lab.pytest.calls import check_tables, fail, plainly, settings_of
 from iopf.tools.lab.pytest.places import file_name, places, shown
 
 _SECTION = "iopf schedules"
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a test says of its `subject` when it passes, and when an expected failure is there or missing."""
+
+    subject: str
+    passing: str = ""
+    failing: str = ""
+    missing: str = ""
 
 
 class IopfRace:
@@ -41,19 +52,17 @@ class IopfRace:
 
     def __call__(self, *programs: Sequence[str], **tables: Any) -> api.ExploreResult:
         found = self._explore(programs, tables)
-        if found.failure is not None:
-            place = f"schedule {found.schedules} of seed {found.seed}"
-            fail(self._failure(found.failure, place))
-        self._say(f"{_played(found)}: none fails")
+        self._judge(found.failure, _Words(_played(found), "none fails"), self._found_in(found))
         return found
 
     def finds(self, *programs: Sequence[str], **tables: Any) -> str:
         found = self._explore(programs, tables)
-        if found.failure is None:
-            fail(f"no schedule of {found.schedules} fails")
-        first = found.failure.what[0]
-        self._say(f"{_played(found)}: the last one fails as expected, {first}")
-        return first
+        words = _Words(
+            _played(found),
+            failing="the last one fails as expected",
+            missing=f"no schedule of {found.schedules} fails",
+        )
+        return self._judge(found.failure, words, self._found_in(found), fails=True)
 
     def prove(
         self,
@@ -82,7 +91,8 @@ class IopfRace:
         self._node.user_properties.append(("iopf_complete", proof.complete))
         self._node.user_properties.append(("iopf_outcome", str(proof.outcome)))
         if proof.failure is not None:
-            fail(self._failure(proof.failure, proof.verdict))
+            place = f"{proof.verdict}; {self._save(proof.failure)}"
+            fail("\n".join([*proof.failure.what, place, "", proof.failure.report()]))
         said = f"{proof.verdict}; {proof.played} in {proof.seconds:.2f} s, memory model sc"
         if proof.outcome is api.Outcome.INCONCLUSIVE:
             self._node.stash[self._inconclusive] = True
@@ -97,15 +107,32 @@ class IopfRace:
         name = shown(there, self._start, Path(file))
         with plainly():
             failure = api.replay(there, mode=self.settings.mode, name=str(name)).failure
+        words = _Words(str(name), "does not fail", "fails as expected", f"{name}: no longer fails")
+        return self._judge(failure, words, lambda _: f"iopf race replay {name}", fails=fails)
+
+    def _judge(
+        self,
+        failure: api.Counterexample | None,
+        words: _Words,
+        place: Callable[[api.Counterexample], str],
+        *,
+        fails: bool = False,
+    ) -> str:
+        """Fail the test if there is a failure, or with `fails` if there is none; return the first line of an expected failure. `place`:
+        the line of the report that tells how to repeat it."""
         if failure is None:
             if fails:
-                fail(f"{name}: no longer fails")
-            self._say(f"{name}: does not fail")
+                fail(words.missing)
+            self._say(f"{words.subject}: {words.passing}")
             return ""
         if not fails:
-            fail("\n".join([*failure.what, f"iopf race replay {name}", "", failure.report()]))
-        self._say(f"{name}: fails as expected, {failure.what[0]}")
+            fail("\n".join([*failure.what, place(failure), "", failure.report()]))
+        self._say(f"{words.subject}: {words.failing}, {failure.what[0]}")
         return failure.what[0]
+
+    def _found_in(self, found: api.ExploreResult) -> Callable[[api.Counterexample], str]:
+        where = f"schedule {found.schedules} of seed {found.seed}"
+        return lambda failure: f"{where}; {self._save(failure)}"
 
     def _there(self, file: Any) -> Path:
         """Find the file that the test names."""
@@ -141,10 +168,6 @@ class IopfRace:
         sections = self._node.stash.setdefault(self._report, {})
         sections[_SECTION] = sections.get(_SECTION, "") + line + "\n"
 
-    def _failure(self, failure: api.Counterexample, place: str) -> str:
-        """The report of a failure, whose schedule is saved."""
-        return "\n".join([*failure.what, f"{place}; {self._save(failure)}", "", failure.report()])
-
     def _save(self, failure: api.Counterexample) -> str:
         """Save the schedule; return the command that replays it, or why it is not written."""
         self._count += 1
@@ -172,7 +195,7 @@ class IopfRace:
 
 def _played(found: api.ExploreResult) -> str:
     return (
-        f"{found.schedules:,} schedules of seed {found.seed} in {found.seconds:.2f} s, "
+        f"{counted(found.schedules, 'schedule')} of seed {found.seed} in {found.seconds:.2f} s, "
         f"memory model {found.memory}"
     )
 

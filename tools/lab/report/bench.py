@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from iopf.emulator.spec.text import counted
 from iopf.tools.lab.search.bench import Measured, Plan, Search
 
 BUDGETS_S = (1, 10, 60)
@@ -162,14 +163,16 @@ def _totals(measured: Sequence[Measured], plan: Plan) -> list[str]:
     lines = [
         _missed(measured, plan),
         f"replays     {same} of {replays} identical, in fibers and in processes",
-        f"fixed       {sum(e.false_alarms for e in measured)} failures in "
-        f"{sum(e.fixed_schedules for e in measured):,} schedules",
+        f"fixed       {counted(sum(e.false_alarms for e in measured), 'failure')} in "
+        f"{counted(sum(e.fixed_schedules for e in measured), 'schedule')}",
         f"median      {fibers:,.0f} schedules/s in fibers, {processes:,.0f} in processes; memory model tso",
     ]
     runs = sum(each.fixed_runs for each in measured)
     if runs:
         failed = sum(each.run_alarms for each in measured)
-        lines.insert(3, f"            {failed} failures in {runs:,} uncontrolled runs")
+        lines.insert(
+            3, f"            {counted(failed, 'failure')} in {counted(runs, 'uncontrolled run')}"
+        )
     return lines
 
 

@@ -81,7 +81,8 @@ def _could_go_on(steps: Sequence[Step], run: Run, before: Run) -> bool:
     return bool(steps[run.first][4] >> before.slot & 1)
 
 
-def _slept_out(step: Step) -> bool:
+def slept_out(step: Step) -> bool:
+    """Whether the step is a sleep that timed out while other actors were runnable."""
     return bool(step[4]) and not step[4] >> step[0] & 1
 
 
@@ -91,7 +92,7 @@ def _cell(steps: Sequence[Step], run: Run, width: int) -> list[str]:
     sites: list[str] = []
     for step in steps[run.first : run.last]:
         site = point_name(step[1]).split("/")[0] if step[1] else "begin"
-        if _slept_out(step):
+        if slept_out(step):
             site += _OUT_OF_TIME
         if site not in sites[-1:]:
             sites.append(site)

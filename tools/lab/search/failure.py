@@ -6,6 +6,7 @@ from __future__ import annotations
 from iopf.emulator.races.schedule import Failure, Step, preemptions, runs
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.sites import point_name
+from iopf.emulator.spec.text import counted
 from iopf.tools.lab.play.system import STEPS, Lab
 from iopf.tools.status import Failed, Status
 from iopf.tools.supervisor.programs import failure_text
@@ -24,7 +25,7 @@ def check_lost(lab: Lab, bug: int) -> None:
         at = lab.names[lab.scheduler.path[-1]] if lab.scheduler.path else "no actor"
         raise ActorLost(
             f"the process of {at} was killed or does not return the token; "
-            f"{lab.scheduler.played:,} schedules had run"
+            f"{counted(lab.scheduler.played, 'schedule')} had run"
         )
 
 

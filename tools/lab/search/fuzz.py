@@ -20,8 +20,9 @@ from iopf.emulator.races.catalogue import catalogue
 from iopf.emulator.races.schedule_file import segments
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.sched.coverage import Coverage
+from iopf.emulator.spec.text import counted
 from iopf.tools.configuration import described, needs
-from iopf.tools.lab.play.races import save_schedule, tables_of
+from iopf.tools.lab.play.races import Origin, save_schedule, tables_of
 from iopf.tools.lab.play.system import Lab, LabError, build_lab
 from iopf.tools.lab.search.draw import Drawn, draw, mutate
 from iopf.tools.lab.search.meetings import Meetings, lines_of
@@ -63,12 +64,20 @@ class Campaign:
     steps: int = 0
     seconds: float = 0.0
     findings: dict[str, Finding] = field(default_factory=dict)
+    unwritten: str = ""  # why a schedule could not be saved
     growth: list[tuple[float, int]] = field(default_factory=list)  # seconds, hand-overs
     coverage: Coverage = field(default_factory=Coverage)
     meetings: Meetings = field(init=False)
 
     def __post_init__(self) -> None:
         self.meetings = Meetings(self.generation)
+
+    def line(self) -> str:
+        found = len(self.findings)
+        return (
+            f"{counted(self.programs, 'program')}, {counted(self.schedules, 'schedule')}, "
+            f"{counted(self.coverage.found, 'hand-over')}, {counted(found, 'kind')} of failure"
+        )
 
     @property
     def new(self) -> list[Finding]:
@@ -80,12 +89,15 @@ def signature(what: list[str]) -> str:
     return re.sub(r"by \S+ in", "in", re.sub(r"0x[0-9a-f]+|\d+", "N", what[0]))
 
 
-def known_failures(generation: str) -> dict[str, str]:
+def known_failures(
+    generation: str, show: Callable[[str], None] = lambda _line: None
+) -> dict[str, str]:
     """Signature -> slug of the catalogue's failures that the generation has with the options of drawn systems. A race may fail in
     several ways, so several seeds are searched."""
     made = {}
     for race in catalogue().values():
         if race.fixed is not None and generation == race.generation:
+            show(f"preparing: how {race.slug} fails")
             tables = tables_of(race, defective=True)
             options = {*tables["kernel"].get("options", []), *needs(generation)}
             tables["kernel"] = {**tables["kernel"], "options": sorted(options)}
@@ -108,7 +120,7 @@ def its_own_fault(drawn: Drawn) -> bool:
 
 
 class Fuzzer:
-    """One campaign. `defects`: historic bugs to enable. `tell`: called with progress, line by line."""
+    """One campaign. `defects`: historic bugs to enable. `tell`: called with each finding, `show` with the progress, a line each."""
 
     def __init__(
         self,
@@ -119,12 +131,14 @@ class Fuzzer:
         defects: Sequence[str] = (),
         directory: Path | None = None,
         tell: Callable[[str], None] = lambda _line: None,
+        show: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.campaign = Campaign(generation, seed)
+        self._show = show
         self._random = Random(seed)
         self._memory, self._directory, self._tell = memory, directory, tell
         self._defects = list(defects)
-        self._known = known_failures(generation)
+        self._known = known_failures(generation, show)
         self._corpus: list[Drawn] = []
 
     def run(self, seconds: float, programs: int | None = None) -> Campaign:
@@ -135,6 +149,7 @@ class Fuzzer:
             self._one()
             campaign.seconds = time.monotonic() - began
             covered = campaign.coverage.found
+            self._show(f"{campaign.line()}, {campaign.seconds:.0f} of {seconds:g} s")
             if not campaign.growth or campaign.growth[-1][1] != covered:
                 campaign.growth.append((campaign.seconds, covered))
         return campaign
@@ -199,14 +214,21 @@ class Fuzzer:
         cause = finding.known or ", ".join(finding.defects) or "new"
         self._tell(f"{cause}: {found.what[0]}")
         tables = {**drawn.arguments, "memory": memory}
-        finding.small = minimise_programs(drawn.programs, tables, path, failure=found.failure)
+        self._show(f"minimising: {found.what[0]}")
+        finding.small = minimise_programs(
+            drawn.programs,
+            tables,
+            path,
+            failure=found.failure,
+            tell=lambda text: self._show(f"minimising: {text}"),
+        )
         if finding.small is not None:
             finding.what = finding.small.found.what or finding.what
         if finding.small is not None and self._directory is not None:
             try:
                 finding.file = self._save(finding.small, tables, len(self.campaign.findings))
             except OSError as error:
-                self._tell(f"{self._directory}: cannot write: {error.strerror}")
+                self.campaign.unwritten = f"{self._directory}: cannot write: {error.strerror}"
 
     def _caused(self, drawn: Drawn, failed: list[str]) -> Finding:
         """Attribute a failure: to the enabled defects if it disappears without them, to a catalogue entry if it disappears with the entry's
@@ -242,14 +264,6 @@ class Fuzzer:
         tables = {**tables, "memory": small.memory}
         with build_lab(*small.programs, **tables) as lab:
             lab.scheduler.replay(small.failure.path)
-            save_schedule(
-                lab,
-                small.programs,
-                tables,
-                small.failure,
-                small.found,
-                seed=campaign.seed,
-                strategy="fuzz",
-                to=file,
-            )
+            origin = Origin(small.programs, tables, small.found, campaign.seed, "fuzz")
+            save_schedule(lab, origin, small.failure, file)
         return file

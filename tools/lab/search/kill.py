@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from iopf.cython_ext.runqueue import End
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.spec.roles import Order, slots_of
+from iopf.emulator.spec.text import counted
 from iopf.tools.lab.play.processes import ActorProcesses
 from iopf.tools.lab.play.system import STEPS, Lab
 from iopf.tools.lab.search.failure import what
@@ -114,7 +115,7 @@ def everywhere(
         if lines:
             tried.failures.append((step, seed, lines))
         if tell is not None and tried.points % 100 == 0:
-            tell(f"{victim.name}: {tried.points} points")
+            tell(f"{victim.name}: {counted(tried.points, 'point')}")
     return tried
 
 

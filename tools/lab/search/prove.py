@@ -14,6 +14,7 @@ from enum import StrEnum
 from iopf.emulator.races.schedule import Failure
 from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.tree import Walk
+from iopf.emulator.spec.text import counted
 from iopf.tools.lab.play.system import Lab
 from iopf.tools.lab.search.failure import failure_of, what
 from iopf.tools.lab.search.minimise import minimise_failure
@@ -22,10 +23,6 @@ from iopf.tools.lab.search.search import AT_REST, check_walk
 DELAYS_MOST = 8
 _REDUCED = 0.6  # of the budget
 _DELAYED = 0.85  # cumulative
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 class Outcome(StrEnum):
@@ -79,7 +76,7 @@ class Proof:
                 if self.stopped
                 else "minimised to"
             )
-            return f"fails; {how} {_many(self.failure.preemptions, 'preemption')}"
+            return f"fails; {how} {counted(self.failure.preemptions, 'preemption')}"
         if self.complete:
             ends = AT_REST if self.timed else ""
             return f"proved: no schedule{ends} fails"
@@ -88,7 +85,7 @@ class Proof:
             end = f"inconclusive, {end}"
         early = " or timeouts" if self.timed else ""
         bounds = [
-            f"at most {_many(number, kind)}{early}"
+            f"at most {counted(number, kind)}{early}"
             for number, kind in ((self.preemptions, "preemption"), (self.delays, "delay"))
             if number >= 0
         ]
@@ -106,17 +103,13 @@ class Proof:
     @property
     def played(self) -> str:
         """The schedules that ran, by walk."""
-        counted = _many(self.executions, "execution")
+        played = counted(self.executions, "execution")
         if self.delayed:
-            counted += (
-                f", then {_many(self.delayed, 'schedule')} of at most {_many(self._begun, 'delay')}"
-            )
+            played += f", then {counted(self.delayed, 'schedule')} of at most {counted(self._begun, 'delay')}"
         if self.bounded:
             bound = self.preemptions + 1 if self.preemptions < self.most else self.most
-            counted += (
-                f", then {_many(self.bounded, 'schedule')} of at most {_many(bound, 'preemption')}"
-            )
-        return counted
+            played += f", then {counted(self.bounded, 'schedule')} of at most {counted(bound, 'preemption')}"
+        return played
 
 
 def prove(
@@ -187,7 +180,7 @@ def _prove(
     whole = not proof.complete
     while whole and bug == Bug.BUG_NONE and proof.delays < proof.most_delays:
         bound = proof.delays + 1
-        title = f"all schedules of at most {_many(bound, 'delay')}"
+        title = f"all schedules of at most {counted(bound, 'delay')}"
         bug, played, whole = walk(Walk.WALK_DELAYS, bound, _DELAYED, title)
         proof.delayed += played
         proof.delays += whole
@@ -195,7 +188,7 @@ def _prove(
     whole = not proof.complete
     while whole and bug == Bug.BUG_NONE and proof.preemptions < proof.most:
         bound = proof.preemptions + 1
-        title = f"all schedules of at most {_many(bound, 'preemption')}"
+        title = f"all schedules of at most {counted(bound, 'preemption')}"
         bug, played, whole = walk(Walk.WALK_PREEMPTIONS, bound, 1, title)
         proof.bounded += played
         proof.preemptions += whole

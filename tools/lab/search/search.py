@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from iopf.emulator.races.schedule import Failure
@@ -11,11 +12,13 @@ from iopf.emulator.sched.judge import Bug
 from iopf.emulator.sched.strategies import Strategy
 from iopf.emulator.sched.tree import Walk
 from iopf.emulator.spec.roles import slots_of
+from iopf.emulator.spec.text import counted
 from iopf.tools.lab.play.system import Lab
 from iopf.tools.lab.search.failure import check_lost, failure_of, what
 from iopf.tools.status import Failed, Status
 
 Plan = list[tuple[int, int]]
+Tell = Callable[[str], None]
 PORTFOLIO: Plan = [
     (int(Strategy.STRATEGY_RANDOM), 0),
     (int(Strategy.STRATEGY_PCT), 2),
@@ -58,8 +61,17 @@ class Found:
         return self.schedules / self.seconds if self.seconds else 0.0
 
 
-def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None = None) -> Found:
-    """Run schedules until one fails or the budget ends. The lab then follows the memory model of the failing one."""
+def search(
+    lab: Lab,
+    seed: int,
+    *,
+    seconds: float,
+    most: int,
+    plan: Plan | None = None,
+    tell: Tell | None = None,
+) -> Found:
+    """Run schedules until one fails or the budget ends. The lab then follows the memory model of the failing one. `tell` is called with
+    the progress."""
     scheduler = lab.scheduler
     lab.follow(lab.explores)
     scheduler.reset_strategies()
@@ -74,7 +86,10 @@ def search(lab: Lab, seed: int, *, seconds: float, most: int, plan: Plan | None 
             return Found(
                 at + 1, scheduler.steps - steps, took, failure_of(lab, bug), what(lab, bug)
             )
-        if time.monotonic() - began > seconds:
+        took = time.monotonic() - began
+        if tell is not None:
+            tell(f"searching: {counted(at, 'schedule')}, {took:.0f} of {seconds:g} s")
+        if took > seconds:
             break
     return Found(at, scheduler.steps - steps, time.monotonic() - began)
 
@@ -83,7 +98,7 @@ WALKS = ("dfs", "dpor")
 AT_REST = " in which timeouts expire only when no actor is runnable"
 
 
-def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
+def walk(lab: Lab, strategy: str, *, seconds: float, most: int, tell: Tell | None = None) -> Found:
     """Run all schedules under sequential consistency: reduced (dpor), or with increasing numbers of preemptions (dfs). A schedule that
     dpor finds is replayed with its clock. Raises TooManyActors."""
     check_walk(lab)
@@ -96,7 +111,10 @@ def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
     by = Walk.WALK_PREEMPTIONS if dfs else Walk.WALK_REDUCED
     while bug == Bug.BUG_NONE and played < most and whole and not complete:
         left = max(0.0, seconds - (time.monotonic() - began))
-        bug, schedules, whole = scheduler.walk(by, bound, int(left * 1e9), most - played)
+        most_of = f"schedules with at most {counted(bound, 'preemption')}"
+        title = most_of if dfs else "all schedules, reduced"
+        say = _walk_line(tell, title, played, began, seconds)
+        bug, schedules, whole = scheduler.walk(by, bound, int(left * 1e9), most - played, tell=say)
         played += schedules
         # An equal count with one more preemption allowed: no schedule has more.
         complete = whole and (not dfs or schedules == before)
@@ -107,6 +125,19 @@ def walk(lab: Lab, strategy: str, *, seconds: float, most: int) -> Found:
         return Found(played, scheduler.steps - steps, took, complete=complete, timed=timed)
     scheduler.still = not dfs
     return Found(played, scheduler.steps - steps, took, failure_of(lab, bug), what(lab, bug))
+
+
+def _walk_line(
+    tell: Tell | None, title: str, before: int, began: float, seconds: float
+) -> Callable[[int], None] | None:
+    """What a walk calls with the number of its schedules; `before`: those of earlier walks."""
+    if tell is None:
+        return None
+
+    def say(played: int) -> None:
+        tell(f"{title}: {before + played:,}, {time.monotonic() - began:.0f} of {seconds:g} s")
+
+    return say
 
 
 def check_walk(lab: Lab) -> None:

@@ -12,7 +12,7 @@ import click
 from iopf.tools.cli.commands.race.common import complete_race, given, progress, race_named
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option, seconds_option
-from iopf.tools.cli.output import echo, output_option, written
+from iopf.tools.cli.output import echo, output_option, quiet_option, written
 from iopf.tools.cli.streams import can_print
 from iopf.tools.status import Status
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Only schedules per second and the cost of a disabled point.",
 )
+@quiet_option
 @json_option
 @output_option("Also write the JSON to a file.")
 @click.pass_context

@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
-from iopf.emulator.spec.text import printable
+from iopf.emulator.spec.text import counted, printable
 from iopf.tools.cli.lazy import near
-from iopf.tools.cli.output import echo
+from iopf.tools.cli.output import echo, is_quiet
 
 if TYPE_CHECKING:
     from iopf.emulator.races.catalogue import Race
+    from iopf.emulator.races.constraints import Constraint
     from iopf.tools.lab.play.system import Lab
     from iopf.tools.lab.play.target import Target
 
@@ -95,20 +98,63 @@ def tells_when_stopped(lab: Lab) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         progress("")
-        echo(f"{lab.scheduler.played:,} schedules run", err=True)
+        echo(f"{counted(lab.scheduler.played, 'schedule')} run", err=True)
         raise
 
 
 def table_width() -> int:
     """Width of a schedule's table. In a file or a pipe it does not depend on the machine."""
-    import shutil
-
     from iopf.tools.lab.report.table import WIDTH
 
     return max(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
 
 
-def progress(line: str) -> None:
-    """Overwrite one progress line, on a terminal only."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\033[K{printable(line)}", nl=False, err=True)
+full_option = click.option(
+    "--full", is_flag=True, help="Print every step of the schedule instead of the table."
+)
+
+
+def schedule_lines(
+    lab: Lab, *, full: bool, constraints: Sequence[Constraint] | None = None
+) -> list[str]:
+    """The schedule that ran last: every step, with marks for those of the constraints, or the table."""
+    from iopf.tools.lab.report.steps import step_rows
+    from iopf.tools.lab.report.table import rows
+    from iopf.tools.lab.report.where import Where
+
+    trace, where = lab.scheduler.trace, Where(lab.plan.config)
+    if full:
+        return list(step_rows(trace, lab.names, where, constraints or ()))
+    return list(rows(trace, lab.names, where, table_width()))
+
+
+def constraint_lines(constraints: Sequence[Constraint] | None, *, numbered: bool) -> list[str]:
+    """The ordering constraints below a schedule. `numbered`: as the marks of its steps refer to them."""
+    if not constraints:
+        return []
+    lines = ["", "minimal ordering constraints:"]
+    for number, each in enumerate(constraints, 1):
+        lines.append(f"{number:>6}  {each}" if numbered else f"    {each}")
+    return lines
+
+
+class _ProgressLine:
+    """One line of a terminal, overwritten at most every `EVERY_S`; nothing elsewhere. An empty text removes it."""
+
+    EVERY_S = 0.1
+
+    def __init__(self) -> None:
+        self._next_s, self._drawn = 0.0, False
+
+    def __call__(self, line: str) -> None:
+        now = time.monotonic()
+        if (line and now < self._next_s) or not (line or self._drawn):
+            return
+        if is_quiet() or not sys.stderr.isatty():
+            return
+        self._next_s, self._drawn = now + self.EVERY_S if line else 0.0, bool(line)
+        columns = shutil.get_terminal_size().columns
+        click.echo(f"\r\033[K{printable(line)[: columns - 1]}", nl=False, err=True)
+
+
+progress = _ProgressLine()

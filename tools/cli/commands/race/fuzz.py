@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+from iopf.emulator.spec.text import counted
+from iopf.tools.cli.commands.race.common import progress
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import (
     json_option,
@@ -16,7 +18,7 @@ from iopf.tools.cli.options import (
     seconds_option,
     seed_option,
 )
-from iopf.tools.cli.output import directory_option, echo
+from iopf.tools.cli.output import detail, directory_option, echo, quiet_option, remark
 from iopf.tools.cli.overrides import defect_option
 from iopf.tools.status import Status
 
@@ -44,6 +46,7 @@ _NEVER_SHOWN = 6
 @memory_option
 @defect_option
 @directory_option(".iopf-schedules/fuzz", "Directory for failing schedules")
+@quiet_option
 @json_option
 @click.pass_context
 def command(
@@ -61,7 +64,7 @@ def command(
 
     Programs that make a new hand-over (a word, the point before, the point after) are kept and mutated.
     Failures that the catalogue knows for the generation are counted only. Status 1: another failure.
-    Status 0: no other failure.
+    Status 0: no other failure. Status 3: none, but a schedule could not be saved.
     """
     from iopf.emulator.scenario.crosscheck import wrong_defect
     from iopf.emulator.spec.kernels import NEWEST
@@ -77,17 +80,28 @@ def command(
         memory=memory,
         defects=defects,
         directory=output,
-        tell=lambda line: echo(line, err=True),
+        tell=_tell,
+        show=progress,
     )
     campaign = fuzzer.campaign
     try:
         fuzzer.run(seconds, programs)
     finally:
+        progress("")
         if json_out:
             click.echo(json.dumps(_document(campaign, memory)))
         else:
             _print(campaign, memory)
-    return Status.FAILED if campaign.new else Status.OK
+    if campaign.unwritten:
+        echo(f"iopf: {campaign.unwritten}", err=True)
+    if campaign.new:
+        return Status.FAILED
+    return Status.MACHINE if campaign.unwritten else Status.OK
+
+
+def _tell(line: str) -> None:
+    progress("")
+    remark(line)
 
 
 def _document(campaign: Campaign, memory: str) -> dict[str, Any]:
@@ -127,13 +141,14 @@ def _document(campaign: Campaign, memory: str) -> dict[str, Any]:
 
 
 def _print(campaign: Campaign, memory: str) -> None:
-    echo(f"fuzz {campaign.generation}, seed {campaign.seed}, memory {memory}", bold=True)
+    title = f"fuzz {campaign.generation}, seed {campaign.seed}, memory {memory}"
+    detail([title], level=2, bold=True)
     rate = campaign.schedules / campaign.seconds if campaign.seconds else 0.0
     echo(
-        f"{campaign.programs:,} programs ({campaign.refused:,} more rejected as invalid), "
-        f"{campaign.schedules:,} schedules in {campaign.seconds:.1f} s, {rate:,.0f} per second"
+        f"{counted(campaign.programs, 'program')} ({campaign.refused:,} more rejected as invalid), "
+        f"{counted(campaign.schedules, 'schedule')} in {campaign.seconds:.1f} s, {rate:,.0f} per second"
     )
-    echo(f"{campaign.coverage.found:,} hand-overs{_half(campaign)}")
+    detail([f"{counted(campaign.coverage.found, 'hand-over')}{_half(campaign)}"], level=2)
     _print_meetings(campaign)
     for finding in campaign.findings.values():
         _print_finding(finding)
@@ -146,14 +161,15 @@ def _print(campaign: Campaign, memory: str) -> None:
 
 
 def _print_meetings(campaign: Campaign) -> None:
-    """Pairs of operations that overlapped on a device, a tenant or a fault object; those that never did, if they fit."""
+    """Pairs of operations that overlapped on a device, a tenant or a fault object; the first of those that never did."""
     never = [f"{one} + {other}" for one, other in campaign.meetings.never]
     possible = len(campaign.meetings.possible)
-    echo(f"{possible - len(never)} of {possible} pairs of operations met on one object")
-    shown = ", ".join(never[:_NEVER_SHOWN])
-    more = len(never) - _NEVER_SHOWN
+    met = f"{possible - len(never)} of {counted(possible, 'pair')} of operations met on one object"
+    detail([met], level=2)
     if never:
-        echo(f"  never: {shown}" + (f" and {more} more (--json has all)" if more > 0 else ""))
+        more = len(never) - _NEVER_SHOWN
+        rest = f" and {more} more (--json has all)" if more > 0 else ""
+        detail([f"  never: {', '.join(never[:_NEVER_SHOWN])}{rest}"])
 
 
 def _half(campaign: Campaign) -> str:
@@ -170,15 +186,17 @@ def _print_finding(finding: Finding) -> None:
     head = f"known as {finding.known}" if finding.known else "NEW"
     if finding.defects:
         head = f"only with {', '.join(finding.defects)}"
-    echo()
-    echo(f"{head}, {finding.times} program{'s'[: finding.times != 1]}: {finding.what[0]}")
+    detail()
+    detail([f"{head}, {counted(finding.times, 'program')}: {finding.what[0]}"], level=2)
     if finding.small is None:
-        echo("  not reproduced while minimising")
+        detail(["  not reproduced while minimising"])
         return
-    echo(f"  {finding.system}")
-    for number, program in enumerate(finding.small.programs):
-        echo(f"  program {number}: {'; '.join(program)}")
-    where = f"; {finding.file}" if finding.file else ""
-    echo(
-        f"  {finding.small.failure.preemptions} preemptions, {len(finding.small.failure.path)} steps{where}"
+    detail([f"  {finding.system}"])
+    detail(
+        f"  program {number}: {'; '.join(program)}"
+        for number, program in enumerate(finding.small.programs)
     )
+    where = f"; {finding.file}" if finding.file else ""
+    failure = finding.small.failure
+    size = f"{counted(failure.preemptions, 'preemption')}, {counted(len(failure.path), 'step')}"
+    detail([f"  {size}{where}"], level=2)

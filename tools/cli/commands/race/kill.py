@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
+from iopf.emulator.spec.text import counted
 from iopf.tools.cli.commands.race.common import (
     progress,
     system_argument,
@@ -19,7 +20,7 @@ from iopf.tools.cli.commands.race.common import (
 )
 from iopf.tools.cli.lazy import Command, near
 from iopf.tools.cli.options import json_option, mode_option, seed_option
-from iopf.tools.cli.output import echo
+from iopf.tools.cli.output import detail, echo, quiet_option
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 )
 @seed_option(0, most=2**62, what="Seed of the first schedule and of the random pairs")
 @mode_option(what="Skip the actor as a fiber, or signal its process")
+@quiet_option
 @json_option
 @click.pass_context
 def command(
@@ -129,12 +131,12 @@ def command(
         }
         click.echo(json.dumps(document))
     else:
-        echo(f"{target.title}, in {mode}", bold=True)
-        for line in table:
-            echo(line)
+        detail([f"{target.title}, in {mode}"], level=2, bold=True)
+        detail(table)
         points = sum(each.points for each in tried)
-        what = "stops" if number == "stop" else "kills" if pairs is None else "pairs of kills"
-        echo(f"{points:,} {what} in {took:.1f} s, {points / took:,.0f} per second; {bad} failures")
+        what = ("pair of kills", "pairs of kills") if pairs is not None else (number,)
+        rate = f"{points / took:,.0f} per second"
+        echo(f"{counted(points, *what)} in {took:.1f} s, {rate}; {counted(bad, 'failure')}")
     return Status.FAILED if bad else Status.OK
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from iopf.tools.cli.commands.race.common import table_width
+from iopf.emulator.spec.text import counted
+from iopf.tools.cli.commands.race.common import constraint_lines, full_option, schedule_lines
 from iopf.tools.cli.lazy import Command
-from iopf.tools.cli.output import echo, output_option, written
+from iopf.tools.cli.output import detail, echo, output_option, quiet_option, remark, written
 from iopf.tools.status import Status
 
 
@@ -21,9 +22,11 @@ from iopf.tools.status import Status
     ),
 )
 @click.argument("file", type=click.Path(dir_okay=False))
+@full_option
 @output_option("Write the minimised race to a file.")
+@quiet_option
 @click.pass_context
-def command(ctx: click.Context, file: str, output: Path | None) -> int:
+def command(ctx: click.Context, file: str, full: bool, output: Path | None) -> int:
     """Remove operations, then preemptions, as long as the race of FILE fails in the same way.
 
     Status 1: it fails, and the minimised race is printed. Status 0: it no longer fails.
@@ -32,8 +35,6 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
     from iopf.emulator.races.schedule_file import ScheduleError, build_id, points_id, read, write
     from iopf.tools.lab.play.replay import lab_in
     from iopf.tools.lab.play.system import build_lab
-    from iopf.tools.lab.report.table import rows
-    from iopf.tools.lab.report.where import Where
     from iopf.tools.lab.search.minimise import constraints_of
     from iopf.tools.lab.search.minimise_programs import minimise_programs
 
@@ -47,27 +48,27 @@ def command(ctx: click.Context, file: str, output: Path | None) -> int:
         schedule.programs,
         schedule.tables,
         schedule.segments,
-        tell=lambda text: echo(text, err=True),
+        tell=remark,
     )
     if small is None:
         echo("it no longer fails")
         return Status.OK
     after = sum(len(program) for program in small.programs)
     echo(
-        f"{before} operations, {schedule.preemptions} preemptions; minimised to {after} and "
-        f"{small.failure.preemptions}, {len(small.failure.path)} steps"
+        f"{counted(before, 'operation')}, {counted(schedule.preemptions, 'preemption')}; minimised to "
+        f"{after} and {small.failure.preemptions}, {counted(len(small.failure.path), 'step')}"
     )
-    for number, program in enumerate(small.programs):
-        echo(f"  program {number}: {'; '.join(program)}")
-    for line in small.found.what or []:
-        echo(line)
+    detail(
+        f"  program {number}: {'; '.join(program)}" for number, program in enumerate(small.programs)
+    )
+    detail(small.found.what or [], level=2)
     tables = {**schedule.tables, "memory": small.memory, "still": small.still}
     with build_lab(*small.programs, **tables) as lab:
         constraints = constraints_of(lab, small.failure)
         lab.scheduler.replay(small.failure.path)
-        echo()
-        for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
-            echo(row)
+        detail(["", *schedule_lines(lab, full=full, constraints=constraints)])
+        if full:
+            detail(constraint_lines(constraints, numbered=True))
     if output is not None:
         made = msgspec.structs.replace(
             schedule,

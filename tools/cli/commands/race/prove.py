@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import click
 from iopf.tools.cli.commands.race.common import (
     a_race,
+    full_option,
     progress,
+    schedule_lines,
     system_argument,
-    table_width,
     target_named,
 )
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option, seconds_option
-from iopf.tools.cli.output import echo
+from iopf.tools.cli.output import detail, echo, quiet_option
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ EXECUTIONS_MOST = 2**62
     help="Maximum number of executions before the bounds apply; the seconds then only end the proof.",
 )
 @seconds_option(60)
+@full_option
+@quiet_option
 @json_option
 @click.pass_context
 def command(
@@ -70,6 +73,7 @@ def command(
     delays: int,
     executions: int | None,
     seconds: float,
+    full: bool,
     json_out: bool,
 ) -> int:
     """Run all schedules of a system, each order of dependent steps once.
@@ -82,8 +86,6 @@ def command(
     the output says. Status 1: a schedule fails. Status 8: the budget ended before either bound.
     Ctrl-C prints the progress.
     """
-    from iopf.tools.lab.report.table import rows
-    from iopf.tools.lab.report.where import Where
     from iopf.tools.lab.search.prove import Outcome, prove
 
     target = target_named(ctx, name, defective=defective)
@@ -102,8 +104,7 @@ def command(
         progress("")
         if proof.failure is not None and not proof.stopped:
             lab.scheduler.replay(proof.failure.path)
-            where = Where(lab.plan.config)
-            table = list(rows(lab.scheduler.trace, lab.names, where, table_width()))
+            table = schedule_lines(lab, full=full)
     status = {
         Outcome.FAILED: Status.FAILED,
         Outcome.INCONCLUSIVE: Status.INCONCLUSIVE,
@@ -133,11 +134,8 @@ def command(
 
 
 def _print(title: str, proof: Proof, table: Sequence[str]) -> None:
-    echo(title, bold=True)
-    for line in proof.what:
-        echo(line)
+    detail([title], level=2, bold=True)
+    detail(proof.what, level=2)
     echo(f"{proof.verdict}; {proof.played}, in {proof.seconds:.1f} s; memory model sc")
     if table:
-        echo()
-    for row in table:
-        echo(row)
+        detail(["", *table])

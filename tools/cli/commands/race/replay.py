@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from iopf.tools.cli.commands.race.common import table_width
+from iopf.emulator.spec.text import counted, printable
+from iopf.tools.cli.commands.race.common import constraint_lines, schedule_lines
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import json_option, mode_option
-from iopf.tools.cli.output import echo
+from iopf.tools.cli.output import detail, echo, is_quiet, quiet_option, remark
+from iopf.tools.cli.pager import page_lines
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     examples=(
         ("iopf race run 4.22 -o uaf.json; iopf race replay uaf.json", "find a schedule, replay it"),
         ("iopf race replay uaf.json --mode processes", "the same steps by real processes"),
+        ("iopf race replay uaf.json --table", "the overview that iopf race run prints"),
     ),
 )
 @click.argument("file", type=click.Path(dir_okay=False))
@@ -35,10 +38,16 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Keep only the ordering constraints, not every step: for another build.",
 )
+@click.option("--table", is_flag=True, help="Print the table instead of every step.")
+@quiet_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_out: bool) -> int:
-    """Replay the schedule of FILE: the same steps, the same failure.
+def command(
+    ctx: click.Context, file: str, mode: str, constraints: bool, table: bool, json_out: bool
+) -> int:
+    """Replay the schedule of FILE and print it step by step: the same steps, the same failure.
+
+    `!` marks a preemption; `<- before 1` and `after 1` are the steps of ordering constraint 1, which decide.
 
     Status 1: it fails in the same way. Status 0: it does not fail, for example in fixed code; other
     steps than recorded are reported. Status 7: it cannot be replayed as recorded, and the diverging
@@ -59,7 +68,7 @@ def command(ctx: click.Context, file: str, mode: str, constraints: bool, json_ou
             if json_out:
                 click.echo(json.dumps(_document(played, mode, other_build(schedule))))
             else:
-                _print(lab, played)
+                _print(lab, played, schedule, table=table)
     except ScheduleError as error:
         ctx.fail(str(error))
     if not json_out:
@@ -80,16 +89,20 @@ def _document(played: Replay, mode: str, other: list[str]) -> dict[str, Any]:
     }
 
 
-def _print(lab: Lab, played: Replay) -> None:
-    from iopf.tools.lab.report.table import rows
-    from iopf.tools.lab.report.where import Where
+def _print(lab: Lab, played: Replay, schedule: ScheduleFile, *, table: bool) -> None:
+    from iopf.tools.lab.play.replay import constraints_in
 
-    for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
-        echo(row)
-    for line in played.failure:
-        echo(line)
+    found = constraints_in(schedule)
+    if is_quiet():
+        detail(played.failure[1:], level=2)
+        echo((played.failure or ["does not fail"])[0])
+        return
+    lines = schedule_lines(lab, full=not table, constraints=found)
+    lines += constraint_lines(found, numbered=not table)
+    lines += ["", *played.failure] if played.failure else []
     if played.stuck:
-        echo(f"diverged: {played.stuck}")
+        lines.append(f"diverged: {played.stuck}")
+    page_lines(map(printable, lines))
 
 
 def _comment(played: Replay, schedule: ScheduleFile) -> None:
@@ -98,14 +111,14 @@ def _comment(played: Replay, schedule: ScheduleFile) -> None:
 
     other = other_build(schedule)
     if other:
-        echo(f"written by a build with another {' and '.join(other)}", err=True)
+        remark(f"written by a build with another {' and '.join(other)}")
     if played.ordered:
         count = len(schedule.constraints or [])
-        text = f"{count} constraints, {played.broken} steps violated them"
+        text = f"{counted(count, 'constraint')}, {counted(played.broken, 'step')} violated them"
     elif played.same:
         text = "trace identical"
     else:
         text = "trace differs: the file or the code has changed"
         if schedule.constraints is not None:
             text += "; --constraints keeps only the ordering constraints"
-    echo(text, err=True)
+    remark(text)

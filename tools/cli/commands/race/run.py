@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from iopf.emulator.spec.text import counted
 from iopf.tools.cli.commands.race.common import (
     a_race,
+    constraint_lines,
+    full_option,
     given,
+    progress,
+    schedule_lines,
     system_argument,
-    table_width,
     target_named,
     tells_when_stopped,
 )
@@ -26,7 +30,7 @@ from iopf.tools.cli.options import (
     seconds_option,
     seed_option,
 )
-from iopf.tools.cli.output import echo, output_option, written
+from iopf.tools.cli.output import detail, echo, output_option, quiet_option, written
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -71,7 +75,9 @@ SCHEDULES_MOST = 2**62
     what="Actors as fibers of one process or as processes; or repeated ordinary runs: native, "
     "or with noise at scheduling points",
 )
+@full_option
 @output_option("Write the minimised schedule to a file.")
+@quiet_option
 @json_option
 @click.pass_context
 def command(
@@ -84,6 +90,7 @@ def command(
     strategy: str,
     memory: str,
     mode: str,
+    full: bool,
     output: Path | None,
     json_out: bool,
 ) -> int:
@@ -113,7 +120,7 @@ def command(
             json_out=json_out,
         )
     from iopf.tools.lab.play.processes import processes_for
-    from iopf.tools.lab.play.races import save_schedule
+    from iopf.tools.lab.play.races import Origin, save_schedule
     from iopf.tools.lab.search.minimise import minimise_schedule
     from iopf.tools.lab.search.search import STRATEGIES, WALKS, search, walk
 
@@ -125,28 +132,22 @@ def command(
     with target.lab(memory=memory) as lab, tells_when_stopped(lab):
         with processes_for(lab, mode):
             if strategy in WALKS:
-                found = walk(lab, strategy, seconds=seconds, most=most)
+                found = walk(lab, strategy, seconds=seconds, most=most, tell=progress)
             else:
-                found = search(lab, seed, seconds=seconds, most=most, plan=STRATEGIES[strategy])
+                plan = STRATEGIES[strategy]
+                found = search(lab, seed, seconds=seconds, most=most, plan=plan, tell=progress)
+        if found.failure is not None:
+            progress(f"found after {counted(found.schedules, 'schedule')}, minimising")
         short = minimise_schedule(lab, found) if found.failure is not None else None
+        progress("")
         by = ", in processes" if mode == "processes" else ""
         if json_out:
             click.echo(json.dumps(_document(lab, target, seed, strategy, mode, found, short)))
         else:
-            _print(lab, f"{target.title}{by}", found, short)
+            _print(lab, f"{target.title}{by}", found, short, full=full)
         if short is not None and output is not None:
-            save = partial(
-                save_schedule,
-                lab,
-                target.programs,
-                target.tables,
-                short,
-                found,
-                seed=seed,
-                strategy=strategy,
-                to=output,
-                race=target.race,
-            )
+            how = (target.programs, target.tables, found, seed, strategy, target.race)
+            save = partial(save_schedule, lab, Origin(*how), short, output)
             written(output, save)
     return Status.OK if short is None else Status.FAILED
 
@@ -184,14 +185,12 @@ def _document(
     }
 
 
-def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
-    from iopf.tools.lab.report.table import rows
-    from iopf.tools.lab.report.where import Where
+def _print(lab: Lab, title: str, found: Found, short: Failure | None, *, full: bool) -> None:
     from iopf.tools.lab.search.minimise import constraints_of
     from iopf.tools.lab.search.search import AT_REST
 
-    echo(title, bold=True)
-    played = f"{found.schedules:,} schedules in {found.seconds:.2f} s"
+    detail([title], level=2, bold=True)
+    played = f"{counted(found.schedules, 'schedule')} in {found.seconds:.2f} s"
     if short is None or found.failure is None:
         these = (
             f"; all schedules explored{AT_REST if found.timed else ''}" if found.complete else ""
@@ -200,18 +199,13 @@ def _print(lab: Lab, title: str, found: Found, short: Failure | None) -> None:
             f"not found in {played}, {found.per_second:,.0f} per second{these}; memory model {lab.explores}"
         )
         return
-    for line in found.what or []:
-        echo(line)
+    detail(found.what or [], level=2)
     echo(
-        f"found after {played}; {found.failure.preemptions} preemptions, minimised to "
-        f"{short.preemptions} in {len(short.path)} steps; explored {lab.explores}, needs {lab.memory}"
+        f"found after {played}; {counted(found.failure.preemptions, 'preemption')}, minimised to "
+        f"{short.preemptions} in {counted(len(short.path), 'step')}; explored {lab.explores}, needs {lab.memory}"
     )
-    echo()
-    for row in rows(lab.scheduler.trace, lab.names, Where(lab.plan.config), table_width()):
-        echo(row)
+    detail()
     constraints = constraints_of(lab, short)
-    if constraints:
-        echo()
-        echo("minimal ordering constraints:")
-    for each in constraints or []:
-        echo(f"    {each}")
+    lab.scheduler.replay(short.path)
+    detail(schedule_lines(lab, full=full, constraints=constraints))
+    detail(constraint_lines(constraints, numbered=full))

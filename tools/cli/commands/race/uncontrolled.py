@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
+from iopf.emulator.spec.text import counted
 from iopf.tools.cli.commands.race.common import given, progress
-from iopf.tools.cli.output import echo
+from iopf.tools.cli.output import detail, echo, remark
 from iopf.tools.status import Status
 
 if TYPE_CHECKING:
@@ -96,11 +97,10 @@ def _document(target: Target, seed: int, mode: str, found: Found) -> dict[str, A
 
 
 def _print(title: str, found: Found, *, interrupted: bool) -> None:
-    echo(title, bold=True)
-    for line in found.what or []:
-        echo(line)
+    detail([title], level=2, bold=True)
+    detail(found.what or [], level=2)
     word = "interrupted, not found in" if interrupted else "not found in"
-    runs = f"{found.schedules:,} run{'' if found.schedules == 1 else 's'}"
+    runs = counted(found.schedules, "run")
     echo(
         f"{'found after' if found.what else word} {runs} in {found.seconds:.2f} s, "
         f"{found.per_second:,.0f} per second"
@@ -113,4 +113,4 @@ def _say_next(slug: str, *, fixed: bool, found: bool) -> None:
         text = f"{search} searches controlled schedules, which can be replayed"
     else:
         text = f"such runs may need thousands to hit a race, or never do; {search} searches controlled schedules"
-    echo(f"no schedule is recorded: {text}", err=True)
+    remark(f"no schedule is recorded: {text}")

@@ -17,7 +17,9 @@ class Status(IntEnum):
     DIED = 5  # a process died unexpectedly
     STUCK = 6  # no progress within the watchdog's time
     UNTRUSTED = 7  # the result cannot be trusted, or iopf itself failed
-    INCONCLUSIVE = 8  # the budget of a proof ended before its bounds were reached
+    INCONCLUSIVE = (
+        8  # a proof's budget ended before its bounds, or a search could not have seen a failure
+    )
     HUNG_UP = 129  # SIGHUP: partial result
     INTERRUPTED = 130  # SIGINT: partial result
     QUIT = 131  # SIGQUIT: partial result

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Do the checks see mistakes? Each mutant is built in a copy of the tree, and its checks look at it.
 
-    python -m iopf.tools.mutate.run [--only WORD] [--jobs N] [--json] [--list]
+    python -m iopf.tools.mutate.run [--only WORD] [--jobs N] [--no-suite] [--json] [--list]
 
-The named check comes first, then fuzz, stress and the quick suite. Status 1: a mutant that no check saw and that has no explanation, or a
-check that fails without a mutant. Not part of CI: it takes about a minute per mutant.
+The named check comes first, then fuzz, stress and, unless --no-suite, the quick suite. Status 1: a mutant that no check saw and that has
+no explanation, or a check that fails without a mutant. Not part of CI: it takes about a minute per mutant.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Result:
         return f"seen      {self.mutant.name}: {self.seen.check}{named}, {self.seen.seconds:.0f} s: {self.seen.how}"
 
 
-def examine(mutant: Mutant, workshop: Workshop) -> Result:
+def examine(mutant: Mutant, workshop: Workshop, after: Sequence[str] = AFTER_THE_NAMED) -> Result:
     """Build one mutant and run its checks until one sees it."""
     result = Result(mutant)
     try:
         workshop.restore()
         mutant.apply(workshop.tree)
         workshop.build()
-        for check in dict.fromkeys((mutant.seen_by, *AFTER_THE_NAMED)):
+        for check in dict.fromkeys((mutant.seen_by, *after)):
             result.looks.append(look(check, workshop.tree))
             if result.seen is not None:
                 break
@@ -72,7 +72,10 @@ _Made = Result | list[Seen] | BuildError | CheckError | None
 
 
 def _work(
-    number: int, todo: queue.SimpleQueue[Mutant | str], done: queue.SimpleQueue[_Made]
+    number: int,
+    todo: queue.SimpleQueue[Mutant | str],
+    done: queue.SimpleQueue[_Made],
+    after: Sequence[str],
 ) -> None:
     workshop = Workshop(number)
     try:
@@ -83,7 +86,7 @@ def _work(
             except queue.Empty:
                 break
             if isinstance(each, Mutant):
-                done.put(examine(each, workshop))
+                done.put(examine(each, workshop, after))
             else:
                 done.put(without_mutant([each], workshop))
     except (BuildError, CheckError) as error:
@@ -93,7 +96,13 @@ def _work(
         done.put(None)
 
 
-def run(chosen: Sequence[Mutant], jobs: int, *, baseline: bool = True) -> list[Result]:
+def run(
+    chosen: Sequence[Mutant],
+    jobs: int,
+    *,
+    baseline: bool = True,
+    after: Sequence[str] = AFTER_THE_NAMED,
+) -> list[Result]:
     """Examine the mutants with `jobs` workers, and tell each result on standard error. Raises BuildError, CheckError."""
     todo: queue.SimpleQueue[Mutant | str] = queue.SimpleQueue()
     done: queue.SimpleQueue[_Made] = queue.SimpleQueue()
@@ -102,7 +111,7 @@ def run(chosen: Sequence[Mutant], jobs: int, *, baseline: bool = True) -> list[R
     for item in items:
         todo.put(item)
     for number in range(jobs):
-        threading.Thread(target=_work, args=(number, todo, done), daemon=True).start()
+        threading.Thread(target=_work, args=(number, todo, done, after), daemon=True).start()
     results, working, told = [], jobs, 0
     while working:
         made = done.get()
@@ -154,6 +163,9 @@ def main() -> int:
     parser.add_argument(
         "--no-baseline", action="store_true", help="do not run the checks without a mutant first"
     )
+    parser.add_argument(
+        "--no-suite", action="store_true", help="do not run the quick suite on survivors"
+    )
     parser.add_argument("--list", action="store_true", help="print the mutants and end")
     parser.add_argument("--json", action="store_true", help="print all results as JSON")
     given = parser.parse_args()
@@ -165,7 +177,8 @@ def main() -> int:
             print("\n".join(f"{each.name:<36} {each.seen_by:<40} {each.story}" for each in chosen))
             return 0
         began = time.monotonic()
-        results = run(chosen, max(given.jobs, 1), baseline=not given.no_baseline)
+        after = [each for each in AFTER_THE_NAMED if each != "suite" or not given.no_suite]
+        results = run(chosen, max(given.jobs, 1), baseline=not given.no_baseline, after=after)
     except (MutantError, BuildError, CheckError) as error:
         print(f"mutate: {error}", file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from iopf.emulator.spec.text import counted, printable
 from iopf.tools.cli.lazy import near
 from iopf.tools.cli.output import echo, is_quiet
+from iopf.tools.status import Status
 
 if TYPE_CHECKING:
     from iopf.emulator.races.catalogue import Race
@@ -158,3 +159,15 @@ class _ProgressLine:
 
 
 progress = _ProgressLine()
+
+
+def assured(status: int, actors: list[str], memory: str) -> int:
+    """The status of a search without a failure: inconclusive, with the reason on standard error, when it could not have seen one. `actors`:
+    as `unreached` returns them. No lab may be open."""
+    from iopf.tools.lab.search.instrument import doubt
+
+    why = doubt(actors, memory) if status == Status.OK else ""
+    if not why:
+        return status
+    echo(f"iopf: inconclusive: {why}", err=True)
+    return Status.INCONCLUSIVE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from iopf.emulator.spec.text import counted
-from iopf.tools.cli.commands.race.common import progress
+from iopf.tools.cli.commands.race.common import assured, progress
 from iopf.tools.cli.lazy import Command
 from iopf.tools.cli.options import (
     json_option,
@@ -96,7 +96,9 @@ def command(
         echo(f"iopf: {campaign.unwritten}", err=True)
     if campaign.new:
         return Status.FAILED
-    return Status.MACHINE if campaign.unwritten else Status.OK
+    if campaign.unwritten:
+        return Status.MACHINE
+    return assured(Status.OK, [], memory)
 
 
 def _tell(line: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from iopf.tools.cli.commands.race.common import (
     a_race,
+    assured,
     full_option,
     progress,
     schedule_lines,
@@ -83,9 +84,10 @@ def command(
     When the budget is too small, all schedules with few delays are run, then all without preemptions,
     with one, and so on (`iopf help races`). A proof holds under sequential consistency, for switches
     at the scheduling points. Status 0: no schedule fails, or none within one of the bounds, which
-    the output says. Status 1: a schedule fails. Status 8: the budget ended before either bound.
-    Ctrl-C prints the progress.
+    the output says. Status 1: a schedule fails. Status 8: the budget ended before either bound,
+    or the build finds no planted race either. Ctrl-C prints the progress.
     """
+    from iopf.tools.lab.search.instrument import unreached
     from iopf.tools.lab.search.prove import Outcome, prove
 
     target = target_named(ctx, name, defective=defective)
@@ -102,6 +104,7 @@ def command(
             tell=progress,
         )
         progress("")
+        actors = unreached(lab) if proof.executions else []
         if proof.failure is not None and not proof.stopped:
             lab.scheduler.replay(proof.failure.path)
             table = schedule_lines(lab, full=full)
@@ -130,7 +133,7 @@ def command(
         _print(target.title, proof, table)
     if proof.stopped:
         raise KeyboardInterrupt  # main.py sets the status from the signal
-    return status
+    return assured(status, actors, "sc")
 
 
 def _print(title: str, proof: Proof, table: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ import click
 from iopf.emulator.spec.text import counted
 from iopf.tools.cli.commands.race.common import (
     a_race,
+    assured,
     constraint_lines,
     full_option,
     given,
@@ -121,6 +122,7 @@ def command(
         )
     from iopf.tools.lab.play.processes import processes_for
     from iopf.tools.lab.play.races import Origin, save_schedule
+    from iopf.tools.lab.search.instrument import unreached
     from iopf.tools.lab.search.minimise import minimise_schedule
     from iopf.tools.lab.search.search import STRATEGIES, WALKS, search, walk
 
@@ -149,7 +151,8 @@ def command(
             how = (target.programs, target.tables, found, seed, strategy, target.race)
             save = partial(save_schedule, lab, Origin(*how), short, output)
             written(output, save)
-    return Status.OK if short is None else Status.FAILED
+        actors = unreached(lab) if found.schedules else []
+    return assured(Status.OK, actors, memory) if short is None else Status.FAILED
 
 
 def _document(

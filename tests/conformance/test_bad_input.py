@@ -183,3 +183,40 @@ def test_a_last_request_that_nothing_came_before(generation: str, machine: Machi
     )
     assert [seen.codes(label) for label in ("alone", "again", "open")] == [[0]] * 3
     assert (seen.devices("unexpected"), seen.kernel("partial_moved")) == (2, 1)
+
+
+@pytest.mark.parametrize("generation", ALL)
+def test_a_refused_request_that_is_not_the_last_gets_no_answer(
+    generation: str, machine: Machine
+) -> None:
+    """Execute with read is refused by the driver, for each request of the group; the last one is answered."""
+    seen = machine(
+        generation,
+        [
+            "map t0 4 prot=rx",
+            "bind d0 t0",
+            "send d0 t0 pages=3 rw=rx group=a",
+            "await d0",
+            "send d0 t0 pages=2 group=b",
+            "await d0",
+        ],
+    )
+    assert (seen.codes("a"), seen.codes("b")) == ([1], [0])
+    assert (seen.kernel("rejected"), seen.devices("unexpected")) == (3, 0)
+
+
+@pytest.mark.parametrize("generation", ALL)
+def test_execute_needs_an_executable_mapping(generation: str, machine: Machine) -> None:
+    """With write: the driver refuses execute with read before it looks at the address space."""
+    seen = machine(
+        generation,
+        [
+            "map t0 4 prot=rw",
+            "map t0 4 at=8 prot=rwx",
+            "bind d0 t0",
+            "send d0 t0 pages=1 rw=wx group=data",
+            "send d0 t0 pages=1 at=8 rw=wx group=code",
+            "await d0",
+        ],
+    )
+    assert (seen.codes("data"), seen.codes("code")) == ([1], [0])

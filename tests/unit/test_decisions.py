@@ -79,3 +79,38 @@ def test_the_tables_are_asked_before_the_overflow() -> None:
         refused = not facts.enabled or facts.entry != "present"
         if refused and not facts.gone and facts.message == "last":
             assert decide(facts).answer == INVALID
+
+
+@pytest.mark.parametrize("requests", [1, 65, 100])
+def test_a_wait_with_page_drain_completes_after_the_requests_before_it(
+    unit: Unit, requests: int
+) -> None:
+    """7.10: every request that was on a link before the wait is in the queue when its status is written."""
+    unit.prepare(False, True, "present", False, False, False, 5)
+    assert unit.drain(requests) == (requests, True)
+
+
+READ, LAST = 1, 4
+PASID_5 = 1 << 8 | 5 << 32
+REQUEST_TYPE = 1
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ((PASID_5 | REQUEST_TYPE, READ | LAST, 0, 0), 0),
+        ((PASID_5, READ | LAST, 0, 0), 1),
+        *[
+            ((PASID_5 | REQUEST_TYPE | 1 << bit, READ | LAST, 0, 0), 1)
+            for bit in (*range(9, 16), *range(54, 64))
+        ],
+        ((PASID_5 | REQUEST_TYPE, READ | LAST, 1, 0), 1),
+        ((PASID_5 | REQUEST_TYPE, READ | LAST, 0, 1 << 63), 1),
+        ((PASID_5 | REQUEST_TYPE, READ | LAST | 1 << 60, 0, 0), 1),
+    ],
+)
+def test_the_driver_refuses_a_record_with_reserved_bits(
+    unit: Unit, words: tuple[int, int, int, int], refused: int
+) -> None:
+    """Type, 15:9 and 63:54 of qw0, the two reserved words, and an address that is not canonical. No function can make such records."""
+    assert unit.report(*words) == refused

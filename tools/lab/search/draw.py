@@ -207,7 +207,7 @@ def device_lines(random: Random, generation: str, d: int, tenants: int) -> list[
         f"send d{d} t{t} pages={pages} group={group} open",
         f"send d{d} t0 pages={pages} group=z",
         f"send d{d} t{t} pages=1 at=9 group={group}",
-        f"send d{d} t{t} pages=1 rw=x group={group}",
+        f"send d{d} t{t} pages={pages} rw=x group={group}",
         f"await d{d}",
         f"translate d{d} t{t} pages=2",
         f"marker d{d} t{t}",

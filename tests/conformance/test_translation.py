@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from iopf.emulator.scenario.errors import ScenarioError
 from iopf.emulator.spec.kernels import since
+from iopf.tools.supervisor.run import run_document
 
 from tests.support.machine import ALL, USER, Machine
+from tests.support.trace_text import call, fault, mmap
 
 RELEASING = since("v6.9", proposed=False)
 
@@ -124,3 +128,39 @@ def test_a_second_invalidation_comes_with_v6_2(generation: str, machine: Machine
     once = machine(generation, ["map t0 4", "bind d0 t0", "touch t0 4 prot=w", "unmap t0 4"])
     more = seen.devices("invalidations") - once.devices("invalidations")
     assert more == (2 if generation == "v6.2" else 0)
+
+
+@pytest.mark.parametrize("generation", ["v6.2", "v7.2"])
+def test_a_large_range_is_invalidated_as_a_whole(generation: str, machine: Machine) -> None:
+    """More pages than a range of the command can name: everything of the PASID goes."""
+    line = "translate d0 t0 pages=1 at=5000 rw=w try"
+    seen = machine(
+        generation,
+        ["map t0 8192", "bind d0 t0", "touch t0 1 at=5000 prot=w", line, "unmap t0 8192", line],
+    )
+    assert seen.returned(line.removesuffix(" try")) == [0, -14]
+
+
+@pytest.mark.parametrize("generation", ["v6.2", "v7.2"])
+def test_what_mremap_replaces_is_invalidated(generation: str, tmp_path: Path) -> None:
+    """The second range: its page is cached, and the mapping that moves there has none. The device looks at its cache at the end."""
+    old, new, page = 0x100000, 0x200000, 0x1000
+    trace = tmp_path / "trace"
+    trace.write_text(
+        mmap(1, 0, old, 4 * page)
+        + mmap(1, 2, new, 4 * page)
+        + fault(1, 4, new)
+        + call(
+            1, 6, "mremap", new, addr=old, old_len=4 * page, new_len=4 * page, flags=3, new_addr=new
+        )
+        + fault(1, 8, new + page)
+    )
+    result = run_document(
+        {
+            "kernel": {"generation": generation},
+            "trace": {"files": [str(trace)]},
+            "device": [{"workload": {"pattern": "replay"}}],
+        }
+    )
+    assert (result["status"], result["problems"]) == (0, [])
+    assert result["sides"]["device"]["invalidations"] >= 2

@@ -164,3 +164,16 @@ def test_what_mremap_replaces_is_invalidated(generation: str, tmp_path: Path) ->
     )
     assert (result["status"], result["problems"]) == (0, [])
     assert result["sides"]["device"]["invalidations"] >= 2
+
+
+@pytest.mark.parametrize("generation", USER)
+def test_an_unmap_reaches_the_pasids_that_user_space_has_attached(
+    generation: str, machine: Machine
+) -> None:
+    line = "translate d0 pasid=5 pages=2 rw=w try"
+    seen = machine(
+        generation,
+        ["map t0 4", "attach d0 t0 pasid=5 domain=paging", "touch t0 2 prot=w"]
+        + [line, line, "unmap t0 4", line, "detach d0 t0 pasid=5"],
+    )
+    assert seen.returned(line.removesuffix(" try")) == [0, 0, -14]

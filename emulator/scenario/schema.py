@@ -93,7 +93,7 @@ class System(Section, frozen=True, kw_only=True):
     events: Annotated[
         Events,
         _of("what processes record for `iopf events`: all, groups (no single requests), none"),
-    ] = "all"
+    ] = "groups"
 
 
 class Iommu(Section, frozen=True, kw_only=True):

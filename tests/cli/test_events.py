@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a run."""
     directory = tmp_path_factory.mktemp("events")
     (directory / "two.toml").write_text(PROGRAM)
-    done = iopf("run", "./two.toml", cwd=directory)
+    done = iopf("run", "./two.toml", "--set", "system.events=all", cwd=directory)
     assert done.returncode == Status.OK, done.stderr
     return directory
 

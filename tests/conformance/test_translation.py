@@ -173,7 +173,15 @@ def test_an_unmap_reaches_the_pasids_that_user_space_has_attached(
     line = "translate d0 pasid=5 pages=2 rw=w try"
     seen = machine(
         generation,
-        ["map t0 4", "attach d0 t0 pasid=5 domain=paging", "touch t0 2 prot=w"]
-        + [line, line, "unmap t0 4", line, "detach d0 t0 pasid=5"],
+        [
+            "map t0 4",
+            "attach d0 t0 pasid=5 domain=paging",
+            "touch t0 2 prot=w",
+            line,
+            line,
+            "unmap t0 4",
+            line,
+            "detach d0 t0 pasid=5",
+        ],
     )
     assert seen.returned(line.removesuffix(" try")) == [0, 0, -14]

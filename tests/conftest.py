@@ -43,13 +43,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         if callspec is not None and callspec.params.get("generation") in _LONG_GENERATIONS:
             item.add_marker("long")
-        item.add_marker(pytest.mark.timeout(_limit_s(item) * slowdown()), append=False)
+        limit_s = _limit_s(item)
+        if limit_s:
+            item.add_marker(pytest.mark.timeout(limit_s * slowdown()), append=False)
 
 
 def _limit_s(item: pytest.Item) -> float:
-    """The time limit of a test on the reference machine: its own, or that of pyproject.toml."""
+    """The time limit of a test on the reference machine: its own, or that of pyproject.toml; 0 when there is neither."""
     own = item.get_closest_marker("timeout")
-    return float(own.args[0] if own else item.config.getini("timeout"))
+    return float(own.args[0] if own else item.config.getini("timeout") or 0)
 
 
 class _Announcement:

@@ -29,6 +29,9 @@ ops = ["map t0 8", "bind d0 t0", "send d0 t0 pages=1 group=a open", "send d0 t0 
 """
 
 
+EVERYTHING = ("--set", "system.events=all")
+
+
 def log_of(directory: Path, text: str, *args: str) -> Path:
     (directory / "made.toml").write_text(text)
     done = iopf("run", "./made.toml", "--run-dir", "out", *args, cwd=directory)
@@ -38,7 +41,7 @@ def log_of(directory: Path, text: str, *args: str) -> Path:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return log_of(tmp_path_factory.mktemp("request"), IN_TURN)
+    return log_of(tmp_path_factory.mktemp("request"), IN_TURN, *EVERYTHING)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -67,7 +70,7 @@ def test_all_processes_name_the_same_requests(
 def test_requests_of_a_workload_in_turn_keep_their_groups(tmp_path: Path) -> None:
     """With `interleave` the first requests of several groups are sent before the second ones."""
     sets = ("--set", "device.workload.interleave=4", "--set", "device.workload.groups=40")
-    file = log_of(tmp_path, "schema = 1\n[[device]]\ngroup_pages = 3\n", *sets)
+    file = log_of(tmp_path, "schema = 1\n[[device]]\ngroup_pages = 3\n", *sets, *EVERYTHING)
     events = read_log(file).events
     ends = [event for event in events if event.event == "dev_receive"]
     assert len(ends) == 40
@@ -89,7 +92,7 @@ def test_a_request_that_the_tables_refuse(log: Path, capsys: pytest.CaptureFixtu
 
 def test_requests_lost_to_overflow_say_so(tmp_path: Path) -> None:
     records = ("--set", "system.event_records=1048576", "--set", "system.board_mib=65536")
-    sets = ("--set", "device.workload.groups=400", *records)
+    sets = ("--set", "device.workload.groups=400", *records, *EVERYTHING)
     done = iopf("run", "overflow", "--run-dir", "out", *sets, cwd=tmp_path)
     assert done.returncode == Status.OK, done.stderr
     log = read_log(tmp_path / "out" / "events.bin")

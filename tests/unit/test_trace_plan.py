@@ -273,7 +273,7 @@ def test_the_limits_are_those_of_all_traces_together(plan_of: Planner, tmp_path:
     name = str(path)
     told: list[str] = []
     assert build_plan([name], limits=Limits(8, 8), progress=told.append).processes == 8
-    assert told == ["planning 8 faults"]
+    assert told == ["planning 8 requests"]
     with pytest.raises(TraceError, match=r"trace:8: more than 7 events"):
         build_plan([name], limits=Limits(events=7))
     with pytest.raises(TraceError, match=r"trace:8: more than 15 events"):

@@ -143,7 +143,7 @@ def test_a_large_range_is_invalidated_as_a_whole(generation: str, machine: Machi
 
 @pytest.mark.parametrize("generation", ["v6.2", "v7.2"])
 def test_what_mremap_replaces_is_invalidated(generation: str, tmp_path: Path) -> None:
-    """The second range: its page is cached, and the mapping that moves there has none. The device looks at its cache at the end."""
+    """Its page is cached, and the mapping that moves there has none. The device looks at its cache at the end."""
     old, new, page = 0x100000, 0x200000, 0x1000
     trace = tmp_path / "trace"
     trace.write_text(

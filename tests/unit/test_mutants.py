@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from iopf.emulator.races.catalogue import find
 from iopf.emulator.spec.kernels import GENERATIONS
-from iopf.tools.mutate.checks import CheckError, Seen, command_of
+from iopf.tools.mutate.checks import CheckError, Seen, _new_failure, command_of
 from iopf.tools.mutate.mutants import Mutant, MutantError, mutants
 from iopf.tools.mutate.run import Result, report
 
@@ -69,3 +69,9 @@ def test_a_survivor_without_explanation_fails_the_report() -> None:
     assert "SURVIVED  n: equal" in text
     assert "1 of 2 mutants seen (50%" in text
     assert not report([Result(ALL[0], error="does not compile")], 1.0)[1]
+
+
+def test_a_fuzz_that_does_not_end_has_seen_only_what_it_told() -> None:
+    assert _new_failure(b"12 programs\nnew: a leak\n") == "new: a leak"
+    assert _new_failure("known-slug: use after free\n") == ""
+    assert _new_failure(None) == ""

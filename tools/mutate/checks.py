@@ -66,7 +66,8 @@ def command_of(check: str) -> list[str]:
 
 
 def look(check: str, tree: Path) -> Seen:
-    """Run one check in a built tree. A command that does not end has seen something: a hang. Raises CheckError when no test ran."""
+    """Run one check in a built tree. A command that does not end has seen something, a hang; fuzz only if it had told a failure, since
+    minimising has no bound. Raises CheckError when no test ran."""
     paths = os.pathsep.join((str(tree / ".src"), str(tree)))
     began = time.monotonic()
     try:
@@ -81,8 +82,9 @@ def look(check: str, tree: Path) -> Seen:
             check=False,
             timeout=BOUND_S,
         )
-    except subprocess.TimeoutExpired:
-        return Seen(check, time.monotonic() - began, f"no end in {BOUND_S} s")
+    except subprocess.TimeoutExpired as late:
+        told = _new_failure(late.stderr) if check.startswith("fuzz") else f"no end in {BOUND_S} s"
+        return Seen(check, time.monotonic() - began, told)
     seconds = time.monotonic() - began
     tests = check.startswith(("tests", "suite"))
     # With -x, workers of pytest-xdist end with the status of an interruption.
@@ -91,6 +93,12 @@ def look(check: str, tree: Path) -> Seen:
     if check.startswith("prove") and done.returncode == _INCONCLUSIVE:
         return Seen(check, seconds, "")
     return Seen(check, seconds, _reason(done) if done.returncode else "")
+
+
+def _new_failure(stderr: bytes | str | None) -> str:
+    """The first failure that a fuzz campaign has told while it ran, or an empty string."""
+    text = stderr.decode(errors="replace") if isinstance(stderr, bytes) else stderr or ""
+    return next((line[:120] for line in text.splitlines() if line.startswith("new: ")), "")
 
 
 _INCONCLUSIVE = 8  # the budget ended; see `iopf help exit-codes`

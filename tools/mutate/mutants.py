@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Mutants: mistakes that a developer could make, as edit rules over our own sources.
 
-A rule names a file, a text that occurs there once, and what stands in its place: a fence dropped, a count read late, two steps swapped.
+A rule names a file, a text that occurs there once, and the text that replaces it: a fence dropped, a count read late, two steps swapped.
 None of them is a defect of the catalogue. `seen_by` is the check that ought to see it; `survives` explains one that no check can see.
 """
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from iopf.emulator.races.catalogue import Race, find
+from iopf.tools import api
 from iopf.tools.cli.main import cli
 from iopf.tools.lab.play.races import lab_of
 from iopf.tools.lab.search import instrument
@@ -60,11 +61,7 @@ def test_a_system_whose_actors_take_no_step_is_told() -> None:
     assert "reached by tenant-09" in instrument.doubt(["tenant-09"], "sc")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_without_the_planted_race_a_command_is_inconclusive(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The fixed variant stands for a build whose points do nothing: the planted race is not found."""
+def _blind(monkeypatch: pytest.MonkeyPatch) -> None:
     fixed = lab_of
 
     def blind_lab(race: Race, *, defective: bool, memory: str = "tso") -> object:
@@ -73,6 +70,14 @@ def test_without_the_planted_race_a_command_is_inconclusive(
 
     monkeypatch.setattr(instrument, "lab_of", blind_lab)
     monkeypatch.setattr(instrument, "PLANTED_SCHEDULES", 200)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_without_the_planted_race_a_command_is_inconclusive(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fixed variant stands for a build whose points do nothing: the planted race is not found."""
+    _blind(monkeypatch)
     done = run(name, tmp_path)
     assert done.return_value == Status.INCONCLUSIVE, done.output
     assert "inconclusive: the planted race" in done.output
@@ -81,3 +86,16 @@ def test_without_the_planted_race_a_command_is_inconclusive(
 @pytest.mark.parametrize("name", ["run", "fuzz"])
 def test_with_it_the_command_is_ok(name: str, tmp_path: Path) -> None:
     assert run(name, tmp_path).return_value == Status.OK
+
+
+@pytest.mark.parametrize("call", [api.explore, api.prove])
+def test_the_python_interface_asks_too(
+    call: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = ["map t0 1", "bind d0 t0", "t0: start", "unbind d0 t0"]
+    call(program)
+    instrument.blind.cache_clear()
+    _blind(monkeypatch)
+    with pytest.raises(api.IopfError, match="inconclusive: the planted race") as raised:
+        call(program)
+    assert raised.value.status == Status.INCONCLUSIVE

@@ -19,10 +19,12 @@ from iopf.tools.lab.play.system import Lab, build_lab
 from iopf.tools.lab.report.table import rows
 from iopf.tools.lab.report.where import Where
 from iopf.tools.lab.search.failure import failure_of
+from iopf.tools.lab.search.instrument import doubt, unreached
 from iopf.tools.lab.search.minimise import constraints_of, minimise_schedule
 from iopf.tools.lab.search.prove import DELAYS_MOST
 from iopf.tools.lab.search.prove import prove as prove_lab
 from iopf.tools.lab.search.search import Found, search
+from iopf.tools.status import Status
 
 
 def explore(
@@ -39,7 +41,8 @@ def explore(
 
     `schedules`, `seconds`: the budget; `depth`: PCT of this depth instead of the portfolio of strategies; `memory`: "sc" or "tso";
     `mode`: "fibers" or "processes", one for each actor; `tables`: tables of the scenario by name, and `live` and `queue_records` as in
-    the catalogue. The same arguments give the same schedules. Raises IopfError."""
+    the catalogue. The same arguments give the same schedules. Raises IopfError, also with status INCONCLUSIVE when nothing failed in a
+    build that could not have seen a failure."""
     settings = Settings(schedules, None, seconds, depth, seed, memory, mode)
     settings.check("explore")
     check_call(programs, tables)
@@ -49,6 +52,9 @@ def explore(
         failure = None
         if found.failure is not None:
             failure = _minimised(lab, Origin(programs, tables, found, seed, settings.strategy))
+        actors = unreached(lab) if found.schedules else []
+    if failure is None:
+        _assure(actors, memory)
     return ExploreResult(found.schedules, found.seconds, seed, memory, failure)
 
 
@@ -63,7 +69,8 @@ def prove(
 
     With `executions`, that many are too many, and the outcome is the same on every machine that does not run out of `seconds`; if it does,
     the outcome is INCONCLUSIVE. Without it, the machine decides: those that take more than 0.6 of the seconds. `tables` as for `explore`.
-    A proof holds under sequential consistency, for switches at scheduling points. Raises IopfError."""
+    A proof holds under sequential consistency, for switches at scheduling points. Raises IopfError, also with status INCONCLUSIVE when
+    nothing failed in a build that could not have seen a failure."""
     Settings(executions=executions, seconds=seconds).check("prove")
     if not whole(delays, 0, DELAYS_MOST):
         raise IopfError([f"prove(delays={delays!r}): expected 0 to {DELAYS_MOST}"])
@@ -78,6 +85,9 @@ def prove(
         if proof.failure is not None:
             found = Found(0, 0, proof.seconds, proof.failure, proof.what)
             failure = _minimised(lab, Origin(programs, tables, found, DEFAULTS.seed, "prove"))
+        actors = unreached(lab) if proof.executions else []
+    if failure is None:
+        _assure(actors, "sc")
     return ProveResult(
         outcome=proof.outcome,
         verdict=proof.verdict,
@@ -106,6 +116,14 @@ def replay(
                 played = replay_test(lab, schedule, shown)
             failure = _replayed(lab, schedule, played) if played.failure else None
     return ReplayResult(played.same, failure)
+
+
+def _assure(actors: list[str], memory: str) -> None:
+    """Raise IopfError when a search without a failure could not have seen one. `actors`: as `unreached` returns them. No lab is open."""
+    with reported():
+        why = doubt(actors, memory)
+    if why:
+        raise IopfError([f"inconclusive: {why}"], Status.INCONCLUSIVE)
 
 
 def _minimised(lab: Lab, origin: Origin) -> Counterexample:

@@ -67,7 +67,7 @@ def command_of(check: str) -> list[str]:
 
 def look(check: str, tree: Path) -> Seen:
     """Run one check in a built tree. A command that does not end has seen something, a hang; fuzz only if it had told a failure, since
-    minimising has no bound. Raises CheckError when no test ran."""
+    each that it finds is minimised after its time. Raises CheckError when no test ran."""
     paths = os.pathsep.join((str(tree / ".src"), str(tree)))
     began = time.monotonic()
     try:

@@ -2,8 +2,8 @@
 """Search for unknown races: random programs and random schedules, guided by hand-over coverage.
 
 A program is drawn, or mutated from one that made a new hand-over (`emulator/sched/coverage.pxd`). Its schedules run in batches as long
-as they make new hand-overs. A failure is minimised, operations first, then preemptions, and saved with its schedule. A failure that
-the catalogue knows for the generation is counted under its slug; any other failure is new.
+as they make new hand-overs. A failure is minimised, operations first, then settings, then preemptions, and saved with its schedule. A
+failure that the catalogue knows for the generation is counted under its slug; any other failure is new.
 """
 
 from __future__ import annotations
@@ -224,9 +224,10 @@ class Fuzzer:
         )
         if finding.small is not None:
             finding.what = finding.small.found.what or finding.what
+            finding.system = described(finding.small.tables)
         if finding.small is not None and self._directory is not None:
             try:
-                finding.file = self._save(finding.small, tables, len(self.campaign.findings))
+                finding.file = self._save(finding.small, len(self.campaign.findings))
             except OSError as error:
                 self.campaign.unwritten = f"{self._directory}: cannot write: {error.strerror}"
 
@@ -256,12 +257,12 @@ class Fuzzer:
             found = search(lab, self.campaign.seed, seconds=1, most=_AGAIN)
         return found.what is not None and signature(found.what) == key
 
-    def _save(self, small: Small, tables: dict[str, Any], number: int) -> Path:
+    def _save(self, small: Small, number: int) -> Path:
         assert self._directory is not None
         self._directory.mkdir(parents=True, exist_ok=True)
         campaign = self.campaign
         file = self._directory / f"{campaign.generation}-{campaign.seed}-{number}.json"
-        tables = {**tables, "memory": small.memory}
+        tables = {**small.tables, "memory": small.memory}
         with build_lab(*small.programs, **tables) as lab:
             lab.scheduler.replay(small.failure.path)
             origin = Origin(small.programs, tables, small.found, campaign.seed, "fuzz")

@@ -27,7 +27,7 @@ from iopf.tools.status import Status
 @quiet_option
 @click.pass_context
 def command(ctx: click.Context, file: str, full: bool, output: Path | None) -> int:
-    """Remove operations, then preemptions, as long as the race of FILE fails in the same way.
+    """Remove operations, settings and preemptions, as long as the race of FILE fails in the same way.
 
     Status 1: it fails, and the minimised race is printed. Status 0: it no longer fails.
     """
@@ -36,7 +36,7 @@ def command(ctx: click.Context, file: str, full: bool, output: Path | None) -> i
     from iopf.tools.lab.play.replay import lab_in
     from iopf.tools.lab.play.system import build_lab
     from iopf.tools.lab.search.minimise import constraints_of
-    from iopf.tools.lab.search.minimise_programs import minimise_programs
+    from iopf.tools.lab.search.minimise_programs import MINIMISE_S, minimise_programs
 
     try:
         schedule = read(Path(file))
@@ -62,7 +62,9 @@ def command(ctx: click.Context, file: str, full: bool, output: Path | None) -> i
         f"  program {number}: {'; '.join(program)}" for number, program in enumerate(small.programs)
     )
     detail(small.found.what or [], level=2)
-    tables = {**schedule.tables, "memory": small.memory, "still": small.still}
+    if not small.complete:
+        remark(f"minimising ended after {MINIMISE_S:.0f} s; run it again on the result to go on")
+    tables = {**small.tables, "memory": small.memory, "still": small.still}
     with build_lab(*small.programs, **tables) as lab:
         constraints = constraints_of(lab, small.failure)
         lab.scheduler.replay(small.failure.path)
@@ -75,6 +77,7 @@ def command(ctx: click.Context, file: str, full: bool, output: Path | None) -> i
             build=build_id(),
             points=points_id(),
             programs=small.programs,
+            scenario={name: small.tables[name] for name in schedule.scenario},
             memory=small.memory,
             still=small.still,
             failure=small.found.what or [],

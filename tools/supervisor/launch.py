@@ -7,6 +7,7 @@ is killed as soon as its parent has died. The parent has imported only what it n
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -30,6 +31,7 @@ from iopf.shm.procs import die_with_parent, ignore_ending, start_time
 from iopf.tools.supervisor.plan import SystemPlan
 
 PR_SET_NAME = 15
+NO_BOARD = 3  # exit status of a child whose board is none
 KERNEL_ROLES = frozenset({"iommu", "irq", "handler", "task", "driver"})
 Prepare = Callable[[Process], None]
 
@@ -58,7 +60,9 @@ class Child:
     def kill(self) -> None:
         if self.alive:
             self.expected = True
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            # Waited for, but not marked yet: an interruption came between.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
 
 def entries(plan: SystemPlan) -> list[tuple[str, int, str, Prepare]]:
@@ -92,7 +96,10 @@ def _child_main(arena: Arena, slot: int, name: str, parent: int, prepare: Prepar
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     ctypes.CDLL(None).prctl(PR_SET_NAME, f"iopf:{name}"[:15].encode(), 0, 0, 0)
-    process = Process(arena.memory, slot)
+    try:
+        process = Process(arena.memory, slot)
+    except ValueError:
+        raise SystemExit(NO_BOARD) from None  # the supervisor tells what is wrong with it
     process.arrive(start_time(os.getpid()))
     prepare(process)
     status = process.run()

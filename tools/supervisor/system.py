@@ -7,6 +7,7 @@ the monitor works on it. ``close`` may be called at any time and repeatedly.
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import signal
@@ -125,6 +126,9 @@ class System(Closing):
             sys.stderr.flush()
             with procs.signals_held():
                 system.children = launch(plan, arena)
+                # An interruption may come while nobody has the system who would close it, and at exit multiprocess waits for
+                # children without end.
+                atexit.register(system._end_children)
             system.names = ["supervisor"] + [""] * (len(snapshot.actors()) - 1)
             for child in system.children:
                 system.names[child.slot] = child.name
@@ -166,6 +170,10 @@ class System(Closing):
         until = time.monotonic() + READY_BOUND_S
         while not self.control.wait_ready(len(self.children), 20_000_000):
             for child in self.reap():
+                if damage := self.damage():
+                    raise ArenaError(
+                        f"the board was damaged: {damage}; nothing of it can be trusted", 7
+                    )
                 raise ArenaError(
                     f"{child.role} {child.label()} {self.how(child)} while starting", 5
                 )
@@ -201,10 +209,11 @@ class System(Closing):
         ended = []
         for fd, _ in poll.poll(timeout_ms):
             child = by_fd[fd]
-            child.process.join()
-            child.exitcode = child.process.exitcode
-            child.alive = False
-            os.close(child.pidfd)
+            with procs.signals_held():
+                child.process.join()
+                child.exitcode = child.process.exitcode
+                child.alive = False
+                os.close(child.pidfd)
             self.control.actor_dead(child.slot)
             ended.append(child)
         return ended
@@ -256,18 +265,23 @@ class System(Closing):
         )
         return [head] + [self.describe(child) for child in self.children if child.alive]
 
-    def close(self) -> None:
-        """Kill the remaining processes, wait for every child, remove the name."""
+    def _end_children(self) -> None:
         for child in self.children:
             child.kill()
-        until = time.monotonic() + END_BOUND_S
-        while any(child.alive for child in self.children) and time.monotonic() < until:
-            self.reap(timeout_ms=100)
-        while self.fault_fds:
-            os.close(self.fault_fds.pop())
-        if self.guard is not None:
-            self.guard.close()
-        self.arena.unlink()
+
+    def close(self) -> None:
+        """Kill the remaining processes, wait for every child, remove the name. An interruption is raised when this is done."""
+        with procs.signals_held():
+            self._end_children()
+            until = time.monotonic() + END_BOUND_S
+            while any(child.alive for child in self.children) and time.monotonic() < until:
+                self.reap(timeout_ms=100)
+            atexit.unregister(self._end_children)
+            while self.fault_fds:
+                os.close(self.fault_fds.pop())
+            if self.guard is not None:
+                self.guard.close()
+            self.arena.unlink()
 
 
 def configure(plan: SystemPlan, control: Control) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from iopf.emulator.linux.errors import BuildError, MachineError
+from iopf.emulator.linux.errors import BuildError, CrashError, MachineError
 from iopf.tools.status import Failed, Status
 
 _EVERY_S = 0.1
@@ -22,6 +22,14 @@ class KernelMachineError(Failed):
     status = Status.MACHINE
 
 
+class KernelUnsupportedError(Failed):
+    status = Status.UNSUPPORTED
+
+
+class KernelCrashError(Failed):
+    status = Status.DIED
+
+
 @contextlib.contextmanager
 def one_line() -> Iterator[None]:
     """Turn an error of a build into one of a command."""
@@ -29,6 +37,8 @@ def one_line() -> Iterator[None]:
         yield
     except MachineError as error:
         raise KernelMachineError(str(error)) from error
+    except CrashError as error:
+        raise KernelCrashError(str(error)) from error
     except BuildError as error:
         raise KernelError(str(error)) from error
 

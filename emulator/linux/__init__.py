@@ -8,6 +8,7 @@
     image       objects -> shared object at the constant address, with functions for what is missing
     cache       where builds are kept, by name and by hash
     building    all of it in order
+    exploring   programs of the driver under random schedules
 
     headers/    what the files get in place of the kernel's headers       shim/    the functions behind them
     runtime/    the window of memory, the scheduler, the detectors        driver/  an IOMMU, its driver, programs

@@ -18,6 +18,8 @@ from iopf.emulator.linux.errors import BuildError, MachineError
 IMAGE = "kernel.so"
 _OURS = ("headers", "shim", "runtime")
 DRIVER = compiling.HERE / "driver"
+RUNNER = "runner"
+_HARDWARE = "hardware"  # the driver's file that is not kernel code
 _JOBS = 2
 Tell = Callable[[str], None]
 
@@ -188,7 +190,9 @@ def _compile(staging: Path, sources: Sequence[str], driver: Path, tell: Tell) ->
     objects = staging / "objects"
     objects.mkdir()
     jobs = [(name, True) for name in sources]
-    jobs += [(str(path), True) for path in sources_in(driver) if path.suffix == ".c"]
+    jobs += [
+        (str(path), path.stem != _HARDWARE) for path in sources_in(driver) if path.suffix == ".c"
+    ]
     jobs += [(str(path), False) for path in our_files("shim") if path.suffix == ".c"]
     made = [objects / f"{number}-{Path(name).stem}.o" for number, (name, _) in enumerate(jobs)]
 
@@ -205,6 +209,12 @@ def _compile(staging: Path, sources: Sequence[str], driver: Path, tell: Tell) ->
     found = image.functions(of_tree, ours)
     tell("linking")
     image.link(made, found["missing"], staging / IMAGE, staging)
+    runtime = [str(path) for path in our_files("runtime") if path.suffix == ".c"]
+    compiling.run(
+        [compiling.compiler(), *compiling.RUNNER, *runtime, "-o", str(staging / RUNNER), "-ldl"],
+        staging,
+        None,
+    )
     shutil.rmtree(objects)
     shutil.rmtree(staging / compiling.STUBS)
     return {

@@ -10,3 +10,7 @@ class BuildError(Exception):
 
 class MachineError(BuildError):
     """This machine lacks a compiler, room or a permission."""
+
+
+class CrashError(BuildError):
+    """The process that runs a kernel died, or the kernel could not be set up."""

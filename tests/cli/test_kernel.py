@@ -332,6 +332,58 @@ def test_fetch_says_what_to_do(
     assert capsys.readouterr().out == f"{tmp_path}/linux-source-6.12_6.12.3-1_all.deb\n"
 
 
+def test_a_tree_that_the_driver_does_not_know_is_built_and_not_run(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(capsys, "--linux", str(tree), "--name", "mini")
+    line = refused(capsys, "test", "mini", status=Status.UNSUPPORTED)
+    assert "Linux 6.90.3 is built, not run" in line
+    assert "no program 'exot'; did you mean 'exit'?" in refused(
+        capsys, "test", "mini", "--program", "exot"
+    )
+    (cache.look_up("mini")[2] / "runner").unlink()
+    record, document, folder = cache.look_up("mini")
+    cache.write(folder / cache.BUILD, {**document, "features": ["TREE_ATTACH_HANDLE"]})
+    assert record["version"] == "6.90.3"
+    assert "built by another version of iopf" in refused(capsys, "test", "mini")
+    (folder / "runner").write_text("#!/bin/sh\nkill -9 $$\n")
+    (folder / "runner").chmod(0o755)
+    assert "the runner died" in refused(capsys, "test", "mini", status=Status.DIED)
+
+
+FINDING = """\
+#!/bin/sh
+[ $2 = exit ] && echo '{"finding": "KIND", "seed": 41, "step": 9, "text": "what it is", "places": \
+[{"what": "by", "actor": "irq", "frames": []}]}'
+echo '{"schedules": 7, "points": 70, "accesses": 60, "cpu_s": 0.5}'
+"""
+
+
+def test_a_finding_is_the_status_and_says_how_to_repeat_it(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a runner that prints what the real one does."""
+    build(capsys, "--linux", str(tree), "--name", "mini")
+    _record, document, folder = cache.look_up("mini")
+    cache.write(folder / cache.BUILD, {**document, "features": ["TREE_ATTACH_HANDLE"]})
+    (folder / "runner").write_text(FINDING.replace("KIND", "leak").replace("\\\n", ""))
+    assert main(["kernel", "test", "mini", "--fail-in", "3"]) == Status.FAILED
+    assert capsys.readouterr().out.splitlines() == [
+        "leak: what it is",
+        "  by irq",
+        "  repeat: iopf kernel test mini --program exit --seed 41 --schedules 1 --fail-in 3",
+        "",
+        "kernel mini: Linux 6.90.3, 42 schedules of 6 programs, 14 per CPU second: leak in exit",
+    ]
+    assert main(["kernel", "test", "mini", "--program", "torn", "-q"]) == Status.OK
+    assert capsys.readouterr().out.endswith(": no finding\n")
+    (folder / "runner").write_text(FINDING.replace("KIND", "missing function").replace("\\\n", ""))
+    assert main(["kernel", "test", "mini", "--json"]) == Status.UNSUPPORTED
+    found = json.loads(capsys.readouterr().out)
+    assert found["status"] == Status.UNSUPPORTED
+    assert [each["program"] for each in found["programs"] if each["finding"]] == ["exit"]
+
+
 @needs_trees
 @pytest.mark.parametrize("path", REAL, ids=lambda path: str(path.name))
 def test_a_real_tree_builds(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,19 +65,21 @@ static void run(struct workqueue_struct *q, struct work_struct *w, const void *p
     q->running[rt_me] = 0;
     rt_wake(q);
 }
-/* What a worker does for ever. */
+static struct workqueue_struct *with_work(void)
+{
+    struct workqueue_struct *q = queues;
+    while (q && !oldest(q)) q = q->next;
+    return q;
+}
+/* What a worker does for ever. It looks again after the point: another may have taken the item, and freed the queue. */
 void shim_work(void)
 {
     const void *pc = CALLER;
     for (;;) {
-        struct workqueue_struct *q = queues;
-        while (q && !oldest(q)) q = q->next;
-        if (!q) {
-            rt_block(&queues, pc);
-            continue;
-        }
-        rt_point(RT_WORK, q, pc);
-        if (oldest(q)) run(q, oldest(q), pc);
+        while (!with_work()) rt_block(&queues, pc);
+        rt_point(RT_WORK, &queues, pc);
+        struct workqueue_struct *q = with_work();
+        if (q) run(q, oldest(q), pc);
     }
 }
 static bool is_busy(struct workqueue_struct *q, u64 from, u64 to)

@@ -57,10 +57,10 @@ int __xa_insert(struct xarray *xa, unsigned long i, void *entry, gfp_t flags)
 }
 void *__xa_cmpxchg(struct xarray *xa, unsigned long i, void *old, void *entry, gfp_t flags)
 {
-    void *seen = shown(entry_at(xa, i));
-    if (seen != old) return seen;
+    void *seen = entry_at(xa, i); /* a reservation is compared as what it is: releasing one depends on it */
+    if (seen != old) return shown(seen);
     void *was = put(xa, i, entry, CALLER);
-    return xa_is_err(was) ? was : seen;
+    return xa_is_err(was) ? was : shown(seen);
 }
 int __xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t flags)
 {

@@ -7,6 +7,9 @@ from iopf.tools.cli.lazy import Entry, LazyGroup
 
 ENTRIES = {
     "build": Entry("iopf.tools.cli.commands.kernel.build", "build a kernel from a source tree"),
+    "test": Entry(
+        "iopf.tools.cli.commands.kernel.test", "explore its fault path under random schedules"
+    ),
     "list": Entry("iopf.tools.cli.commands.kernel.list", "the kernels that were built"),
     "show": Entry(
         "iopf.tools.cli.commands.kernel.show", "version, files, patches and functions of a kernel"
@@ -23,7 +26,8 @@ command = LazyGroup(
     examples=(
         ("iopf kernel fetch 6.12", "download a source package, install nothing"),
         ("iopf kernel build --linux linux-6.12 --name lts", "compile its fault path"),
+        ("iopf kernel test lts", "bind, fault and unbind under 120000 schedules"),
         ("iopf kernel show lts", "what is the tree's, what is ours, what is missing"),
     ),
-    help="Build Linux's own fault path from a source tree, with or without a patch.",
+    help="Build Linux's own fault path from a source tree, and run it under controlled schedules.",
 )

@@ -55,16 +55,24 @@ class Explored:
     schedules: int
     points: int
     cpu_s: float
+    warnings: int  # counted, if the code continues after them
     finding: Finding | None
 
 
 def explore(
-    folder: Path, program: str, schedules: int, seed: int, *, switch_in: int, fail_in: int
+    folder: Path,
+    program: str,
+    schedules: int,
+    seed: int,
+    *,
+    switch_in: int,
+    fail_in: int,
+    warnings_continue: bool = False,
 ) -> Explored:
     """Run up to the first finding. Raises BuildError if the kernel has no such program, CrashError if the runner dies."""
     if not (folder / RUNNER).is_file():
         raise BuildError(f"{folder}: built by another version of iopf; build it again")
-    numbers = (schedules, seed, switch_in, fail_in)
+    numbers = (schedules, seed, switch_in, fail_in, int(warnings_continue))
     command = [str(folder / RUNNER), str(folder / IMAGE), program, *map(str, numbers)]
     ended = subprocess.run(
         command,
@@ -86,7 +94,14 @@ def explore(
     if ended.returncode or not lines or "schedules" not in lines[-1]:
         raise CrashError(f"program {program}: the runner died with status {ended.returncode}")
     account = lines[-1]
-    return Explored(program, account["schedules"], account["points"], account["cpu_s"], finding)
+    return Explored(
+        program,
+        account["schedules"],
+        account["points"],
+        account["cpu_s"],
+        account["warnings"],
+        finding,
+    )
 
 
 def _finding(folder: Path, record: dict[str, Any]) -> Finding:

@@ -355,7 +355,7 @@ FINDING = """\
 #!/bin/sh
 [ $2 = exit ] && echo '{"finding": "KIND", "seed": 41, "step": 9, "text": "what it is", "places": \
 [{"what": "by", "actor": "irq", "frames": []}]}'
-echo '{"schedules": 7, "points": 70, "accesses": 60, "cpu_s": 0.5}'
+echo '{"schedules": 7, "points": 70, "accesses": 60, "warnings": 0, "cpu_s": 0.5}'
 """
 
 

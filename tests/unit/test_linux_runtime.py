@@ -32,6 +32,7 @@ DEFECTS = {
     "rcu": {"use after free", "free without order"},
     "rcu-outside": {"RCU"},
     "warning": {"warning"},
+    "hidden": {"warning"},
     "null-pointer": {"invalid pointer dereference"},
     "missing": {"missing function"},
     "lost-wake-up": {"deadlock"},
@@ -102,6 +103,15 @@ def test_a_deadlock_names_where_each_actor_waits(image: Path) -> None:
     assert [(place.what, place.frames[0].split()[0]) for place in found.places] == [
         ("blocked", "waits")
     ]
+
+
+def test_a_warning_may_be_counted_to_see_what_is_behind_it(image: Path) -> None:
+    explored = exploring.explore(
+        image, "hidden", 10, 1, switch_in=8, fail_in=0, warnings_continue=True
+    )
+    assert explored.finding is not None
+    assert explored.finding.kind == "use after free"
+    assert explored.warnings == explored.schedules == 1
 
 
 def test_an_unknown_program_is_refused(image: Path) -> None:

@@ -55,4 +55,9 @@ void rt_finding(const char *kind, const void *pc, const char *fmt, ...)
     findings_place("by", rt_me, fibers_place(pc));
     fibers_end(ENDED_FINDING);
 }
+int rt_warning_is_counted(void)
+{
+    rt_count.warnings += rt_options.counts_warnings;
+    return (int)rt_options.counts_warnings;
+}
 void rt_missing(const char *function, const void *pc) { rt_finding("missing function", pc, "%s", function); }

@@ -21,7 +21,7 @@ typedef enum { ENDED_DONE, ENDED_FINDING, ENDED_DEADLOCK, ENDED_STEPS } ending;
 /* A place with the calls that led to it: offsets in the image, innermost first, 0 at the end. */
 typedef struct { uint32_t frame[FRAMES]; } place;
 
-typedef struct { uint64_t schedules, points, accesses; } counters;
+typedef struct { uint64_t schedules, points, accesses, warnings; } counters;
 extern counters rt_count;
 
 /* window.c */
@@ -52,7 +52,7 @@ void fibers_leave(void);
 place fibers_place(const void *pc);
 void *fibers_stack(int actor);  /* its stack pointer while it does not run */
 void fibers_describe(void);     /* where each actor is, as findings_detail lines */
-extern struct options { uint32_t switch_in, fail_in; uint64_t most_steps; } rt_options;
+extern struct options { uint32_t switch_in, fail_in, counts_warnings; uint64_t most_steps; } rt_options;
 
 /* races.c */
 void races_begin(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * runner IMAGE PROGRAM SCHEDULES SEED SWITCH FAIL: runs a program of the image's driver under schedules, up to the first finding.
+ * runner IMAGE PROGRAM SCHEDULES SEED SWITCH FAIL WARN: runs a program of the image's driver under schedules, up to the first
+ * finding. With WARN 1 a warning is counted and the code continues.
  * The last line of the output is the account. Status 0 whatever was found, 3 if the program could not be set up, 4 if the image
  * has no such program. */
 #define _GNU_SOURCE
@@ -20,7 +21,7 @@ static double cpu_s(void)
 }
 int main(int argc, char **argv)
 {
-    if (argc != 7) return 2;
+    if (argc != 8) return 2;
     uint64_t schedules = strtoull(argv[3], 0, 10), seed = strtoull(argv[4], 0, 10), done = 0;
     rt_options.switch_in = (uint32_t)strtoul(argv[5], 0, 10);
     window_open();
@@ -30,6 +31,7 @@ int main(int argc, char **argv)
     const actor_entry *actors = set_up ? set_up(argv[2]) : 0;
     if (!actors) return 4;
     for (; actors->name; actors++) fibers_actor(actors->name, actors->f, actors->argument, actors->is_service);
+    rt_options.counts_warnings = argv[7][0] == '1';
     rt_options.fail_in = (uint32_t)strtoul(argv[6], 0, 10);
     window_save();
     double began = cpu_s();
@@ -41,6 +43,7 @@ int main(int argc, char **argv)
         if (!found) found = heap_leaks();
         if (found) findings_print();
     }
-    printf("{\"schedules\": %lu, \"points\": %lu, \"accesses\": %lu, \"cpu_s\": %.6f}\n", done, rt_count.points, rt_count.accesses, cpu_s() - began);
+    printf("{\"schedules\": %lu, \"points\": %lu, \"accesses\": %lu, \"warnings\": %lu, \"cpu_s\": %.6f}\n", done,
+           rt_count.points, rt_count.accesses, rt_count.warnings, cpu_s() - began);
     return 0;
 }

@@ -40,7 +40,8 @@ void rt_release(const volatile void *sync);
 void rt_take(const void *class, const char *name, const void *pc);
 void rt_drop(const void *class);
 
-/* A finding ends the schedule. */
+/* A finding ends the schedule; warnings do so unless they are only counted. */
+int rt_warning_is_counted(void);
 void rt_finding(const char *kind, const void *pc, const char *fmt, ...) __attribute__((format(printf, 3, 4), noreturn));
 void rt_missing(const char *function, const void *pc) __attribute__((noreturn));
 #endif

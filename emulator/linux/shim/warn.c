@@ -9,7 +9,10 @@ static const char *base(const char *path)
         if (*p == '/') name = p + 1;
     return name;
 }
-void shim_warn(const char *what, const char *file, int line) { rt_finding("warning", CALLER, "%s at %s:%d", what, base(file), line); }
+void shim_warn(const char *what, const char *file, int line)
+{
+    if (!rt_warning_is_counted()) rt_finding("warning", CALLER, "%s at %s:%d", what, base(file), line);
+}
 void shim_bug(const char *what, const char *file, int line) { rt_finding("bug", CALLER, "%s at %s:%d", what, base(file), line); }
 void shim_log(const char *fmt, ...) { (void)fmt; }
 

@@ -184,6 +184,16 @@ static void rcu_outside(int n)
     if (!wrong) rcu_read_unlock();
 }
 static void warning(int n) { WARN_ON(wrong && n == 0); }
+/* hidden: behind a warning is a use after free. */
+static void hidden(int n)
+{
+    struct thing *t = get();
+
+    if (wrong) put(t);
+    WARN_ON(wrong);
+    WRITE_ONCE(t->value, 1);
+    if (!wrong) put(t);
+}
 static void null_pointer(int n)
 {
     struct thing *t = wrong ? NULL : shared;
@@ -238,6 +248,7 @@ static const struct { const char *name; void (*ready)(void); struct actor_entry 
     {"rcu", rcu_ready, TWO(rcu_reader, rcu_writer)},
     {"rcu-outside", rcu_ready, ONE(rcu_outside)},
     {"warning", NULL, ONE(warning)},
+    {"hidden", NULL, ONE(hidden)},
     {"null-pointer", rcu_ready, ONE(null_pointer)},
     {"missing", NULL, ONE(missing)},
     {"lost-wake-up", NULL, {{"first", waits, 0, 0}, {"second", waits, 1, 0}, {"waker", wakes, 0, 0}, {NULL}}},

@@ -56,6 +56,9 @@ _SHOWN = 6  # frames of a place
     default=0,
     help="One in N allocations fails (default: none).",
 )
+@click.option(
+    "--continue-after-warn", is_flag=True, help="Count WARN_ON instead of ending the schedule."
+)
 @json_option
 @quiet_option
 def command(
@@ -65,6 +68,7 @@ def command(
     seed: int,
     switch_in: int,
     fail_in: int,
+    continue_after_warn: bool,
     json_out: bool,
 ) -> int:
     """Explore a kernel's fault path under random schedules.
@@ -89,13 +93,20 @@ def command(
             )
         for program in programs or exploring.PROGRAMS:
             explored = exploring.explore(
-                folder, program, schedules, seed, switch_in=switch_in, fail_in=fail_in
+                folder,
+                program,
+                schedules,
+                seed,
+                switch_in=switch_in,
+                fail_in=fail_in,
+                warnings_continue=continue_after_warn,
             )
             found.append(explored)
             if explored.finding and not json_out:
                 options = f"--program {program} --seed {explored.finding.seed} --schedules 1"
                 options += f" --switch-in {switch_in}" if switch_in != 8 else ""
                 options += f" --fail-in {fail_in}" if fail_in else ""
+                options += " --continue-after-warn" if continue_after_warn else ""
                 detail(_described(explored.finding))
                 detail([f"  repeat: iopf kernel test {name} {options}", ""])
     status = _status([each.finding for each in found if each.finding])
@@ -130,5 +141,7 @@ def _verdict(name: str, version: str, found: list[Explored]) -> str:
     schedules, cpu_s = sum(each.schedules for each in found), sum(each.cpu_s for each in found)
     kinds = [f"{each.finding.kind} in {each.program}" for each in found if each.finding]
     rate = f", {schedules / cpu_s:.0f} per CPU second" if cpu_s > 0.1 else ""
+    warnings = sum(each.warnings for each in found)
     what = ", ".join(kinds) if kinds else "no finding"
+    what += f", {warnings} warnings" if warnings else ""
     return f"kernel {name}: Linux {version}, {schedules} schedules of {len(found)} programs{rate}: {what}"

@@ -21,6 +21,7 @@ PROGRAMS = {
     "torn": "the last request of a group is never sent",
     "exit": "the address space exits while it is bound",
     "share": "a second task binds and unbinds the same address space",
+    "user": "a task attaches a domain of user space, whose handler answers from a work item",
     "two-devices": "two tasks, two devices, one address space",
 }
 WINDOW = 0x200000000000

@@ -373,7 +373,7 @@ def test_a_finding_is_the_status_and_says_how_to_repeat_it(
         "  by irq",
         "  repeat: iopf kernel test mini --program exit --seed 41 --schedules 1 --fail-in 3",
         "",
-        "kernel mini: Linux 6.90.3, 42 schedules of 6 programs, 14 per CPU second: leak in exit",
+        "kernel mini: Linux 6.90.3, 49 schedules of 7 programs, 14 per CPU second: leak in exit",
     ]
     assert main(["kernel", "test", "mini", "--program", "torn", "-q"]) == Status.OK
     assert capsys.readouterr().out.endswith(": no finding\n")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -112,6 +113,14 @@ def test_a_warning_may_be_counted_to_see_what_is_behind_it(image: Path) -> None:
     assert explored.finding is not None
     assert explored.finding.kind == "use after free"
     assert explored.warnings == explored.schedules == 1
+
+
+def test_the_programs_are_those_of_the_driver() -> None:
+    text = (building.DRIVER / "driver.c").read_text()
+    table = text[text.index("} programs[] = {") :]
+    assert re.findall(r'^    \{"([a-z-]+)", \{', table, re.M) == list(exploring.PROGRAMS)
+    page = (SUPPORT.parents[1] / "tools/cli/pages/linux.md").read_text()
+    assert re.findall(r"^  ([a-z-]+) {2,}\S", page, re.M) == list(exploring.PROGRAMS)
 
 
 def test_an_unknown_program_is_refused(image: Path) -> None:

@@ -153,6 +153,39 @@ static void sharer(int device)
     leave();
 }
 
+/* A domain of user space: its handler hands each group to a work item, which answers. */
+static void user_work(struct work_struct *work)
+{
+    struct iopf_group *group = container_of(work, struct iopf_group, work);
+    iopf_group_response(group, IOMMU_PAGE_RESP_SUCCESS);
+    iopf_free_group(group);
+}
+static int user_handler(struct iopf_group *group)
+{
+    INIT_WORK(&group->work, user_work);
+    return queue_work(group->fault_param->queue->wq, &group->work) ? 0 : -EBUSY;
+}
+/* Attaches such a domain to a PASID, lets the function run until it stops, detaches. */
+static void user(int device)
+{
+    const u32 pasid = 5;
+    struct iommu_attach_handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
+    struct iommu_domain *domain = kzalloc(sizeof(*domain), GFP_KERNEL);
+    int failed = handle && domain ? 0 : -ENOMEM;
+    if (!failed) {
+        domain->type = IOMMU_DOMAIN_UNMANAGED, domain->ops = &domain_ops, domain->owner = &ops, domain->iopf_handler = user_handler;
+        failed = iommu_attach_device_pasid(domain, &devices[device].dev, pasid, handle);
+    }
+    if (failed && failed != -ENOMEM) rt_finding("attach failed", 0, "error %d", failed);
+    hardware_start(device, pasid);
+    hardware_await_stop(device);
+    if (!failed) iommu_detach_device_pasid(domain, &devices[device].dev, pasid);
+    kfree(handle);
+    kfree(domain);
+    mmput(mm);
+    leave();
+}
+
 #define SERVICES {"irq", interrupt_thread, 0, 1}, {"worker0", worker, 0, 1}, {"worker1", worker, 1, 1}, {NULL}
 #define ONE {"task0", task, 0, 0}, {"device0", hardware_function, 0, 0}
 static const struct program {
@@ -166,6 +199,7 @@ static const struct program {
     {"torn", {.groups = 2, .pages = 2, .torn = 1}, 1, 0, {ONE, SERVICES}},
     {"exit", {.groups = 1, .pages = 2, .waits = 0}, 1, 1, {ONE, SERVICES}},
     {"share", {.groups = 1, .pages = 2, .waits = 0}, 2, 0, {ONE, {"sharer", sharer, 0, 0}, SERVICES}},
+    {"user", {.groups = 2, .pages = 2, .waits = 0}, 1, 0, {{"task0", user, 0, 0}, {"device0", hardware_function, 0, 0}, SERVICES}},
     {"two-devices", {.groups = 1, .pages = 2, .waits = 0}, 2, 0, {ONE, {"task1", task, 1, 0}, {"device1", hardware_function, 1, 0}, SERVICES}},
 };
 

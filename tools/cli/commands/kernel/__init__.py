@@ -26,7 +26,7 @@ command = LazyGroup(
     examples=(
         ("iopf kernel fetch 6.12", "download a source package, install nothing"),
         ("iopf kernel build --linux linux-6.12 --name lts", "compile its fault path"),
-        ("iopf kernel test lts", "bind, fault and unbind under 120000 schedules"),
+        ("iopf kernel test lts", "bind, fault and unbind under 140000 schedules"),
         ("iopf kernel show lts", "what is the tree's, what is ours, what is missing"),
     ),
     help="Build Linux's own fault path from a source tree, and run it under controlled schedules.",

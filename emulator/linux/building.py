@@ -88,7 +88,7 @@ def recipe_digest(driver: Path) -> str:
         compiling.LINK,
         compiling.RUNNER,
     )
-    whole.update(repr((cache.SCHEMA, compiling.identity(), flags)).encode())
+    whole.update(repr((cache.SCHEMA, versions.FEATURES, compiling.identity(), flags)).encode())
     for path in our_files(*_OURS) + sources_in(driver):
         whole.update(f"{path.name}\0".encode() + path.read_bytes())
     return whole.hexdigest()

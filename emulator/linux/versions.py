@@ -23,16 +23,10 @@ FILES = (
 _HEADER = "include/linux/iommu.h"
 # Macro -> a declaration in include/linux/iommu.h; the driver is compiled for what is there.
 FEATURES = {
+    "TREE_ATTACH_HANDLE": r"struct iommu_attach_handle \{",
+    "TREE_DEV_FEATURES": r"\(\*dev_enable_feat\)\(",
     "TREE_REMOVE_DEV_PASID": r"\(\*remove_dev_pasid\)\(",
     "TREE_SET_DEV_PASID_OLD": r"\(\*set_dev_pasid\)\([^;]*struct iommu_domain \*old",
-    "TREE_DOMAIN_ALLOC_SVA": r"\(\*domain_alloc_sva\)\(",
-    "TREE_DEV_FEATURES": r"\(\*dev_enable_feat\)\(",
-    "TREE_REMOVE_VOID": r"void iopf_queue_remove_device\(",
-    "TREE_ATTACH_HANDLE": r"struct iommu_attach_handle \{",
-    "TREE_REPORT_IOPF_FAULT": r"iommu_report_device_fault\([^;]*struct iopf_fault \*",
-    "TREE_RELEASE_DOMAIN": r"\*release_domain;",
-    "TREE_ATTACH_OLD": r"\(\*attach_dev\)\([^;]*struct iommu_domain \*old",
-    "TREE_SVA_DEVICE_DRVDATA": r"iommu_sva_bind_device\([^;]*void \*drvdata",
 }
 
 

@@ -45,7 +45,12 @@ static void page_response(struct device *dev, struct iopf_fault *fault, struct i
     if (!(fault->fault.prm.flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE)) return;
     hardware_respond(dev->id, r->pasid, r->grpid, r->code);
 }
-static int set_dev_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t pasid, struct iommu_domain *old)
+#ifdef TREE_SET_DEV_PASID_OLD
+#define OLD_DOMAIN , struct iommu_domain *old
+#else
+#define OLD_DOMAIN
+#endif
+static int set_dev_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t pasid OLD_DOMAIN)
 {
 #ifdef TREE_DEV_FEATURES
     return 0;
@@ -62,7 +67,9 @@ static void remove_dev_pasid(struct device *dev, ioasid_t pasid, struct iommu_do
 static int block_dev_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t pasid, struct iommu_domain *old)
 {
     drain(to_my(dev), pasid);
+#ifndef TREE_DEV_FEATURES
     if (old && old->iopf_handler) disable_faults(to_my(dev));
+#endif
     return 0;
 }
 static const struct iommu_domain_ops blocked_ops = {.set_dev_pasid = block_dev_pasid};

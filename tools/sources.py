@@ -16,6 +16,7 @@ PACKAGES = ("cython_ext", "device_procs", "emulator", "shm", "tools")
 PROBES = "tests/probes"
 BUILD = ("pyproject.toml", "tools/build_ext.py")  # they have the flags
 SUFFIXES = ("pyx", "pxd", "pxi", "h")
+KERNEL = "emulator/linux"  # its headers are for kernels that users build
 
 
 def sources(root: Path) -> list[Path]:
@@ -24,7 +25,7 @@ def sources(root: Path) -> list[Path]:
     for package in (*PACKAGES, PROBES):
         for suffix in SUFFIXES:
             found += (root / package).rglob(f"*.{suffix}")
-    return sorted(found)
+    return sorted(path for path in found if root / KERNEL not in path.parents)
 
 
 def fingerprints(root: Path) -> dict[str, str]:

@@ -54,6 +54,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     python = {"iopf/__init__.py", "iopf/py.typed"} | tree("*.py", "*.pyi")
     left_out = {f"iopf/tools/{name}.py" for name in TREE_ONLY} | tree("points/*.py", "mutate/*.py")
     data = tree("*.toml", "pages/*.md", "data/*") - tree("mutate/*.toml")
+    data |= {name for name in tree("*.c", "*.h", "*.txt") if "/emulator/linux/" in name}
     assert found == built | (python - left_out) | data
     assert left_out < python
 

@@ -33,6 +33,7 @@ ENTRIES = {
         "iopf.tools.cli.commands.show", "every value of a scenario and where it comes from"
     ),
     "kernels": Entry("iopf.tools.cli.commands.kernels", "what kernel generations do with a fault"),
+    "kernel": Entry("iopf.tools.cli.commands.kernel", "build Linux's own fault path from a tree"),
     "events": Entry("iopf.tools.cli.commands.events", "the last events of a run"),
     "ps": Entry("iopf.tools.cli.commands.ps", "list running emulators"),
     "top": Entry("iopf.tools.cli.commands.top", "watch the counters of a running emulator"),

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#include <asm-generic/errno.h> /* the tree's */

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#include <asm-generic/ioctl.h> /* the tree's */

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#include <asm-generic/rwonce.h> /* the tree's */

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#include <asm-generic/types.h> /* the tree's */

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+#include <linux/iommu.h>
+void fault_put(struct fault *fault);

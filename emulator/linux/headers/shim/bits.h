@@ -12,7 +12,7 @@
 #define BITS_TO_LONGS(n) (((n) + 63) / 64)
 #endif
 #ifndef DIV_ROUND_UP
-#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define DIV_ROUND_UP(n, d) ((n) / (d) + ((n) % (d) != 0))
 #endif
 #ifndef round_up
 #define round_up(x, y) ALIGN(x, y)

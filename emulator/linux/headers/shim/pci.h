@@ -14,9 +14,9 @@ struct platform_device { struct device dev; };
 struct fsl_mc_device { struct device dev; };
 #define to_pci_dev(d) container_of(d, struct pci_dev, dev)
 #define dev_is_pci(d) ((d)->bus == &pci_bus_type)
-#define PCI_DEVID(bus, devfn) ((((u16)(bus)) << 8) | (devfn))
-#define PCI_DEVFN(slot, f) ((((slot) & 0x1f) << 3) | ((f) & 7))
-#define PCI_SLOT(devfn) (((devfn) >> 3) & 0x1f)
+#define PCI_DEVID(b, f) ((u16)((b) * 256 + (f)))
+#define PCI_DEVFN(s, f) ((s) % 32 * 8 + (f) % 8)
+#define PCI_SLOT(df) ((df) / 8 % 32)
 #define PCI_ACS_SV 1
 #define PCI_ACS_RR 4
 #define PCI_ACS_CR 8

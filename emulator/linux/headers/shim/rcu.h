@@ -17,7 +17,7 @@ void shim_rcu_check(bool held, const char *file, int line);
 #define rcu_replace_pointer(p, v, c) ({ typeof(p) old_ = rcu_dereference_protected(p, c); rcu_assign_pointer(p, v); old_; })
 #define rcu_dereference_check(p, c) ({ shim_rcu_check((c) || rcu_read_lock_held(), __FILE__, __LINE__); \
     __atomic_load_n(&(p), __ATOMIC_ACQUIRE); })
-#define rcu_dereference(p) rcu_dereference_check(p, 0)
+#define rcu_dereference(p) rcu_dereference_check((p), false)
 #define rcu_dereference_raw(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 #define rcu_dereference_protected(p, c) ({ shim_rcu_check(c, __FILE__, __LINE__); (p); })
 #define rcu_access_pointer(p) READ_ONCE(p)

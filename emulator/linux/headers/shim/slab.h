@@ -40,6 +40,6 @@ char *kasprintf(gfp_t flags, const char *fmt, ...);
 #define kzalloc_flex(T, m, n, ...) ((typeof(T) *)kzalloc(sizeof(typeof(T)) + (n) * sizeof(((typeof(T) *)0)->m[0]), \
     SHIM_FLAGS(, ##__VA_ARGS__, GFP_KERNEL)))
 #ifdef DEFINE_FREE
-DEFINE_FREE(kfree, void *, if (!IS_ERR_OR_NULL(_T)) kfree(_T))
+DEFINE_FREE(kfree, void *, if (_T && !IS_ERR(_T)) kfree(_T))
 #endif
 #endif

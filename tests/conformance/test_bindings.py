@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from iopf.emulator.check.model import run_case
 from iopf.emulator.spec.kernels import since, span
 
 from tests.support.machine import ALL, BEFORE_USER, DETACHABLE, USER, Machine, fate
@@ -215,3 +216,21 @@ def test_requests_without_pasid_before_there_are_handles(generation: str, machin
     )
     assert seen.returned("attach d0 t0 rid domain=paging") == [-95]
     assert (seen.codes("a"), seen.codes("b")) == ([1], [0])
+
+
+@pytest.mark.parametrize("generation", ALL)
+def test_a_request_without_pasid_in_a_group_of_a_bond(generation: str, machine: Machine) -> None:
+    """The handler of an address space takes no request without PASID (iommu_sva_handle_mm), so the group is INVALID."""
+    lines = [
+        "map t0 8",
+        "bind d0 t0",
+        "report d0 rid prgi=100 at=1 open",
+        "report d0 pasid=1 prgi=100 at=2 group=mixed",
+        "await d0",
+        "report d0 pasid=1 prgi=100 at=2 group=whole",
+        "await d0",
+    ]
+    seen = machine(generation, lines)
+    assert (seen.codes("mixed"), seen.codes("whole")) == ([1], [0])
+    model = run_case(lines, generation)
+    assert model.responses == {(0, "mixed"): (1,), (0, "whole"): (0,)}

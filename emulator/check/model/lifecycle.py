@@ -88,10 +88,12 @@ def bind(state: State, device: Device, tenant: Tenant) -> int:
     mm = tenant.mm
     if mm is None:
         return EFAULT
-    if device.index in tenant.files:
-        return EBUSY
     if not device.registered:
         return ENODEV
+    shared = tenant.files.get(device.index)
+    if shared is not None:
+        shared.users += 1
+        return 0
     if mm.pasid == 0:
         mm.pasid = next(n for n in range(1, len(state.pasids) + 2) if n not in state.pasids)
         state.pasids[mm.pasid] = mm
@@ -108,9 +110,13 @@ def bind(state: State, device: Device, tenant: Tenant) -> int:
 
 def unbind(state: State, device: Device, tenant: Tenant) -> Waiting:
     """iommu_sva_unbind_device. The device has stopped; its outstanding requests are not waited for."""
-    handle = tenant.files.pop(device.index, None)
+    handle = tenant.files.get(device.index)
     if handle is None:
         return EFAULT
+    handle.users -= 1
+    if handle.users:
+        return 0
+    del tenant.files[device.index]
     ret = yield from _detach(state, handle)
     mm = handle.domain.mm
     if state.flow.pasid_by_bond and mm is not None and not _bound(state, mm):

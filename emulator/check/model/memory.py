@@ -24,13 +24,15 @@ def handle_mm_fault(mm: Mm, page: int, perm: int) -> int:
 
 
 def handle_group(state: State, mm: Mm | None, group: Group) -> int:
-    """Handle the requests in order of arrival until one fails: the code is sticky. A dead mm gives INVALID."""
+    """Handle the requests in order of arrival until one fails: the code is sticky. A dead mm gives INVALID, and so does a request without
+    PASID (iommu_sva_handle_mm)."""
     if mm is None or not mm.alive:
         return INVALID
     for request in group.requests:
         state.counters["faults"] += 1
-        if handle_mm_fault(mm, request.page, request.perm) != SUCCESS:
+        if request.pasid is None or handle_mm_fault(mm, request.page, request.perm) != SUCCESS:
             return INVALID
+        state.handled.append((_tenant_of(state, mm), request.page))
     return SUCCESS
 
 
@@ -72,3 +74,8 @@ def touch(mm: Mm, pages: range, prot: int) -> int:
     """CPU accesses: -EFAULT where no mapping allows one."""
     wrong = any(handle_mm_fault(mm, page, prot) != SUCCESS for page in pages)
     return EFAULT if wrong else 0
+
+
+def _tenant_of(state: State, mm: Mm) -> int:
+    """The first tenant whose address space it is, or -1."""
+    return next((tenant.index for tenant in state.tenants if tenant.mm is mm), -1)

@@ -103,6 +103,7 @@ class Handle:
     domain: Domain
     device: Device
     slot: int
+    users: int = 1
 
 
 @dataclass(eq=False, slots=True)

@@ -53,6 +53,19 @@ def run_programs(
     generation.
     """
     trees, _ = parse_programs(programs, default_names(8, 8))
+    state = machine(trees, generation, records)
+    results = _interleave(state, trees, [len(ops) for ops in programs])
+    return Observation(
+        {key: tuple(codes) for key, codes in state.responses.items()},
+        results,
+        dict(state.lost),
+        dict(state.counters),
+        tuple(state.findings),
+    )
+
+
+def machine(trees: Sequence[Parsed], generation: str, records: int = 128) -> State:
+    """The machine before the first line of programs. Raises KeyError for an unknown generation."""
     every = [step.line for tree in trees for step in steps(tree.nodes)]
     devices = [Device(index) for index in range(8)]
     tenants = [Tenant(index, Mm()) for index in range(8)]
@@ -67,14 +80,7 @@ def run_programs(
     for line in every:
         if line.verb.name in ("send", "report") and line.label is not None:
             state.responses.setdefault((line.number("device"), line.label), [])
-    results = _interleave(state, trees, [len(ops) for ops in programs])
-    return Observation(
-        {key: tuple(codes) for key, codes in state.responses.items()},
-        results,
-        dict(state.lost),
-        dict(state.counters),
-        tuple(state.findings),
-    )
+    return state
 
 
 def _interleave(state: State, trees: Sequence[Parsed], lengths: Sequence[int]) -> list[int]:

@@ -35,7 +35,8 @@ class State:
     """Devices, tenants, hardware queue, work, and accounts.
 
     `ring` has at most `records` - 1 requests; `overflow` is PRO. `held` are the stopped units. `fails` counts down to the failing
-    allocation of a pool. `pasids` is the PASID space of address spaces.
+    allocation of a pool. `pasids` is the PASID space of address spaces. `answers` are (device, PASID or None, PRGI, code, last) in order,
+    `handled` are (tenant, page) that workers faulted in.
     """
 
     flow: Flow
@@ -55,6 +56,8 @@ class State:
     lost: Counter[str] = field(default_factory=Counter)
     counters: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
+    answers: list[tuple[int, int | None, int, int, bool]] = field(default_factory=list)
+    handled: list[tuple[int, int]] = field(default_factory=list)
 
     def alloc(self, pool: int) -> bool:
         """Whether an allocation from a pool succeeds; `fail POOL nth=N` makes one fail."""
@@ -69,6 +72,7 @@ class State:
     def answer(self, request: Request, code: int) -> None:
         """Deliver a page response to the device. It belongs to the last group with its PRGI."""
         device = request.device
+        self.answers.append((device.index, request.pasid, request.prgi, code, request.last))
         if device.pri_off:
             return
         label = device.labels.get(request.prgi, OTHERS)

@@ -97,6 +97,9 @@ cdef mm_struct *mm_of_handle(view *v, iopf_group *group, uint32_t *event) noexce
 
 
 cdef uint32_t handle_fault(view *v, mm_struct *mm, const iommu_fault *fault) noexcept nogil:
+    """A request without PASID belongs to no address space, whatever group it is in."""
+    if iopf_unlikely(not fault_pasid_valid(fault)):
+        return IOMMU_PAGE_RESP_INVALID
     return handle_mm_fault(v, mm, fault.addr, fault_rwx(fault))
 
 

@@ -10,6 +10,9 @@ ENTRIES = {
     "test": Entry(
         "iopf.tools.cli.commands.kernel.test", "explore its fault path under random schedules"
     ),
+    "compare": Entry(
+        "iopf.tools.cli.commands.kernel.compare", "the model against recorded results of a kernel"
+    ),
     "list": Entry("iopf.tools.cli.commands.kernel.list", "the kernels that were built"),
     "show": Entry(
         "iopf.tools.cli.commands.kernel.show", "version, files, patches and functions of a kernel"

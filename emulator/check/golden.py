@@ -68,9 +68,7 @@ class Difference:
         """The operation and what differs, such as `report answers`."""
         names = (("result", "result"), ("answers", "answers"), ("pages", "handled"))
         what = [
-            name
-            for name, key in names
-            if getattr(self.recorded, key) != getattr(self.model, key)
+            name for name, key in names if getattr(self.recorded, key) != getattr(self.model, key)
         ]
         return f"{self.history.steps[self.at].op.split()[0]}: {' and '.join(what)}"
 

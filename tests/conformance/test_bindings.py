@@ -218,16 +218,17 @@ def test_requests_without_pasid_before_there_are_handles(generation: str, machin
     assert (seen.codes("a"), seen.codes("b")) == ([1], [0])
 
 
-@pytest.mark.parametrize("generation", ALL)
+@pytest.mark.parametrize("generation", BEFORE_USER)
 def test_a_request_without_pasid_in_a_group_of_a_bond(generation: str, machine: Machine) -> None:
-    """The handler of an address space takes no request without PASID (iommu_sva_handle_mm), so the group is INVALID."""
+    """The handler of an address space takes no request without PASID (iommu_sva_handle_mm), so the group is INVALID. Since
+    v6.11 it reaches a group only with a fault domain of the RID."""
     lines = [
         "map t0 8",
         "bind d0 t0",
         "report d0 rid prgi=100 at=1 open",
         "report d0 pasid=1 prgi=100 at=2 group=mixed",
         "await d0",
-        "report d0 pasid=1 prgi=100 at=2 group=whole",
+        "report d0 pasid=1 prgi=101 at=2 group=whole",
         "await d0",
     ]
     seen = machine(generation, lines)

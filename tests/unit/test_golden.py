@@ -93,7 +93,9 @@ def test_a_process_dies_before_its_bindings() -> None:
 
 
 def test_a_line_that_stops_the_kernel_ends_both() -> None:
-    stopped = [each for each in histories(RECORDED) if each.recorded(len(each.steps) - 1).result == STOP]
+    stopped = [
+        each for each in histories(RECORDED) if each.recorded(len(each.steps) - 1).result == STOP
+    ]
     assert stopped
     assert all(play(each.lines, each.gen)[-1].result == STOP for each in stopped)
 

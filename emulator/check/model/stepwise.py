@@ -43,13 +43,12 @@ def play(lines: Sequence[str], generation: str) -> list[Seen]:
     seen: list[Seen] = []
     for line in lines:
         answers, handled = len(state.answers), len(state.handled)
+        result: int | str
         if line.startswith(MM_DIES):
             result = _mm_dies(state, line)
         else:
             result = _execute(state, next(nodes), meeting)
-        seen.append(
-            Seen(result, tuple(state.answers[answers:]), tuple(state.handled[handled:]))
-        )
+        seen.append(Seen(result, tuple(state.answers[answers:]), tuple(state.handled[handled:])))
         if isinstance(result, str):
             break
     return seen

@@ -55,7 +55,8 @@ def test_rates_are_printed_with_their_goals(tmp_path: Path) -> None:
     for name, figure in figures.items():
         assert name in done.stdout
         assert figure["met"] in ((None,) if figure["goal"] is None else (True, False))
-        assert figure["value"] > 0 or figure["unit"] == "%"
+        # The cost of a point is the difference of two measured times, and may be below zero under load.
+        assert figure["value"] > 0 or figure["unit"] in ("%", "ns")
     assert len(figures["catalogue, fibers"]["samples"]) == 2
     wrong = race("bench", "--rates", "--trials", "3")
     assert wrong.returncode == Status.USAGE

@@ -84,7 +84,7 @@ def _detach(state: State, handle: Handle) -> Waiting:
 
 
 def bind(state: State, device: Device, tenant: Tenant) -> int:
-    """iommu_sva_bind_device: -EFAULT no address space, -EBUSY already bound, -ENODEV, -ENOMEM."""
+    """iommu_sva_bind_device: -EFAULT no address space, -EBUSY its PASID is attached otherwise, -ENODEV, -ENOMEM. A second bind shares."""
     mm = tenant.mm
     if mm is None:
         return EFAULT
